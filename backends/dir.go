@@ -1,0 +1,200 @@
+package backends
+
+import (
+	"os"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Dir is a directory of the kernel's that holds the objects of one class: /dev/shm, or one of our own that remembers FIFOs and
+// sockets. Names are slash-separated paths below it; nothing planted there (a symbolic link, another mount) is followed.
+type Dir struct{ fd int }
+
+// OpenDir opens an existing directory.
+func OpenDir(name string) (*Dir, error) {
+	fd, err := unix.Open(name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	return &Dir{fd}, nil
+}
+
+// Close closes the directory.
+func (d *Dir) Close() error { return unix.Close(d.fd) }
+
+// at calls f with the directory that name is in and name's last component. The root itself is ".".
+func (d *Dir) at(name string, f func(dir int, base string) error) error {
+	parent, base := path.Split(name)
+	if base == "" {
+		return f(d.fd, ".")
+	}
+	if parent == "" {
+		return f(d.fd, base)
+	}
+	fd, err := openBeneath(d.fd, strings.TrimSuffix(parent, "/"), unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return f(fd, base)
+}
+
+// Stat is lstat(2).
+func (d *Dir) Stat(name string) (Attr, error) {
+	var st unix.Stat_t
+	err := d.at(name, func(dir int, base string) error {
+		return unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW)
+	})
+	return attrOf(&st), err
+}
+
+// List names what is in a directory, in no order.
+func (d *Dir) List(name string) (list []Entry, err error) {
+	err = d.at(name, func(dir int, base string) error {
+		list, err = readDir(dir, base)
+		return err
+	})
+	return list, err
+}
+
+// Mknod makes a FIFO, a socket's node, or an empty regular file, by the type in mode, that must not exist yet.
+func (d *Dir) Mknod(name string, typ uint32, o Owner) error {
+	return d.at(name, func(dir int, base string) error {
+		return own(dir, base, o, unix.Mknodat(dir, base, typ|0600, 0))
+	})
+}
+
+// Mkdir is mkdir(2).
+func (d *Dir) Mkdir(name string, o Owner) error {
+	return d.at(name, func(dir int, base string) error {
+		return own(dir, base, o, unix.Mkdirat(dir, base, 0700))
+	})
+}
+
+// own gives a node that was just made (or not: err) to its owner. A directory with the set-group-ID bit hands down its group, and a
+// new directory in it the bit as well (mkdir(2)).
+func own(dir int, base string, o Owner, err error) error {
+	if err != nil {
+		return err
+	}
+	fd, err := openBeneath(dir, base, unix.O_PATH, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	c := Change{Uid: &o.Uid, Gid: &o.Gid, Mode: &o.Mode}
+	parent, err := fstat(dir)
+	if err == nil && parent.Mode&unix.S_ISGID != 0 {
+		c.Gid = nil
+		if st, err := fstat(fd); err == nil && st.Type() == unix.S_IFDIR {
+			mode := o.Mode | unix.S_ISGID
+			c.Mode = &mode
+		}
+	}
+	return apply(fd, c)
+}
+
+// Change sets attributes. Setting a size opens the file for writing.
+func (d *Dir) Change(name string, c Change) error {
+	flags := unix.O_PATH
+	if c.Size != nil {
+		flags = unix.O_WRONLY
+	}
+	fd, err := openBeneath(d.fd, dot(name), flags, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return apply(fd, c)
+}
+
+// Remove is unlink(2).
+func (d *Dir) Remove(name string) error {
+	return d.at(name, func(dir int, base string) error { return unix.Unlinkat(dir, base, 0) })
+}
+
+// Rmdir is rmdir(2).
+func (d *Dir) Rmdir(name string) error {
+	return d.at(name, func(dir int, base string) error { return unix.Unlinkat(dir, base, unix.AT_REMOVEDIR) })
+}
+
+// Rename is renameat2(2) with its flags.
+func (d *Dir) Rename(from, to string, flags uint32) error {
+	return d.at(from, func(dir int, base string) error {
+		return d.at(to, func(todir int, tobase string) error {
+			return unix.Renameat2(dir, base, todir, tobase, uint(flags))
+		})
+	})
+}
+
+// Link is link(2).
+func (d *Dir) Link(from, to string) error {
+	return d.at(from, func(dir int, base string) error {
+		return d.at(to, func(todir int, tobase string) error { return unix.Linkat(dir, base, todir, tobase, 0) })
+	})
+}
+
+// Path is a path by which the daemon itself reaches name.
+func (d *Dir) Path(name string) string { return procPath(d.fd) + "/" + name }
+
+// Space is what statfs(2) says of the file system: its size and what is free, in blocks of bsize bytes, and the same in files.
+func (d *Dir) Space() (s Space, err error) {
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(d.fd, &fs); err != nil {
+		return s, err
+	}
+	return Space{Bsize: uint32(fs.Bsize), Blocks: fs.Blocks, Bfree: fs.Bfree, Bavail: fs.Bavail, Files: fs.Files, Ffree: fs.Ffree}, nil
+}
+
+// Space is the room on a file system (statfs(2)).
+type Space struct {
+	Bsize                 uint32
+	Blocks, Bfree, Bavail uint64
+	Files, Ffree          uint64
+}
+
+func dot(name string) string {
+	if name == "" {
+		return "."
+	}
+	return name
+}
+
+// readDir lists one directory below dir without its "." and "..".
+func readDir(dir int, name string) ([]Entry, error) {
+	fd, err := openBeneath(dir, name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), name)
+	defer f.Close()
+	found, err := f.ReadDir(-1)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Entry, 0, len(found))
+	for _, e := range found {
+		list = append(list, Entry{Name: e.Name(), Type: direntType(e.Type())})
+	}
+	return list, nil
+}
+
+func direntType(m os.FileMode) uint32 {
+	switch m.Type() {
+	case 0:
+		return unix.S_IFREG
+	case os.ModeDir:
+		return unix.S_IFDIR
+	case os.ModeNamedPipe:
+		return unix.S_IFIFO
+	case os.ModeSocket:
+		return unix.S_IFSOCK
+	case os.ModeSymlink:
+		return unix.S_IFLNK
+	case os.ModeCharDevice | os.ModeDevice:
+		return unix.S_IFCHR
+	}
+	return unix.S_IFBLK
+}

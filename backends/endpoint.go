@@ -1,0 +1,61 @@
+// Package backends owns the kernel objects behind the tree: POSIX message queues, shared memory, FIFOs and sockets. It creates,
+// opens, stats, lists and removes them, and offers each open one as an Endpoint, which tries and never blocks. It knows nothing of
+// FUSE; raw system calls live in its sys_*.go files.
+package backends
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+)
+
+// Ready says what an object is ready for, in the bits of poll(2).
+type Ready uint32
+
+const (
+	In    Ready = unix.POLLIN    // a read would not block
+	Out   Ready = unix.POLLOUT   // a write would not block
+	Err   Ready = unix.POLLERR   // the object was removed
+	Hup   Ready = unix.POLLHUP   // the peer is gone
+	RdHup Ready = unix.POLLRDHUP // the peer will send no more
+)
+
+var (
+	// ErrWouldBlock is the answer of a try that would have had to wait.
+	ErrWouldBlock = errors.New("would block")
+	// ErrRemoved is the answer of an object that was removed while open: nothing more will come from it or reach anybody.
+	ErrRemoved = errors.New("object was removed")
+)
+
+// Meta is what a message carries beside its bytes.
+type Meta struct {
+	Prio uint32 // POSIX queues: 0 to 32767, higher is received first (mq_overview(7))
+}
+
+// A Port moves bytes in or out of an open object and never blocks. It is safe for concurrent use.
+type Port interface {
+	// TryRead receives into p and returns how many bytes it got; 0 without an error is the end of the stream or an empty message.
+	// A port of messages needs len(p) to be at least Unit().
+	TryRead(p []byte) (int, Meta, error)
+	// TryWrite sends p whole if the port carries messages, or as much of it as fits if it carries a stream.
+	TryWrite(p []byte, m Meta) (int, error)
+	// Unit is the largest message in bytes, or 0 for a stream.
+	Unit() int
+}
+
+// A Waiter tells when an object becomes ready.
+type Waiter interface {
+	// Ready says what would not block now.
+	Ready() Ready
+	// Arm asks for one call of wake soon after one of want holds, at once if it holds already. A later Arm replaces the request.
+	// wake runs on a goroutine of the package's; it may be called once too often, never too rarely.
+	Arm(want Ready, wake func())
+}
+
+// An Endpoint is one open end of an object. Several open files may share it.
+type Endpoint interface {
+	Port
+	Waiter
+	Stat() (Attr, error)
+	Close() error
+}

@@ -1,0 +1,181 @@
+package backends
+
+import (
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// Poller watches descriptors for their owners with one epoll instance and one goroutine. A descriptor is armed (EPOLLONESHOT) only
+// while somebody waits for it: one that stays armed would wake the goroutine for every message, whether anybody waits or not
+// (epoll(7)). NewPoller makes one; Close ends its goroutine.
+type Poller struct {
+	ep, bell int // epoll instance; eventfd that calls the loop's attention to soon and closing
+	done     chan struct{}
+
+	mu      sync.Mutex
+	sources map[int32]*Source
+	next    int32
+	soon    []func()
+	closing bool
+}
+
+// A Source is one watched descriptor. It implements the Arm of a Waiter.
+type Source struct {
+	p  *Poller
+	fd int
+
+	mu     sync.Mutex
+	token  int32 // the name epoll knows it by; 0: not yet known to epoll
+	wake   func()
+	closed bool
+}
+
+// NewPoller starts a poller.
+func NewPoller() (*Poller, error) {
+	ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	bell, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		unix.Close(ep)
+		return nil, err
+	}
+	p := &Poller{ep: ep, bell: bell, done: make(chan struct{}), sources: map[int32]*Source{}, next: 1}
+	if err := unix.EpollCtl(ep, unix.EPOLL_CTL_ADD, bell, &unix.EpollEvent{Events: unix.EPOLLIN}); err != nil {
+		unix.Close(ep)
+		unix.Close(bell)
+		return nil, err
+	}
+	go p.run()
+	return p, nil
+}
+
+// Close ends the poller's goroutine and waits for it.
+func (p *Poller) Close() error {
+	p.mu.Lock()
+	p.closing = true
+	p.mu.Unlock()
+	p.ring()
+	<-p.done
+	unix.Close(p.bell)
+	return unix.Close(p.ep)
+}
+
+// Soon runs f on the poller's goroutine.
+func (p *Poller) Soon(f func()) {
+	p.mu.Lock()
+	p.soon = append(p.soon, f)
+	p.mu.Unlock()
+	p.ring()
+}
+
+func (p *Poller) ring() {
+	one := [8]byte{1}
+	// EAGAIN means that it rings already.
+	_, _ = unix.Write(p.bell, one[:])
+}
+
+func (p *Poller) run() {
+	defer close(p.done)
+	var events [64]unix.EpollEvent
+	for {
+		n, err := unix.EpollWait(p.ep, events[:], -1)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return
+		}
+		for _, e := range events[:n] {
+			if e.Fd == 0 {
+				if !p.answerBell() {
+					return
+				}
+				continue
+			}
+			p.mu.Lock()
+			s := p.sources[e.Fd]
+			p.mu.Unlock()
+			if s != nil {
+				if wake := s.take(); wake != nil {
+					wake()
+				}
+			}
+		}
+	}
+}
+
+// answerBell runs what Soon left and reports whether the loop goes on.
+func (p *Poller) answerBell() bool {
+	var count [8]byte
+	_, _ = unix.Read(p.bell, count[:])
+	p.mu.Lock()
+	soon, closing := p.soon, p.closing
+	p.soon = nil
+	p.mu.Unlock()
+	for _, f := range soon {
+		f()
+	}
+	return !closing
+}
+
+// Watch makes a source of fd, which the caller keeps open until it has called Forget.
+func (p *Poller) Watch(fd int) *Source { return &Source{p: p, fd: fd} }
+
+// Arm is Waiter.Arm. A source that is forgotten or cannot be watched wakes its waiter, whose next try finds out why.
+func (s *Source) Arm(want Ready, wake func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		s.p.Soon(wake)
+		return
+	}
+	op := unix.EPOLL_CTL_MOD
+	if s.token == 0 {
+		op = unix.EPOLL_CTL_ADD
+		s.p.mu.Lock()
+		s.token = s.p.next
+		s.p.next = max(1, s.p.next+1)
+		s.p.sources[s.token] = s
+		s.p.mu.Unlock()
+	}
+	s.wake = wake
+	// POLLERR and POLLHUP are reported whether asked for or not.
+	ev := unix.EpollEvent{Events: uint32(want) | unix.EPOLLONESHOT, Fd: s.token}
+	if err := unix.EpollCtl(s.p.ep, op, s.fd, &ev); err != nil {
+		s.wake = nil
+		s.p.Soon(wake)
+	}
+}
+
+func (s *Source) take() func() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	wake := s.wake
+	s.wake = nil
+	return wake
+}
+
+// Wake wakes whoever waits, as if the descriptor had become ready.
+func (s *Source) Wake() {
+	if wake := s.take(); wake != nil {
+		s.p.Soon(wake)
+	}
+}
+
+// Forget ends the watch, so that the descriptor can be closed, and wakes whoever waits.
+func (s *Source) Forget() {
+	s.mu.Lock()
+	s.closed = true
+	if s.token != 0 {
+		s.p.mu.Lock()
+		delete(s.p.sources, s.token)
+		s.p.mu.Unlock()
+		// An error here is that of a descriptor epoll never took.
+		_ = unix.EpollCtl(s.p.ep, unix.EPOLL_CTL_DEL, s.fd, nil)
+	}
+	s.mu.Unlock()
+	s.Wake()
+}

@@ -1,0 +1,337 @@
+package backends
+
+import (
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Queue is an open POSIX message queue (mq_overview(7)), shared by all who hold it open through the daemon, so that they wait in
+// one line. It is an Endpoint.
+type Queue struct {
+	*Source // of fd
+
+	all     *Queues
+	name    string
+	ino     uint64
+	fd      int // O_NONBLOCK
+	access  int // O_RDONLY, O_WRONLY or O_RDWR: what fd allows
+	msgsize int
+	removed atomic.Bool
+	holders int // under all.mu
+
+	sent, received atomic.Int64 // messages through this mount since it was opened
+}
+
+// TryRead is mq_receive(3): the oldest of the messages with the highest priority.
+func (q *Queue) TryRead(p []byte) (int, Meta, error) {
+	n, prio, err := mqReceive(q.fd, p)
+	if err != nil {
+		return 0, Meta{}, q.explain(err)
+	}
+	q.received.Add(1)
+	return n, Meta{Prio: prio}, nil
+}
+
+// TryWrite is mq_send(3); EMSGSIZE if p is longer than msgsize.
+func (q *Queue) TryWrite(p []byte, m Meta) (int, error) {
+	if q.removed.Load() {
+		return 0, ErrRemoved
+	}
+	if err := mqSend(q.fd, p, m.Prio); err != nil {
+		return 0, q.explain(err)
+	}
+	q.sent.Add(1)
+	return len(p), nil
+}
+
+func (q *Queue) explain(err error) error {
+	switch {
+	case err != unix.EAGAIN:
+		return err
+	case q.removed.Load():
+		return ErrRemoved
+	}
+	return ErrWouldBlock
+}
+
+// Unit is mq_msgsize.
+func (q *Queue) Unit() int { return q.msgsize }
+
+// Ready is what poll(2) says of the queue, and Err once it was removed.
+func (q *Queue) Ready() Ready {
+	if q.removed.Load() {
+		return Err | pollNow(q.fd, In)
+	}
+	return pollNow(q.fd, In|Out)
+}
+
+// Stat is fstat(2) of the queue with the bytes pending as its size.
+func (q *Queue) Stat() (Attr, error) { return queueAttr(q.fd) }
+
+// Limits are the queue's maxmsg and msgsize, and how many messages it holds now (mq_getattr(3)).
+func (q *Queue) Limits() (maxmsg, msgsize, curmsgs int, err error) {
+	a, err := mqGetattr(q.fd)
+	return a.MaxMsg, a.MsgSize, a.CurMsgs, err
+}
+
+// Counts are the messages sent and received through the mount for as long as it has held the queue open.
+func (q *Queue) Counts() (sent, received int64) { return q.sent.Load(), q.received.Load() }
+
+// Close gives up one hold; the last one closes the descriptor.
+func (q *Queue) Close() error {
+	q.all.mu.Lock()
+	defer q.all.mu.Unlock()
+	q.holders--
+	if q.holders > 0 {
+		return nil
+	}
+	delete(q.all.open, queueKey{q.ino, q.access})
+	q.Forget()
+	return unix.Close(q.fd)
+}
+
+// pollNow is poll(2) with no wait.
+func pollNow(fd int, want Ready) Ready {
+	fds := [1]unix.PollFd{{Fd: int32(fd), Events: int16(want)}}
+	if _, err := unix.Poll(fds[:], 0); err != nil {
+		return 0
+	}
+	return Ready(uint16(fds[0].Revents))
+}
+
+// queueAttr stats a queue open at fd. Its size on the mqueue file system is a constant; the bytes pending are in the text that
+// reading the descriptor as a file gives: "QSIZE:129 NOTIFY:…" (mq_overview(7)).
+func queueAttr(fd int) (Attr, error) {
+	a, err := fstat(fd)
+	if err != nil {
+		return a, err
+	}
+	a.Size, a.Blocks = queueBytes(fd), 0
+	return a, nil
+}
+
+func queueBytes(fd int) int64 {
+	var buf [128]byte
+	n, err := unix.Pread(fd, buf[:], 0)
+	if err != nil {
+		return 0 // a descriptor opened for sending only
+	}
+	field, _, _ := strings.Cut(strings.TrimPrefix(string(buf[:n]), "QSIZE:"), " ")
+	size, _ := strconv.ParseInt(field, 10, 64)
+	return size
+}
+
+// Queues are the POSIX message queues of the ipc namespace the daemon was started in.
+type Queues struct {
+	MaxMsg, MsgSize int // attributes of new queues; 0: the kernel's defaults
+
+	poll *Poller
+	dir  int // a mount of the mqueue file system of our own, for listing; -1 without one
+
+	mu   sync.Mutex
+	open map[queueKey]*Queue
+}
+
+type queueKey struct {
+	ino    uint64
+	access int
+}
+
+// NewQueues finds the queues. Listing them takes a mount of the mqueue file system; it makes one that no path leads to (fsmount(2)),
+// or else uses /dev/mqueue.
+func NewQueues(p *Poller, maxmsg, msgsize int) *Queues {
+	q := &Queues{MaxMsg: maxmsg, MsgSize: msgsize, poll: p, open: map[queueKey]*Queue{}}
+	dir, err := detachedMount("mqueue")
+	if err != nil {
+		dir, err = unix.Open("/dev/mqueue", unix.O_DIRECTORY|unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		var fs unix.Statfs_t
+		if err == nil && (unix.Fstatfs(dir, &fs) != nil || fs.Type != mqueueMagic) {
+			unix.Close(dir)
+			dir = -1
+		}
+		if err != nil {
+			dir = -1
+		}
+	}
+	q.dir = dir
+	return q
+}
+
+const mqueueMagic = 0x19800202 // MQUEUE_MAGIC, ipc/mqueue.c
+
+// Close releases the mount. Open queues stay open.
+func (q *Queues) Close() error {
+	if q.dir < 0 {
+		return nil
+	}
+	return unix.Close(q.dir)
+}
+
+// Create makes a queue that must not exist yet, with maxmsg and msgsize or, where they are 0, the defaults.
+func (q *Queues) Create(name string, o Owner, maxmsg, msgsize int) error {
+	attr, err := q.attributes(maxmsg, msgsize)
+	if err != nil {
+		return err
+	}
+	fd, err := mqOpen(name, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NONBLOCK, 0600, attr)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if err := apply(fd, Change{Uid: &o.Uid, Gid: &o.Gid, Mode: &o.Mode}); err != nil {
+		// Nothing half-made stays behind.
+		_ = mqUnlink(name)
+		return err
+	}
+	return nil
+}
+
+func (q *Queues) attributes(maxmsg, msgsize int) (*mqAttr, error) {
+	if maxmsg == 0 {
+		maxmsg = q.MaxMsg
+	}
+	if msgsize == 0 {
+		msgsize = q.MsgSize
+	}
+	if maxmsg == 0 && msgsize == 0 {
+		return nil, nil
+	}
+	// mq_open takes both or neither, so the other one comes from where the kernel takes it.
+	for _, d := range []struct {
+		v    *int
+		file string
+	}{{&maxmsg, "msg_default"}, {&msgsize, "msgsize_default"}} {
+		if *d.v != 0 {
+			continue
+		}
+		n, err := sysctl("fs/mqueue/" + d.file)
+		if err != nil {
+			return nil, err
+		}
+		*d.v = n
+	}
+	return &mqAttr{MaxMsg: maxmsg, MsgSize: msgsize}, nil
+}
+
+// Open opens a queue for access (O_RDONLY, O_WRONLY, O_RDWR). All who open one queue share one Queue if the daemon may read and write
+// it, as root may.
+func (q *Queues) Open(name string, access int) (*Queue, error) {
+	fd, err := mqOpen(name, unix.O_RDWR|unix.O_NONBLOCK, 0, nil)
+	if err == unix.EACCES && access != unix.O_RDWR {
+		fd, err = mqOpen(name, access|unix.O_NONBLOCK, 0, nil)
+	} else {
+		access = unix.O_RDWR
+	}
+	if err != nil {
+		return nil, err
+	}
+	st, err := fstat(fd)
+	if err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if have := q.open[queueKey{st.Ino, access}]; have != nil {
+		unix.Close(fd)
+		have.holders++
+		return have, nil
+	}
+	attr, err := mqGetattr(fd)
+	if err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	one := &Queue{Source: q.poll.Watch(fd), all: q, name: name, ino: st.Ino, fd: fd, access: access, msgsize: attr.MsgSize, holders: 1}
+	q.open[queueKey{st.Ino, access}] = one
+	return one, nil
+}
+
+// Stat is stat(2) of a queue, with the bytes pending as its size where the daemon may read it.
+func (q *Queues) Stat(name string) (Attr, error) {
+	if q.dir >= 0 {
+		// Asking by name needs no permission on the queue.
+		var st unix.Stat_t
+		if err := unix.Fstatat(q.dir, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			return Attr{}, err
+		}
+		a := attrOf(&st)
+		a.Size, a.Blocks = 0, 0
+		return a, nil
+	}
+	fd, err := openAny(name)
+	if err != nil {
+		return Attr{}, err
+	}
+	defer unix.Close(fd)
+	return queueAttr(fd)
+}
+
+// Pending is the number of bytes waiting in a queue, 0 where the daemon may not read it.
+func (q *Queues) Pending(name string) int64 {
+	fd, err := openAny(name)
+	if err != nil {
+		return 0
+	}
+	defer unix.Close(fd)
+	return queueBytes(fd)
+}
+
+func openAny(name string) (int, error) {
+	fd, err := mqOpen(name, unix.O_RDONLY|unix.O_NONBLOCK, 0, nil)
+	if err == unix.EACCES {
+		fd, err = mqOpen(name, unix.O_WRONLY|unix.O_NONBLOCK, 0, nil)
+	}
+	return fd, err
+}
+
+// Change sets attributes of a queue; a size is not one of them.
+func (q *Queues) Change(name string, c Change) error {
+	fd, err := openAny(name)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	c.Size = nil
+	return apply(fd, c)
+}
+
+// List names all queues of the namespace, in no order. Without a mount of the mqueue file system it knows only those held open.
+func (q *Queues) List() ([]Entry, error) {
+	if q.dir >= 0 {
+		return readDir(q.dir, ".")
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var list []Entry
+	for _, one := range q.open {
+		if !one.removed.Load() {
+			list = append(list, Entry{Name: one.name, Ino: one.ino, Type: unix.S_IFREG})
+		}
+	}
+	return list, nil
+}
+
+// Remove is mq_unlink(3). Those who hold the queue open through the daemon get what is left in it and then ErrRemoved.
+func (q *Queues) Remove(name string) error {
+	st, statErr := q.Stat(name)
+	if err := mqUnlink(name); err != nil {
+		return err
+	}
+	if statErr != nil {
+		return nil
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for key, one := range q.open {
+		if key.ino == st.Ino {
+			one.removed.Store(true)
+			one.Wake()
+		}
+	}
+	return nil
+}

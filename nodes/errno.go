@@ -1,0 +1,60 @@
+package nodes
+
+import (
+	"errors"
+	"io/fs"
+	"syscall"
+
+	"github.com/ipcfs/ipcfs/backends"
+)
+
+// Error is a failure with what a person needs to know about it. It is shown in the object's err file.
+type Error struct {
+	Op     string // what was tried: "create", "write"
+	Path   string // of the object, from the root of the tree
+	Errno  syscall.Errno
+	Advice string // which limit, and the command that raises it; may be empty
+}
+
+func (e *Error) Error() string {
+	s := e.Op + " " + e.Path + ": " + e.Errno.Error()
+	if e.Advice != "" {
+		s += ": " + e.Advice
+	}
+	return s
+}
+
+func (e *Error) Unwrap() error { return e.Errno }
+
+// errnos says which errno a program sees for each error that is not itself an errno.
+var errnos = []struct {
+	err   error
+	errno syscall.Errno
+}{
+	{backends.ErrWouldBlock, syscall.EAGAIN},
+	{backends.ErrRemoved, syscall.EIDRM},
+	{fs.ErrNotExist, syscall.ENOENT},
+	{fs.ErrExist, syscall.EEXIST},
+	{fs.ErrPermission, syscall.EACCES},
+	{fs.ErrInvalid, syscall.EINVAL},
+}
+
+// Errno is the one place where an error becomes an errno. An error nobody thought of is EIO.
+func Errno(err error) syscall.Errno {
+	if err == nil {
+		return 0
+	}
+	if errno, ok := err.(syscall.Errno); ok {
+		return errno
+	}
+	for _, e := range errnos {
+		if errors.Is(err, e.err) {
+			return e.errno
+		}
+	}
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno
+	}
+	return syscall.EIO
+}

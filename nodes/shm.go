@@ -1,0 +1,53 @@
+package nodes
+
+import (
+	"strconv"
+	"syscall"
+
+	"github.com/ipcfs/ipcfs/backends"
+)
+
+// Shm is /shm: POSIX shared memory objects, which are regular files here as they are where the kernel keeps them.
+type Shm struct{ folder }
+
+// NewShm shows the objects in dir, which is /dev/shm.
+func NewShm(dir *backends.Dir) *Shm { return &Shm{folder{dir: dir, types: []uint32{syscall.S_IFREG}}} }
+
+// Message is Class.Message: the kernel carries the bytes.
+func (*Shm) Message(Attr) bool { return false }
+
+// Create is Creator.Create.
+func (s *Shm) Create(path string, o Owner, _ bool) error {
+	return s.dir.Mknod(path, syscall.S_IFREG, o)
+}
+
+// Open is Opener.Open.
+func (s *Shm) Open(path string, flags int, _ Caller) (Open, error) {
+	m, err := backends.OpenMemory(s.dir, path)
+	if err != nil {
+		return nil, err
+	}
+	if flags&syscall.O_TRUNC != 0 {
+		var none int64
+		if err := m.Change(Change{Size: &none}); err != nil {
+			m.Close()
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// Link is Linker.Link; sem_open(3) makes its semaphores with it.
+func (s *Shm) Link(from, to string) error { return s.dir.Link(from, to) }
+
+// Report is Reporter.Report.
+func (s *Shm) Report(path string) ([]Fact, error) {
+	a, err := s.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	return append(owned(a),
+		Fact{"bytes", strconv.FormatInt(a.Size, 10)},
+		Fact{"allocated", strconv.FormatInt(a.Blocks*512, 10)},
+		Fact{"links", strconv.Itoa(int(a.Nlink))}), nil
+}

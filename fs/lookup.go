@@ -1,0 +1,174 @@
+package fs
+
+import (
+	"syscall"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/ipcfs/ipcfs/nodes"
+)
+
+// nameMax is the longest name of an object (NAME_MAX); FUSE itself lets longer ones through.
+const nameMax = 255
+
+// Lookup answers for a name in a directory. Nothing it says may be cached: objects come, go and change behind our back.
+func (t *Tree) Lookup(_ <-chan struct{}, h *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
+	parent := t.table.get(h.NodeId)
+	if parent == nil {
+		return fuse.Status(syscall.ESTALE)
+	}
+	return t.lookup(parent, name, out)
+}
+
+func (t *Tree) lookup(parent *node, name string, out *fuse.EntryOut) fuse.Status {
+	if len(name) > nameMax {
+		return fuse.Status(syscall.ENAMETOOLONG)
+	}
+	kind, path := parent.kind, ""
+	if kind == rootKind {
+		if kind = t.kindNamed(name); kind < 0 {
+			return fuse.ENOENT
+		}
+	} else {
+		path = t.table.path(parent, name)
+	}
+	a, err := t.kinds[kind].Class.Stat(path)
+	if err != nil {
+		return t.fail(parent, name, err)
+	}
+	t.entry(parent, name, kind, a, out)
+	return fuse.OK
+}
+
+func (t *Tree) kindNamed(name string) int {
+	for i, k := range t.kinds {
+		if k.Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// entry gives an object that exists its node, and the kernel the answer.
+func (t *Tree) entry(parent *node, name string, kind int, a nodes.Attr, out *fuse.EntryOut) *node {
+	var n *node
+	fillAttr(&out.Attr, kind, a)
+	if t.kinds[kind].Class.Message(a) {
+		n = t.table.fresh(parent, name, kind)
+		// The kernel takes an inode's lock for itself alone to write beyond the end of a file, and a write that waits for room would
+		// lock out all others who share its open file (a shell's children). So the file is long, until fstat asks for the truth.
+		out.Attr.Size = messageSize
+	} else {
+		n = t.table.known(parent, name, key{kind, a.Ino})
+	}
+	out.NodeId, out.Generation = n.id, 1
+	return n
+}
+
+const messageSize = 1 << 40
+
+// fillAttr writes a for the kernel. Inode numbers of the classes come from different file systems and must not meet.
+func fillAttr(out *fuse.Attr, kind int, a nodes.Attr) {
+	*out = fuse.Attr{
+		Ino: a.Ino<<4 ^ a.Ino>>60 ^ uint64(kind+2), Mode: a.Mode, Nlink: a.Nlink, Owner: fuse.Owner{Uid: a.Uid, Gid: a.Gid},
+		Size: uint64(a.Size), Blocks: uint64(a.Blocks), Blksize: 4096,
+	}
+	for _, t := range []struct {
+		at   time.Time
+		sec  *uint64
+		nsec *uint32
+	}{{a.Atime, &out.Atime, &out.Atimensec}, {a.Mtime, &out.Mtime, &out.Mtimensec}, {a.Ctime, &out.Ctime, &out.Ctimensec}} {
+		if !t.at.IsZero() {
+			*t.sec, *t.nsec = uint64(t.at.Unix()), uint32(t.at.Nanosecond())
+		}
+	}
+}
+
+// Forget is told what the kernel no longer remembers.
+func (t *Tree) Forget(id, count uint64) { t.table.forget(id, count) }
+
+// GetAttr is stat(2) and fstat(2). An open object answers for itself, whether or not it still has its name.
+func (t *Tree) GetAttr(_ <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
+	n := t.table.get(in.NodeId)
+	if n == nil {
+		return fuse.Status(syscall.ESTALE)
+	}
+	a, err := t.stat(n)
+	if err != nil {
+		return t.fail(n, "", err)
+	}
+	fillAttr(&out.Attr, n.kind, a)
+	return fuse.OK
+}
+
+func (t *Tree) stat(n *node) (nodes.Attr, error) {
+	if n.kind == rootKind {
+		return nodes.Attr{Ino: 1, Mode: syscall.S_IFDIR | 0755, Nlink: uint32(2 + len(t.kinds)), Mtime: t.started, Ctime: t.started, Atime: t.started}, nil
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	switch {
+	case n.memory != nil:
+		return n.memory.Stat()
+	case n.file != nil:
+		return n.file.open.Stat()
+	}
+	return t.class(n).Stat(t.table.path(n, ""))
+}
+
+// SetAttr is chmod, chown, truncate and utimensat.
+func (t *Tree) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut) fuse.Status {
+	n := t.table.get(in.NodeId)
+	if n == nil {
+		return fuse.Status(syscall.ESTALE)
+	}
+	if err := t.change(n, changeOf(in)); err != nil {
+		return t.fail(n, "", err)
+	}
+	a, err := t.stat(n)
+	if err != nil {
+		return t.fail(n, "", err)
+	}
+	fillAttr(&out.Attr, n.kind, a)
+	return fuse.OK
+}
+
+func (t *Tree) change(n *node, c nodes.Change) error {
+	if c == (nodes.Change{}) {
+		return nil
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.memory != nil {
+		return n.memory.Change(c)
+	}
+	path := t.table.path(n, "")
+	class, ok := t.class(n).(nodes.Changer)
+	if !ok || path == "" {
+		return syscall.EPERM // the directories of the tree itself stay as they are
+	}
+	return class.Change(path, c)
+}
+
+func changeOf(in *fuse.SetAttrIn) (c nodes.Change) {
+	if mode, ok := in.GetMode(); ok {
+		c.Mode = &mode
+	}
+	if uid, ok := in.GetUID(); ok {
+		c.Uid = &uid
+	}
+	if gid, ok := in.GetGID(); ok {
+		c.Gid = &gid
+	}
+	if size, ok := in.GetSize(); ok {
+		n := int64(size)
+		c.Size = &n
+	}
+	if at, ok := in.GetATime(); ok {
+		c.Atime = &at
+	}
+	if at, ok := in.GetMTime(); ok {
+		c.Mtime = &at
+	}
+	return c
+}

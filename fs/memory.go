@@ -1,0 +1,62 @@
+package fs
+
+import (
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/ipcfs/ipcfs/nodes"
+)
+
+// memory is the one backing file of a shared memory object, for all who have it open: the kernel allows an inode one backing file, and
+// either all opens of it are passthrough or none is (fs/fuse/iomode.c). join and leave are called with the node's lock held.
+type memory struct {
+	nodes.Memory
+	holders int
+	backer  Backer // nil: the page cache of the mount carries the bytes
+	id      int32
+	failed  error // why the kernel did not take the backing file, if it was asked
+
+}
+
+// newMemory holds m once.
+func newMemory(m nodes.Memory, b Backer) *memory {
+	one := &memory{Memory: m, holders: 1}
+	if b == nil {
+		return one
+	}
+	if one.id, one.failed = b.BackingOpen(m.Fd()); one.failed == nil {
+		one.backer = b
+	}
+	return one
+}
+
+func (m *memory) join(flags uint32) error {
+	if flags&syscall.O_TRUNC != 0 {
+		var none int64
+		if err := m.Change(nodes.Change{Size: &none}); err != nil {
+			return err
+		}
+	}
+	m.holders++
+	return nil
+}
+
+// leave gives up one hold and reports whether it was the last, which closes the file.
+func (m *memory) leave() (last bool, err error) {
+	if m.holders--; m.holders > 0 {
+		return false, nil
+	}
+	if m.backer != nil {
+		err = m.backer.BackingClose(m.id)
+	}
+	if e := m.Memory.Close(); err == nil {
+		err = e
+	}
+	return true, err
+}
+
+func (m *memory) answer(out *fuse.OpenOut) {
+	if m.backer != nil {
+		out.OpenFlags, out.BackingID = fuse.FOPEN_PASSTHROUGH, m.id
+	}
+}

@@ -1,0 +1,136 @@
+package fs
+
+import (
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/nodes"
+)
+
+// Open is open(2). EAGAIN without O_NONBLOCK means that there is something to wait for: see OpenWaits.
+func (t *Tree) Open(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
+	n := t.table.get(in.NodeId)
+	if n == nil {
+		return fuse.Status(syscall.ESTALE)
+	}
+	return t.open(n, in.Flags, &in.InHeader, out)
+}
+
+// OpenWaits tells when an Open of the node that answered EAGAIN is worth trying again; nil if it is not.
+func (t *Tree) OpenWaits(id uint64) backends.Waiter {
+	n := t.table.get(id)
+	if n == nil {
+		return nil
+	}
+	class, ok := t.class(n).(nodes.OpenWaiter)
+	if !ok {
+		return nil
+	}
+	w, err := class.OpenWaits(t.table.path(n, ""))
+	if err != nil {
+		return nil
+	}
+	return w
+}
+
+func (t *Tree) open(n *node, flags uint32, in *fuse.InHeader, out *fuse.OpenOut) fuse.Status {
+	class, ok := t.class(n).(nodes.Opener)
+	if !ok {
+		return fuse.EPERM
+	}
+	h := &Handle{node: n, flags: flags, uid: in.Uid}
+	by := nodes.Caller{Uid: in.Uid, Gid: in.Gid, Pid: int(in.Pid)}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.memory != nil {
+		// The object is the one the kernel has this node for, whatever its name leads to by now.
+		if err := n.memory.join(flags); err != nil {
+			return t.fail(n, "", err)
+		}
+		h.open = n.memory
+	} else {
+		open, err := class.Open(t.table.path(n, ""), int(flags), by)
+		if err != nil {
+			return t.fail(n, "", err)
+		}
+		h.open = open
+	}
+	switch open := h.open.(type) {
+	case *nodes.File:
+		out.OpenFlags = fuse.FOPEN_DIRECT_IO | fuse.FOPEN_NOFLUSH | fuse.FOPEN_PARALLEL_DIRECT_WRITES
+		if !open.Seekable() {
+			// Without a file position there is no lock of it that a blocked read would keep from a write.
+			out.OpenFlags |= fuse.FOPEN_STREAM | fuse.FOPEN_NONSEEKABLE
+		}
+		n.file = h
+	case *memory:
+		open.answer(out)
+	case nodes.Memory:
+		t.mu.Lock()
+		backer := t.backer
+		t.mu.Unlock()
+		n.memory = newMemory(open, backer)
+		if n.memory.failed != nil {
+			t.backingFailures.Add(1)
+			t.log.Warn("no passthrough for this object", "path", t.table.path(n, ""), "err", n.memory.failed)
+		}
+		h.open = n.memory
+		n.memory.answer(out)
+	default:
+		out.OpenFlags = fuse.FOPEN_DIRECT_IO | fuse.FOPEN_NOFLUSH
+	}
+	if !t.handles.add(h) {
+		t.close(h)
+		return fuse.Status(syscall.ENFILE)
+	}
+	out.Fh = h.num
+	return fuse.OK
+}
+
+// Release is told once, after the last descriptor of an open file was closed.
+func (t *Tree) Release(_ <-chan struct{}, in *fuse.ReleaseIn) {
+	if h := t.handles.remove(in.Fh); h != nil {
+		t.closeHandle(h)
+	}
+}
+
+func (t *Tree) closeHandle(h *Handle) {
+	if h.node != nil {
+		h.node.mu.Lock()
+		defer h.node.mu.Unlock()
+	}
+	t.close(h)
+}
+
+// close closes what h has open. The caller holds the node's lock.
+func (t *Tree) close(h *Handle) {
+	switch open := h.open.(type) {
+	case nil:
+		return
+	case *memory:
+		if last, err := open.leave(); last {
+			h.node.memory = nil
+			if err != nil {
+				t.log.Warn("closing shared memory", "err", err)
+			}
+		}
+		return
+	}
+	if h.node.file == h {
+		h.node.file = nil
+	}
+	if err := h.open.Close(); err != nil {
+		t.log.Warn("close", "err", err)
+	}
+}
+
+// File is the message face open as fh, nil if fh is something else.
+func (t *Tree) File(fh uint64) *nodes.File {
+	h := t.handles.get(fh)
+	if h == nil {
+		return nil
+	}
+	f, _ := h.open.(*nodes.File)
+	return f
+}

@@ -1,0 +1,142 @@
+package fs
+
+import (
+	"strings"
+	"sync"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+)
+
+// node is a file or directory the kernel knows by number. A node is plain data: which class, and where in it.
+type node struct {
+	id     uint64
+	kind   int // index of its class in Tree.kinds; rootKind for the root
+	stable key // zero for a message face
+
+	mu     sync.Mutex // of what is open
+	memory *memory    // the one backing file of a shared memory object that is open
+	file   *Handle    // a message face that is open
+
+	// Under table.mu:
+	parent  *node // nil for the root
+	name    string
+	lookups uint64 // how often the kernel was told of it and has not forgotten it
+}
+
+// key is the identity of an object that must keep its node id for as long as the kernel knows it.
+type key struct {
+	kind int
+	ino  uint64
+}
+
+// table gives the kernel its node ids. Message faces get a fresh one for each lookup: the kernel holds an inode's lock while a write
+// waits for its answer, so that a second user of the same node id would hang behind a blocked writer, and then, through the
+// directory's lock, everybody (TestFullQueueHarmsNobody). Everything else keeps one id for as long as the kernel remembers it: pipes,
+// bound sockets, mappings and locks hang on the kernel's inode.
+type table struct {
+	mu    sync.Mutex
+	nodes map[uint64]*node
+	byKey map[key]*node
+	last  uint64
+}
+
+func newTable() *table {
+	root := &node{id: fuse.FUSE_ROOT_ID, kind: rootKind, lookups: 1}
+	return &table{nodes: map[uint64]*node{root.id: root}, byKey: map[key]*node{}, last: root.id}
+}
+
+// get finds a node the kernel asks about; nil if it was never told of it.
+func (t *table) get(id uint64) *node {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.nodes[id]
+}
+
+// fresh makes a new node that nothing else will share.
+func (t *table) fresh(parent *node, name string, kind int) *node {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.add(&node{kind: kind, parent: parent, name: name})
+}
+
+// known finds or makes the node of an object, and notes where it was seen last.
+func (t *table) known(parent *node, name string, k key) *node {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := t.byKey[k]
+	if n == nil {
+		n = t.add(&node{kind: k.kind, stable: k})
+		t.byKey[k] = n
+	} else {
+		n.lookups++
+	}
+	n.parent, n.name = parent, name
+	return n
+}
+
+// add gives n its number. The caller holds t.mu.
+func (t *table) add(n *node) *node {
+	t.last++
+	n.id, n.lookups = t.last, 1
+	t.nodes[n.id] = n
+	return n
+}
+
+// forget takes back count of the times the kernel was told of a node.
+func (t *table) forget(id, count uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := t.nodes[id]
+	if n == nil || id == fuse.FUSE_ROOT_ID {
+		return
+	}
+	if n.lookups > count {
+		n.lookups -= count
+		return
+	}
+	delete(t.nodes, id)
+	if t.byKey[n.stable] == n {
+		delete(t.byKey, n.stable)
+	}
+}
+
+// gone parts an object that was removed from its node: the inode number may serve for another one soon.
+func (t *table) gone(k key) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.byKey, k)
+}
+
+// moved notes a new place of an object, for those who stand in it.
+func (t *table) moved(k key, parent *node, name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n := t.byKey[k]; n != nil {
+		n.parent, n.name = parent, name
+	}
+}
+
+// path is where n is inside its class; child, if not empty, is a name below that.
+func (t *table) path(n *node, child string) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var parts []string
+	if child != "" {
+		parts = append(parts, child)
+	}
+	// The class directory is the child of the root: its own name is not part of the path.
+	for ; n.parent != nil && n.parent.parent != nil; n = n.parent {
+		parts = append(parts, n.name)
+	}
+	for i, j := 0, len(parts)-1; i < j; i, j = i+1, j-1 {
+		parts[i], parts[j] = parts[j], parts[i]
+	}
+	return strings.Join(parts, "/")
+}
+
+// count is how many nodes the kernel knows.
+func (t *table) count() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.nodes)
+}

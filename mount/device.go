@@ -1,0 +1,73 @@
+package mount
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// device is an open /dev/fuse with a mount behind it (fuse(4)). It is safe for concurrent use.
+type device struct{ fd int }
+
+// read takes the next request; it blocks until there is one. ENODEV: the file system was unmounted or aborted.
+func (d device) read(p []byte) (int, error) {
+	for {
+		n, err := unix.Read(d.fd, p)
+		switch err {
+		case unix.EINTR, unix.EAGAIN, unix.ENOENT: // ENOENT: the request was interrupted before we took it
+			continue
+		}
+		return n, err
+	}
+}
+
+// write sends an answer or a notification. It does not block, so it is called without telling Go's scheduler.
+func (d device) write(p []byte) error {
+	_, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(d.fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+const (
+	iocBackingOpen  = 0x4010e501 // FUSE_DEV_IOC_BACKING_OPEN
+	iocBackingClose = 0x4004e502 // FUSE_DEV_IOC_BACKING_CLOSE
+)
+
+// BackingOpen registers fd as a file the kernel may read, write and map by itself (Linux 6.9; needs CAP_SYS_ADMIN).
+func (d device) BackingOpen(fd int) (int32, error) {
+	m := struct {
+		fd    int32
+		flags uint32
+		_     uint64
+	}{fd: int32(fd)}
+	id, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(d.fd), iocBackingOpen, uintptr(unsafe.Pointer(&m)))
+	if errno != 0 {
+		return 0, errno
+	}
+	return int32(id), nil
+}
+
+// BackingClose ends a registration; files opened with it go on.
+func (d device) BackingClose(id int32) error {
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(d.fd), iocBackingClose, uintptr(unsafe.Pointer(&id)))
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// probePassthrough finds out whether the kernel takes backing files from us by giving it one.
+func (d device) probePassthrough() error {
+	fd, err := unix.MemfdCreate("ipcfs-probe", unix.MFD_CLOEXEC)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	id, err := d.BackingOpen(fd)
+	if err != nil {
+		return err
+	}
+	return d.BackingClose(id)
+}

@@ -1,0 +1,205 @@
+package mount
+
+import (
+	"bytes"
+	"syscall"
+	"unsafe"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/nodes"
+)
+
+// read answers a READ of a message face, or parks it. Who must not wait (O_NONBLOCK, as it is set now) gets EAGAIN.
+func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
+	g := o.gate
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	size, off := min(int(in.Size), maxWrite), int64(in.Offset)
+	if g.readers.Len() == 0 || o.file.InHand(off) {
+		n, err := o.file.Read(out[headerSize:], size, off)
+		if err != backends.ErrWouldBlock {
+			s.answer(out, in.Unique, n, err)
+			g.moved(backends.Out, out)
+			return
+		}
+		if len(g.polls) > 0 {
+			g.tellPollers()
+		}
+	}
+	errno := syscall.EAGAIN
+	if in.Flags&syscall.O_NONBLOCK == 0 {
+		errno = g.park(&parked{unique: in.Unique, uid: in.Uid, file: o, size: size, off: off}, &g.readers)
+	}
+	if errno != 0 {
+		s.answer(out, in.Unique, 0, errno)
+	}
+	g.arm()
+}
+
+// write answers a WRITE to a message face, or parks it. The kernel cuts a write(2) of more than maxWrite into pieces, so a piece of
+// maxWrite may be a part of a longer message: it is refused, and nothing is sent.
+func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
+	g := o.gate
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(data) >= maxWrite && o.file.Whole() {
+		s.answer(out, in.Unique, 0, syscall.EMSGSIZE)
+		return
+	}
+	done := 0
+	if g.writers.Len() == 0 {
+		n, err := o.file.Write(data)
+		wait := err == backends.ErrWouldBlock || err == nil && n < len(data)
+		if !wait || n > 0 && in.Flags&syscall.O_NONBLOCK != 0 {
+			s.note(in.NodeId, err)
+			s.answerWrite(out, in.Unique, n, err)
+			if err == nil {
+				g.moved(backends.In, out)
+			}
+			return
+		}
+		done = n
+		if len(g.polls) > 0 {
+			g.tellPollers()
+		}
+	}
+	errno := syscall.EAGAIN
+	if in.Flags&syscall.O_NONBLOCK == 0 {
+		p := &parked{unique: in.Unique, uid: in.Uid, file: o, data: bytes.Clone(data[done:]), done: done}
+		errno = g.park(p, &g.writers)
+	}
+	if errno != 0 {
+		s.answer(out, in.Unique, 0, errno)
+	}
+	g.arm()
+}
+
+// note keeps the advice of a failure for the object's err file.
+func (s *Session) note(id uint64, err error) {
+	if e, ok := err.(*nodes.Error); ok {
+		s.tree.Note(id, "", e)
+	}
+}
+
+// answer sends the answer to a request: n bytes that stand in out behind the header, or an error.
+func (s *Session) answer(out []byte, unique uint64, n int, err error) {
+	if err != nil {
+		n = 0
+	}
+	size := headerSize + n
+	putHeader(out, unique, int32(nodes.Errno(err)), size)
+	s.send(out[:size])
+}
+
+// answerWrite sends the answer to a WRITE: n bytes were taken. An error after a part was taken is left for the next write.
+func (s *Session) answerWrite(out []byte, unique uint64, n int, err error) {
+	if err != nil && n == 0 {
+		s.answer(out, unique, 0, err)
+		return
+	}
+	*(*fuse.WriteOut)(unsafe.Pointer(&out[headerSize])) = fuse.WriteOut{Size: uint32(n)}
+	s.answer(out, unique, int(unsafe.Sizeof(fuse.WriteOut{})), nil)
+}
+
+// send gives the kernel an answer or a notification. ENOENT: nobody waits for it any more.
+func (s *Session) send(b []byte) {
+	if err := s.dev.write(b); err != nil && err != syscall.ENOENT {
+		s.log.Debug("answer not taken", "err", err)
+	}
+}
+
+// file finds the message face open as fh; nil if fh is something else.
+func (s *Session) file(fh uint64) *openFile {
+	s.mu.RLock()
+	o := s.files[fh]
+	s.mu.RUnlock()
+	if o != nil {
+		return o
+	}
+	f := s.tree.File(fh)
+	if f == nil {
+		return nil
+	}
+	o = &openFile{fh: fh, file: f, gate: s.join(f.Waiter())}
+	s.mu.Lock()
+	s.files[fh] = o
+	s.mu.Unlock()
+	return o
+}
+
+// release forgets an open file that was closed for the last time.
+func (s *Session) release(fh uint64) {
+	s.mu.Lock()
+	o := s.files[fh]
+	delete(s.files, fh)
+	s.mu.Unlock()
+	if o == nil {
+		return
+	}
+	o.gate.mu.Lock()
+	delete(o.gate.polls, o.kh)
+	o.gate.mu.Unlock()
+	s.leave(o.gate)
+}
+
+// join finds or makes the gate of an endpoint, for one more who may wait there.
+func (s *Session) join(w backends.Waiter) *gate {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.gates[w]
+	if g == nil {
+		g = &gate{s: s, w: w}
+		g.wake = g.onReady
+		s.gates[w] = g
+	}
+	g.refs++
+	return g
+}
+
+func (s *Session) leave(g *gate) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if g.refs--; g.refs == 0 {
+		delete(s.gates, g.w)
+	}
+}
+
+// parkOpen parks an OPEN that has something to wait for (an accept) and reports whether it did.
+func (s *Session) parkOpen(req []byte) bool {
+	in := as[fuse.OpenIn](req)
+	if in.Flags&syscall.O_NONBLOCK != 0 {
+		return false
+	}
+	w := s.tree.OpenWaits(in.NodeId)
+	if w == nil {
+		return false
+	}
+	g := s.join(w)
+	g.mu.Lock()
+	errno := g.park(&parked{unique: in.Unique, uid: in.Uid, data: bytes.Clone(req)}, &g.readers)
+	if errno == 0 {
+		g.arm()
+	}
+	g.mu.Unlock()
+	if errno != 0 {
+		s.leave(g)
+	}
+	return errno == 0
+}
+
+// retryOpen tries a parked OPEN again and reports whether it was answered. The caller holds the gate's lock.
+func (s *Session) retryOpen(p *parked, out []byte) bool {
+	n, status := s.protocol.HandleRequest([][]byte{p.data}, [][]byte{out})
+	if status.Ok() && as[fuse.OutHeader](out).Status == -int32(syscall.EAGAIN) {
+		return false
+	}
+	p.gate.unpark(p)
+	if status.Ok() {
+		s.send(out[:n])
+	} else {
+		s.answer(out, p.unique, 0, syscall.Errno(status))
+	}
+	s.leave(p.gate)
+	return true
+}

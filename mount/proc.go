@@ -1,0 +1,34 @@
+package mount
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// threads is how many operating system threads the daemon has (proc(5), /proc/PID/stat, num_threads).
+func threads() int {
+	list, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return 0
+	}
+	return len(list)
+}
+
+// requestTimeout is the kernel's limit for any one request, 0 without one (fs.fuse.default_request_timeout and
+// fs.fuse.max_request_timeout, seconds, Linux 6.15).
+func requestTimeout() time.Duration {
+	limit := 0
+	for _, name := range []string{"default_request_timeout", "max_request_timeout"} {
+		b, err := os.ReadFile("/proc/sys/fs/fuse/" + name)
+		if err != nil {
+			continue
+		}
+		n, _ := strconv.Atoi(strings.TrimSpace(string(b)))
+		if n > 0 && (limit == 0 || n < limit) {
+			limit = n
+		}
+	}
+	return time.Duration(limit) * time.Second
+}

@@ -1,0 +1,308 @@
+// Package mount is the session with the kernel: it mounts, owns /dev/fuse, and answers the requests that come from it.
+//
+// Reads, writes and polls of message faces, and the interrupts of those that wait, it answers itself: that is the hot path, and waiting
+// happens here and nowhere else (see gate). All else goes through go-fuse's decoding to the tree. The stock server of go-fuse would
+// not do: it answers every POLL with ENOSYS, after which the kernel reports all files as always ready.
+//
+// One goroutine at a time leads: it reads a request and answers it before it reads the next, so requests are taken up in the order
+// they were made, a close is done when its process's next call is, and no other thread needs waking. A request that may take long (it
+// moves or frees much memory) is the exception: its goroutine hands on the lead first.
+package mount
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/fs"
+	"github.com/ipcfs/ipcfs/nodes"
+	"golang.org/x/sys/unix"
+)
+
+// Session serves one mount.
+type Session struct {
+	o        Options
+	log      *slog.Logger
+	tree     *fs.Tree
+	dev      device
+	protocol *fuse.ProtocolServer
+
+	lead    sync.Mutex     // held by the goroutine that reads requests
+	workers sync.WaitGroup // goroutines that lead or follow
+	idle    atomic.Int32   // those that wait for the lead
+	ended   chan struct{}  // closed when the kernel has ended the connection, or we give up waiting for that
+	stuck   atomic.Bool    // it is the latter: a worker is still in read
+	end     sync.Once
+	live    chan struct{} // closed when the kernel may send requests
+	started sync.Once
+	buffers sync.Pool
+
+	waiting     waiting
+	requests    atomic.Int64
+	passthrough atomic.Pointer[string] // why not; "" if the kernel carries shared memory
+
+	mu    sync.RWMutex
+	files map[uint64]*openFile
+	gates map[backends.Waiter]*gate
+}
+
+// New mounts the tree, or takes over a mount by its descriptor (Options.Device). Serve must be called next. The tree stays the
+// caller's to close, after Serve has returned.
+func New(t *fs.Tree, o Options) (*Session, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Source == "" {
+		o.Source = "ipcfs"
+	}
+	var err error
+	if o.Mountpoint, err = filepath.Abs(o.Mountpoint); err != nil {
+		return nil, err
+	}
+	s := &Session{
+		o: o, log: o.Log, tree: t, dev: device{o.Device},
+		ended: make(chan struct{}), live: make(chan struct{}),
+		files: map[uint64]*openFile{}, gates: map[backends.Waiter]*gate{},
+		waiting: waiting{all: map[uint64]*parked{}, byUid: map[uint32]*cost{}},
+	}
+	s.buffers.New = func() any { b := make([]byte, bufferSize); return &b }
+	options := &fuse.MountOptions{
+		MaxWrite:          maxWrite,
+		DisableXAttrs:     true, // else each write to a passthrough file asks for security.capability first
+		ExtraCapabilities: fuse.CAP_ATOMIC_O_TRUNC,
+		// Readdirplus would give the kernel a node for each name listed.
+		DisableReadDirPlus: true,
+		Logger:             slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
+		PanicHandler:       s.panicked,
+	}
+	if o.PageCache {
+		options.DisabledCapabilities = fuse.CAP_PASSTHROUGH
+	}
+	s.protocol = fuse.NewProtocolServer(t, options)
+	if o.Device == 0 {
+		if s.dev.fd, err = mountDevice(o); err != nil {
+			return nil, err
+		}
+	}
+	s.notePassthrough("the kernel has not answered yet")
+	t.Attach(nil, s.facts)
+	return s, nil
+}
+
+// Live is closed when the kernel has begun to send requests.
+func (s *Session) Live() <-chan struct{} { return s.live }
+
+// ErrStuck is what Serve returns if the mount is gone but somebody still holds files of it open: the process should exit, which ends
+// the connection.
+var ErrStuck = errors.New("files of the mount are still open")
+
+// Serve answers requests until the file system is unmounted or aborted.
+func (s *Session) Serve() error {
+	s.follow()
+	if limit := requestTimeout(); limit > 0 {
+		s.log.Warn("fs.fuse request timeouts are set: waits end with EINTR before the kernel would abort the mount", "limit", limit)
+		s.workers.Add(1)
+		go s.endLongWaits(limit)
+	}
+	<-s.ended
+	s.waiting.end(syscall.ENODEV)
+	if s.stuck.Load() {
+		return ErrStuck
+	}
+	s.workers.Wait()
+	return unix.Close(s.dev.fd)
+}
+
+// maxFollowers bounds the goroutines that wait for the lead; more only come into being while long requests are under way.
+const maxFollowers = 2
+
+// follow starts a goroutine that waits for the lead, unless one waits already.
+func (s *Session) follow() {
+	if s.idle.Load() > 0 {
+		return
+	}
+	s.workers.Add(1)
+	go s.work()
+}
+
+// work leads until it reads a request that takes long, hands on the lead, answers it, and waits for the lead again.
+func (s *Session) work() {
+	defer s.workers.Done()
+	in, out := s.buffer(), s.buffer()
+	defer s.recycle(in)
+	defer s.recycle(out)
+	for s.idle.Add(1) <= maxFollowers {
+		s.lead.Lock()
+		s.idle.Add(-1)
+		req, ok := s.readUntilLong(*in, *out)
+		if !ok {
+			s.lead.Unlock()
+			return
+		}
+		s.follow()
+		s.lead.Unlock()
+		s.handle(req, *out)
+	}
+	s.idle.Add(-1)
+}
+
+// readUntilLong answers requests until one takes long, which it returns; false when there are no more. The caller has the lead.
+func (s *Session) readUntilLong(in, out []byte) ([]byte, bool) {
+	for {
+		select {
+		case <-s.ended:
+			return nil, false
+		default:
+		}
+		n, err := s.dev.read(in)
+		if err != nil {
+			if err != unix.ENODEV {
+				s.log.Error("reading /dev/fuse", "err", err)
+			}
+			s.end.Do(func() { close(s.ended) })
+			return nil, false
+		}
+		s.requests.Add(1)
+		req := in[:n]
+		if s.takesLong(req) {
+			return req, true
+		}
+		s.handle(req, out)
+	}
+}
+
+// takesLong tells requests that may copy or free much memory, or list many names.
+func (s *Session) takesLong(req []byte) bool {
+	switch as[fuse.InHeader](req).Opcode {
+	case opRead:
+		return s.file(as[fuse.ReadIn](req).Fh) == nil
+	case opWrite:
+		return s.file(as[fuse.WriteIn](req).Fh) == nil
+	case opUnlink, opRename, opRename2, opSetattr, opFallocate, opReaddir, opLseek, opFsync:
+		return true
+	}
+	return false
+}
+
+// handle answers one request. A panic is answered with EIO.
+func (s *Session) handle(req, out []byte) {
+	h := as[fuse.InHeader](req)
+	defer func() {
+		if r := recover(); r != nil {
+			s.panicked(r)
+			if h.Opcode != opForget && h.Opcode != opBatchForget {
+				s.answer(out, h.Unique, 0, syscall.EIO)
+			}
+		}
+	}()
+	switch h.Opcode {
+	case opRead:
+		if o := s.file(as[fuse.ReadIn](req).Fh); o != nil {
+			s.read(o, as[fuse.ReadIn](req), out)
+			return
+		}
+	case opWrite:
+		if in := as[fuse.WriteIn](req); in != nil {
+			if o := s.file(in.Fh); o != nil {
+				s.write(o, in, req[len(req)-int(in.Size):], out)
+				return
+			}
+		}
+	case opPoll:
+		s.poll(req, out)
+		return
+	case opInterrupt:
+		// The request was taken up before this one: it waits, or it is answered, or it is one that does not wait.
+		if p := s.waiting.get(as[fuse.InterruptIn](req).Unique); p != nil {
+			p.gate.cancel(p, syscall.EINTR)
+		}
+		return
+	case opRelease:
+		s.release(as[fuse.ReleaseIn](req).Fh)
+	}
+	n, status := s.protocol.HandleRequest([][]byte{req}, [][]byte{out})
+	switch {
+	case !status.Ok():
+		s.answer(out, h.Unique, 0, syscall.Errno(status))
+	case n == 0: // FORGET and its like are not answered
+	case h.Opcode == opOpen && as[fuse.OutHeader](out).Status == -int32(syscall.EAGAIN) && s.parkOpen(req):
+	default:
+		s.send(out[:n])
+		if h.Opcode == opInit {
+			s.begin()
+		}
+	}
+}
+
+// begin is called when the kernel has its answer to INIT.
+func (s *Session) begin() {
+	s.started.Do(func() {
+		switch err := s.dev.probePassthrough(); {
+		case s.o.PageCache:
+			s.notePassthrough("switched off")
+		case err != nil:
+			s.notePassthrough(err.Error())
+		default:
+			s.notePassthrough("")
+			s.tree.Attach(s.dev, s.facts)
+		}
+		close(s.live)
+	})
+}
+
+func (s *Session) notePassthrough(why string) { s.passthrough.Store(&why) }
+
+// facts are the session's lines of /ctl/status.
+func (s *Session) facts() []nodes.Fact {
+	facts := []nodes.Fact{{Key: "mountpoint", Value: s.o.Mountpoint}}
+	if why := *s.passthrough.Load(); why == "" {
+		facts = append(facts, nodes.Fact{Key: "shm", Value: "passthrough"})
+	} else {
+		facts = append(facts, nodes.Fact{Key: "shm", Value: "page-cache"}, nodes.Fact{Key: "shm_reason", Value: why})
+	}
+	return append(facts,
+		nodes.Fact{Key: "requests", Value: strconv.FormatInt(s.requests.Load(), 10)},
+		nodes.Fact{Key: "parked", Value: strconv.Itoa(s.waiting.count())},
+		nodes.Fact{Key: "threads", Value: strconv.Itoa(threads())})
+}
+
+func (s *Session) buffer() *[]byte   { return s.buffers.Get().(*[]byte) }
+func (s *Session) recycle(b *[]byte) { s.buffers.Put(b) }
+
+// panicked logs a panic with its stack; the daemon lives on.
+func (s *Session) panicked(r any) fuse.Status {
+	s.log.Error("panic", "err", fmt.Sprint(r), "stack", string(debug.Stack()))
+	return fuse.EIO
+}
+
+func (s *Session) recoverFrom(what string) {
+	if r := recover(); r != nil {
+		s.panicked(fmt.Sprint(what, ": ", r))
+	}
+}
+
+// endLongWaits ends waits before the kernel's own limit would abort the whole mount for one of them.
+func (s *Session) endLongWaits(limit time.Duration) {
+	defer s.workers.Done()
+	tick := time.NewTicker(limit / 8)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.ended:
+			return
+		case now := <-tick.C:
+			for _, p := range s.waiting.older(now.Add(-limit / 2)) {
+				p.gate.cancel(p, syscall.EINTR)
+			}
+		}
+	}
+}

@@ -1,0 +1,92 @@
+package mount
+
+import (
+	"sync"
+	"syscall"
+	"time"
+)
+
+// waiting is all requests that are parked, by the number the kernel interrupts them with, and what they cost by user.
+type waiting struct {
+	mu    sync.Mutex
+	all   map[uint64]*parked
+	byUid map[uint32]*cost
+	ended syscall.Errno // not 0: nobody may wait any more
+}
+
+type cost struct{ requests, bytes int }
+
+// One user's waiting requests must not take the memory the others need.
+const (
+	maxParked      = 1 << 16  // a request is about 200 bytes here, and a task blocked in the kernel there
+	maxParkedBytes = 64 << 20 // of messages that wait to be sent
+)
+
+// add takes p in: ENOBUFS if its user has too much waiting, or the errno the session ends with.
+func (w *waiting) add(p *parked) syscall.Errno {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ended != 0 {
+		return w.ended
+	}
+	c := w.byUid[p.uid]
+	if c == nil {
+		c = &cost{}
+		w.byUid[p.uid] = c
+	}
+	p.bytes = len(p.data)
+	if c.requests >= maxParked || c.bytes+p.bytes > maxParkedBytes {
+		return syscall.ENOBUFS
+	}
+	c.requests++
+	c.bytes += p.bytes
+	w.all[p.unique] = p
+	return 0
+}
+
+func (w *waiting) remove(p *parked) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.all, p.unique)
+	c := w.byUid[p.uid]
+	c.requests--
+	c.bytes -= p.bytes
+	if c.requests == 0 {
+		delete(w.byUid, p.uid)
+	}
+}
+
+func (w *waiting) get(unique uint64) *parked {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.all[unique]
+}
+
+func (w *waiting) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.all)
+}
+
+// older lists those that wait since before t.
+func (w *waiting) older(t time.Time) []*parked {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var old []*parked
+	for _, p := range w.all {
+		if p.since.Before(t) {
+			old = append(old, p)
+		}
+	}
+	return old
+}
+
+// end ends all waits with errno, now and from now on.
+func (w *waiting) end(errno syscall.Errno) {
+	w.mu.Lock()
+	w.ended = errno
+	w.mu.Unlock()
+	for _, p := range w.older(time.Now().Add(time.Hour)) {
+		p.gate.cancel(p, errno)
+	}
+}

@@ -1,0 +1,56 @@
+package mount
+
+import (
+	"unsafe"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+)
+
+// The requests the session answers itself, or must know (include/uapi/linux/fuse.h).
+const (
+	opForget      = 2
+	opSetattr     = 4
+	opUnlink      = 10
+	opRename      = 12
+	opOpen        = 14
+	opRead        = 15
+	opWrite       = 16
+	opRelease     = 18
+	opFsync       = 20
+	opInit        = 26
+	opReaddir     = 28
+	opInterrupt   = 36
+	opDestroy     = 38
+	opPoll        = 40
+	opBatchForget = 42
+	opFallocate   = 43
+	opRename2     = 45
+	opLseek       = 46
+
+	pollScheduleNotify = 1 << 0 // FUSE_POLL_SCHEDULE_NOTIFY: the kernel wants to be told of a change
+	notifyPoll         = 1      // FUSE_NOTIFY_POLL
+
+	maxWrite   = 1 << 20 // the largest READ or WRITE
+	headerSize = int(unsafe.Sizeof(fuse.OutHeader{}))
+	bufferSize = maxWrite + 4096 // a request or an answer with its headers
+)
+
+type pollIn struct {
+	fuse.InHeader
+	Fh, Kh        uint64
+	Flags, Events uint32
+}
+
+// as shows a request read from the kernel as what it is.
+func as[T any](b []byte) *T {
+	var t T
+	if len(b) < int(unsafe.Sizeof(t)) {
+		return nil
+	}
+	return (*T)(unsafe.Pointer(&b[0]))
+}
+
+// putHeader begins an answer of size bytes in all.
+func putHeader(b []byte, unique uint64, errno int32, size int) {
+	*(*fuse.OutHeader)(unsafe.Pointer(&b[0])) = fuse.OutHeader{Length: uint32(size), Status: -errno, Unique: unique}
+}

@@ -23,8 +23,15 @@ type Queue struct {
 	removed atomic.Bool
 	holders int // under all.mu
 
-	sent, received atomic.Int64 // messages through this mount since it was opened
+	counts *counts
+	ends   atomic.Int64 // how often its readers were ended
 }
+
+// counts are the messages that went through this daemon since it first saw the queue.
+type counts struct{ sent, received atomic.Int64 }
+
+// PrioMax is one more than the highest priority of a message (MQ_PRIO_MAX, mq_overview(7)).
+const PrioMax = 32768
 
 // TryRead is mq_receive(3): the oldest of the messages with the highest priority.
 func (q *Queue) TryRead(p []byte) (int, Meta, error) {
@@ -32,7 +39,7 @@ func (q *Queue) TryRead(p []byte) (int, Meta, error) {
 	if err != nil {
 		return 0, Meta{}, q.explain(err)
 	}
-	q.received.Add(1)
+	q.counts.received.Add(1)
 	return n, Meta{Prio: prio}, nil
 }
 
@@ -44,7 +51,7 @@ func (q *Queue) TryWrite(p []byte, m Meta) (int, error) {
 	if err := mqSend(q.fd, p, m.Prio); err != nil {
 		return 0, q.explain(err)
 	}
-	q.sent.Add(1)
+	q.counts.sent.Add(1)
 	return len(p), nil
 }
 
@@ -78,8 +85,17 @@ func (q *Queue) Limits() (maxmsg, msgsize, curmsgs int, err error) {
 	return a.MaxMsg, a.MsgSize, a.CurMsgs, err
 }
 
-// Counts are the messages sent and received through the mount for as long as it has held the queue open.
-func (q *Queue) Counts() (sent, received int64) { return q.sent.Load(), q.received.Load() }
+// Counts are the messages sent and received through the daemon since it first opened the queue.
+func (q *Queue) Counts() (sent, received int64) { return q.counts.sent.Load(), q.counts.received.Load() }
+
+// EndReaders gives all who read the queue now an end of file, once, and wakes those who wait.
+func (q *Queue) EndReaders() {
+	q.ends.Add(1)
+	q.Wake()
+}
+
+// Ends counts the calls of EndReaders.
+func (q *Queue) Ends() int64 { return q.ends.Load() }
 
 // Close gives up one hold; the last one closes the descriptor.
 func (q *Queue) Close() error {
@@ -132,8 +148,9 @@ type Queues struct {
 	poll *Poller
 	dir  int // a mount of the mqueue file system of our own, for listing; -1 without one
 
-	mu   sync.Mutex
-	open map[queueKey]*Queue
+	mu     sync.Mutex
+	open   map[queueKey]*Queue
+	counts map[uint64]*counts // by inode; until the queue is removed through the daemon
 }
 
 type queueKey struct {
@@ -144,7 +161,7 @@ type queueKey struct {
 // NewQueues finds the queues. Listing them takes a mount of the mqueue file system; it makes one that no path leads to (fsmount(2)),
 // or else uses /dev/mqueue.
 func NewQueues(p *Poller, maxmsg, msgsize int) *Queues {
-	q := &Queues{MaxMsg: maxmsg, MsgSize: msgsize, poll: p, open: map[queueKey]*Queue{}}
+	q := &Queues{MaxMsg: maxmsg, MsgSize: msgsize, poll: p, open: map[queueKey]*Queue{}, counts: map[uint64]*counts{}}
 	dir, err := detachedMount("mqueue")
 	if err != nil {
 		dir, err = unix.Open("/dev/mqueue", unix.O_DIRECTORY|unix.O_RDONLY|unix.O_CLOEXEC, 0)
@@ -246,7 +263,13 @@ func (q *Queues) Open(name string, access int) (*Queue, error) {
 		unix.Close(fd)
 		return nil, err
 	}
-	one := &Queue{Source: q.poll.Watch(fd), all: q, name: name, ino: st.Ino, fd: fd, access: access, msgsize: attr.MsgSize, holders: 1}
+	if q.counts[st.Ino] == nil {
+		q.counts[st.Ino] = &counts{}
+	}
+	one := &Queue{
+		Source: q.poll.Watch(fd), all: q, name: name, ino: st.Ino, fd: fd, access: access, msgsize: attr.MsgSize,
+		counts: q.counts[st.Ino], holders: 1,
+	}
 	q.open[queueKey{st.Ino, access}] = one
 	return one, nil
 }
@@ -327,6 +350,7 @@ func (q *Queues) Remove(name string) error {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	delete(q.counts, st.Ino)
 	for key, one := range q.open {
 		if key.ino == st.Ino {
 			one.removed.Store(true)

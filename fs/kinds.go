@@ -10,7 +10,7 @@ const rootKind = -1
 
 // kinds is the table of what there is in the tree. A new kind is one line here, one file in nodes and one in backends.
 func (t *Tree) openKinds(c Config) error {
-	queues := backends.NewQueues(t.poll, c.MaxMsg, c.MsgSize)
+	queues := backends.NewQueues(t.env.Poll, c.MaxMsg, c.MsgSize)
 	t.closers = append(t.closers, queues)
 	shm, err := t.openDir(c.ShmDir)
 	if err != nil {
@@ -28,19 +28,30 @@ func (t *Tree) openKinds(c Config) error {
 	if err != nil {
 		return err
 	}
-	sockets, err := nodes.NewSockets(t.poll, faces, bound, c.StateDir+"/sock")
+	sockets, err := nodes.NewSockets(t.env, faces, bound, c.StateDir+"/sock")
 	if err != nil {
 		return err
 	}
 	t.closers = append(t.closers, sockets)
 
 	t.kinds = []nodes.Kind{
-		{Name: "queues", Class: nodes.NewQueues(queues)},
+		{Name: "queues", Class: nodes.NewQueues(t.env, queues)},
 		{Name: "shm", Class: nodes.NewShm(shm)},
 		{Name: "fifos", Class: nodes.NewFifos(fifos)},
 		{Name: "sockets", Class: sockets},
 	}
-	ctl := nodes.NewCtl(t.kinds, t.notes, nodes.TextControl("status", t.status))
+	ctl := nodes.NewCtl(t.kinds, t.env,
+		nodes.TextControl("status", func() (string, error) {
+			facts, err := t.status()
+			return nodes.Render(facts), err
+		}),
+		nodes.TextControl("status.json", func() (string, error) {
+			facts, err := t.status()
+			if err != nil {
+				return "", err
+			}
+			return nodes.RenderJSON(facts)
+		}))
 	t.kinds = append(t.kinds, nodes.Kind{Name: "ctl", Class: ctl})
 	return nil
 }

@@ -113,7 +113,12 @@ func (t *Tree) stat(n *node) (nodes.Attr, error) {
 	case n.file != nil:
 		return n.file.open.Stat()
 	}
-	return t.class(n).Stat(t.table.path(n, ""))
+	class, path := t.class(n), t.table.path(n, "")
+	a, err := class.Stat(path)
+	if sizer, ok := class.(nodes.Sizer); ok && err == nil && class.Message(a) {
+		a.Size = sizer.Size(path)
+	}
+	return a, err
 }
 
 // SetAttr is chmod, chown, truncate and utimensat.

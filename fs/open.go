@@ -67,10 +67,7 @@ func (t *Tree) open(n *node, flags uint32, in *fuse.InHeader, out *fuse.OpenOut)
 	case *memory:
 		open.answer(out)
 	case nodes.Memory:
-		t.mu.Lock()
-		backer := t.backer
-		t.mu.Unlock()
-		n.memory = newMemory(open, backer)
+		n.memory = newMemory(open, t.backer())
 		if n.memory.failed != nil {
 			t.backingFailures.Add(1)
 			t.log.Warn("no passthrough for this object", "path", t.table.path(n, ""), "err", n.memory.failed)

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -37,15 +36,13 @@ type Tree struct {
 	version string
 	started time.Time
 	kinds   []nodes.Kind
-	notes   *nodes.Notes
+	env     *nodes.Env
 	table   *table
 	handles *handles
-	poll    *backends.Poller
 	closers []io.Closer
 
 	mu      sync.Mutex
-	backer  Backer
-	session func() []nodes.Fact
+	session Session
 
 	backingFailures atomic.Int64
 }
@@ -69,15 +66,17 @@ func New(c Config) (*Tree, error) {
 	t := &Tree{
 		RawFileSystem: fuse.NewDefaultRawFileSystem(),
 		log:           c.Log, version: c.Version, started: time.Now(),
-		notes: nodes.NewNotes(), table: newTable(), handles: newHandles(),
+		table: newTable(), handles: newHandles(),
 	}
 	lock, err := lockState(c.StateDir)
 	if err != nil {
 		return nil, err
 	}
 	t.closers = append(t.closers, lock)
-	if t.poll, err = backends.NewPoller(); err == nil {
-		t.closers = append(t.closers, t.poll)
+	poll, err := backends.NewPoller()
+	if err == nil {
+		t.closers = append(t.closers, poll)
+		t.env = nodes.NewEnv(poll)
 		err = t.openKinds(c)
 	}
 	if err != nil {
@@ -114,41 +113,59 @@ func (t *Tree) Close() error {
 	return first
 }
 
-// Attach connects the tree to its session: what registers backing files (nil for none), and the session's own facts for /ctl/status.
-func (t *Tree) Attach(b Backer, facts func() []nodes.Fact) {
+// Session is what serves the tree.
+type Session interface {
+	Backer() Backer      // nil: the daemon carries the bytes of shared memory
+	Facts() []nodes.Fact // its lines of /ctl/status
+	Parked(w backends.Waiter) (readers, writers int)
+}
+
+// Attach connects the tree to its session.
+func (t *Tree) Attach(s Session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.backer, t.session = b, facts
+	t.session = s
+	t.env.CountParked(s.Parked)
+}
+
+// backer is the session's.
+func (t *Tree) backer() Backer {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.session == nil {
+		return nil
+	}
+	return t.session.Backer()
 }
 
 // String names the file system.
 func (t *Tree) String() string { return "ipcfs" }
 
-// status is the text of /ctl/status.
-func (t *Tree) status() (string, error) {
+// status are the facts of /ctl/status.
+func (t *Tree) status() ([]nodes.Fact, error) {
 	facts := []nodes.Fact{
 		{Key: "version", Value: t.version},
-		{Key: "pid", Value: strconv.Itoa(syscall.Getpid())},
+		{Key: "pid", Value: syscall.Getpid()},
 		{Key: "started", Value: t.started.Format(time.RFC3339)},
 	}
 	t.mu.Lock()
 	session := t.session
 	t.mu.Unlock()
 	if session != nil {
-		facts = append(facts, session()...)
+		facts = append(facts, session.Facts()...)
 	}
 	facts = append(facts,
-		nodes.Fact{Key: "passthrough_failures", Value: strconv.FormatInt(t.backingFailures.Load(), 10)},
-		nodes.Fact{Key: "open", Value: strconv.Itoa(t.handles.count())},
-		nodes.Fact{Key: "nodes", Value: strconv.Itoa(t.table.count())})
+		nodes.Fact{Key: "passthrough_failures", Value: t.backingFailures.Load()},
+		nodes.Fact{Key: "open", Value: t.handles.count()},
+		nodes.Fact{Key: "nodes", Value: t.table.count()})
 	for _, k := range t.kinds[:len(t.kinds)-1] {
 		n, err := countObjects(k.Class, "")
 		if err != nil {
-			return "", fmt.Errorf("listing %s: %w", k.Name, err)
+			return nil, fmt.Errorf("listing %s: %w", k.Name, err)
 		}
-		facts = append(facts, nodes.Fact{Key: k.Name, Value: strconv.Itoa(n)})
+		facts = append(facts, nodes.Fact{Key: k.Name, Value: n})
 	}
-	return nodes.Render(facts), nil
+	return facts, nil
 }
 
 func countObjects(c nodes.Class, dir string) (int, error) {
@@ -191,7 +208,7 @@ func (t *Tree) Note(id uint64, child string, err error) {
 	if n == nil || n.kind == rootKind {
 		return
 	}
-	t.notes.Note(join(t.kinds[n.kind].Name, t.table.path(n, child)), advice)
+	t.env.Notes.Note(join(t.kinds[n.kind].Name, t.table.path(n, child)), advice)
 	t.log.Debug("refused", "err", advice)
 }
 

@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/ipcfs/ipcfs/backends"
 	"github.com/ipcfs/ipcfs/nodes"
 )
@@ -44,12 +45,14 @@ type parked struct {
 	line   *list.List    // nil once it was answered
 	at     *list.Element // its place in line
 
-	file  *openFile // nil: an OPEN, whose request is data
-	size  int       // READ: how much
-	off   int64     // READ: where
-	data  []byte    // WRITE: what is still to be sent
-	bytes int       // what data counts for
-	done  int       // WRITE: how much of a stream was sent already
+	file    *openFile   // nil: an OPEN, whose request is data
+	size    int         // READ: how much
+	off     int64       // READ: where
+	data    []byte      // WRITE: what is still to be sent
+	bytes   int         // what data counts for
+	release []byte      // RELEASE, answered already, of a file that has something left to send
+	timer   *time.Timer // ends the wait of a file that is not so patient
+	done    int         // WRITE: how much of a stream was sent already
 }
 
 // watch is a file that the kernel wants to hear of (FUSE_POLL_SCHEDULE_NOTIFY).
@@ -110,6 +113,14 @@ func (g *gate) attempt(p *parked, buf []byte) bool {
 	if p.file == nil {
 		return g.s.retryOpen(p, buf)
 	}
+	if p.release != nil {
+		err := p.file.file.Finish()
+		if err == backends.ErrWouldBlock {
+			return false
+		}
+		g.endRelease(p, err, buf)
+		return true
+	}
 	if p.line == &g.readers {
 		n, err := p.file.file.Read(buf[headerSize:], p.size, p.off)
 		if err == backends.ErrWouldBlock {
@@ -137,6 +148,11 @@ func (g *gate) park(p *parked, line *list.List) syscall.Errno {
 	}
 	p.gate, p.since, p.line = g, time.Now(), line
 	p.at = line.PushBack(p)
+	if p.file != nil && p.line == &g.readers {
+		if d := p.file.file.Patience(); d > 0 {
+			p.timer = time.AfterFunc(d, func() { g.cancel(p, syscall.ETIMEDOUT) })
+		}
+	}
 	return 0
 }
 
@@ -144,7 +160,17 @@ func (g *gate) park(p *parked, line *list.List) syscall.Errno {
 func (g *gate) unpark(p *parked) {
 	p.line.Remove(p.at)
 	p.line, p.at = nil, nil
+	if p.timer != nil {
+		p.timer.Stop()
+	}
 	g.s.waiting.remove(p)
+}
+
+// endRelease closes a file that had something left to send. The caller holds g.mu.
+func (g *gate) endRelease(p *parked, err error, buf []byte) {
+	g.unpark(p)
+	g.s.finished(p.file, as[fuse.InHeader](p.release).NodeId, err)
+	_, _ = g.s.protocol.HandleRequest([][]byte{p.release}, [][]byte{buf})
 }
 
 // cancel ends the wait of p with errno, unless it was answered meanwhile. A write to a stream that has sent a part says how much.
@@ -154,8 +180,12 @@ func (g *gate) cancel(p *parked, errno syscall.Errno) {
 	if p.line == nil {
 		return
 	}
-	g.unpark(p)
 	var buf [headerSize + 8]byte
+	if p.release != nil {
+		g.endRelease(p, errno, buf[:])
+		return
+	}
+	g.unpark(p)
 	if p.done > 0 {
 		g.s.answerWrite(buf[:], p.unique, p.done, nil)
 	} else {

@@ -128,18 +128,43 @@ func (s *Session) file(fh uint64) *openFile {
 	return o
 }
 
-// release forgets an open file that was closed for the last time.
-func (s *Session) release(fh uint64) {
+// release forgets an open file that was closed for the last time. It reports whether it answered: a file that has something left to
+// send, for which there is no room yet, stays open for that (see nodes.Finisher).
+func (s *Session) release(req, out []byte) bool {
+	in := as[fuse.ReleaseIn](req)
 	s.mu.Lock()
-	o := s.files[fh]
-	delete(s.files, fh)
+	o := s.files[in.Fh]
+	delete(s.files, in.Fh)
 	s.mu.Unlock()
 	if o == nil {
-		return
+		return false
 	}
-	o.gate.mu.Lock()
-	delete(o.gate.polls, o.kh)
-	o.gate.mu.Unlock()
+	g := o.gate
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.polls, o.kh)
+	err := o.file.Finish()
+	if err == backends.ErrWouldBlock {
+		p := &parked{unique: in.Unique, uid: in.Uid, file: o, release: bytes.Clone(req)}
+		if g.park(p, &g.writers) == 0 {
+			g.arm()
+			s.answer(out, in.Unique, 0, nil)
+			return true
+		}
+	}
+	s.finished(o, in.NodeId, err)
+	if err == nil {
+		g.moved(backends.In, out)
+	}
+	return false
+}
+
+// finished is called when a file that was closed has sent what it had left, or failed to.
+func (s *Session) finished(o *openFile, node uint64, err error) {
+	if err != nil {
+		s.note(node, err)
+		s.log.Warn("what a closed file had left to send was not sent", "err", err)
+	}
 	s.leave(o.gate)
 }
 

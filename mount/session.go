@@ -15,7 +15,6 @@ import (
 	"log/slog"
 	"path/filepath"
 	"runtime/debug"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -94,7 +93,7 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 		}
 	}
 	s.notePassthrough("the kernel has not answered yet")
-	t.Attach(nil, s.facts)
+	t.Attach(s)
 	return s, nil
 }
 
@@ -227,7 +226,9 @@ func (s *Session) handle(req, out []byte) {
 		}
 		return
 	case opRelease:
-		s.release(as[fuse.ReleaseIn](req).Fh)
+		if s.release(req, out) {
+			return
+		}
 	}
 	n, status := s.protocol.HandleRequest([][]byte{req}, [][]byte{out})
 	switch {
@@ -253,7 +254,6 @@ func (s *Session) begin() {
 			s.notePassthrough(err.Error())
 		default:
 			s.notePassthrough("")
-			s.tree.Attach(s.dev, s.facts)
 		}
 		close(s.live)
 	})
@@ -261,8 +261,16 @@ func (s *Session) begin() {
 
 func (s *Session) notePassthrough(why string) { s.passthrough.Store(&why) }
 
-// facts are the session's lines of /ctl/status.
-func (s *Session) facts() []nodes.Fact {
+// Backer is what registers backing files, nil if the kernel takes none.
+func (s *Session) Backer() fs.Backer {
+	if *s.passthrough.Load() != "" {
+		return nil
+	}
+	return s.dev
+}
+
+// Facts are the session's lines of /ctl/status.
+func (s *Session) Facts() []nodes.Fact {
 	facts := []nodes.Fact{{Key: "mountpoint", Value: s.o.Mountpoint}}
 	if why := *s.passthrough.Load(); why == "" {
 		facts = append(facts, nodes.Fact{Key: "shm", Value: "passthrough"})
@@ -270,9 +278,22 @@ func (s *Session) facts() []nodes.Fact {
 		facts = append(facts, nodes.Fact{Key: "shm", Value: "page-cache"}, nodes.Fact{Key: "shm_reason", Value: why})
 	}
 	return append(facts,
-		nodes.Fact{Key: "requests", Value: strconv.FormatInt(s.requests.Load(), 10)},
-		nodes.Fact{Key: "parked", Value: strconv.Itoa(s.waiting.count())},
-		nodes.Fact{Key: "threads", Value: strconv.Itoa(threads())})
+		nodes.Fact{Key: "requests", Value: s.requests.Load()},
+		nodes.Fact{Key: "parked", Value: s.waiting.count()},
+		nodes.Fact{Key: "threads", Value: threads()})
+}
+
+// Parked counts the requests that wait for an endpoint.
+func (s *Session) Parked(w backends.Waiter) (readers, writers int) {
+	s.mu.RLock()
+	g := s.gates[w]
+	s.mu.RUnlock()
+	if g == nil {
+		return 0, 0
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.readers.Len(), g.writers.Len()
 }
 
 func (s *Session) buffer() *[]byte   { return s.buffers.Get().(*[]byte) }

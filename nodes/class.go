@@ -75,6 +75,14 @@ type Pointer interface {
 	Readlink(path string) (string, error)
 }
 
+// A Sizer tells how many bytes wait in a message object, where Stat would be slower for it; only fstat asks.
+type Sizer interface{ Size(path string) int64 }
+
+// A Newer makes an object with attributes, for /ctl/new. The options of c have mode besides its own.
+type Newer interface {
+	New(path string, o Owner, c Command) error
+}
+
 // A Spacer tells what room there is for objects.
 type Spacer interface{ Space() (Space, error) }
 
@@ -82,9 +90,6 @@ type Spacer interface{ Space() (Space, error) }
 type Reporter interface {
 	Report(path string) ([]Fact, error)
 }
-
-// Fact is one key=value line of a status file.
-type Fact struct{ Key, Value string }
 
 // Caller is the process that asks.
 type Caller struct {
@@ -121,6 +126,7 @@ var ErrNative error = syscall.ESTALE
 const (
 	accessMode = syscall.O_ACCMODE
 	readOnly   = syscall.O_RDONLY
+	writeOnly  = syscall.O_WRONLY
 )
 
 // writes reports whether open flags ask for writing.

@@ -1,8 +1,10 @@
 package nodes
 
 import (
+	"errors"
 	"hash/fnv"
 	"path"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -12,7 +14,7 @@ import (
 type Ctl struct {
 	kinds  []Kind
 	global []Control
-	notes  *Notes
+	env    *Env
 }
 
 // Kind is a class under the name it has in the root of the tree.
@@ -21,22 +23,35 @@ type Kind struct {
 	Class Class
 }
 
-// A Control is one control file: a link, or a file that Open opens.
+// A Control is one control file, a directory of them, or a link.
 type Control struct {
-	Name string
-	Perm uint32 // for a file
-	Link string // for a symbolic link
+	Name string // may be two words, "prio/7", if "prio" is a directory
+	Perm uint32 // of a file
+	Dir  bool
+	Link string // of a symbolic link: where it leads
 	Open func(flags int, by Caller) (Open, error)
 }
 
 // A Controller has control files besides those every object has.
 type Controller interface {
+	// Controls are those that are listed.
 	Controls(path string, a Attr) []Control
+	// Control finds one that is not, as prio/7; false if there is none of that name.
+	Control(path string, a Attr, name string) (Control, bool)
 }
 
-// NewCtl makes the control tree of kinds with global in its root. notes has the last failures.
-func NewCtl(kinds []Kind, notes *Notes, global ...Control) *Ctl {
-	return &Ctl{kinds: kinds, global: append(global, notes.control("")), notes: notes}
+// A Settler has settings: commands that bring about the present state of an object, and those that change it.
+type Settler interface {
+	Settings(path string) ([]Command, error)
+	// Do does a command other than set, which all objects know. An error that is no errno is what the caller did wrong.
+	Do(path string, c Command, by Caller) error
+}
+
+// NewCtl makes the control tree of kinds with global in its root.
+func NewCtl(kinds []Kind, env *Env, global ...Control) *Ctl {
+	c := &Ctl{kinds: kinds, env: env}
+	c.global = append(global, env.Notes.control(""), CommandControl("new", 0222, noText, c.create))
+	return c
 }
 
 // place is what a path in the control tree leads to.
@@ -44,7 +59,7 @@ type place struct {
 	kind    *Kind
 	object  string   // path inside the kind's class
 	attr    Attr     // of the object
-	control *Control // nil: a directory
+	control *Control // nil: the directory of an object or of objects
 }
 
 func (c *Ctl) find(p string) (place, error) {
@@ -53,7 +68,7 @@ func (c *Ctl) find(p string) (place, error) {
 	}
 	name, rest, _ := strings.Cut(p, "/")
 	for i := range c.global {
-		if c.global[i].Name == name && rest == "" {
+		if c.global[i].Name == p {
 			return place{control: &c.global[i]}, nil
 		}
 	}
@@ -65,44 +80,148 @@ func (c *Ctl) find(p string) (place, error) {
 	return place{}, syscall.ENOENT
 }
 
+// findIn finds the object that p begins with, and the control file that the rest of p names.
 func (c *Ctl) findIn(k *Kind, p string) (place, error) {
-	a, err := k.Class.Stat(p)
-	if err == nil {
-		return place{kind: k, object: p, attr: a}, nil
-	}
-	object, file := path.Split(p)
-	object = strings.TrimSuffix(object, "/")
-	if object == "" {
-		return place{}, syscall.ENOENT
-	}
-	a, err = k.Class.Stat(object)
-	if err != nil {
-		return place{}, err
-	}
-	if a.Type() == syscall.S_IFDIR {
-		return place{}, syscall.ENOENT
-	}
-	for _, control := range c.controls(k, object, a) {
-		if control.Name == file {
+	for object, file := p, ""; ; {
+		a, err := k.Class.Stat(object)
+		switch {
+		case err == nil && file == "":
+			return place{kind: k, object: object, attr: a}, nil
+		case err == nil && a.Type() != syscall.S_IFDIR:
+			control, ok := c.control(k, object, a, file)
+			if !ok {
+				return place{}, syscall.ENOENT
+			}
 			return place{kind: k, object: object, attr: a, control: &control}, nil
+		case err == nil || object == "":
+			return place{}, syscall.ENOENT
 		}
+		dir, base := path.Split(object)
+		object, file = strings.TrimSuffix(dir, "/"), path.Join(base, file)
 	}
-	return place{}, syscall.ENOENT
 }
 
-// controls are all control files of an object.
+func (c *Ctl) control(k *Kind, object string, a Attr, name string) (Control, bool) {
+	for _, control := range c.controls(k, object, a) {
+		if control.Name == name {
+			return control, true
+		}
+	}
+	if more, ok := k.Class.(Controller); ok {
+		return more.Control(object, a, name)
+	}
+	return Control{}, false
+}
+
+// controls are the listed control files of an object.
 func (c *Ctl) controls(k *Kind, object string, a Attr) []Control {
-	list := []Control{c.notes.control(k.Name + "/" + object)}
+	list := []Control{c.env.Notes.control(k.Name + "/" + object)}
 	if r, ok := k.Class.(Reporter); ok {
-		list = append(list, TextControl("status", func() (string, error) {
-			facts, err := r.Report(object)
-			return Render(facts), err
-		}))
+		report := func() ([]Fact, error) { return r.Report(object) }
+		list = append(list,
+			TextControl("status", func() (string, error) {
+				facts, err := report()
+				return Render(facts), err
+			}),
+			TextControl("status.json", func() (string, error) {
+				facts, err := report()
+				if err != nil {
+					return "", err
+				}
+				return RenderJSON(facts)
+			}))
+	}
+	if _, ok := k.Class.(Changer); ok {
+		list = append(list, CommandControl("ctl", 0644,
+			func() (string, error) { return settings(k.Class, object) },
+			func(line string, by Caller) error { return c.do(k, object, line, by) }))
 	}
 	if more, ok := k.Class.(Controller); ok {
 		list = append(list, more.Controls(object, a)...)
 	}
 	return list
+}
+
+// settings are the commands that bring about the present state.
+func settings(class Class, object string) (string, error) {
+	a, err := class.Stat(object)
+	if err != nil {
+		return "", err
+	}
+	list := []Command{{Verb: "set", Options: []Option{
+		{"mode", "0" + strconv.FormatUint(uint64(a.Mode&07777), 8)},
+		{"uid", strconv.Itoa(int(a.Uid))}, {"gid", strconv.Itoa(int(a.Gid))},
+	}}}
+	if more, ok := class.(Settler); ok {
+		own, err := more.Settings(object)
+		if err != nil {
+			return "", err
+		}
+		list = append(list, own...)
+	}
+	var b strings.Builder
+	for _, c := range list {
+		b.WriteString(c.String() + "\n")
+	}
+	return b.String(), nil
+}
+
+// do does one command on an object. What was wrong with it is noted for the object's err file.
+func (c *Ctl) do(k *Kind, object, line string, by Caller) error {
+	command, err := ParseCommand(line)
+	switch settler, ok := k.Class.(Settler); {
+	case err != nil || command.Verb == "":
+	case command.Verb == "set":
+		err = set(k.Class, object, command, by)
+	case ok:
+		err = settler.Do(object, command, by)
+	default:
+		err = errUnknown(command)
+	}
+	if err == nil {
+		return nil
+	}
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		errno = syscall.EINVAL
+	}
+	err = advise("ctl", k.Name+"/"+object, errno, err)
+	c.env.Notes.Note(k.Name+"/"+object, err)
+	return err
+}
+
+func errUnknown(c Command) error { return errors.New("unknown command " + c.Verb) }
+
+// set is the command that chmod and chown are.
+func set(class Class, object string, c Command, by Caller) error {
+	if err := c.Only("mode", "uid", "gid"); err != nil {
+		return err
+	}
+	a, err := class.Stat(object)
+	if err != nil {
+		return err
+	}
+	mode, err := c.Int("mode", int(a.Mode&07777), 0)
+	if err != nil {
+		return err
+	}
+	uid, err := c.Int("uid", int(a.Uid), 0)
+	if err != nil {
+		return err
+	}
+	gid, err := c.Int("gid", int(a.Gid), 0)
+	if err != nil {
+		return err
+	}
+	newMode, newUid, newGid := uint32(mode), uint32(uid), uint32(gid)
+	change := Change{Mode: &newMode}
+	if newUid != a.Uid || newGid != a.Gid {
+		if by.Uid != 0 {
+			return syscall.EPERM // chown(2) is root's
+		}
+		change.Uid, change.Gid = &newUid, &newGid
+	}
+	return class.(Changer).Change(object, change)
 }
 
 // Stat is Class.Stat. Control files belong to the object's owner.
@@ -113,7 +232,7 @@ func (c *Ctl) Stat(p string) (Attr, error) {
 	}
 	a := Attr{Ino: ino(p), Nlink: 1, Uid: at.attr.Uid, Gid: at.attr.Gid, Mtime: at.attr.Mtime, Ctime: at.attr.Ctime}
 	switch {
-	case at.control == nil:
+	case at.control == nil || at.control.Dir:
 		a.Mode, a.Nlink = syscall.S_IFDIR|0755, 2
 	case at.control.Link != "":
 		a.Mode, a.Size = syscall.S_IFLNK|0777, int64(len(at.control.Link))
@@ -139,6 +258,8 @@ func (c *Ctl) List(dir string) ([]Entry, error) {
 	var list []Entry
 	controls := c.global
 	switch {
+	case at.control != nil:
+		return nil, nil // what is in a directory of control files is found by name
 	case at.kind == nil:
 		for _, k := range c.kinds {
 			list = append(list, Entry{Name: k.Name, Type: syscall.S_IFDIR})
@@ -157,8 +278,11 @@ func (c *Ctl) List(dir string) ([]Entry, error) {
 	}
 	for _, control := range controls {
 		typ := uint32(syscall.S_IFREG)
-		if control.Link != "" {
+		switch {
+		case control.Link != "":
 			typ = syscall.S_IFLNK
+		case control.Dir:
+			typ = syscall.S_IFDIR
 		}
 		list = append(list, Entry{Name: control.Name, Type: typ})
 	}
@@ -192,19 +316,11 @@ func (c *Ctl) Open(p string, flags int, by Caller) (Open, error) {
 	return at.control.Open(flags, by)
 }
 
-// Render writes facts as a status file shows them.
-func Render(facts []Fact) string {
-	var b strings.Builder
-	for _, f := range facts {
-		b.WriteString(f.Key + "=" + quote(f.Value) + "\n")
+// Change is Changer.Change: `>` truncates a control file, which does nothing, and nothing else can be set.
+func (c *Ctl) Change(_ string, change Change) error {
+	change.Size, change.Atime, change.Mtime = nil, nil, nil
+	if change != (Change{}) {
+		return syscall.EPERM
 	}
-	return b.String()
-}
-
-// quote makes a value safe for a shell's eval.
-func quote(s string) string {
-	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+./:,@%") == "" {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	return nil
 }

@@ -1,52 +1,88 @@
 package nodes
 
 import (
+	"io"
 	"sync"
+	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// A File is an open message face. It turns messages into bytes: a read gets bytes of one message, and what the reader's buffer had no
-// room for stays in hand for its next read. Calls never block; they answer backends.ErrWouldBlock. It is safe for concurrent use.
+// A File is an open file that may make its user wait. It turns messages into bytes: a read gets bytes of one unit of its face, and what
+// the reader's buffer had no room for stays in hand for its next read. Calls never block; they answer backends.ErrWouldBlock. It is
+// safe for concurrent use.
 type File struct {
 	face Face
 	end  backends.Endpoint
-	seek bool // offsets count: opened O_RDONLY
+	how  Reading
 
-	mu   sync.Mutex
-	hand []byte // the last message
-	base int64  // the file offset of hand[0]
-	next int64  // where the next read is expected; all before it was read
+	mu     sync.Mutex
+	hand   []byte // the last unit
+	base   int64  // the file offset of hand[0]
+	next   int64  // where the next read is expected; all before it was read
+	closed func()
 }
 
-// A Face says which bytes one read or write of the file stands for.
+// Reading says what the offset of a read means.
+type Reading int
+
+const (
+	// InOrder: nothing; each read gets what comes next. A file opened for writing too must be read so: a file position has a lock.
+	InOrder Reading = iota
+	// Seekable: an offset inside the last message reads that again; any other one, the next message.
+	Seekable
+	// ReadText: a read at 0 gets the text, a later one the rest of it and then the end. Read at 0 again it waits until the text changed.
+	ReadText
+)
+
+// A Face says which bytes one read or write of a file stands for. Its methods are called by one goroutine at a time.
 type Face interface {
 	// Next takes the next unit of bytes into buf, which may be longer than the size bytes the reader asked for: what is beyond them
-	// is kept for the reader. A face may return other memory than buf if buf is too small; it is not used after the next call.
+	// is kept for the reader. It may return other memory than buf, which is not used after the next call. io.EOF is the end.
 	Next(end backends.Endpoint, buf []byte, size int) ([]byte, error)
-	// Put sends what one write brought.
+	// Put sends what one write brought, or as much of it as there is room for if the face does not keep writes whole.
 	Put(end backends.Endpoint, p []byte) (int, error)
 }
 
-// NewFile makes an open file of a face of end, which it closes in the end. Read-only files are seekable within the message in hand.
-func NewFile(face Face, end backends.Endpoint, flags int) *File {
-	return &File{face: face, end: end, seek: !writes(flags)}
+// A Finisher is a face that has something to do when its file is closed for the last time. ErrWouldBlock puts it off until the endpoint
+// is ready to be written.
+type Finisher interface {
+	Finish(end backends.Endpoint) error
+}
+
+// A Patient face waits only for so long: a read that still waits then ends with ETIMEDOUT.
+type Patient interface{ Patience() time.Duration }
+
+// NewFile makes an open file of a face of end. In the end it closes end and calls closed, which may be nil.
+func NewFile(face Face, end backends.Endpoint, how Reading, closed func()) *File {
+	return &File{face: face, end: end, how: how, closed: closed}
+}
+
+// readingFor is how a message face is read that was opened with flags.
+func readingFor(flags int) Reading {
+	if writes(flags) {
+		return InOrder
+	}
+	return Seekable
 }
 
 // Seekable reports whether the offset of a read counts.
-func (f *File) Seekable() bool { return f.seek }
+func (f *File) Seekable() bool { return f.how != InOrder }
 
-// InHand reports whether a read at off is served without a new message.
+// InHand reports whether a read at off is served without a new unit.
 func (f *File) InHand(off int64) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.held(off) != nil
 }
 
-// held is the part of the message in hand that a read at off is to get; nil if it wants a new message.
+// held is the part of the unit in hand that a read at off is to get; nil if it wants a new one.
 func (f *File) held(off int64) []byte {
-	if !f.seek {
+	if f.how == InOrder {
 		off = f.next
+	}
+	if f.how == ReadText && off == 0 {
+		return nil
 	}
 	if at := off - f.base; at >= 0 && at < int64(len(f.hand)) {
 		return f.hand[at:]
@@ -54,11 +90,11 @@ func (f *File) held(off int64) []byte {
 	return nil
 }
 
-// Read gets up to size bytes. buf is room to work in, at least size bytes; the answer lies at its beginning.
+// Read gets up to size bytes; 0 is the end. buf is room to work in, at least size bytes; the answer lies at its beginning.
 func (f *File) Read(buf []byte, size int, off int64) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.seek {
+	if f.how == InOrder {
 		off = f.next
 	}
 	if rest := f.held(off); rest != nil {
@@ -66,28 +102,61 @@ func (f *File) Read(buf []byte, size int, off int64) (int, error) {
 		f.next = off + int64(n)
 		return n, nil
 	}
-	msg, err := f.face.Next(f.end, buf, size)
+	if f.how == ReadText && off > 0 {
+		return 0, nil
+	}
+	unit, err := f.face.Next(f.end, buf, size)
+	if err == io.EOF {
+		return 0, nil
+	}
 	if err != nil {
 		return 0, err
 	}
-	n := min(len(msg), size)
+	n := min(len(unit), size)
 	f.base, f.next = off, off+int64(n)
-	if f.seek || n < len(msg) {
-		f.hand = append(f.hand[:0], msg...)
+	if f.how != InOrder || n < len(unit) {
+		f.hand = append(f.hand[:0], unit...)
 	} else {
 		f.hand = f.hand[:0]
 	}
-	if len(msg) > 0 && &msg[0] != &buf[0] {
-		copy(buf, msg[:n])
+	if len(unit) > 0 && &unit[0] != &buf[0] {
+		copy(buf, unit[:n])
 	}
 	return n, nil
 }
 
 // Write sends p.
-func (f *File) Write(p []byte) (int, error) { return f.face.Put(f.end, p) }
+func (f *File) Write(p []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.face.Put(f.end, p)
+}
+
+// Finish does what the face has left to do before Close. While it answers ErrWouldBlock it is to be called again when the endpoint is
+// ready to be written.
+func (f *File) Finish() error {
+	last, ok := f.face.(Finisher)
+	if !ok {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return last.Finish(f.end)
+}
 
 // Whole reports whether a write is one message, which must not arrive in pieces.
-func (f *File) Whole() bool { return f.end.Unit() > 0 }
+func (f *File) Whole() bool {
+	w, ok := f.face.(interface{ whole() bool })
+	return ok && w.whole() && f.end.Unit() > 0
+}
+
+// Patience is how long a read may wait; 0: for ever.
+func (f *File) Patience() time.Duration {
+	if p, ok := f.face.(Patient); ok {
+		return p.Patience()
+	}
+	return 0
+}
 
 // Ready says what would not block now.
 func (f *File) Ready() backends.Ready {
@@ -107,7 +176,12 @@ func (f *File) Waiter() backends.Waiter { return f.end }
 func (f *File) Stat() (Attr, error) { return f.end.Stat() }
 
 // Close gives up the object.
-func (f *File) Close() error { return f.end.Close() }
+func (f *File) Close() error {
+	if f.closed != nil {
+		f.closed()
+	}
+	return f.end.Close()
+}
 
 // Plain is the face of bytes as they are: one read one message, one write one message.
 type Plain struct{ Meta backends.Meta }
@@ -127,3 +201,5 @@ func (Plain) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
 
 // Put sends p with the face's own Meta.
 func (f Plain) Put(end backends.Endpoint, p []byte) (int, error) { return end.TryWrite(p, f.Meta) }
+
+func (Plain) whole() bool { return true }

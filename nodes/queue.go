@@ -2,17 +2,24 @@ package nodes
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"strconv"
+	"strings"
 	"syscall"
+	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// Queues is /queues: POSIX message queues with the face of a regular file.
-type Queues struct{ back *backends.Queues }
+// Queues is /queues: POSIX message queues with the face of a regular file, and the other faces they have in the control tree.
+type Queues struct {
+	env  *Env
+	back *backends.Queues
+}
 
 // NewQueues shows the queues of back.
-func NewQueues(back *backends.Queues) *Queues { return &Queues{back} }
+func NewQueues(env *Env, back *backends.Queues) *Queues { return &Queues{env, back} }
 
 // Message is Class.Message.
 func (*Queues) Message(a Attr) bool { return a.Type() == syscall.S_IFREG }
@@ -22,13 +29,11 @@ func (q *Queues) Stat(path string) (Attr, error) {
 	if path == "" {
 		return Attr{Ino: 1, Mode: syscall.S_IFDIR | 0777, Nlink: 2}, nil
 	}
-	a, err := q.back.Stat(path)
-	if err != nil {
-		return a, err
-	}
-	a.Size = q.back.Pending(path)
-	return a, nil
+	return q.back.Stat(path)
 }
+
+// Size is Sizer.Size: the bytes pending.
+func (q *Queues) Size(path string) int64 { return q.back.Pending(path) }
 
 // List is Class.List.
 func (q *Queues) List(string) ([]Entry, error) { return q.back.List() }
@@ -36,6 +41,22 @@ func (q *Queues) List(string) ([]Entry, error) { return q.back.List() }
 // Create makes a queue with the default attributes.
 func (q *Queues) Create(path string, o Owner, _ bool) error {
 	return explainQueue(path, q.back.Create(path, o, 0, 0))
+}
+
+// New is Newer.New: a queue with maxmsg and msgsize.
+func (q *Queues) New(path string, o Owner, c Command) error {
+	if err := c.Only("mode", "maxmsg", "msgsize"); err != nil {
+		return err
+	}
+	maxmsg, err := c.Int("maxmsg", 0, 1)
+	if err != nil {
+		return err
+	}
+	msgsize, err := c.Int("msgsize", 0, 1)
+	if err != nil {
+		return err
+	}
+	return explainQueue(path, q.back.Create(path, o, maxmsg, msgsize))
 }
 
 // explainQueue turns mq_open(3)'s errors into ones that say what to do. EMFILE would blame the process's descriptors, but it is how
@@ -52,7 +73,7 @@ func explainQueue(path string, err error) error {
 		e.Advice = "fs.mqueue.queues_max is reached: remove queues or raise it (sysctl fs.mqueue.queues_max=512)"
 	case errors.Is(err, syscall.EINVAL):
 		e.Errno = syscall.EINVAL
-		e.Advice = "maxmsg or msgsize is above the limit for users: sysctl fs.mqueue.msg_max, fs.mqueue.msgsize_max"
+		e.Advice = "maxmsg or msgsize is above the limit: sysctl fs.mqueue.msg_max, fs.mqueue.msgsize_max"
 	default:
 		return err
 	}
@@ -60,29 +81,102 @@ func explainQueue(path string, err error) error {
 }
 
 // Open opens the queue's data face: a write sends at priority 0, a read receives.
-func (q *Queues) Open(path string, flags int, _ Caller) (Open, error) {
+func (q *Queues) Open(path string, flags int, by Caller) (Open, error) {
+	return q.open(path, flags, by, &Plain{})
+}
+
+func (q *Queues) open(path string, flags int, by Caller, face Face) (Open, error) {
 	one, err := q.back.Open(path, flags&accessMode)
 	if err != nil {
 		return nil, err
 	}
-	return NewFile(queueFace{path: path}, one, flags), nil
+	return q.env.File(&queueFace{Face: face, path: path, ends: one.Ends()}, one, flags, by), nil
 }
 
-// queueFace is Plain, and explains what a queue refuses.
+// queueFace is any face of a queue: it ends when the queue's readers were ended, and explains what the queue refuses.
 type queueFace struct {
-	Plain
+	Face
 	path string
+	ends int64
 }
 
-// Put sends one message.
-func (f queueFace) Put(end backends.Endpoint, p []byte) (int, error) {
-	n, err := f.Plain.Put(end, p)
+// Next is that of the face, or once the end.
+func (f *queueFace) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
+	if now := end.(*backends.Queue).Ends(); now != f.ends {
+		f.ends = now
+		return nil, io.EOF
+	}
+	return f.Face.Next(end, buf, size)
+}
+
+// Put is that of the face.
+func (f *queueFace) Put(end backends.Endpoint, p []byte) (int, error) {
+	n, err := f.Face.Put(end, p)
 	if err == syscall.EMSGSIZE {
 		return n, &Error{Op: "write", Path: "queues/" + f.path, Errno: syscall.EMSGSIZE,
-			Advice: "a message of " + strconv.Itoa(len(p)) + " bytes is longer than the queue's msgsize, " + strconv.Itoa(end.Unit()) +
-				": send less, or make the queue with a larger one (--msgsize)"}
+			Advice: fmt.Sprintf("the message is longer than the queue's msgsize, %d: send less, or make the queue anew with a larger one"+
+				" (echo 'queues/NAME msgsize=N' > ctl/new)", end.Unit())}
 	}
 	return n, err
+}
+
+// Finish is Finisher.Finish.
+func (f *queueFace) Finish(end backends.Endpoint) error {
+	if last, ok := f.Face.(Finisher); ok {
+		return last.Finish(end)
+	}
+	return nil
+}
+
+// Patience is Patient.Patience.
+func (f *queueFace) Patience() time.Duration {
+	if p, ok := f.Face.(Patient); ok {
+		return p.Patience()
+	}
+	return 0
+}
+
+func (f *queueFace) whole() bool {
+	_, plain := f.Face.(*Plain)
+	return plain
+}
+
+// Controls is Controller.Controls. There is no peek: the kernel has no way to look at a message without taking it, and one that was
+// taken to be looked at could not be put back in its place.
+func (q *Queues) Controls(path string, a Attr) []Control {
+	return []Control{
+		q.face(path, a, "next", func() Face { return &Once{} }),
+		q.face(path, a, "drain", func() Face { return Drain{} }),
+		q.face(path, a, "lines", func() Face { return NewLines() }),
+		q.face(path, a, "records", func() Face { return NewRecords() }),
+		{Name: "prio", Dir: true},
+	}
+}
+
+// Control is Controller.Control: prio/N, next@TIME.
+func (q *Queues) Control(path string, a Attr, name string) (Control, bool) {
+	if level, ok := strings.CutPrefix(name, "prio/"); ok {
+		n, err := strconv.ParseUint(level, 10, 32)
+		if err != nil || n >= backends.PrioMax || level != strconv.FormatUint(n, 10) {
+			return Control{}, false
+		}
+		return q.face(path, a, name, func() Face { return &Plain{backends.Meta{Prio: uint32(n)}} }), true
+	}
+	if wait, ok := strings.CutPrefix(name, "next@"); ok {
+		d, err := time.ParseDuration(wait)
+		if err != nil || d <= 0 {
+			return Control{}, false
+		}
+		return q.face(path, a, name, func() Face { return &Once{patience: d} }), true
+	}
+	return Control{}, false
+}
+
+// face is a control file that is another face of the queue, for those who may use the queue.
+func (q *Queues) face(path string, a Attr, name string, face func() Face) Control {
+	return Control{Name: name, Perm: a.Mode & 0666, Open: func(flags int, by Caller) (Open, error) {
+		return q.open(path, flags, by, face())
+	}}
 }
 
 // Remove is Remover.Remove.
@@ -91,16 +185,87 @@ func (q *Queues) Remove(path string) error { return q.back.Remove(path) }
 // Change is Changer.Change. Truncating a queue keeps its messages: `>` on one is how a shell opens it to send.
 func (q *Queues) Change(path string, c Change) error { return q.back.Change(path, c) }
 
+// Settings is Settler.Settings.
+func (q *Queues) Settings(path string) ([]Command, error) {
+	one, err := q.back.Open(path, readOnly)
+	if err != nil {
+		return nil, err
+	}
+	defer one.Close()
+	maxmsg, msgsize, _, err := one.Limits()
+	return []Command{{Verb: "resize", Options: []Option{
+		{"maxmsg", strconv.Itoa(maxmsg)}, {"msgsize", strconv.Itoa(msgsize)},
+	}}}, err
+}
+
+// Do is Settler.Do: eof, drain, resize.
+func (q *Queues) Do(path string, c Command, _ Caller) error {
+	one, err := q.back.Open(path, readOnly)
+	if err != nil {
+		return err
+	}
+	defer one.Close()
+	switch c.Verb {
+	case "eof":
+		one.EndReaders()
+		return c.Only()
+	case "drain":
+		if err := c.Only(); err != nil {
+			return err
+		}
+		return drain(one)
+	case "resize":
+		return q.resize(one, c)
+	}
+	return fmt.Errorf("unknown command %s; a queue knows set, eof, drain, resize", c.Verb)
+}
+
+func drain(one *backends.Queue) error {
+	buf := make([]byte, one.Unit())
+	for {
+		if _, _, err := one.TryRead(buf); err == backends.ErrWouldBlock {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
+// resize takes what the queue has already and refuses anything else.
+func (q *Queues) resize(one *backends.Queue, c Command) error {
+	if err := c.Only("maxmsg", "msgsize"); err != nil {
+		return err
+	}
+	maxmsg, msgsize, _, err := one.Limits()
+	if err != nil {
+		return err
+	}
+	newmax, err := c.Int("maxmsg", maxmsg, 1)
+	if err != nil {
+		return err
+	}
+	newsize, err := c.Int("msgsize", msgsize, 1)
+	if err != nil {
+		return err
+	}
+	if newmax != maxmsg || newsize != msgsize {
+		return fmt.Errorf("%w: the kernel fixes maxmsg and msgsize when it makes a queue, and programs that hold this one open would keep"+
+			" it: make another one (echo 'queues/NAME maxmsg=%d msgsize=%d' > ctl/new)", syscall.EOPNOTSUPP, newmax, newsize)
+	}
+	return nil
+}
+
 // Report is Reporter.Report.
 func (q *Queues) Report(path string) ([]Fact, error) {
 	a, err := q.Stat(path)
 	if err != nil {
 		return nil, err
 	}
-	facts := []Fact{{"bytes", strconv.FormatInt(a.Size, 10)}}
+	pending := q.Size(path)
+	facts := append(owned(a), Fact{"bytes", pending})
 	one, err := q.back.Open(path, readOnly)
 	if err != nil {
-		return append(owned(a), facts...), nil // the daemon may look, but not open it
+		return facts, nil // the daemon may look, but not open it
 	}
 	defer one.Close()
 	maxmsg, msgsize, curmsgs, err := one.Limits()
@@ -108,20 +273,18 @@ func (q *Queues) Report(path string) ([]Fact, error) {
 		return nil, err
 	}
 	sent, received := one.Counts()
-	facts = append([]Fact{
-		{"messages", strconv.Itoa(curmsgs)},
-		{"maxmsg", strconv.Itoa(maxmsg)},
-		{"msgsize", strconv.Itoa(msgsize)},
-	}, facts...)
-	facts = append(facts, Fact{"sent", strconv.FormatInt(sent, 10)}, Fact{"received", strconv.FormatInt(received, 10)})
-	return append(owned(a), facts...), nil
+	facts = append(facts, Fact{"messages", curmsgs}, Fact{"maxmsg", maxmsg}, Fact{"msgsize", msgsize})
+	if curmsgs == 1 {
+		facts = append(facts, Fact{"next_bytes", pending}) // of more than one the kernel tells only the sum
+	}
+	facts = append(facts, Fact{"sent", sent}, Fact{"received", received})
+	return append(facts, q.env.Users(one)...), nil
 }
 
 // owned are the facts every object has.
 func owned(a Attr) []Fact {
 	return []Fact{
-		{"mode", "0" + strconv.FormatUint(uint64(a.Mode&07777), 8)},
-		{"uid", strconv.FormatUint(uint64(a.Uid), 10)},
-		{"gid", strconv.FormatUint(uint64(a.Gid), 10)},
+		{"mode", fmt.Sprintf("%#o", a.Mode&07777)}, {"uid", int(a.Uid)}, {"gid", int(a.Gid)},
+		{"created", a.Ctime.Format(time.RFC3339)},
 	}
 }

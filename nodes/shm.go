@@ -1,7 +1,6 @@
 package nodes
 
 import (
-	"strconv"
 	"syscall"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -47,7 +46,7 @@ func (s *Shm) Report(path string) ([]Fact, error) {
 		return nil, err
 	}
 	return append(owned(a),
-		Fact{"bytes", strconv.FormatInt(a.Size, 10)},
-		Fact{"allocated", strconv.FormatInt(a.Blocks*512, 10)},
-		Fact{"links", strconv.Itoa(int(a.Nlink))}), nil
+		Fact{"bytes", a.Size},
+		Fact{"allocated", a.Blocks * 512},
+		Fact{"links", int(a.Nlink)}), nil
 }

@@ -14,7 +14,7 @@ import (
 // programs find it by the link /ctl/sockets/NAME/sock.
 type Sockets struct {
 	folder
-	poll  *backends.Poller
+	env   *Env
 	bound *backends.Dir // where its own sockets are bound,
 	where string        // and how others reach them
 
@@ -24,9 +24,9 @@ type Sockets struct {
 
 // NewSockets shows the sockets remembered in dir and listens again for those that were touched. Sockets of its own are bound in
 // bound, which others reach as where.
-func NewSockets(p *backends.Poller, dir, bound *backends.Dir, where string) (*Sockets, error) {
+func NewSockets(env *Env, dir, bound *backends.Dir, where string) (*Sockets, error) {
 	s := &Sockets{
-		folder: folder{dir: dir, types: []uint32{syscall.S_IFSOCK, syscall.S_IFREG}}, poll: p, bound: bound, where: where,
+		folder: folder{dir: dir, types: []uint32{syscall.S_IFSOCK, syscall.S_IFREG}}, env: env, bound: bound, where: where,
 		listeners: map[uint64]*backends.Listener{},
 	}
 	return s, s.revive("")
@@ -94,7 +94,7 @@ func (s *Sockets) listen(path string) error {
 	if err != nil {
 		return err
 	}
-	l, err := backends.Listen(s.poll, s.bound.Path(sockName(a)), Owner{Uid: a.Uid, Gid: a.Gid, Mode: a.Mode & 0777})
+	l, err := backends.Listen(s.env.Poll, s.bound.Path(sockName(a)), Owner{Uid: a.Uid, Gid: a.Gid, Mode: a.Mode & 0777})
 	if err != nil {
 		return err
 	}
@@ -144,14 +144,14 @@ func (s *Sockets) Open(path string, flags int, by Caller) (Open, error) {
 	var c *backends.Conn
 	if writes(flags) {
 		lazy := flags&syscall.O_CREAT != 0 || flags&accessMode == syscall.O_WRONLY && flags&syscall.O_NONBLOCK != 0
-		c, err = backends.Dial(s.poll, l.Path(), by.Uid, by.Gid, lazy, stat)
+		c, err = backends.Dial(s.env.Poll, l.Path(), by.Uid, by.Gid, lazy, stat)
 	} else {
 		c, err = l.Accept(stat)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return NewFile(Plain{}, c, syscall.O_RDWR), nil
+	return s.env.File(&Plain{}, c, syscall.O_RDWR, by), nil
 }
 
 // OpenWaits is OpenWaiter.OpenWaits: a blocked accept waits for the listener.
@@ -226,6 +226,9 @@ func (s *Sockets) Controls(path string, a Attr) []Control {
 	}
 	return []Control{{Name: "sock", Link: s.where + "/" + sockName(a)}}
 }
+
+// Control is Controller.Control: there are no others.
+func (*Sockets) Control(string, Attr, string) (Control, bool) { return Control{}, false }
 
 // Report is Reporter.Report.
 func (s *Sockets) Report(path string) ([]Fact, error) {

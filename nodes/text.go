@@ -1,46 +1,134 @@
 package nodes
 
 import (
+	"errors"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/ipcfs/ipcfs/backends"
 )
 
-// TextControl is a control file that shows a text. The text is made when the file is opened, so that one reader sees one moment.
+// Text is an open file that shows a text made anew each time it is read from its beginning, and may take commands. It is an
+// Endpoint: ready to be read when the text is not the one that was read last.
+type Text struct {
+	made  time.Time
+	perm  uint32
+	text  func() (string, error)
+	do    func(line string) error // nil: it takes no commands
+	mu    sync.Mutex
+	shown bool
+	last  string
+	timer *time.Timer
+}
+
+// textPeriod is how often a text is made anew while somebody waits for it to change: what native programs do to an object makes no
+// event for us. It is the longest that a change goes unnoticed.
+const textPeriod = 100 * time.Millisecond
+
+// TextControl is a control file that shows a text.
 func TextControl(name string, text func() (string, error)) Control {
-	return Control{Name: name, Perm: 0444, Open: func(int, Caller) (Open, error) {
-		s, err := text()
-		if err != nil {
-			return nil, err
-		}
-		return &Text{text: s, made: time.Now()}, nil
+	return Control{Name: name, Perm: 0444, Open: func(flags int, by Caller) (Open, error) {
+		return openText(0444, text, nil), nil
 	}}
 }
 
-// Text is an open file with a text that does not change.
-type Text struct {
-	text string
-	made time.Time
+// CommandControl is a control file that takes commands, one a line, and shows the text that would bring about the present state.
+func CommandControl(name string, perm uint32, text func() (string, error), do func(line string, by Caller) error) Control {
+	return Control{Name: name, Perm: perm, Open: func(flags int, by Caller) (Open, error) {
+		return openText(perm, text, func(line string) error { return do(line, by) }), nil
+	}}
 }
 
-// ReadAt is pread(2).
-func (t *Text) ReadAt(p []byte, off int64) (int, error) {
-	if off < 0 || off >= int64(len(t.text)) {
-		return 0, nil
+func openText(perm uint32, text func() (string, error), do func(line string) error) *File {
+	t := &Text{made: time.Now(), perm: perm, text: text, do: do}
+	return NewFile(textFace{}, t, ReadText, nil)
+}
+
+// fresh is the text as it is now, and whether nobody has read it yet.
+func (t *Text) fresh() (string, bool, error) {
+	s, err := t.text()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return s, !t.shown || s != t.last, err
+}
+
+// Ready is In if the text has changed since it was read.
+func (t *Text) Ready() backends.Ready {
+	if _, news, err := t.fresh(); news || err != nil {
+		return backends.In | backends.Out
 	}
-	return copy(p, t.text[off:]), nil
+	return backends.Out
 }
 
-// WriteAt refuses: the file is for reading.
-func (t *Text) WriteAt([]byte, int64) (int, error) { return 0, syscall.EBADF }
+// Arm is Waiter.Arm.
+func (t *Text) Arm(_ backends.Ready, wake func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+	t.timer = time.AfterFunc(textPeriod, wake)
+}
 
-// Stat has the size.
+// TryRead is not for texts, which have no bound: see textFace.
+func (t *Text) TryRead([]byte) (int, backends.Meta, error) { return 0, backends.Meta{}, syscall.EINVAL }
+
+// TryWrite does commands, one a line, up to the first that fails.
+func (t *Text) TryWrite(p []byte, _ backends.Meta) (int, error) {
+	if t.do == nil {
+		return 0, syscall.EBADF
+	}
+	for line := range strings.Lines(string(p)) {
+		if err := t.do(line); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
+}
+
+// Unit is 0: a text comes in pieces.
+func (t *Text) Unit() int { return 0 }
+
+// Stat is of a file with no size, as those of proc(5).
 func (t *Text) Stat() (Attr, error) {
-	return Attr{Mode: syscall.S_IFREG | 0444, Nlink: 1, Size: int64(len(t.text)), Mtime: t.made, Ctime: t.made}, nil
+	return Attr{Mode: syscall.S_IFREG | t.perm, Nlink: 1, Mtime: t.made, Ctime: t.made}, nil
 }
 
-// Close has nothing to close.
-func (t *Text) Close() error { return nil }
+// Close ends the wait.
+func (t *Text) Close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+	return nil
+}
+
+// textFace reads a Text.
+type textFace struct{}
+
+// Next is the text, if it is a new one.
+func (textFace) Next(end backends.Endpoint, _ []byte, _ int) ([]byte, error) {
+	t := end.(*Text)
+	s, news, err := t.fresh()
+	if err != nil {
+		return nil, err
+	}
+	if !news {
+		return nil, backends.ErrWouldBlock
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.shown, t.last = true, s
+	return []byte(s), nil
+}
+
+// Put does commands.
+func (textFace) Put(end backends.Endpoint, p []byte) (int, error) {
+	return end.TryWrite(p, backends.Meta{})
+}
 
 // Notes keep the last failure of each object, for its err file, and of all, under "". They are bounded: the oldest goes first.
 type Notes struct {
@@ -56,7 +144,8 @@ func NewNotes() *Notes { return &Notes{last: map[string]string{}} }
 
 // Note remembers err as the last failure of the object at path (from the root of the tree).
 func (n *Notes) Note(path string, err error) {
-	line := time.Now().Format(time.RFC3339) + " " + err.Error() + "\n"
+	line := strings.ReplaceAll(err.Error(), "\n", " ")
+	line = time.Now().Format(time.RFC3339) + " " + line + "\n"
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, p := range []string{"", path} {
@@ -77,4 +166,13 @@ func (n *Notes) control(path string) Control {
 		defer n.mu.Unlock()
 		return n.last[path], nil
 	})
+}
+
+// advise notes a failure that its errno alone does not explain, and gives the errno its name.
+func advise(op, path string, errno syscall.Errno, err error) error {
+	var known *Error
+	if errors.As(err, &known) {
+		return err
+	}
+	return &Error{Op: op, Path: path, Errno: errno, Advice: strings.TrimPrefix(strings.TrimPrefix(err.Error(), errno.Error()), ": ")}
 }

@@ -1,0 +1,136 @@
+package nodes
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Command is one line of a ctl file: a verb and its options, as in `resize maxmsg=50 msgsize=1024`. Writing ctl, reading it and
+// /ctl/new have this one grammar: words are separated by blanks; in single or double quotes, and behind a backslash, a blank or
+// a quote is part of a word.
+type Command struct {
+	Verb    string
+	Options []Option
+}
+
+// Option is key=value. A key is what stands before the first = of a word; a word without one has an empty value.
+type Option struct{ Key, Value string }
+
+// ParseCommand reads one line. A line of nothing or of a comment (#) is a Command with no verb.
+func ParseCommand(line string) (Command, error) {
+	words, err := splitWords(line)
+	if err != nil || len(words) == 0 {
+		return Command{}, err
+	}
+	if words[0] == "" {
+		return Command{}, fmt.Errorf("an empty word is no command")
+	}
+	c := Command{Verb: words[0]}
+	for _, w := range words[1:] {
+		key, value, _ := strings.Cut(w, "=")
+		if key == "" {
+			return Command{}, fmt.Errorf("%q has no key", w)
+		}
+		if slices.ContainsFunc(c.Options, func(o Option) bool { return o.Key == key }) {
+			return Command{}, fmt.Errorf("%s is given twice", key)
+		}
+		c.Options = append(c.Options, Option{key, value})
+	}
+	return c, nil
+}
+
+func splitWords(line string) ([]string, error) {
+	var words []string
+	var word strings.Builder
+	open, quoted := false, byte(0)
+	for i := 0; i < len(line); i++ {
+		switch b := line[i]; {
+		case quoted != 0 && b == quoted:
+			quoted = 0
+		case b == '\\' && quoted != '\'':
+			if i++; i == len(line) {
+				return nil, fmt.Errorf("a backslash with nothing behind it")
+			}
+			word.WriteByte(line[i])
+			open = true
+		case quoted != 0:
+			word.WriteByte(b)
+		case b == '\'' || b == '"':
+			quoted, open = b, true
+		case b == ' ' || b == '\t' || b == '\r' || b == '\n':
+			if open {
+				words = append(words, word.String())
+			}
+			word.Reset()
+			open = false
+		case b == '#' && !open:
+			i = len(line)
+		default:
+			word.WriteByte(b)
+			open = true
+		}
+	}
+	if quoted != 0 {
+		return nil, fmt.Errorf("a %c without its end", quoted)
+	}
+	if open {
+		words = append(words, word.String())
+	}
+	return words, nil
+}
+
+// String writes the command so that ParseCommand reads it back.
+func (c Command) String() string {
+	words := []string{quote(c.Verb)}
+	for _, o := range c.Options {
+		word := quote(o.Key)
+		if o.Value != "" {
+			word += "=" + quote(o.Value)
+		}
+		words = append(words, word)
+	}
+	return strings.Join(words, " ")
+}
+
+// Get is the value of an option; false if it is not there.
+func (c Command) Get(key string) (string, bool) {
+	for _, o := range c.Options {
+		if o.Key == key {
+			return o.Value, true
+		}
+	}
+	return "", false
+}
+
+// Int is an option that is a number of at least min, written as C and the shell do (0640 is octal); def if it is not there.
+func (c Command) Int(key string, def, min int) (int, error) {
+	s, ok := c.Get(key)
+	if !ok {
+		return def, nil
+	}
+	n, err := strconv.ParseInt(s, 0, 32)
+	if err != nil || int(n) < min {
+		return 0, fmt.Errorf("%s=%s is not a number of at least %d", key, s, min)
+	}
+	return int(n), nil
+}
+
+// Only refuses options that are not among keys.
+func (c Command) Only(keys ...string) error {
+	for _, o := range c.Options {
+		if !slices.Contains(keys, o.Key) {
+			return fmt.Errorf("%s has no option %s; it takes %s", c.Verb, o.Key, strings.Join(keys, ", "))
+		}
+	}
+	return nil
+}
+
+// quote makes a word safe for ParseCommand and for a shell's eval.
+func quote(s string) string {
+	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+./:,@%") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

@@ -1,0 +1,221 @@
+package nodes
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/ipcfs/ipcfs/backends"
+)
+
+// Once is the face of one message: a read of it, and then the end. A patient one waits only so long.
+type Once struct {
+	patience time.Duration
+	had      bool
+}
+
+// Next is the message, or the end behind it.
+func (o *Once) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
+	if o.had {
+		return nil, io.EOF
+	}
+	msg, err := Plain{}.Next(end, buf, size)
+	o.had = err == nil
+	return msg, err
+}
+
+// Put refuses: the face is for reading.
+func (*Once) Put(backends.Endpoint, []byte) (int, error) { return 0, syscall.EBADF }
+
+// Patience is Patient.Patience.
+func (o *Once) Patience() time.Duration { return o.patience }
+
+// Drain is the face of what is there now: all of it, and then the end. It never waits.
+type Drain struct{}
+
+// Next is one message, or the end.
+func (Drain) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
+	msg, err := Plain{}.Next(end, buf, size)
+	if err == backends.ErrWouldBlock {
+		err = io.EOF
+	}
+	return msg, err
+}
+
+// Put refuses: the face is for reading.
+func (Drain) Put(backends.Endpoint, []byte) (int, error) { return 0, syscall.EBADF }
+
+// splitter cuts bytes that were written into messages. What has no end yet waits for it.
+type splitter struct {
+	cut     func(data []byte, unit int) (msg []byte, m backends.Meta, used int, err error) // used 0: no whole message yet
+	pending []byte
+}
+
+// Put sends each whole message. If one does not fit any more, it takes what comes before that one.
+func (s *splitter) Put(end backends.Endpoint, p []byte) (int, error) {
+	data, old, at := p, len(s.pending), 0
+	if old > 0 {
+		data = slices.Concat(s.pending, p)
+	}
+	for at < len(data) {
+		msg, meta, used, err := s.cut(data[at:], end.Unit())
+		if err == nil && used == 0 {
+			break
+		}
+		if err == nil {
+			_, err = end.TryWrite(msg, meta)
+		}
+		if err != nil && at == 0 {
+			return 0, err
+		}
+		if err != nil {
+			s.pending = nil
+			return at - old, nil // the error, if it lasts, is that of the next write
+		}
+		at += used
+	}
+	s.pending = bytes.Clone(data[at:])
+	return len(p), nil
+}
+
+// Lines is the face of messages as lines. A write is cut at its newlines, which are not sent; a line without its end waits for it, or
+// for the file to be closed. A read gives as many whole lines as fit.
+type Lines struct{ splitter }
+
+// NewLines makes a Lines.
+func NewLines() *Lines { return &Lines{splitter{cut: cutLine}} }
+
+func cutLine(data []byte, unit int) (msg []byte, m backends.Meta, used int, err error) {
+	i := bytes.IndexByte(data, '\n')
+	switch {
+	case i > unit || i < 0 && len(data) > unit:
+		return nil, m, 0, syscall.EMSGSIZE
+	case i < 0:
+		return nil, m, 0, nil
+	}
+	return data[:i], m, i + 1, nil
+}
+
+// Next is whole lines, as many as fit in size, but at least one. A message that ends in a newline is a line as it is.
+func (l *Lines) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
+	unit := end.Unit()
+	if len(buf) < unit+1 {
+		buf = make([]byte, unit+1)
+	}
+	n := 0
+	for n == 0 || n+unit+1 <= size {
+		m, _, err := end.TryRead(buf[n : len(buf)-1])
+		if err != nil && n > 0 {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		n += m
+		if m == 0 || buf[n-1] != '\n' {
+			buf[n] = '\n'
+			n++
+		}
+	}
+	return buf[:n], nil
+}
+
+// Finish sends a last line that has no end.
+func (l *Lines) Finish(end backends.Endpoint) error {
+	if len(l.pending) == 0 {
+		return nil
+	}
+	_, err := end.TryWrite(l.pending, backends.Meta{})
+	if err != backends.ErrWouldBlock {
+		l.pending = nil
+	}
+	return err
+}
+
+// Records is the face of messages with what they carry beside their bytes: a line `prio=7 len=5`, the bytes, a newline. It is the
+// same for reading and writing, and holds any bytes.
+type Records struct{ splitter }
+
+// NewRecords makes a Records.
+func NewRecords() *Records { return &Records{splitter{cut: cutRecord}} }
+
+// maxRecordHeader is the longest header line there is, in bytes.
+const maxRecordHeader = 64
+
+func cutRecord(data []byte, unit int) (msg []byte, m backends.Meta, used int, err error) {
+	i := bytes.IndexByte(data[:min(len(data), maxRecordHeader)], '\n')
+	if i < 0 && len(data) < maxRecordHeader {
+		return nil, m, 0, nil
+	}
+	bad := func(why string) error {
+		return advise("write", "records", syscall.EINVAL, fmt.Errorf("%s: a record is `prio=N len=N`, a newline, the bytes, a newline", why))
+	}
+	if i < 0 {
+		return nil, m, 0, bad("no header line")
+	}
+	length := -1
+	for _, field := range bytes.Fields(data[:i]) {
+		key, value, _ := bytes.Cut(field, []byte("="))
+		n, err := strconv.ParseUint(string(value), 10, 31)
+		if err != nil {
+			return nil, m, 0, bad(strconv.Quote(string(field)))
+		}
+		switch string(key) {
+		case "prio":
+			m.Prio = uint32(n)
+		case "len":
+			length = int(n)
+		default:
+			return nil, m, 0, bad(strconv.Quote(string(field)))
+		}
+	}
+	switch {
+	case length < 0:
+		return nil, m, 0, bad("no len")
+	case length > unit:
+		return nil, m, 0, syscall.EMSGSIZE
+	case len(data) < i+1+length+1:
+		return nil, m, 0, nil
+	case data[i+1+length] != '\n':
+		return nil, m, 0, bad("no newline behind the bytes")
+	}
+	return data[i+1 : i+1+length], m, i + 1 + length + 1, nil
+}
+
+// Next is whole records, as many as fit in size, but at least one.
+func (r *Records) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
+	unit := end.Unit()
+	most := maxRecordHeader + unit + 1
+	if len(buf) < most {
+		buf = make([]byte, most)
+	}
+	n := 0
+	for n == 0 || n+most <= size {
+		body := buf[n+maxRecordHeader : len(buf)-1]
+		m, meta, err := end.TryRead(body)
+		if err != nil && n > 0 {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		header := fmt.Appendf(buf[n:n], "prio=%d len=%d\n", meta.Prio, m)
+		n += len(header)
+		n += copy(buf[n:], body[:m])
+		buf[n] = '\n'
+		n++
+	}
+	return buf[:n], nil
+}
+
+// Finish refuses a record that has no end; it was not sent.
+func (r *Records) Finish(backends.Endpoint) error {
+	if len(r.pending) > 0 {
+		return syscall.EINVAL
+	}
+	return nil
+}

@@ -1,0 +1,69 @@
+package nodes
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+)
+
+// noText is the text of a file that is only for writing.
+func noText() (string, error) { return "", nil }
+
+// create does one line of /ctl/new: `queues/jobs maxmsg=50 msgsize=1024 mode=0660` makes an object with attributes, for whoever wrote
+// the line. The object must not exist.
+func (c *Ctl) create(line string, by Caller) error {
+	command, err := ParseCommand(line)
+	if err != nil || command.Verb == "" {
+		return c.refuse("new", err)
+	}
+	kind, path, _ := strings.Cut(command.Verb, "/")
+	for i := range c.kinds {
+		if c.kinds[i].Name == kind && path != "" {
+			return c.refuse(command.Verb, c.createIn(&c.kinds[i], path, command, by))
+		}
+	}
+	return c.refuse("new", fmt.Errorf("%s: %w: write CLASS/NAME key=value…", command.Verb, syscall.ENOENT))
+}
+
+func (c *Ctl) refuse(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		errno = syscall.EINVAL
+	}
+	err = advise("create", path, errno, err)
+	c.env.Notes.Note(path, err)
+	return err
+}
+
+func (c *Ctl) createIn(k *Kind, path string, command Command, by Caller) error {
+	mode, err := command.Int("mode", 0644, 0)
+	if err != nil {
+		return err
+	}
+	o := Owner{Uid: by.Uid, Gid: by.Gid, Mode: uint32(mode) & 07777}
+	if i := strings.LastIndexByte(path, '/'); i >= 0 && by.Uid != 0 {
+		// The kernel checks the directory a name is made in, and here it does not know of it.
+		return fmt.Errorf("%w: only root makes objects in directories this way", syscall.EPERM)
+	}
+	if len(path) > 255 {
+		return syscall.ENAMETOOLONG
+	}
+	if class, ok := k.Class.(Newer); ok {
+		return class.New(path, o, command)
+	}
+	if err := command.Only("mode"); err != nil {
+		return err
+	}
+	class, ok := k.Class.(Creator)
+	if !ok {
+		return fmt.Errorf("%w: nothing is made in %s", syscall.EPERM, k.Name)
+	}
+	if err := class.Create(path, o, false); err != ErrNative {
+		return err
+	}
+	return nil
+}

@@ -86,7 +86,9 @@ func (q *Queue) Limits() (maxmsg, msgsize, curmsgs int, err error) {
 }
 
 // Counts are the messages sent and received through the daemon since it first opened the queue.
-func (q *Queue) Counts() (sent, received int64) { return q.counts.sent.Load(), q.counts.received.Load() }
+func (q *Queue) Counts() (sent, received int64) {
+	return q.counts.sent.Load(), q.counts.received.Load()
+}
 
 // EndReaders gives all who read the queue now an end of file, once, and wakes those who wait.
 func (q *Queue) EndReaders() {
@@ -350,12 +352,39 @@ func (q *Queues) Remove(name string) error {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	delete(q.counts, st.Ino)
+	q.lost(st.Ino)
+	return nil
+}
+
+// Removed is told that a queue of this name was removed, by whomever.
+func (q *Queues) Removed(name string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	for key, one := range q.open {
-		if key.ino == st.Ino {
+		if one.name != name {
+			continue
+		}
+		if st, err := fstat(one.fd); err == nil && st.Nlink == 0 {
+			q.lost(key.ino)
+		}
+	}
+}
+
+// lost tells those who hold a queue open that it has no name any more. The caller holds q.mu.
+func (q *Queues) lost(ino uint64) {
+	delete(q.counts, ino)
+	for key, one := range q.open {
+		if key.ino == ino {
 			one.removed.Store(true)
 			one.Wake()
 		}
 	}
-	return nil
+}
+
+// Dir is the directory the queues are listed in; nil if there is none.
+func (q *Queues) Dir() *Dir {
+	if q.dir < 0 {
+		return nil
+	}
+	return &Dir{q.dir}
 }

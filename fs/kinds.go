@@ -40,18 +40,37 @@ func (t *Tree) openKinds(c Config) error {
 		{Name: "fifos", Class: nodes.NewFifos(fifos)},
 		{Name: "sockets", Class: sockets},
 	}
-	ctl := nodes.NewCtl(t.kinds, t.env,
-		nodes.TextControl("status", func() (string, error) {
-			facts, err := t.status()
-			return nodes.Render(facts), err
-		}),
-		nodes.TextControl("status.json", func() (string, error) {
-			facts, err := t.status()
-			if err != nil {
-				return "", err
-			}
-			return nodes.RenderJSON(facts)
-		}))
-	t.kinds = append(t.kinds, nodes.Kind{Name: "ctl", Class: ctl})
+	global := []nodes.Control{
+		nodes.TextControl("status", rendered(t.status, func(f []nodes.Fact) (string, error) { return nodes.Render(f), nil })),
+		nodes.TextControl("status.json", rendered(t.status, nodes.RenderJSON)),
+		nodes.LimitsControl(func() []backends.Limit { return backends.Limits(queues, shm) }),
+		nodes.MetricsControl(t.kinds, t.status),
+	}
+	roots := map[string]*backends.Dir{"shm": shm, "fifos": fifos, "sockets": faces}
+	if dir := queues.Dir(); dir != nil {
+		roots["queues"] = dir
+	}
+	watch, err := backends.NewWatch(t.env.Poll, roots, func(root, name string) {
+		if root == "queues" {
+			queues.Removed(name)
+		}
+	})
+	if err != nil {
+		t.log.Warn("no /ctl/events: see fs.inotify.max_user_instances in /ctl/limits", "err", err)
+	} else {
+		t.closers = append(t.closers, watch)
+		global = append(global, nodes.EventsControl(t.env, watch))
+	}
+	t.kinds = append(t.kinds, nodes.Kind{Name: "ctl", Class: nodes.NewCtl(t.kinds, t.env, global...)})
 	return nil
+}
+
+func rendered(facts func() ([]nodes.Fact, error), render func([]nodes.Fact) (string, error)) func() (string, error) {
+	return func() (string, error) {
+		f, err := facts()
+		if err != nil {
+			return "", err
+		}
+		return render(f)
+	}
 }

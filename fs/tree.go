@@ -145,7 +145,7 @@ func (t *Tree) String() string { return "ipcfs" }
 func (t *Tree) status() ([]nodes.Fact, error) {
 	facts := []nodes.Fact{
 		{Key: "version", Value: t.version},
-		{Key: "pid", Value: syscall.Getpid()},
+		{Key: "pid", Value: nodes.ID(syscall.Getpid())},
 		{Key: "started", Value: t.started.Format(time.RFC3339)},
 	}
 	t.mu.Lock()
@@ -155,7 +155,7 @@ func (t *Tree) status() ([]nodes.Fact, error) {
 		facts = append(facts, session.Facts()...)
 	}
 	facts = append(facts,
-		nodes.Fact{Key: "passthrough_failures", Value: t.backingFailures.Load()},
+		nodes.Fact{Key: "passthrough_failures", Value: nodes.Count(t.backingFailures.Load())},
 		nodes.Fact{Key: "open", Value: t.handles.count()},
 		nodes.Fact{Key: "nodes", Value: t.table.count()})
 	for _, k := range t.kinds[:len(t.kinds)-1] {

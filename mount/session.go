@@ -278,7 +278,7 @@ func (s *Session) Facts() []nodes.Fact {
 		facts = append(facts, nodes.Fact{Key: "shm", Value: "page-cache"}, nodes.Fact{Key: "shm_reason", Value: why})
 	}
 	return append(facts,
-		nodes.Fact{Key: "requests", Value: s.requests.Load()},
+		nodes.Fact{Key: "requests", Value: nodes.Count(s.requests.Load())},
 		nodes.Fact{Key: "parked", Value: s.waiting.count()},
 		nodes.Fact{Key: "threads", Value: threads()})
 }

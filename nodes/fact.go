@@ -14,6 +14,12 @@ type Fact struct {
 	Value any
 }
 
+// Count is a Fact's number that only grows.
+type Count int64
+
+// ID is a Fact's number that measures nothing.
+type ID uint32
+
 // List is a value of several words: separated by blanks in status, an array in status.json.
 type List []string
 

@@ -277,14 +277,14 @@ func (q *Queues) Report(path string) ([]Fact, error) {
 	if curmsgs == 1 {
 		facts = append(facts, Fact{"next_bytes", pending}) // of more than one the kernel tells only the sum
 	}
-	facts = append(facts, Fact{"sent", sent}, Fact{"received", received})
+	facts = append(facts, Fact{"sent", Count(sent)}, Fact{"received", Count(received)})
 	return append(facts, q.env.Users(one)...), nil
 }
 
 // owned are the facts every object has.
 func owned(a Attr) []Fact {
 	return []Fact{
-		{"mode", fmt.Sprintf("%#o", a.Mode&07777)}, {"uid", int(a.Uid)}, {"gid", int(a.Gid)},
+		{"mode", fmt.Sprintf("%#o", a.Mode&07777)}, {"uid", ID(a.Uid)}, {"gid", ID(a.Gid)},
 		{"created", a.Ctime.Format(time.RFC3339)},
 	}
 }

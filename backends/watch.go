@@ -1,0 +1,252 @@
+package backends
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// Watch follows what is created, removed and renamed in directories of the kernel's, whoever does it (inotify(7)): programs on a FUSE
+// mount cannot see what others do to the objects behind it.
+type Watch struct {
+	src     *Source
+	fd      int
+	removed func(root, name string) // told of each removal
+
+	mu    sync.Mutex
+	dirs  map[int32]watched
+	subs  map[*Events]struct{}
+	moved map[uint32]string // by cookie: the old path of a rename that is half told
+}
+
+type watched struct {
+	root string // the name the tree has for it
+	path string // below the root
+	dir  *Dir
+}
+
+const watchMask = unix.IN_CREATE | unix.IN_DELETE | unix.IN_MOVED_FROM | unix.IN_MOVED_TO | unix.IN_ONLYDIR | unix.IN_DONT_FOLLOW
+
+// NewWatch follows the directories in roots, and those below them, under their names. It fails with EMFILE if the user has no inotify
+// instance left (fs.inotify.max_user_instances).
+func NewWatch(p *Poller, roots map[string]*Dir, removed func(root, name string)) (*Watch, error) {
+	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	if err != nil {
+		return nil, err
+	}
+	w := &Watch{
+		src: p.Watch(fd), fd: fd, removed: removed,
+		dirs: map[int32]watched{}, subs: map[*Events]struct{}{}, moved: map[uint32]string{},
+	}
+	for root, dir := range roots {
+		w.add(watched{root, "", dir})
+	}
+	w.src.Arm(In, w.ready)
+	return w, nil
+}
+
+// add watches a directory and those that are in it already. One that cannot be watched (max_user_watches, or gone again) is left out.
+func (w *Watch) add(d watched) {
+	fd, err := openBeneath(d.dir.fd, dot(d.path), unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	// The path is a link of proc(5) to the directory itself: here it is to be followed.
+	wd, err := unix.InotifyAddWatch(w.fd, procPath(fd)+"/.", watchMask)
+	if err != nil {
+		return
+	}
+	w.mu.Lock()
+	w.dirs[int32(wd)] = d
+	w.mu.Unlock()
+	list, err := d.dir.List(dot(d.path))
+	if err != nil {
+		return
+	}
+	for _, e := range list {
+		if e.Type == unix.S_IFDIR {
+			w.add(watched{d.root, strings.TrimPrefix(d.path+"/"+e.Name, "/"), d.dir})
+		}
+	}
+}
+
+// ready reads what inotify has to tell and asks for more.
+func (w *Watch) ready() {
+	var buf [16 << 10]byte
+	for {
+		n, err := unix.Read(w.fd, buf[:])
+		if err != nil || n <= 0 {
+			break
+		}
+		for b := buf[:n]; len(b) >= unix.SizeofInotifyEvent; {
+			wd := int32(binary.NativeEndian.Uint32(b))
+			mask, cookie, size := binary.NativeEndian.Uint32(b[4:]), binary.NativeEndian.Uint32(b[8:]), binary.NativeEndian.Uint32(b[12:])
+			name, _, _ := bytes.Cut(b[unix.SizeofInotifyEvent:unix.SizeofInotifyEvent+size], []byte{0})
+			b = b[unix.SizeofInotifyEvent+size:]
+			w.event(wd, mask, cookie, string(name))
+		}
+	}
+	w.src.Arm(In, w.ready)
+}
+
+func (w *Watch) event(wd int32, mask, cookie uint32, name string) {
+	w.mu.Lock()
+	d, known := w.dirs[wd]
+	if mask&unix.IN_IGNORED != 0 {
+		delete(w.dirs, wd)
+	}
+	w.mu.Unlock()
+	switch {
+	case mask&unix.IN_Q_OVERFLOW != 0:
+		w.tell("lost\n")
+		return
+	case !known || name == "":
+		return
+	}
+	below := strings.TrimPrefix(d.path+"/"+name, "/")
+	path := d.root + "/" + below
+	if mask&unix.IN_ISDIR != 0 && mask&(unix.IN_CREATE|unix.IN_MOVED_TO) != 0 {
+		w.add(watched{d.root, below, d.dir})
+	}
+	if mask&(unix.IN_DELETE|unix.IN_MOVED_FROM) != 0 {
+		w.removed(d.root, below)
+	}
+	switch {
+	case mask&unix.IN_CREATE != 0:
+		w.tell("create " + path + "\n")
+	case mask&unix.IN_DELETE != 0:
+		w.tell("remove " + path + "\n")
+	case mask&unix.IN_MOVED_FROM != 0:
+		w.mu.Lock()
+		w.moved[cookie] = path
+		w.mu.Unlock()
+	case mask&unix.IN_MOVED_TO != 0:
+		w.mu.Lock()
+		from, ok := w.moved[cookie]
+		clear(w.moved) // one whose other half never came left the tree
+		w.mu.Unlock()
+		if ok {
+			w.tell("rename " + from + " " + path + "\n")
+		} else {
+			w.tell("create " + path + "\n")
+		}
+	}
+}
+
+func (w *Watch) tell(line string) {
+	w.mu.Lock()
+	subs := make([]*Events, 0, len(w.subs))
+	for e := range w.subs {
+		subs = append(subs, e)
+	}
+	w.mu.Unlock()
+	for _, e := range subs {
+		e.add(line)
+	}
+}
+
+// Close ends the watch.
+func (w *Watch) Close() error {
+	w.src.Forget()
+	return unix.Close(w.fd)
+}
+
+// Subscribe opens an endpoint that reads the events from now on, one line each.
+func (w *Watch) Subscribe() *Events {
+	e := &Events{w: w}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.subs[e] = struct{}{}
+	return e
+}
+
+// Events is a subscription. It keeps maxEvents bytes for a reader who is slow, and tells him in a line `lost N` what he missed.
+type Events struct {
+	w    *Watch
+	mu   sync.Mutex
+	text []byte
+	lost int
+	wake func()
+}
+
+const maxEvents = 64 << 10
+
+func (e *Events) add(line string) {
+	e.mu.Lock()
+	if len(e.text)+len(line) > maxEvents {
+		e.lost++
+	} else {
+		e.text = append(e.text, line...)
+	}
+	wake := e.wake
+	e.wake = nil
+	e.mu.Unlock()
+	if wake != nil {
+		e.w.src.p.Soon(wake)
+	}
+}
+
+// TryRead takes as many whole lines as fit.
+func (e *Events) TryRead(p []byte) (int, Meta, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.text) == 0 && e.lost > 0 {
+		e.text = fmt.Appendf(e.text, "lost %d\n", e.lost)
+		e.lost = 0
+	}
+	if len(e.text) == 0 {
+		return 0, Meta{}, ErrWouldBlock
+	}
+	n := len(e.text)
+	if n > len(p) {
+		if n = bytes.LastIndexByte(e.text[:len(p)], '\n') + 1; n == 0 {
+			n = len(p)
+		}
+	}
+	copy(p, e.text[:n])
+	e.text = append(e.text[:0], e.text[n:]...)
+	return n, Meta{}, nil
+}
+
+// TryWrite refuses.
+func (e *Events) TryWrite([]byte, Meta) (int, error) { return 0, unix.EBADF }
+
+// Unit is 0: lines come in pieces.
+func (e *Events) Unit() int { return 0 }
+
+// Ready is In if there are events.
+func (e *Events) Ready() Ready {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.text) > 0 || e.lost > 0 {
+		return In
+	}
+	return 0
+}
+
+// Arm is Waiter.Arm.
+func (e *Events) Arm(_ Ready, wake func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.text) > 0 || e.lost > 0 {
+		e.w.src.p.Soon(wake)
+		return
+	}
+	e.wake = wake
+}
+
+// Stat is of a file with no size.
+func (e *Events) Stat() (Attr, error) { return Attr{Mode: unix.S_IFREG | 0444, Nlink: 1}, nil }
+
+// Close ends the subscription.
+func (e *Events) Close() error {
+	e.w.mu.Lock()
+	defer e.w.mu.Unlock()
+	delete(e.w.subs, e)
+	return nil
+}

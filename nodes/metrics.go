@@ -1,0 +1,95 @@
+package nodes
+
+import (
+	"path"
+	"strings"
+	"syscall"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/expfmt"
+)
+
+// maxMeasured is how many objects of a class are measured one by one; more would cost the one who asks more than they tell.
+const maxMeasured = 1000
+
+// MetricsControl is /ctl/metrics, in the text format of Prometheus: every number of every object's status, and those of the daemon.
+func MetricsControl(kinds []Kind, daemon func() ([]Fact, error)) Control {
+	return TextControl("metrics", func() (string, error) {
+		registry := prometheus.NewPedanticRegistry()
+		if err := registry.Register(collector{kinds, daemon}); err != nil {
+			return "", err
+		}
+		families, err := registry.Gather()
+		if err != nil {
+			return "", err
+		}
+		var b strings.Builder
+		for _, f := range families {
+			if _, err := expfmt.MetricFamilyToText(&b, f); err != nil {
+				return "", err
+			}
+		}
+		return b.String(), nil
+	})
+}
+
+// collector makes metrics of facts: ipcfs_queues_messages{name="jobs"} is the fact messages of queues/jobs.
+type collector struct {
+	kinds  []Kind
+	daemon func() ([]Fact, error)
+}
+
+// Describe is prometheus.Collector's; which metrics there are depends on the objects.
+func (collector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect is prometheus.Collector's.
+func (c collector) Collect(out chan<- prometheus.Metric) {
+	if facts, err := c.daemon(); err == nil {
+		measure(out, "ipcfs_daemon_", nil, nil, facts)
+	}
+	for _, k := range c.kinds {
+		if reporter, ok := k.Class.(Reporter); ok {
+			c.object(out, k, reporter, "", maxMeasured)
+		}
+	}
+}
+
+// object measures what is at dir and below, up to so many objects, and returns how many are left of those.
+func (c collector) object(out chan<- prometheus.Metric, k Kind, r Reporter, dir string, left int) int {
+	list, err := k.Class.List(dir)
+	if err != nil {
+		return left
+	}
+	for _, e := range list {
+		name := path.Join(dir, e.Name)
+		if left == 0 {
+			break
+		}
+		if e.Type == syscall.S_IFDIR {
+			left = c.object(out, k, r, name, left)
+			continue
+		}
+		left--
+		if facts, err := r.Report(name); err == nil { // else it is gone meanwhile
+			measure(out, "ipcfs_"+k.Name+"_", []string{"name"}, []string{strings.ToValidUTF8(name, "?")}, facts)
+		}
+	}
+	return left
+}
+
+func measure(out chan<- prometheus.Metric, prefix string, labels, values []string, facts []Fact) {
+	for _, f := range facts {
+		typ, name, number := prometheus.GaugeValue, prefix+f.Key, 0.0
+		switch v := f.Value.(type) {
+		case int:
+			number = float64(v)
+		case int64:
+			number = float64(v)
+		case Count:
+			typ, name, number = prometheus.CounterValue, name+"_total", float64(v)
+		default:
+			continue
+		}
+		out <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, f.Key+" as in the status file", labels, nil), typ, number, values...)
+	}
+}

@@ -55,8 +55,6 @@ func (t *Tree) entry(parent *node, name string, kind int, a nodes.Attr, out *fus
 	fillAttr(&out.Attr, kind, a)
 	if t.kinds[kind].Class.Message(a) {
 		n = t.table.fresh(parent, name, kind)
-		// The kernel takes an inode's lock for itself alone to write beyond the end of a file, and a write that waits for room would
-		// lock out all others who share its open file (a shell's children). So the file is long, until fstat asks for the truth.
 		out.Attr.Size = messageSize
 	} else {
 		n = t.table.known(parent, name, key{kind, a.Ino})
@@ -65,7 +63,17 @@ func (t *Tree) entry(parent *node, name string, kind int, a nodes.Attr, out *fus
 	return n
 }
 
+// messageSize is how long the kernel is made to think a message face is. It takes an inode's lock for itself alone to write beyond the
+// end of a file (fuse_dio_wr_exclusive_lock), and a write that waits for room would lock out all others who share its open file, as a
+// shell's children do. stat(2) still asks, and is told the truth. For the same reason O_TRUNC is left to come as a SETATTR of its
+// own: the kernel would else set the length to 0 by itself.
 const messageSize = 1 << 40
+
+// Message reports whether the kernel has the node id for a message face.
+func (t *Tree) Message(id uint64) bool {
+	n := t.table.get(id)
+	return n != nil && n.parent != nil && n.stable == key{}
+}
 
 // fillAttr writes a for the kernel. Inode numbers of the classes come from different file systems and must not meet.
 func fillAttr(out *fuse.Attr, kind int, a nodes.Attr) {
@@ -127,7 +135,12 @@ func (t *Tree) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut)
 	if n == nil {
 		return fuse.Status(syscall.ESTALE)
 	}
-	if err := t.change(n, changeOf(in)); err != nil {
+	c := changeOf(in)
+	message := t.Message(n.id)
+	if message && c.Size != nil {
+		c.Atime, c.Mtime = nil, nil // the times of a message object are those of its messages
+	}
+	if err := t.change(n, c); err != nil {
 		return t.fail(n, "", err)
 	}
 	a, err := t.stat(n)
@@ -135,6 +148,9 @@ func (t *Tree) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut)
 		return t.fail(n, "", err)
 	}
 	fillAttr(&out.Attr, n.kind, a)
+	if message {
+		out.Attr.Size = messageSize
+	}
 	return fuse.OK
 }
 

@@ -75,9 +75,8 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 	}
 	s.buffers.New = func() any { b := make([]byte, bufferSize); return &b }
 	options := &fuse.MountOptions{
-		MaxWrite:          maxWrite,
-		DisableXAttrs:     true, // else each write to a passthrough file asks for security.capability first
-		ExtraCapabilities: fuse.CAP_ATOMIC_O_TRUNC,
+		MaxWrite:      maxWrite,
+		DisableXAttrs: true, // else each write to a passthrough file asks for security.capability first
 		// Readdirplus would give the kernel a node for each name listed.
 		DisableReadDirPlus: true,
 		Logger:             slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
@@ -186,7 +185,9 @@ func (s *Session) takesLong(req []byte) bool {
 		return s.file(as[fuse.ReadIn](req).Fh) == nil
 	case opWrite:
 		return s.file(as[fuse.WriteIn](req).Fh) == nil
-	case opUnlink, opRename, opRename2, opSetattr, opFallocate, opReaddir, opLseek, opFsync:
+	case opSetattr:
+		return !s.tree.Message(as[fuse.InHeader](req).NodeId)
+	case opUnlink, opRename, opRename2, opFallocate, opReaddir, opLseek, opFsync:
 		return true
 	}
 	return false

@@ -12,8 +12,20 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
+// A readOnlyFace cannot be opened for writing.
+type readOnlyFace interface{ readsOnly() }
+
+// readsOnly is part of a face that cannot be opened for writing.
+type readsOnly struct{}
+
+func (readsOnly) readsOnly() {}
+
+// Put refuses.
+func (readsOnly) Put(backends.Endpoint, []byte) (int, error) { return 0, syscall.EBADF }
+
 // Once is the face of one message: a read of it, and then the end. A patient one waits only so long.
 type Once struct {
+	readsOnly
 	patience time.Duration
 	had      bool
 }
@@ -28,14 +40,12 @@ func (o *Once) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error)
 	return msg, err
 }
 
-// Put refuses: the face is for reading.
-func (*Once) Put(backends.Endpoint, []byte) (int, error) { return 0, syscall.EBADF }
 
 // Patience is Patient.Patience.
 func (o *Once) Patience() time.Duration { return o.patience }
 
 // Drain is the face of what is there now: all of it, and then the end. It never waits.
-type Drain struct{}
+type Drain struct{ readsOnly }
 
 // Next is one message, or the end.
 func (Drain) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
@@ -45,9 +55,6 @@ func (Drain) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
 	}
 	return msg, err
 }
-
-// Put refuses: the face is for reading.
-func (Drain) Put(backends.Endpoint, []byte) (int, error) { return 0, syscall.EBADF }
 
 // splitter cuts bytes that were written into messages. What has no end yet waits for it.
 type splitter struct {

@@ -86,6 +86,9 @@ func (q *Queues) Open(path string, flags int, by Caller) (Open, error) {
 }
 
 func (q *Queues) open(path string, flags int, by Caller, face Face) (Open, error) {
+	if _, ok := face.(readOnlyFace); ok && writes(flags) {
+		return nil, syscall.EACCES
+	}
 	one, err := q.back.Open(path, flags&accessMode)
 	if err != nil {
 		return nil, err

@@ -30,6 +30,9 @@ const textPeriod = 100 * time.Millisecond
 // TextControl is a control file that shows a text.
 func TextControl(name string, text func() (string, error)) Control {
 	return Control{Name: name, Perm: 0444, Open: func(flags int, by Caller) (Open, error) {
+		if writes(flags) {
+			return nil, syscall.EACCES // to root too, whom the mode does not stop
+		}
 		return openText(0444, text, nil), nil
 	}}
 }

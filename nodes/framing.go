@@ -40,7 +40,6 @@ func (o *Once) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error)
 	return msg, err
 }
 
-
 // Patience is Patient.Patience.
 func (o *Once) Patience() time.Duration { return o.patience }
 

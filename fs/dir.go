@@ -35,7 +35,7 @@ func (t *Tree) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryLis
 	if in.Offset == 0 || h.list == nil {
 		list, err := t.list(h.node)
 		if err != nil {
-			return t.fail(h.node, "", err)
+			return t.fail(err)
 		}
 		h.list = list
 	}
@@ -88,7 +88,7 @@ func (t *Tree) Readlink(_ <-chan struct{}, h *fuse.InHeader) ([]byte, fuse.Statu
 	}
 	to, err := class.Readlink(t.table.path(n, ""))
 	if err != nil {
-		return nil, t.fail(n, "", err)
+		return nil, t.fail(err)
 	}
 	return []byte(to), fuse.OK
 }
@@ -109,7 +109,7 @@ func (t *Tree) StatFs(_ <-chan struct{}, in *fuse.InHeader, out *fuse.StatfsOut)
 	}
 	s, err := class.Space()
 	if err != nil {
-		return t.fail(n, "", err)
+		return t.fail(err)
 	}
 	out.Bsize, out.Frsize = s.Bsize, s.Bsize
 	out.Blocks, out.Bfree, out.Bavail, out.Files, out.Ffree = s.Blocks, s.Bfree, s.Bavail, s.Files, s.Ffree
@@ -124,7 +124,7 @@ func (t *Tree) Statx(c <-chan struct{}, in *fuse.StatxIn, out *fuse.StatxOut) fu
 	}
 	a, err := t.stat(n)
 	if err != nil {
-		return t.fail(n, "", err)
+		return t.fail(err)
 	}
 	fillStatx(out, n.kind, a)
 	return fuse.OK

@@ -12,6 +12,10 @@ const rootKind = -1
 func (t *Tree) openKinds(c Config) error {
 	queues := backends.NewQueues(t.env.Poll, c.MaxMsg, c.MsgSize)
 	t.closers = append(t.closers, queues)
+	leases := backends.OpenLeases(c.StateDir + "/leases")
+	if n, err := leases.Recover(queues); n > 0 || err != nil {
+		t.log.Info("messages that were out on lease are back in their queues", "messages", n, "err", err)
+	}
 	shm, err := t.openDir(c.ShmDir)
 	if err != nil {
 		return err
@@ -35,7 +39,7 @@ func (t *Tree) openKinds(c Config) error {
 	t.closers = append(t.closers, sockets)
 
 	t.kinds = []nodes.Kind{
-		{Name: "queues", Class: nodes.NewQueues(t.env, queues)},
+		{Name: "queues", Class: nodes.NewQueues(t.env, queues, leases)},
 		{Name: "shm", Class: nodes.NewShm(shm)},
 		{Name: "fifos", Class: nodes.NewFifos(fifos)},
 		{Name: "sockets", Class: sockets},

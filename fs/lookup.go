@@ -34,7 +34,7 @@ func (t *Tree) lookup(parent *node, name string, out *fuse.EntryOut) fuse.Status
 	}
 	a, err := t.kinds[kind].Class.Stat(path)
 	if err != nil {
-		return t.fail(parent, name, err)
+		return t.fail(err)
 	}
 	t.entry(parent, name, kind, a, out)
 	return fuse.OK
@@ -103,7 +103,7 @@ func (t *Tree) GetAttr(_ <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut)
 	}
 	a, err := t.stat(n)
 	if err != nil {
-		return t.fail(n, "", err)
+		return t.fail(err)
 	}
 	fillAttr(&out.Attr, n.kind, a)
 	return fuse.OK
@@ -141,11 +141,11 @@ func (t *Tree) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut)
 		c.Atime, c.Mtime = nil, nil // the times of a message object are those of its messages
 	}
 	if err := t.change(n, c); err != nil {
-		return t.fail(n, "", err)
+		return t.fail(err)
 	}
 	a, err := t.stat(n)
 	if err != nil {
-		return t.fail(n, "", err)
+		return t.fail(err)
 	}
 	fillAttr(&out.Attr, n.kind, a)
 	if message {

@@ -32,7 +32,7 @@ func (t *Tree) place(parent uint64, name string) (place, fuse.Status) {
 // made is the answer to whatever made an object, or failed to.
 func (t *Tree) made(p place, err error, out *fuse.EntryOut) fuse.Status {
 	if err != nil {
-		return t.fail(p.parent, p.name, err)
+		return t.fail(err)
 	}
 	return t.lookup(p.parent, p.name, out)
 }
@@ -58,7 +58,7 @@ func (t *Tree) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *fu
 		err, flags = nil, flags&^syscall.O_CREAT // somebody else made it meanwhile, and that will do
 	}
 	if err != nil {
-		return t.fail(p.parent, name, err)
+		return t.fail(err)
 	}
 	if status := t.lookup(p.parent, name, &out.EntryOut); !status.Ok() {
 		return status

@@ -46,13 +46,13 @@ func (t *Tree) open(n *node, flags uint32, in *fuse.InHeader, out *fuse.OpenOut)
 	if n.memory != nil {
 		// The object is the one the kernel has this node for, whatever its name leads to by now.
 		if err := n.memory.join(flags); err != nil {
-			return t.fail(n, "", err)
+			return t.fail(err)
 		}
 		h.open = n.memory
 	} else {
 		open, err := class.Open(t.table.path(n, ""), int(flags), by)
 		if err != nil {
-			return t.fail(n, "", err)
+			return t.fail(err)
 		}
 		h.open = open
 	}

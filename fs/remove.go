@@ -45,13 +45,13 @@ func (t *Tree) Rmdir(_ <-chan struct{}, h *fuse.InHeader, name string) fuse.Stat
 func (t *Tree) remove(h *fuse.InHeader, p place, f func(path string) error) fuse.Status {
 	a, err := p.class.Stat(p.path)
 	if err != nil {
-		return t.fail(p.parent, p.name, err)
+		return t.fail(err)
 	}
 	if !t.mayRemove(h, p, a) {
 		return fuse.EPERM
 	}
 	if err := f(p.path); err != nil {
-		return t.fail(p.parent, p.name, err)
+		return t.fail(err)
 	}
 	t.lost(p.parent.kind, a)
 	return fuse.OK
@@ -83,14 +83,14 @@ func (t *Tree) Rename(_ <-chan struct{}, in *fuse.RenameIn, oldName, newName str
 	}
 	a, err := from.class.Stat(from.path)
 	if err != nil {
-		return t.fail(from.parent, oldName, err)
+		return t.fail(err)
 	}
 	old, missing := to.class.Stat(to.path)
 	if !t.mayRemove(&in.InHeader, from, a) || missing == nil && !t.mayRemove(&in.InHeader, to, old) {
 		return fuse.EPERM
 	}
 	if err := class.Rename(from.path, to.path, in.Flags); err != nil {
-		return t.fail(from.parent, oldName, err)
+		return t.fail(err)
 	}
 	t.table.moved(key{from.parent.kind, a.Ino}, to.parent, newName)
 	switch {

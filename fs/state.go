@@ -14,7 +14,8 @@ import (
 var ErrLocked = errors.New("in use by another ipcfs")
 
 // lockState makes the state directory ready and takes it: the lock ends with the process, however it ends. The directory holds
-// FIFOs and the nodes and faces of sockets (fifos, sockets), and the sockets we listen on ourselves (sock), which others may reach.
+// FIFOs and the nodes and faces of sockets (fifos, sockets), messages that are out on lease (leases), and
+// the sockets we listen on ourselves (sock), which others may reach.
 func lockState(dir string) (*os.File, error) {
 	if !strings.HasPrefix(dir, "/") {
 		return nil, fmt.Errorf("state directory %q: not an absolute path", dir)
@@ -51,7 +52,7 @@ func lockState(dir string) (*os.File, error) {
 		lock.Close()
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
-	for name, mode := range map[string]os.FileMode{"fifos": 0700, "sockets": 0700, "sock": 0711} {
+	for name, mode := range map[string]os.FileMode{"fifos": 0700, "sockets": 0700, "sock": 0711, "leases": 0700} {
 		if err := os.MkdirAll(dir+"/"+name, mode); err != nil {
 			lock.Close()
 			return nil, fmt.Errorf("state directory: %w", err)

@@ -193,23 +193,17 @@ func join(dir, name string) string {
 }
 
 // fail turns an error into the kernel's errno and keeps what a person should know of it.
-func (t *Tree) fail(n *node, child string, err error) fuse.Status {
-	t.Note(n.id, child, err)
+func (t *Tree) fail(err error) fuse.Status {
+	t.Note(err)
 	return fuse.Status(nodes.Errno(err))
 }
 
-// Note keeps an error that has advice for the err file of the object that is child of the node id, or the node itself.
-func (t *Tree) Note(id uint64, child string, err error) {
-	advice, ok := err.(*nodes.Error)
-	if !ok {
-		return
+// Note keeps an error that has advice for the err file of its object.
+func (t *Tree) Note(err error) {
+	if e, ok := err.(*nodes.Error); ok {
+		t.env.Notes.Note(e.Path, e)
+		t.log.Debug("refused", "err", e)
 	}
-	n := t.table.get(id)
-	if n == nil || n.kind == rootKind {
-		return
-	}
-	t.env.Notes.Note(join(t.kinds[n.kind].Name, t.table.path(n, child)), advice)
-	t.log.Debug("refused", "err", advice)
 }
 
 // class is the class n is in; nil for the root.

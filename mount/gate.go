@@ -6,7 +6,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/ipcfs/ipcfs/backends"
 	"github.com/ipcfs/ipcfs/nodes"
 )
@@ -137,6 +136,7 @@ func (g *gate) attempt(p *parked, buf []byte) bool {
 		return false
 	}
 	g.unpark(p)
+	g.s.tree.Note(err)
 	g.s.answerWrite(buf, p.unique, p.done, err)
 	return true
 }
@@ -169,7 +169,7 @@ func (g *gate) unpark(p *parked) {
 // endRelease closes a file that had something left to send. The caller holds g.mu.
 func (g *gate) endRelease(p *parked, err error, buf []byte) {
 	g.unpark(p)
-	g.s.finished(p.file, as[fuse.InHeader](p.release).NodeId, err)
+	g.s.finished(p.file, err)
 	_, _ = g.s.protocol.HandleRequest([][]byte{p.release}, [][]byte{buf})
 }
 

@@ -52,7 +52,7 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 		n, err := o.file.Write(data)
 		wait := err == backends.ErrWouldBlock || err == nil && n < len(data)
 		if !wait || n > 0 && in.Flags&syscall.O_NONBLOCK != 0 {
-			s.note(in.NodeId, err)
+			s.tree.Note(err)
 			s.answerWrite(out, in.Unique, n, err)
 			if err == nil {
 				g.moved(backends.In, out)
@@ -73,13 +73,6 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 		s.answer(out, in.Unique, 0, errno)
 	}
 	g.arm()
-}
-
-// note keeps the advice of a failure for the object's err file.
-func (s *Session) note(id uint64, err error) {
-	if e, ok := err.(*nodes.Error); ok {
-		s.tree.Note(id, "", e)
-	}
 }
 
 // answer sends the answer to a request: n bytes that stand in out behind the header, or an error.
@@ -152,7 +145,7 @@ func (s *Session) release(req, out []byte) bool {
 			return true
 		}
 	}
-	s.finished(o, in.NodeId, err)
+	s.finished(o, err)
 	if err == nil {
 		g.moved(backends.In, out)
 	}
@@ -160,9 +153,9 @@ func (s *Session) release(req, out []byte) bool {
 }
 
 // finished is called when a file that was closed has sent what it had left, or failed to.
-func (s *Session) finished(o *openFile, node uint64, err error) {
+func (s *Session) finished(o *openFile, err error) {
 	if err != nil {
-		s.note(node, err)
+		s.tree.Note(err)
 		s.log.Warn("what a closed file had left to send was not sent", "err", err)
 	}
 	s.leave(o.gate)

@@ -13,12 +13,12 @@ import (
 )
 
 // A readOnlyFace cannot be opened for writing.
-type readOnlyFace interface{ readsOnly() }
+type readOnlyFace interface{ cannotWrite() }
 
 // readsOnly is part of a face that cannot be opened for writing.
 type readsOnly struct{}
 
-func (readsOnly) readsOnly() {}
+func (readsOnly) cannotWrite() {}
 
 // Put refuses.
 func (readsOnly) Put(backends.Endpoint, []byte) (int, error) { return 0, syscall.EBADF }

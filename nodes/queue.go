@@ -6,6 +6,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -14,12 +15,18 @@ import (
 
 // Queues is /queues: POSIX message queues with the face of a regular file, and the other faces they have in the control tree.
 type Queues struct {
-	env  *Env
-	back *backends.Queues
+	env    *Env
+	back   *backends.Queues
+	leases *backends.Leases
+
+	mu    sync.Mutex
+	tries map[string]int // max_tries by path, where it is set
 }
 
-// NewQueues shows the queues of back.
-func NewQueues(env *Env, back *backends.Queues) *Queues { return &Queues{env, back} }
+// NewQueues shows the queues of back. What was handed out of them is kept in leases.
+func NewQueues(env *Env, back *backends.Queues, leases *backends.Leases) *Queues {
+	return &Queues{env: env, back: back, leases: leases, tries: map[string]int{}}
+}
 
 // Message is Class.Message.
 func (*Queues) Message(a Attr) bool { return a.Type() == syscall.S_IFREG }
@@ -152,6 +159,7 @@ func (q *Queues) Controls(path string, a Attr) []Control {
 		q.face(path, a, "drain", func() Face { return Drain{} }),
 		q.face(path, a, "lines", func() Face { return NewLines() }),
 		q.face(path, a, "records", func() Face { return NewRecords() }),
+		q.lease(path, a),
 		{Name: "prio", Dir: true},
 	}
 }
@@ -182,6 +190,20 @@ func (q *Queues) face(path string, a Attr, name string, face func() Face) Contro
 	}}
 }
 
+// lease is a control file that who may receive may also write to, to acknowledge.
+func (q *Queues) lease(path string, a Attr) Control {
+	c := q.face(path, a, "lease", func() Face { return &lease{q: q, path: path} })
+	c.Perm = a.Mode&0444 | a.Mode&0444>>1
+	open := c.Open
+	c.Open = func(flags int, by Caller) (Open, error) {
+		if flags&accessMode == writeOnly {
+			return nil, syscall.EACCES // an acknowledgement belongs to the open file that took the message
+		}
+		return open(flags, by)
+	}
+	return c
+}
+
 // Remove is Remover.Remove.
 func (q *Queues) Remove(path string) error { return q.back.Remove(path) }
 
@@ -196,12 +218,13 @@ func (q *Queues) Settings(path string) ([]Command, error) {
 	}
 	defer one.Close()
 	maxmsg, msgsize, _, err := one.Limits()
-	return []Command{{Verb: "resize", Options: []Option{
-		{"maxmsg", strconv.Itoa(maxmsg)}, {"msgsize", strconv.Itoa(msgsize)},
-	}}}, err
+	return []Command{
+		{"resize", []Option{{"maxmsg", strconv.Itoa(maxmsg)}, {"msgsize", strconv.Itoa(msgsize)}}},
+		{"lease", []Option{{"max_tries", strconv.Itoa(q.maxTries(path))}}},
+	}, err
 }
 
-// Do is Settler.Do: eof, drain, resize.
+// Do is Settler.Do: eof, drain, resize, lease.
 func (q *Queues) Do(path string, c Command, _ Caller) error {
 	one, err := q.back.Open(path, readOnly)
 	if err != nil {
@@ -219,8 +242,10 @@ func (q *Queues) Do(path string, c Command, _ Caller) error {
 		return drain(one)
 	case "resize":
 		return q.resize(one, c)
+	case "lease":
+		return q.setTries(path, c)
 	}
-	return fmt.Errorf("unknown command %s; a queue knows set, eof, drain, resize", c.Verb)
+	return fmt.Errorf("unknown command %s; a queue knows set, eof, drain, resize, lease", c.Verb)
 }
 
 func drain(one *backends.Queue) error {
@@ -280,7 +305,7 @@ func (q *Queues) Report(path string) ([]Fact, error) {
 	if curmsgs == 1 {
 		facts = append(facts, Fact{"next_bytes", pending}) // of more than one the kernel tells only the sum
 	}
-	facts = append(facts, Fact{"sent", Count(sent)}, Fact{"received", Count(received)})
+	facts = append(facts, Fact{"sent", Count(sent)}, Fact{"received", Count(received)}, Fact{"leases", q.leases.Out(path)})
 	return append(facts, q.env.Users(one)...), nil
 }
 

@@ -1,0 +1,156 @@
+package nodes
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+
+	"github.com/ipcfs/ipcfs/backends"
+)
+
+// lease is the face of work that is not lost: a read takes a message, and writing ack, or reading on, says that the work is done. nack,
+// or closing the file without an ack, as SIGKILL of the worker does, puts the message back at its old priority. A message ends
+// in a newline here, so that a shell's read gets one whole.
+type lease struct {
+	q    *Queues
+	path string
+	now  *backends.Lease // the message that was handed out; nil: none
+}
+
+// deadQueue is where messages go that were tried too often.
+const deadQueue = "dead"
+
+// Next acknowledges the message in hand and takes the next one.
+func (l *lease) Next(end backends.Endpoint, buf []byte, _ int) ([]byte, error) {
+	if err := l.ack(); err != nil {
+		return nil, err
+	}
+	if unit := end.Unit(); len(buf) < unit+1 {
+		buf = make([]byte, unit+1)
+	}
+	for {
+		n, m, err := end.TryRead(buf[:len(buf)-1])
+		if err != nil {
+			return nil, err
+		}
+		one, err := l.q.leases.Take(l.path, m, buf[:n])
+		if err != nil {
+			// Not recorded, it would be lost with the daemon: it goes back at once.
+			return nil, errors.Join(err, one.Return(end))
+		}
+		if limit := l.q.maxTries(l.path); limit > 0 && one.Tries > limit && l.q.bury(one) == nil {
+			continue
+		}
+		l.now = one
+		if n == 0 || buf[n-1] != '\n' {
+			buf[n] = '\n'
+			n++
+		}
+		return buf[:n], nil
+	}
+}
+
+func (l *lease) ack() error {
+	if l.now == nil {
+		return nil
+	}
+	one := l.now
+	l.now = nil
+	return one.Done()
+}
+
+// Put does ack and nack, one a line.
+func (l *lease) Put(end backends.Endpoint, p []byte) (int, error) {
+	for line := range bytes.Lines(p) {
+		word := strings.TrimSpace(string(line))
+		if word != "ack" && word != "nack" {
+			return 0, advise("write", "queues/"+l.path, syscall.EINVAL, fmt.Errorf("%q: a lease takes ack or nack", word))
+		}
+		if l.now == nil {
+			return 0, advise("write", "queues/"+l.path, syscall.ENOMSG, fmt.Errorf("%s: no message is out on this file", word))
+		}
+		if word == "ack" {
+			if err := l.ack(); err != nil {
+				return 0, err
+			}
+		} else if err := l.Finish(end); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
+}
+
+// Finish puts the message in hand back.
+func (l *lease) Finish(end backends.Endpoint) error {
+	if l.now == nil {
+		return nil
+	}
+	if err := l.now.Return(end); err != nil {
+		return err
+	}
+	l.now = nil
+	return nil
+}
+
+// bury sends a message to the dead queue, which is made for it with the queue's attributes if it is not there.
+func (q *Queues) bury(one *backends.Lease) error {
+	to, err := q.back.Open(deadQueue, writeOnly)
+	if errors.Is(err, syscall.ENOENT) {
+		if err := q.makeDead(one.Queue()); err != nil {
+			return err
+		}
+		to, err = q.back.Open(deadQueue, writeOnly)
+	}
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	if _, err := to.TryWrite(one.Data, one.Meta); err != nil {
+		return err
+	}
+	return one.Done()
+}
+
+func (q *Queues) makeDead(like string) error {
+	a, err := q.Stat(like)
+	if err != nil {
+		return err
+	}
+	one, err := q.back.Open(like, readOnly)
+	if err != nil {
+		return err
+	}
+	defer one.Close()
+	maxmsg, msgsize, _, err := one.Limits()
+	if err != nil {
+		return err
+	}
+	err = q.back.Create(deadQueue, Owner{Uid: a.Uid, Gid: a.Gid, Mode: a.Mode & 0777}, maxmsg, msgsize)
+	return explainQueue(deadQueue, err)
+}
+
+// maxTries is how often a message of the queue is handed out before it goes to the dead queue; 0: without end.
+func (q *Queues) maxTries(path string) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.tries[path]
+}
+
+// setTries does the command lease max_tries=N.
+func (q *Queues) setTries(path string, c Command) error {
+	if err := c.Only("max_tries"); err != nil {
+		return err
+	}
+	n, err := c.Int("max_tries", q.maxTries(path), 0)
+	if err != nil {
+		return err
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.tries[path] = n; n == 0 {
+		delete(q.tries, path)
+	}
+	return nil
+}

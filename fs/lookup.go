@@ -37,8 +37,19 @@ func (t *Tree) lookup(parent *node, name string, out *fuse.EntryOut) fuse.Status
 		return t.fail(err)
 	}
 	t.entry(parent, name, kind, a, out)
+	if parent.kind == rootKind {
+		out.SetEntryTimeout(classEntryTimeout)
+		out.SetAttrTimeout(classAttrTimeout)
+	}
 	return fuse.OK
 }
+
+// The directories of the classes are not objects: they are always there, and always 0777. With these times the kernel does not ask for
+// each of them on each walk through the tree, which would double the requests of an `echo > queue`.
+const (
+	classEntryTimeout = time.Hour
+	classAttrTimeout  = time.Second
+)
 
 func (t *Tree) kindNamed(name string) int {
 	for i, k := range t.kinds {
@@ -54,7 +65,7 @@ func (t *Tree) entry(parent *node, name string, kind int, a nodes.Attr, out *fus
 	var n *node
 	fillAttr(&out.Attr, kind, a)
 	if t.kinds[kind].Class.Message(a) {
-		n = t.table.fresh(parent, name, kind)
+		n = t.table.fresh(parent, name, key{kind, a.Ino})
 		out.Attr.Size = messageSize
 	} else {
 		n = t.table.known(parent, name, key{kind, a.Ino})
@@ -106,6 +117,9 @@ func (t *Tree) GetAttr(_ <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut)
 		return t.fail(err)
 	}
 	fillAttr(&out.Attr, n.kind, a)
+	if n.parent == nil || n.parent.parent == nil {
+		out.SetTimeout(classAttrTimeout)
+	}
 	return fuse.OK
 }
 

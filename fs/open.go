@@ -64,6 +64,7 @@ func (t *Tree) open(n *node, flags uint32, in *fuse.InHeader, out *fuse.OpenOut)
 			out.OpenFlags |= fuse.FOPEN_STREAM | fuse.FOPEN_NONSEEKABLE
 		}
 		n.file = h
+		n.opened++
 	case *memory:
 		open.answer(out)
 	case nodes.Memory:
@@ -114,11 +115,21 @@ func (t *Tree) close(h *Handle) {
 		}
 		return
 	}
-	if h.node.file == h {
-		h.node.file = nil
+	if _, ok := h.open.(*nodes.File); ok {
+		h.node.release(h, t.table)
 	}
 	if err := h.open.Close(); err != nil {
 		t.log.Warn("close", "err", err)
+	}
+}
+
+// release takes a handle of a message face from its node. The caller holds n.mu.
+func (n *node) release(h *Handle, t *table) {
+	if n.file == h {
+		n.file = nil
+	}
+	if n.opened--; n.opened == 0 {
+		t.idle(n)
 	}
 }
 

@@ -13,9 +13,12 @@ type node struct {
 	kind   int // index of its class in Tree.kinds; rootKind for the root
 	stable key // zero for a message face
 
+	ino    uint64 // of a message face
+
 	mu     sync.Mutex // of what is open
 	memory *memory    // the one backing file of a shared memory object that is open
 	file   *Handle    // a message face that is open
+	opened int        // how often it is
 
 	// Under table.mu:
 	parent  *node // nil for the root
@@ -33,16 +36,27 @@ type key struct {
 // waits for its answer, so that a second user of the same node id would hang behind a blocked writer, and then, through the
 // directory's lock, everybody (TestFullQueueHarmsNobody). Everything else keeps one id for as long as the kernel remembers it: pipes,
 // bound sockets, mappings and locks hang on the kernel's inode.
+//
+// The kernel asks about a name it knows before it walks over it, and drops what it knows if the answer is another node. So that an
+// `echo > queue` again and again does not cost it two lookups each, a message face's node that was open, and is not any more, serves
+// for one more lookup: of that one lookup alone, as a fresh one would.
 type table struct {
 	mu    sync.Mutex
 	nodes map[uint64]*node
 	byKey map[key]*node
+	spare map[spot]*node
 	last  uint64
+}
+
+// spot is a name in a directory.
+type spot struct {
+	parent *node
+	name   string
 }
 
 func newTable() *table {
 	root := &node{id: fuse.FUSE_ROOT_ID, kind: rootKind, lookups: 1}
-	return &table{nodes: map[uint64]*node{root.id: root}, byKey: map[key]*node{}, last: root.id}
+	return &table{nodes: map[uint64]*node{root.id: root}, byKey: map[key]*node{}, spare: map[spot]*node{}, last: root.id}
 }
 
 // get finds a node the kernel asks about; nil if it was never told of it.
@@ -52,11 +66,27 @@ func (t *table) get(id uint64) *node {
 	return t.nodes[id]
 }
 
-// fresh makes a new node that nothing else will share.
-func (t *table) fresh(parent *node, name string, kind int) *node {
+// fresh makes a node for a message face that nobody else will share, or takes the spare one.
+func (t *table) fresh(parent *node, name string, k key) *node {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.add(&node{kind: kind, parent: parent, name: name})
+	if n := t.spare[spot{parent, name}]; n != nil {
+		delete(t.spare, spot{parent, name})
+		if n.kind == k.kind && n.ino == k.ino {
+			n.lookups++
+			return n
+		}
+	}
+	return t.add(&node{kind: k.kind, ino: k.ino, parent: parent, name: name})
+}
+
+// idle keeps a message face's node that is not open any more for the next lookup.
+func (t *table) idle(n *node) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.nodes[n.id] == n {
+		t.spare[spot{n.parent, n.name}] = n
+	}
 }
 
 // known finds or makes the node of an object, and notes where it was seen last.
@@ -95,6 +125,9 @@ func (t *table) forget(id, count uint64) {
 		return
 	}
 	delete(t.nodes, id)
+	if at := (spot{n.parent, n.name}); t.spare[at] == n {
+		delete(t.spare, at)
+	}
 	if t.byKey[n.stable] == n {
 		delete(t.byKey, n.stable)
 	}

@@ -32,7 +32,8 @@ func (f *Fifos) Create(path string, o Owner, exclusive bool) error {
 		return &Error{Op: "create", Path: "fifos/" + path, Errno: syscall.EOPNOTSUPP,
 			Advice: "a FIFO cannot be made by an exclusive open (set -C, O_EXCL): use mkfifo"}
 	}
-	if err := f.dir.Mknod(path, syscall.S_IFIFO, o); err != nil {
+	// One that somebody else has just made will do as well.
+	if err := f.dir.Mknod(path, syscall.S_IFIFO, o); err != nil && err != syscall.EEXIST {
 		return err
 	}
 	return ErrNative

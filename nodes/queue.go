@@ -18,6 +18,7 @@ type Queues struct {
 	env    *Env
 	back   *backends.Queues
 	leases *backends.Leases
+	began  time.Time
 
 	mu    sync.Mutex
 	tries map[string]int // max_tries by path, where it is set
@@ -25,7 +26,7 @@ type Queues struct {
 
 // NewQueues shows the queues of back. What was handed out of them is kept in leases.
 func NewQueues(env *Env, back *backends.Queues, leases *backends.Leases) *Queues {
-	return &Queues{env: env, back: back, leases: leases, tries: map[string]int{}}
+	return &Queues{env: env, back: back, leases: leases, began: time.Now(), tries: map[string]int{}}
 }
 
 // Message is Class.Message.
@@ -34,7 +35,7 @@ func (*Queues) Message(a Attr) bool { return a.Type() == syscall.S_IFREG }
 // Stat is Class.Stat; the size is left for fstat, as only those who list want it.
 func (q *Queues) Stat(path string) (Attr, error) {
 	if path == "" {
-		return Attr{Ino: 1, Mode: syscall.S_IFDIR | 0777, Nlink: 2}, nil
+		return Attr{Ino: 1, Mode: syscall.S_IFDIR | 0777, Nlink: 2, Mtime: q.began, Ctime: q.began, Atime: q.began}, nil
 	}
 	return q.back.Stat(path)
 }

@@ -125,7 +125,7 @@ func (t *Tree) GetAttr(_ <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut)
 
 func (t *Tree) stat(n *node) (nodes.Attr, error) {
 	if n.kind == rootKind {
-		return nodes.Attr{Ino: 1, Mode: syscall.S_IFDIR | 0755, Nlink: uint32(2 + len(t.kinds)), Mtime: t.started, Ctime: t.started, Atime: t.started}, nil
+		return nodes.Root(t.started), nil
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()

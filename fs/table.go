@@ -13,7 +13,7 @@ type node struct {
 	kind   int // index of its class in Tree.kinds; rootKind for the root
 	stable key // zero for a message face
 
-	ino    uint64 // of a message face
+	ino uint64 // of a message face
 
 	mu     sync.Mutex // of what is open
 	memory *memory    // the one backing file of a shared memory object that is open

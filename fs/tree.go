@@ -163,7 +163,7 @@ func (t *Tree) status() ([]nodes.Fact, error) {
 		if err != nil {
 			return nil, fmt.Errorf("listing %s: %w", k.Name, err)
 		}
-		facts = append(facts, nodes.Fact{Key: k.Name, Value: n})
+		facts = append(facts, nodes.Fact{Key: "objects_" + k.Name, Value: n})
 	}
 	return facts, nil
 }

@@ -31,7 +31,11 @@ func mountDevice(o Options) (int, error) {
 		}
 		return -1, fmt.Errorf("%s: %w: mount(2) needs CAP_SYS_ADMIN and there is no fusermount3", o.Mountpoint, ErrPermission)
 	}
-	return mountThrough(helper, o)
+	fd, e := mountThrough(helper, o)
+	if e != nil && errors.Is(err, ErrDevicePerm) {
+		e = fmt.Errorf("%w: %w", err, e) // the helper opens the device with our own rights
+	}
+	return fd, e
 }
 
 func checkMountpoint(o Options) error {

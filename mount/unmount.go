@@ -15,7 +15,7 @@ import (
 )
 
 // Each step of unmounting has this long before the next, harsher one is taken.
-const unmountPatience = 2 * time.Second
+const unmountPatience = time.Second
 
 // Unmount ends the session, from the daemon itself: it unmounts; if the mount is busy, detaches it and ends all waits with ENODEV; and
 // if somebody still holds it, aborts the connection. It returns when Serve has no more to do, and takes a few seconds at most.
@@ -30,9 +30,6 @@ func (s *Session) Unmount() error {
 		return nil
 	}
 	s.waiting.end(syscall.ENODEV)
-	if s.over(unmountPatience) {
-		return nil
-	}
 	if e := abort(connection); e != nil || !s.over(unmountPatience) {
 		// Somebody holds files open, so the kernel keeps the connection. It ends with the process.
 		s.stuck.Store(true)
@@ -84,7 +81,7 @@ func detach(mountpoint string, flags int) error {
 	if missing != nil {
 		return fmt.Errorf("%s: unmount: %w", mountpoint, err)
 	}
-	args := []string{"-u", "-q", "--", mountpoint}
+	args := []string{"-u", "--", mountpoint}
 	if flags&unix.MNT_DETACH != 0 {
 		args[0] = "-uz"
 	}

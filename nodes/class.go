@@ -6,7 +6,9 @@
 package nodes
 
 import (
+	"os"
 	"syscall"
+	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
 )
@@ -122,6 +124,18 @@ type Memory interface {
 // ErrNative is a Creator's answer when it made something the kernel itself must open, a FIFO: it makes the kernel look the name up
 // again (open(2) with ESTALE, Linux 3.8 and later).
 var ErrNative error = syscall.ESTALE
+
+// ourDir are the attributes of a directory that is only in the tree. It belongs to the daemon's user: in a user namespace there may be no
+// other, and the kernel makes nothing in a directory of a user it does not know.
+func ourDir(perm uint32, since time.Time) Attr {
+	return Attr{
+		Ino: 1, Mode: syscall.S_IFDIR | perm, Nlink: 2, Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()),
+		Atime: since, Mtime: since, Ctime: since,
+	}
+}
+
+// Root are the attributes of the root of the tree.
+func Root(since time.Time) Attr { return ourDir(0755, since) }
 
 const (
 	accessMode = syscall.O_ACCMODE

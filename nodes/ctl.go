@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Ctl is /ctl: everything that is about an object and is not the object. Each class has a directory in it, each object of the class a
@@ -15,6 +16,7 @@ type Ctl struct {
 	kinds  []Kind
 	global []Control
 	env    *Env
+	began  time.Time
 }
 
 // Kind is a class under the name it has in the root of the tree.
@@ -49,7 +51,7 @@ type Settler interface {
 
 // NewCtl makes the control tree of kinds with global in its root.
 func NewCtl(kinds []Kind, env *Env, global ...Control) *Ctl {
-	c := &Ctl{kinds: kinds, env: env}
+	c := &Ctl{kinds: kinds, env: env, began: time.Now()}
 	c.global = append(global, env.Notes.control(""), CommandControl("new", 0222, noText, c.create))
 	return c
 }
@@ -231,6 +233,10 @@ func (c *Ctl) Stat(p string) (Attr, error) {
 		return Attr{}, err
 	}
 	a := Attr{Ino: ino(p), Nlink: 1, Uid: at.attr.Uid, Gid: at.attr.Gid, Mtime: at.attr.Mtime, Ctime: at.attr.Ctime}
+	if at.kind == nil || at.object == "" {
+		a = ourDir(0755, c.began)
+		a.Ino, a.Nlink = ino(p), 1
+	}
 	switch {
 	case at.control == nil || at.control.Dir:
 		a.Mode, a.Nlink = syscall.S_IFDIR|0755, 2

@@ -35,7 +35,7 @@ func (*Queues) Message(a Attr) bool { return a.Type() == syscall.S_IFREG }
 // Stat is Class.Stat; the size is left for fstat, as only those who list want it.
 func (q *Queues) Stat(path string) (Attr, error) {
 	if path == "" {
-		return Attr{Ino: 1, Mode: syscall.S_IFDIR | 0777, Nlink: 2, Mtime: q.began, Ctime: q.began, Atime: q.began}, nil
+		return ourDir(0777, q.began), nil
 	}
 	return q.back.Stat(path)
 }

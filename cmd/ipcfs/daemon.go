@@ -1,0 +1,160 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/fs"
+	"github.com/ipcfs/ipcfs/mount"
+	"golang.org/x/sys/unix"
+)
+
+// serve is the daemon: it mounts the tree and serves it until it is unmounted, from outside or because of a signal. It never touches
+// the tree itself, which would wait for itself.
+func (s *settings) serve() error {
+	// Modes come from those who create things, with their umask taken off already.
+	unix.Umask(0)
+	backends.RaiseLimits()
+	stop := make(chan os.Signal, 2)
+	signal.Notify(stop, append(signals(unix.SIGHUP), unix.SIGTERM, unix.SIGINT)...)
+	defer signal.Stop(stop)
+
+	if err := s.clear(); err != nil {
+		return s.advise(err)
+	}
+	log, err := s.logger()
+	if err != nil {
+		return err
+	}
+	// Nothing the daemon stands on is to keep a file system busy.
+	if err := os.Chdir("/"); err != nil {
+		return err
+	}
+	tree, err := s.openTree(log)
+	if err != nil {
+		return s.adviseState(err)
+	}
+	defer tree.Close()
+	session, err := mount.New(tree, mount.Options{Mountpoint: s.mountpoint, Source: s.source, Flags: s.options,
+		NonEmpty: s.nonEmpty, PageCache: s.pageCache, Log: log})
+	if err != nil {
+		return s.advise(err)
+	}
+	return s.attend(session, stop, log)
+}
+
+// openTree opens the tree's objects. A daemon whose tree was unmounted a moment ago may still be about to give up the state directory.
+func (s *settings) openTree(log *slog.Logger) (*fs.Tree, error) {
+	config := fs.Config{StateDir: s.stateDir, MaxMsg: int(s.maxMsg), MsgSize: int(s.msgSize), Version: version(), Log: log}
+	for end := time.Now().Add(time.Second); ; time.Sleep(20 * time.Millisecond) {
+		tree, err := fs.New(config)
+		if !errors.Is(err, fs.ErrLocked) || time.Now().After(end) {
+			return tree, err
+		}
+	}
+}
+
+// attend serves the session, tells when it is live, and ends it on a signal. A second signal ends the daemon at once.
+func (s *settings) attend(session *mount.Session, stop <-chan os.Signal, log *slog.Logger) error {
+	served, unmounted := make(chan error, 1), make(chan error, 1)
+	go func() { served <- session.Serve() }()
+	live := session.Live()
+	stopping := false
+	for {
+		select {
+		case <-live:
+			live = nil
+			log.Info("live", "mountpoint", s.mountpoint, "pid", os.Getpid(), "version", version())
+			if err := s.announce(); err != nil {
+				log.Warn("cannot tell that the tree is live", "err", err)
+			}
+		case sig := <-stop:
+			if stopping {
+				return exit{exitFailure, fmt.Errorf("%s: ended by a second signal", s.mountpoint)}
+			}
+			stopping = true
+			log.Info("unmounting", "signal", sig.String())
+			go func() { unmounted <- session.Unmount() }()
+		case err := <-unmounted:
+			if err != nil {
+				return ended(err, log)
+			}
+		case err := <-served:
+			return ended(err, log)
+		}
+	}
+}
+
+// ended is what the daemon has to say in the end. Those who still have files of the tree open lose them now.
+func ended(err error, log *slog.Logger) error {
+	if errors.Is(err, mount.ErrStuck) {
+		log.Warn("ended", "err", err)
+		return nil
+	}
+	log.Info("ended")
+	return err
+}
+
+// announce tells whoever started the daemon that the tree is live, and lets go of his stderr where there is a log file.
+func (s *settings) announce() error {
+	if s.logFile != "" {
+		log, err := openLog(s.logFile)
+		if err != nil {
+			return err
+		}
+		// What the runtime says of a crash goes there too.
+		defer log.Close()
+		if err := unix.Dup3(int(log.Fd()), 2, 0); err != nil {
+			return err
+		}
+	}
+	if s.readyFd == 0 {
+		return nil
+	}
+	ready := os.NewFile(uintptr(s.readyFd), "ready")
+	defer ready.Close()
+	_, err := ready.Write([]byte{'\n'})
+	return err
+}
+
+// logger logs to the log file, or to stderr.
+func (s *settings) logger() (*slog.Logger, error) {
+	level := slog.LevelInfo
+	if s.private {
+		level = slog.LevelWarn
+	}
+	out := os.Stderr
+	if s.logFile != "" {
+		// The state directory may not be there yet.
+		if err := os.MkdirAll(s.stateDir, 0755); err != nil {
+			return nil, s.adviseState(err)
+		}
+		log, err := openLog(s.logFile)
+		if err != nil {
+			return nil, s.adviseState(err)
+		}
+		out = log
+	}
+	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level})), nil
+}
+
+func openLog(name string) (*os.File, error) {
+	return os.OpenFile(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW, 0640)
+}
+
+// signals are those of list that the program was not started to ignore, as nohup(1) and a shell's & do.
+func signals(list ...os.Signal) []os.Signal {
+	var heeded []os.Signal
+	for _, s := range list {
+		if !signal.Ignored(s) {
+			heeded = append(heeded, s)
+		}
+	}
+	return heeded
+}

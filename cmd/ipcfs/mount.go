@@ -1,0 +1,114 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/ipcfs/ipcfs/mount"
+	"github.com/spf13/pflag"
+)
+
+// mountCommand is `ipcfs MOUNTPOINT` and `ipcfs SOURCE MOUNTPOINT -o LIST`.
+func mountCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
+	var (
+		s       settings
+		lists   []string
+		version bool
+	)
+	f.BoolVarP(&s.foreground, "foreground", "f", false, "stay in the foreground and log to stderr")
+	f.StringArrayVarP(&lists, "options", "o", nil, "`LIST` of mount options; also nonempty, maxmsg=N, ...")
+	s.register(f)
+	f.StringVar(&s.stateDir, "state-dir", "", "`DIR` for FIFOs (/run/ipcfs or $XDG_RUNTIME_DIR/ipcfs)")
+	f.BoolVar(&version, "version", false, "print the version")
+	s.registerInternal(f)
+	// What mount(8) gives a helper called mount.fuse.ipcfs (mount(8), EXTERNAL HELPERS).
+	f.StringP("types", "t", "", "")
+	f.BoolP("no-mtab", "n", false, "")
+	f.BoolP("sloppy", "s", false, "")
+	f.BoolP("verbose", "v", false, "")
+	for _, name := range []string{"types", "no-mtab", "sloppy", "verbose"} {
+		f.Lookup(name).Hidden = true
+	}
+
+	return func(out io.Writer, args []string) error {
+		if version {
+			return versionCommand(f)(out, args)
+		}
+		for _, list := range lists {
+			if err := s.parseOptions(f, list); err != nil {
+				return err
+			}
+		}
+		if err := s.places(args); err != nil {
+			return err
+		}
+		if s.foreground {
+			return s.serve()
+		}
+		return background(&s)
+	}
+}
+
+// places takes SOURCE and MOUNTPOINT from the arguments and makes all paths absolute, as the daemon leaves the current directory.
+func (s *settings) places(args []string) (err error) {
+	switch len(args) {
+	case 0:
+		return usagef("a mount point is needed")
+	case 1:
+		s.mountpoint = args[0]
+	case 2:
+		s.source, s.mountpoint = args[0], args[1]
+	default:
+		return usagef("unexpected argument %q", args[2])
+	}
+	if s.mountpoint == "" {
+		return usagef("the mount point is empty")
+	}
+	if s.stateDir == "" {
+		if s.stateDir, err = defaultStateDir(); err != nil {
+			return err
+		}
+	}
+	if s.stateDir, err = filepath.Abs(s.stateDir); err != nil {
+		return err
+	}
+	s.mountpoint, err = filepath.Abs(s.mountpoint)
+	return err
+}
+
+// clear looks whether a tree can be mounted at the mount point, and takes away what a daemon that was killed left there.
+func (s *settings) clear() error {
+	for range 8 { // as many dead mounts as may lie on one another
+		m, err := mountAt(s.mountpoint)
+		switch {
+		case errors.Is(err, syscall.ENOENT):
+			return fmt.Errorf("%s: %w", s.mountpoint, mount.ErrMountpoint)
+		case err != nil:
+			return err
+		case m == nil || !ours(m):
+			return isDirectory(s.mountpoint)
+		}
+		switch _, err := ask(m); {
+		case errors.Is(err, errSilent):
+			return fmt.Errorf("%s: already mounted, and its daemon does not answer (ipcfs umount %s)", s.mountpoint, s.mountpoint)
+		case !errors.Is(err, syscall.ENOTCONN):
+			return fmt.Errorf("%s: %w", s.mountpoint, mount.ErrMounted)
+		}
+		if err := mount.Unmount(m.Mountpoint); err != nil {
+			return fmt.Errorf("%s: a daemon that died left its mount: %w", s.mountpoint, err)
+		}
+	}
+	return fmt.Errorf("%s: %w", s.mountpoint, mount.ErrMounted)
+}
+
+func isDirectory(path string) error {
+	st, err := os.Stat(path)
+	if err == nil && !st.IsDir() {
+		err = fmt.Errorf("%s: mount point is not a directory", path)
+	}
+	return err
+}

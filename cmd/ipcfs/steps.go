@@ -1,0 +1,141 @@
+package main
+
+// steps are what `ipcfs demo` shows. Nothing in them waits for time: a background reader is waited for with `wait`, and that somebody
+// sleeps is seen in the status.
+var steps = []step{
+	{
+		title: "A message queue: each write is a message, each read gets one, ls tells the bytes that wait",
+		transcript: `
+$ echo hello > queues/jobs
+$ printf 'two\nlines\n' > queues/jobs
+$ ls -l queues/jobs
+-rw-r--r--... 16 ... queues/jobs
+$ head -n1 queues/jobs
+hello
+$ (head -n1; head -n1) < queues/jobs
+two
+lines
+`}, {
+		title: "It is the kernel's own queue: ../mqueue is the kernel's view of it, ctl is ours",
+		transcript: `
+$ echo hello > queues/jobs
+$ cat ../mqueue/jobs
+QSIZE:6 ...
+$ eval "$(cat ctl/queues/jobs/status)"; echo "$messages of $maxmsg messages, $bytes bytes"
+1 of 10 messages, 6 bytes
+$ read x < queues/jobs; echo "got $x"
+got hello
+$ head -c 129 /dev/zero 2> /dev/null > queues/jobs || echo "too long: refused, and nothing sent"
+too long: refused, and nothing sent
+`}, {
+		title: "A reader of an empty queue sleeps until a message comes",
+		transcript: `
+$ head -n1 queues/jobs &
+$ until grep -q ^parked=1 ctl/status; do :; done; echo "it sleeps"
+it sleeps
+$ echo "wake up" > queues/jobs; wait
+wake up
+`}, {
+		title: "A full queue makes its writer wait, and nobody else",
+		transcript: `
+$ for i in 1 2 3 4 5 6 7 8 9 10; do echo $i > queues/jobs; done
+$ echo 11 > queues/jobs &
+$ until grep -q ^parked=1 ctl/status; do :; done; echo "it waits"
+it waits
+$ echo 12 | dd of=queues/jobs oflag=nonblock conv=notrunc 2> /dev/null || echo "full: refused"
+full: refused
+$ touch queues/other && ls queues && rm queues/other
+jobs
+other
+$ for i in 1 2 3 4 5 6 7 8 9 10 11; do read x < queues/jobs; printf '%s ' $x; done; wait; echo
+1 2 3 4 5 6 7 8 9 10 11 
+`}, {
+		title: "select(2), poll and epoll tell the truth",
+		needs: "python3",
+		transcript: `
+$ python3 -c 'import select as s; print(s.select([open("queues/jobs")], [], [], 0)[0])'
+[]
+$ python3 -c '
+> import select as s; q = open("queues/jobs", "rb", 0)
+> s.select([q], [], []); print("ready:", q.read(99))' &
+$ echo news > queues/jobs; wait
+ready: b'news\n'
+`}, {
+		title: "Shared memory: the same bytes as in /dev/shm, both ways",
+		transcript: `
+$ echo "made in the tree" > shm/board
+$ cat /dev/shm/board
+made in the tree
+$ echo "made with shm_open" > /dev/shm/native
+$ cat shm/native
+made with shm_open
+$ truncate -s 1M shm/big
+$ dd if=/dev/urandom of=shm/big bs=64k count=16 conv=notrunc 2> /dev/null
+$ cmp shm/big /dev/shm/big && ls -l /dev/shm/big
+-rw-r--r--... 1048576 ... /dev/shm/big
+`}, {
+		title: "Shared memory, mapped: one end in the tree, one in /dev/shm",
+		needs: "python3",
+		transcript: `
+$ python3 -c '
+> from mmap import mmap; from os import open, O_RDWR
+> here, there = mmap(open("shm/board", O_RDWR), 16), mmap(open("/dev/shm/board", O_RDWR), 16)
+> here[0:4] = b"SEEN"; here.flush(); print(there[0:16])'
+b'SEEN in the tree'
+`}, {
+		title: "A FIFO: a true one, the kernel carries the bytes",
+		transcript: `
+$ mkfifo fifos/pipe
+$ ls -l fifos/pipe
+prw-r--r--... 0 ... fifos/pipe
+$ cat fifos/pipe &
+$ echo "through the kernel" > fifos/pipe; wait
+through the kernel
+$ touch fifos/touched; test -p fifos/touched && echo "a FIFO too"
+a FIFO too
+`}, {
+		title: "A socket: touch listens, reading accepts, writing dials",
+		transcript: `
+$ touch sockets/chat
+$ cat sockets/chat &
+$ echo hi > sockets/chat; wait
+hi
+$ test -S ctl/sockets/chat/sock && echo "programs connect to the true socket here"
+programs connect to the true socket here
+`}, {
+		title: "A socket that a program binds is a true one",
+		needs: "python3",
+		transcript: `
+$ python3 -c '
+> from socket import *; server, client = socket(AF_UNIX), socket(AF_UNIX)
+> server.bind("sockets/server"); server.listen(); client.connect("sockets/server")
+> client.send(b"hi"); print(server.accept()[0].recv(9))'
+b'hi'
+$ ls -l sockets/server
+srwxr-xr-x... 0 ... sockets/server
+`}, {
+		title: "What the daemon knows of itself and of an object",
+		transcript: `
+$ eval "$(cat ctl/status)"; echo "ipcfs $version, pid $pid, $parked requests wait"
+ipcfs ..., pid ..., 0 requests wait
+$ grep -E '^(mode|messages|maxmsg|msgsize)=' ctl/queues/jobs/status | sort
+maxmsg=10
+messages=0
+mode=0644
+msgsize=128
+$ ls ctl/queues/jobs/status ctl/shm/board/status ctl/fifos/pipe/status ctl/sockets/chat/status
+ctl/fifos/pipe/status
+ctl/queues/jobs/status
+ctl/shm/board/status
+ctl/sockets/chat/status
+`}, {
+		title: "rm removes the objects; who waits for one is told",
+		transcript: `
+$ cat queues/jobs &
+$ until grep -q ^parked=1 ctl/status; do :; done; rm queues/jobs; wait
+cat: ...
+$ rm shm/* fifos/* sockets/*
+$ find queues shm fifos sockets ../mqueue /dev/shm ! -type d | wc -l
+0
+`},
+}

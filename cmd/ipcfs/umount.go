@@ -1,0 +1,190 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/ipcfs/ipcfs/mount"
+	"github.com/moby/sys/mountinfo"
+	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	askLimit    = 2 * time.Second  // for a daemon to say who it is
+	umountLimit = 10 * time.Second // for a daemon to unmount and end; mount.Session.Unmount has three steps of two seconds
+)
+
+func umountCommand(*pflag.FlagSet) func(io.Writer, []string) error {
+	return func(_ io.Writer, args []string) error {
+		if len(args) != 1 {
+			return usagef("one mount point is needed")
+		}
+		return umount(args[0])
+	}
+}
+
+func umount(path string) error {
+	m, err := mountAt(path)
+	switch {
+	case err != nil:
+		return err
+	case m == nil:
+		return fmt.Errorf("%s: not mounted", path)
+	case !ours(m):
+		return fmt.Errorf("%s: not an ipcfs mount but %s", path, m.FSType)
+	}
+	if pid, err := ask(m); err == nil {
+		ended, err := end(m, pid)
+		if ended || err != nil {
+			return err
+		}
+	}
+	if !mounted(m) {
+		return nil // and what may be mounted below it is not ours to take away
+	}
+	// Nobody answers, or the daemon cannot unmount.
+	if err := mount.Unmount(m.Mountpoint); err != nil {
+		return notYours(err)
+	}
+	if !awaitUnmount(m, -1, umountLimit) {
+		return fmt.Errorf("%s: still mounted", path)
+	}
+	return nil
+}
+
+// notYours adds the likely reason to an error of unmounting.
+func notYours(err error) error {
+	if os.Geteuid() == 0 {
+		return err
+	}
+	return fmt.Errorf("%w (no permission? root may, and who mounted it)", err)
+}
+
+// end has the daemon unmount m and waits until it has ended, so that its state directory is free. It reports whether that is so.
+func end(m *mountinfo.Info, pid int) (bool, error) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return false, nil
+	}
+	defer unix.Close(fd)
+	// After pidfd_open, so that what is looked at is what gets the signal.
+	if !isIpcfs(pid) {
+		return false, nil
+	}
+	switch err := unix.PidfdSendSignal(fd, unix.SIGTERM, nil, 0); err {
+	case nil:
+		return awaitUnmount(m, fd, umountLimit), nil
+	case unix.EPERM:
+		return false, notYours(fmt.Errorf("%s: pid %d: %w", m.Mountpoint, pid, err))
+	}
+	return false, nil
+}
+
+// isIpcfs reports whether a process runs this program. Who may not look at its executable sees its name.
+func isIpcfs(pid int) bool {
+	proc := "/proc/" + strconv.Itoa(pid)
+	own, _ := os.Readlink("/proc/self/exe")
+	if exe, err := os.Readlink(proc + "/exe"); err == nil {
+		exe = strings.TrimSuffix(exe, " (deleted)")
+		return exe == own || strings.HasPrefix(filepath.Base(exe), "ipcfs")
+	}
+	comm, err := os.ReadFile(proc + "/comm")
+	return err == nil && strings.HasPrefix(string(comm), "ipcfs")
+}
+
+// errSilent says that a tree did not answer in time.
+var errSilent = errors.New("the daemon does not answer")
+
+// ask asks a tree for its daemon's process id. ENOTCONN: the daemon is dead. Another process does the asking, as a daemon that
+// hangs would take the one that asks with it, beyond SIGKILL (fuse's request_wait_answer).
+func ask(m *mountinfo.Info) (pid int, err error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return 0, err
+	}
+	defer r.Close()
+	cmd := ipcfs("_pid", m.Mountpoint)
+	cmd.SysProcAttr = asOwner(m)
+	cmd.Stdout = w
+	err = cmd.Start()
+	w.Close()
+	if err != nil {
+		return 0, err
+	}
+	if err := r.SetReadDeadline(time.Now().Add(askLimit)); err != nil {
+		return 0, err
+	}
+	answer, err := io.ReadAll(io.LimitReader(r, 64))
+	if err != nil {
+		// Not waited for: it may not be able to end.
+		_ = cmd.Process.Kill()
+		return 0, errSilent
+	}
+	if err := cmd.Wait(); err != nil {
+		return 0, err
+	}
+	var errno int
+	if _, err := fmt.Sscan(string(answer), &pid, &errno); err != nil {
+		return 0, err
+	}
+	if pid == 0 && errno == 0 {
+		return 0, errSilent
+	}
+	if errno != 0 {
+		return 0, syscall.Errno(errno)
+	}
+	return pid, nil
+}
+
+// asOwner is how root asks a tree that its owner keeps to himself (fuse(8), allow_other): as him.
+func asOwner(m *mountinfo.Info) *syscall.SysProcAttr {
+	var owner syscall.Credential
+	for option := range strings.SplitSeq(m.VFSOptions, ",") {
+		name, value, _ := strings.Cut(option, "=")
+		id, err := strconv.ParseUint(value, 10, 32)
+		switch {
+		case err != nil:
+		case name == "user_id":
+			owner.Uid = uint32(id)
+		case name == "group_id":
+			owner.Gid = uint32(id)
+		}
+	}
+	if os.Geteuid() != 0 || owner.Uid == 0 {
+		return nil
+	}
+	return &syscall.SysProcAttr{Credential: &owner}
+}
+
+// pidCommand prints the process id in the status of the tree at args[0], and the errno of reading it.
+func pidCommand(*pflag.FlagSet) func(io.Writer, []string) error {
+	return func(out io.Writer, args []string) error {
+		if len(args) != 1 {
+			return usagef("one mount point is needed")
+		}
+		status, err := os.ReadFile(args[0] + "/ctl/status")
+		var errno syscall.Errno
+		errors.As(err, &errno)
+		_, err = fmt.Fprintln(out, statusPid(string(status)), int(errno))
+		return err
+	}
+}
+
+// statusPid finds the process id in the text of /ctl/status; 0 if it is not there.
+func statusPid(status string) int {
+	for line := range strings.Lines(status) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), "pid="); ok {
+			pid, _ := strconv.Atoi(value)
+			return pid
+		}
+	}
+	return 0
+}

@@ -132,7 +132,7 @@ func (s *Session) follow() {
 	go s.work()
 }
 
-// work leads until it reads a request that takes long, hands on the lead, answers it, and waits for the lead again.
+// work leads until a request takes long, for which it loses the lead, and then waits for it again.
 func (s *Session) work() {
 	defer s.workers.Done()
 	in, out := s.buffer(), s.buffer()
@@ -141,24 +141,20 @@ func (s *Session) work() {
 	for s.idle.Add(1) <= maxFollowers {
 		s.lead.Lock()
 		s.idle.Add(-1)
-		req, ok := s.readUntilLong(*in, *out)
-		if !ok {
+		if s.serveUntilLong(*in, *out) {
 			s.lead.Unlock()
 			return
 		}
-		s.follow()
-		s.lead.Unlock()
-		s.handle(req, *out)
 	}
 	s.idle.Add(-1)
 }
 
-// readUntilLong answers requests until one takes long, which it returns; false when there are no more. The caller has the lead.
-func (s *Session) readUntilLong(in, out []byte) ([]byte, bool) {
+// serveUntilLong answers requests in the lead, until there are no more (true) or it has lost the lead (false).
+func (s *Session) serveUntilLong(in, out []byte) (over bool) {
 	for {
 		select {
 		case <-s.ended:
-			return nil, false
+			return true
 		default:
 		}
 		n, err := s.dev.read(in)
@@ -167,27 +163,43 @@ func (s *Session) readUntilLong(in, out []byte) ([]byte, bool) {
 				s.log.Error("reading /dev/fuse", "err", err)
 			}
 			s.end.Do(func() { close(s.ended) })
-			return nil, false
+			return true
 		}
 		s.requests.Add(1)
-		req := in[:n]
-		if s.takesLong(req) {
-			return req, true
+		if req := in[:n]; s.hot(req) {
+			s.handle(req, out)
+		} else if !s.handleInTime(req, out) {
+			return false
 		}
-		s.handle(req, out)
 	}
 }
 
-// takesLong tells requests that may copy or free much memory, or list many names.
-func (s *Session) takesLong(req []byte) bool {
+// longRequest is how long a request may take before its goroutine loses the lead to another one.
+const longRequest = time.Millisecond
+
+// handleInTime answers a request and reports whether the lead was kept. One that moves or frees much memory may take long, and nobody
+// is to wait for that; but handing on the lead wakes a thread, which costs more than most requests.
+func (s *Session) handleInTime(req, out []byte) bool {
+	var decided atomic.Bool
+	timer := time.AfterFunc(longRequest, func() {
+		if decided.CompareAndSwap(false, true) {
+			s.follow()
+			s.lead.Unlock()
+		}
+	})
+	s.handle(req, out)
+	timer.Stop()
+	return decided.CompareAndSwap(false, true)
+}
+
+// hot tells requests that never take long.
+func (s *Session) hot(req []byte) bool {
 	switch as[fuse.InHeader](req).Opcode {
 	case opRead:
-		return s.file(as[fuse.ReadIn](req).Fh) == nil
+		return s.file(as[fuse.ReadIn](req).Fh) != nil
 	case opWrite:
-		return s.file(as[fuse.WriteIn](req).Fh) == nil
-	case opSetattr:
-		return !s.tree.Message(as[fuse.InHeader](req).NodeId)
-	case opUnlink, opRename, opRename2, opFallocate, opReaddir, opLseek, opFsync:
+		return s.file(as[fuse.WriteIn](req).Fh) != nil
+	case opLookup, opForget, opBatchForget, opGetattr, opPoll, opInterrupt:
 		return true
 	}
 	return false

@@ -8,24 +8,17 @@ import (
 
 // The requests the session answers itself, or must know (include/uapi/linux/fuse.h).
 const (
+	opLookup      = 1
 	opForget      = 2
-	opSetattr     = 4
-	opUnlink      = 10
-	opRename      = 12
+	opGetattr     = 3
 	opOpen        = 14
 	opRead        = 15
 	opWrite       = 16
 	opRelease     = 18
-	opFsync       = 20
 	opInit        = 26
-	opReaddir     = 28
 	opInterrupt   = 36
-	opDestroy     = 38
 	opPoll        = 40
 	opBatchForget = 42
-	opFallocate   = 43
-	opRename2     = 45
-	opLseek       = 46
 
 	pollScheduleNotify = 1 << 0 // FUSE_POLL_SCHEDULE_NOTIFY: the kernel wants to be told of a change
 	notifyPoll         = 1      // FUSE_NOTIFY_POLL

@@ -64,7 +64,9 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 		o.Source = "ipcfs"
 	}
 	var err error
-	if o.Mountpoint, err = filepath.Abs(o.Mountpoint); err != nil {
+	if o.Device != 0 {
+		unix.CloseOnExec(o.Device)
+	} else if o.Mountpoint, err = filepath.Abs(o.Mountpoint); err != nil {
 		return nil, err
 	}
 	s := &Session{

@@ -42,7 +42,7 @@ func (s *settings) serve() error {
 	}
 	defer tree.Close()
 	session, err := mount.New(tree, mount.Options{Mountpoint: s.mountpoint, Source: s.source, Flags: s.options,
-		NonEmpty: s.nonEmpty, PageCache: s.pageCache, Log: log})
+		NonEmpty: s.nonEmpty, PageCache: s.pageCache, Device: s.device, Log: log})
 	if err != nil {
 		return s.advise(err)
 	}

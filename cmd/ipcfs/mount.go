@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/ipcfs/ipcfs/mount"
@@ -76,12 +78,33 @@ func (s *settings) places(args []string) (err error) {
 	if s.stateDir, err = filepath.Abs(s.stateDir); err != nil {
 		return err
 	}
+	if s.device = deviceIn(s.mountpoint); s.device != 0 {
+		s.foreground = true
+		return nil
+	}
 	s.mountpoint, err = filepath.Abs(s.mountpoint)
 	return err
 }
 
+// deviceIn is N if the mount point is /dev/fd/N: whoever started us has opened /dev/fuse as that descriptor and mounted it, as
+// mount.fuse3 does for those who have no rights to. 0 if it is an ordinary mount point.
+func deviceIn(mountpoint string) int {
+	n, ok := strings.CutPrefix(mountpoint, "/dev/fd/")
+	if !ok {
+		return 0
+	}
+	fd, err := strconv.Atoi(n)
+	if err != nil || fd < 0 {
+		return 0
+	}
+	return fd
+}
+
 // clear looks whether a tree can be mounted at the mount point, and takes away what a daemon that was killed left there.
 func (s *settings) clear() error {
+	if s.device != 0 {
+		return nil
+	}
 	for range 8 { // as many dead mounts as may lie on one another
 		m, err := mountAt(s.mountpoint)
 		switch {

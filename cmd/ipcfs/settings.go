@@ -13,6 +13,7 @@ import (
 // settings are what one mount is asked to be.
 type settings struct {
 	mountpoint, source string
+	device             int // an open /dev/fuse that is mounted already; 0: none
 	stateDir           string
 	maxMsg, msgSize    uint32 // of new queues; 0: the kernel's defaults
 	pageCache          bool   // --shm=page-cache

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -48,6 +49,19 @@ func (d *Dir) Stat(name string) (Attr, error) {
 		return unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW)
 	})
 	return attrOf(&st), err
+}
+
+// Born is when a file was made, zero where its file system does not know (statx(2), STATX_BTIME).
+func (d *Dir) Born(name string) (t time.Time) {
+	_ = d.at(name, func(dir int, base string) error {
+		var st unix.Statx_t
+		err := unix.Statx(dir, base, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BTIME, &st)
+		if err == nil && st.Mask&unix.STATX_BTIME != 0 {
+			t = time.Unix(st.Btime.Sec, int64(st.Btime.Nsec))
+		}
+		return err
+	})
+	return t
 }
 
 // List names what is in a directory, in no order.

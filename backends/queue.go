@@ -3,8 +3,8 @@ package backends
 import (
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,12 +23,16 @@ type Queue struct {
 	removed atomic.Bool
 	holders int // under all.mu
 
-	counts *counts
-	ends   atomic.Int64 // how often its readers were ended
+	past *past
+	ends atomic.Int64 // how often its readers were ended
 }
 
-// counts are the messages that went through this daemon since it first saw the queue.
-type counts struct{ sent, received atomic.Int64 }
+// past is what the daemon remembers of a queue that the kernel does not.
+type past struct {
+	ino            uint64
+	born           time.Time    // zero if others made it
+	sent, received atomic.Int64 // messages through the daemon
+}
 
 // PrioMax is one more than the highest priority of a message (MQ_PRIO_MAX, mq_overview(7)).
 const PrioMax = 32768
@@ -39,7 +43,7 @@ func (q *Queue) TryRead(p []byte) (int, Meta, error) {
 	if err != nil {
 		return 0, Meta{}, q.explain(err)
 	}
-	q.counts.received.Add(1)
+	q.past.received.Add(1)
 	return n, Meta{Prio: prio}, nil
 }
 
@@ -51,7 +55,7 @@ func (q *Queue) TryWrite(p []byte, m Meta) (int, error) {
 	if err := mqSend(q.fd, p, m.Prio); err != nil {
 		return 0, q.explain(err)
 	}
-	q.counts.sent.Add(1)
+	q.past.sent.Add(1)
 	return len(p), nil
 }
 
@@ -87,7 +91,7 @@ func (q *Queue) Limits() (maxmsg, msgsize, curmsgs int, err error) {
 
 // Counts are the messages sent and received through the daemon since it first opened the queue.
 func (q *Queue) Counts() (sent, received int64) {
-	return q.counts.sent.Load(), q.counts.received.Load()
+	return q.past.sent.Load(), q.past.received.Load()
 }
 
 // EndReaders gives all who read the queue now an end of file, once, and wakes those who wait.
@@ -141,250 +145,4 @@ func queueBytes(fd int) int64 {
 	field, _, _ := strings.Cut(strings.TrimPrefix(string(buf[:n]), "QSIZE:"), " ")
 	size, _ := strconv.ParseInt(field, 10, 64)
 	return size
-}
-
-// Queues are the POSIX message queues of the ipc namespace the daemon was started in.
-type Queues struct {
-	MaxMsg, MsgSize int // attributes of new queues; 0: the kernel's defaults
-
-	poll *Poller
-	dir  int // a mount of the mqueue file system of our own, for listing; -1 without one
-
-	mu     sync.Mutex
-	open   map[queueKey]*Queue
-	counts map[uint64]*counts // by inode; until the queue is removed through the daemon
-}
-
-type queueKey struct {
-	ino    uint64
-	access int
-}
-
-// NewQueues finds the queues. Listing them takes a mount of the mqueue file system; it makes one that no path leads to (fsmount(2)),
-// or else uses /dev/mqueue.
-func NewQueues(p *Poller, maxmsg, msgsize int) *Queues {
-	q := &Queues{MaxMsg: maxmsg, MsgSize: msgsize, poll: p, open: map[queueKey]*Queue{}, counts: map[uint64]*counts{}}
-	dir, err := detachedMount("mqueue")
-	if err != nil {
-		dir, err = unix.Open("/dev/mqueue", unix.O_DIRECTORY|unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		var fs unix.Statfs_t
-		if err == nil && (unix.Fstatfs(dir, &fs) != nil || fs.Type != mqueueMagic) {
-			unix.Close(dir)
-			dir = -1
-		}
-		if err != nil {
-			dir = -1
-		}
-	}
-	q.dir = dir
-	return q
-}
-
-const mqueueMagic = 0x19800202 // MQUEUE_MAGIC, ipc/mqueue.c
-
-// Close releases the mount. Open queues stay open.
-func (q *Queues) Close() error {
-	if q.dir < 0 {
-		return nil
-	}
-	return unix.Close(q.dir)
-}
-
-// Create makes a queue that must not exist yet, with maxmsg and msgsize or, where they are 0, the defaults.
-func (q *Queues) Create(name string, o Owner, maxmsg, msgsize int) error {
-	attr, err := q.attributes(maxmsg, msgsize)
-	if err != nil {
-		return err
-	}
-	fd, err := mqOpen(name, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NONBLOCK, 0600, attr)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	if err := apply(fd, Change{Uid: &o.Uid, Gid: &o.Gid, Mode: &o.Mode}); err != nil {
-		// Nothing half-made stays behind.
-		_ = mqUnlink(name)
-		return err
-	}
-	return nil
-}
-
-func (q *Queues) attributes(maxmsg, msgsize int) (*mqAttr, error) {
-	if maxmsg == 0 {
-		maxmsg = q.MaxMsg
-	}
-	if msgsize == 0 {
-		msgsize = q.MsgSize
-	}
-	if maxmsg == 0 && msgsize == 0 {
-		return nil, nil
-	}
-	// mq_open takes both or neither, so the other one comes from where the kernel takes it.
-	for _, d := range []struct {
-		v    *int
-		file string
-	}{{&maxmsg, "msg_default"}, {&msgsize, "msgsize_default"}} {
-		if *d.v != 0 {
-			continue
-		}
-		n, err := sysctl("fs/mqueue/" + d.file)
-		if err != nil {
-			return nil, err
-		}
-		*d.v = n
-	}
-	return &mqAttr{MaxMsg: maxmsg, MsgSize: msgsize}, nil
-}
-
-// Open opens a queue for access (O_RDONLY, O_WRONLY, O_RDWR). All who open one queue share one Queue if the daemon may read and write
-// it, as root may.
-func (q *Queues) Open(name string, access int) (*Queue, error) {
-	fd, err := mqOpen(name, unix.O_RDWR|unix.O_NONBLOCK, 0, nil)
-	if err == unix.EACCES && access != unix.O_RDWR {
-		fd, err = mqOpen(name, access|unix.O_NONBLOCK, 0, nil)
-	} else {
-		access = unix.O_RDWR
-	}
-	if err != nil {
-		return nil, err
-	}
-	st, err := fstat(fd)
-	if err != nil {
-		unix.Close(fd)
-		return nil, err
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if have := q.open[queueKey{st.Ino, access}]; have != nil {
-		unix.Close(fd)
-		have.holders++
-		return have, nil
-	}
-	attr, err := mqGetattr(fd)
-	if err != nil {
-		unix.Close(fd)
-		return nil, err
-	}
-	if q.counts[st.Ino] == nil {
-		q.counts[st.Ino] = &counts{}
-	}
-	one := &Queue{
-		Source: q.poll.Watch(fd), all: q, name: name, ino: st.Ino, fd: fd, access: access, msgsize: attr.MsgSize,
-		counts: q.counts[st.Ino], holders: 1,
-	}
-	q.open[queueKey{st.Ino, access}] = one
-	return one, nil
-}
-
-// Stat is stat(2) of a queue, with the bytes pending as its size where the daemon may read it.
-func (q *Queues) Stat(name string) (Attr, error) {
-	if q.dir >= 0 {
-		// Asking by name needs no permission on the queue.
-		var st unix.Stat_t
-		if err := unix.Fstatat(q.dir, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-			return Attr{}, err
-		}
-		a := attrOf(&st)
-		a.Size, a.Blocks = 0, 0
-		return a, nil
-	}
-	fd, err := openAny(name)
-	if err != nil {
-		return Attr{}, err
-	}
-	defer unix.Close(fd)
-	return queueAttr(fd)
-}
-
-// Pending is the number of bytes waiting in a queue, 0 where the daemon may not read it.
-func (q *Queues) Pending(name string) int64 {
-	fd, err := openAny(name)
-	if err != nil {
-		return 0
-	}
-	defer unix.Close(fd)
-	return queueBytes(fd)
-}
-
-func openAny(name string) (int, error) {
-	fd, err := mqOpen(name, unix.O_RDONLY|unix.O_NONBLOCK, 0, nil)
-	if err == unix.EACCES {
-		fd, err = mqOpen(name, unix.O_WRONLY|unix.O_NONBLOCK, 0, nil)
-	}
-	return fd, err
-}
-
-// Change sets attributes of a queue; a size is not one of them.
-func (q *Queues) Change(name string, c Change) error {
-	fd, err := openAny(name)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	c.Size = nil
-	return apply(fd, c)
-}
-
-// List names all queues of the namespace, in no order. Without a mount of the mqueue file system it knows only those held open.
-func (q *Queues) List() ([]Entry, error) {
-	if q.dir >= 0 {
-		return readDir(q.dir, ".")
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	var list []Entry
-	for _, one := range q.open {
-		if !one.removed.Load() {
-			list = append(list, Entry{Name: one.name, Ino: one.ino, Type: unix.S_IFREG})
-		}
-	}
-	return list, nil
-}
-
-// Remove is mq_unlink(3). Those who hold the queue open through the daemon get what is left in it and then ErrRemoved.
-func (q *Queues) Remove(name string) error {
-	st, statErr := q.Stat(name)
-	if err := mqUnlink(name); err != nil {
-		return err
-	}
-	if statErr != nil {
-		return nil
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.lost(st.Ino)
-	return nil
-}
-
-// Removed is told that a queue of this name was removed, by whomever.
-func (q *Queues) Removed(name string) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for key, one := range q.open {
-		if one.name != name {
-			continue
-		}
-		if st, err := fstat(one.fd); err == nil && st.Nlink == 0 {
-			q.lost(key.ino)
-		}
-	}
-}
-
-// lost tells those who hold a queue open that it has no name any more. The caller holds q.mu.
-func (q *Queues) lost(ino uint64) {
-	delete(q.counts, ino)
-	for key, one := range q.open {
-		if key.ino == ino {
-			one.removed.Store(true)
-			one.Wake()
-		}
-	}
-}
-
-// Dir is the directory the queues are listed in; nil if there is none.
-func (q *Queues) Dir() *Dir {
-	if q.dir < 0 {
-		return nil
-	}
-	return &Dir{q.dir}
 }

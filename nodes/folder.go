@@ -63,5 +63,5 @@ func (f *folder) Report(path string) ([]Fact, error) {
 	if err != nil {
 		return nil, err
 	}
-	return owned(a), nil
+	return append(owned(a), created(f.dir.Born(path))...), nil
 }

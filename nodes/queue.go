@@ -291,7 +291,8 @@ func (q *Queues) Report(path string) ([]Fact, error) {
 		return nil, err
 	}
 	pending := q.Size(path)
-	facts := append(owned(a), Fact{"bytes", pending})
+	facts := append(owned(a), created(q.back.Born(path, a.Ino))...)
+	facts = append(facts, Fact{"bytes", pending})
 	one, err := q.back.Open(path, readOnly)
 	if err != nil {
 		return facts, nil // the daemon may look, but not open it
@@ -314,6 +315,13 @@ func (q *Queues) Report(path string) ([]Fact, error) {
 func owned(a Attr) []Fact {
 	return []Fact{
 		{"mode", fmt.Sprintf("%#o", a.Mode&07777)}, {"uid", ID(a.Uid)}, {"gid", ID(a.Gid)},
-		{"created", a.Ctime.Format(time.RFC3339)},
 	}
+}
+
+// created is when an object was made, if that is known.
+func created(t time.Time) []Fact {
+	if t.IsZero() {
+		return nil
+	}
+	return []Fact{{"created", t.Format(time.RFC3339)}}
 }

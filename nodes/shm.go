@@ -45,8 +45,9 @@ func (s *Shm) Report(path string) ([]Fact, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(owned(a),
+	facts, err := s.folder.Report(path)
+	return append(facts,
 		Fact{"bytes", a.Size},
 		Fact{"allocated", a.Blocks * 512},
-		Fact{"links", int(a.Nlink)}), nil
+		Fact{"links", int(a.Nlink)}), err
 }

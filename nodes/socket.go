@@ -240,5 +240,6 @@ func (s *Sockets) Report(path string) ([]Fact, error) {
 	if a.Type() == syscall.S_IFREG {
 		kind = "listening"
 	}
-	return append(owned(a), Fact{"state", kind}), nil
+	facts, err := s.folder.Report(path)
+	return append(facts, Fact{"state", kind}), err
 }

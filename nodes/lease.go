@@ -87,18 +87,29 @@ func (l *lease) Finish(end backends.Endpoint) error {
 	if l.now == nil {
 		return nil
 	}
-	if err := l.now.Return(end); err != nil {
-		return err
+	err := l.now.Return(end)
+	if errors.Is(err, backends.ErrRemoved) {
+		return l.ack() // the message goes the way of its queue
 	}
-	l.now = nil
-	return nil
+	if err == nil {
+		l.now = nil
+	}
+	return err
 }
 
-// bury sends a message to the dead queue, which is made for it with the queue's attributes if it is not there.
+// bury sends a message to the dead queue, which is made for it with the queue's attributes if it is not there. A dead queue of somebody
+// else's, who might only want to read it, gets nothing.
 func (q *Queues) bury(one *backends.Lease) error {
+	from, err := q.Stat(one.Queue())
+	if err != nil {
+		return err
+	}
+	if dead, err := q.Stat(deadQueue); err == nil && dead.Uid != from.Uid && dead.Uid != 0 {
+		return syscall.EPERM
+	}
 	to, err := q.back.Open(deadQueue, writeOnly)
 	if errors.Is(err, syscall.ENOENT) {
-		if err := q.makeDead(one.Queue()); err != nil {
+		if err := q.makeDead(one.Queue(), from); err != nil {
 			return err
 		}
 		to, err = q.back.Open(deadQueue, writeOnly)
@@ -113,11 +124,7 @@ func (q *Queues) bury(one *backends.Lease) error {
 	return one.Done()
 }
 
-func (q *Queues) makeDead(like string) error {
-	a, err := q.Stat(like)
-	if err != nil {
-		return err
-	}
+func (q *Queues) makeDead(like string, a Attr) error {
 	one, err := q.back.Open(like, readOnly)
 	if err != nil {
 		return err

@@ -1,0 +1,73 @@
+package tests
+
+import (
+	"bufio"
+	"bytes"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// layers are the packages from top to bottom. Imports run down only.
+var layers = []string{"cmd", "mount", "fs", "nodes", "backends"}
+
+// TestLayers holds the one-way imports, and who may know of FUSE and of system calls.
+func TestLayers(t *testing.T) {
+	const module = "github.com/ipcfs/ipcfs/"
+	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", module+"...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	layerOf := func(pkg string) int {
+		rest, ours := strings.CutPrefix(pkg, module)
+		if !ours {
+			return -1
+		}
+		dir, _, _ := strings.Cut(rest, "/")
+		return slices.Index(layers, dir)
+	}
+	seen := map[int]bool{}
+	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
+		pkg, imports, _ := strings.Cut(lines.Text(), " ")
+		from := layerOf(pkg)
+		if pkg == module+"tests" {
+			continue
+		}
+		if from < 0 {
+			t.Errorf("%s is in no layer", pkg)
+		}
+		seen[from] = true
+		for imp := range strings.FieldsSeq(imports) {
+			if to := layerOf(imp); to >= 0 && to < from {
+				t.Errorf("%s imports %s: imports run down only", pkg, imp)
+			}
+			switch layer := layers[max(0, from)]; {
+			case layer == "backends" && strings.Contains(imp, "go-fuse"):
+				t.Errorf("%s knows FUSE: it imports %s", pkg, imp)
+			case layer == "nodes" && (imp == "golang.org/x/sys/unix" || strings.Contains(imp, "go-fuse")):
+				t.Errorf("%s imports %s: it knows neither raw system calls nor FUSE", pkg, imp)
+			case layer == "cmd" && strings.Contains(imp, "go-fuse"):
+				t.Errorf("%s knows FUSE: it imports %s", pkg, imp)
+			}
+		}
+	}
+	if len(seen) != len(layers) {
+		t.Errorf("go list shows %d layers, there are %d", len(seen), len(layers))
+	}
+}
+
+// TestLayout holds that the top level has the fixed directories and nothing else.
+func TestLayout(t *testing.T) {
+	fixed := append([]string{"go.mod", "go.sum", "tests", "README.md", "docs", "packaging", "LICENSE"}, layers...)
+	entries, err := os.ReadDir("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !slices.Contains(fixed, e.Name()) && !strings.HasPrefix(e.Name(), ".") {
+			t.Errorf("%s is not in the layout", e.Name())
+		}
+	}
+}

@@ -1,0 +1,121 @@
+package tests
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// enterNamespaces builds the daemon and runs the tests in namespaces of their own: whatever goes wrong there, the end of the pid
+// namespace kills every process, and with the last of them all mounts and queues are gone.
+func enterNamespaces() int {
+	code, err := startInit()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "tests:", err)
+		return 1
+	}
+	return code
+}
+
+func startInit() (code int, err error) {
+	dev, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	if err != nil {
+		return 1, fmt.Errorf("%w (the tests mount the real daemon: load the fuse module and let this user open its device)", err)
+	}
+	dev.Close()
+	tmp, err := os.MkdirTemp("", "ipcfs-test-")
+	if err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
+	if err := os.Chmod(tmp, 0755); err != nil {
+		return 1, err
+	}
+	bin := filepath.Join(tmp, "bin")
+	build := exec.Command("go", "build", raceFlag, "-o", bin+"/", "github.com/ipcfs/ipcfs/cmd/ipcfs")
+	if out, err := build.CombinedOutput(); err != nil {
+		return 1, fmt.Errorf("%v: %v\n%s", build, err, out)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return 1, err
+	}
+	// The result must not be cached: go test cannot see that it depends on the daemon.
+	args := slices.DeleteFunc(slices.Clone(os.Args[1:]), func(a string) bool { return strings.HasPrefix(a, "-test.testlogfile") })
+	cmd := exec.Command(self, args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Env = append(os.Environ(), stageVar+"=init", "TMPDIR="+tmp, "GOTMPDIR="+tmp, "PATH="+bin+":"+os.Getenv("PATH"))
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWIPC | unix.CLONE_NEWPID,
+		Pdeathsig:  syscall.SIGKILL,
+	}
+	if uid := os.Geteuid(); uid != 0 {
+		cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: uid, Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}
+	}
+	// Pdeathsig is sent when the thread that started the process ends. Signals of the terminal reach the tests directly; the
+	// directory is removed after them.
+	runtime.LockOSThread()
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	err = cmd.Run()
+	if exit := new(exec.ExitError); errors.As(err, &exit) {
+		return max(1, exit.ExitCode()), nil
+	}
+	if err != nil {
+		return 1, fmt.Errorf("namespaces: %w (an ordinary user needs user namespaces, root needs CAP_SYS_ADMIN)", err)
+	}
+	return 0, nil
+}
+
+// runInit is process 1 of the pid namespace: it sets up the mounts, starts the tests and takes in orphans, as daemons are.
+func runInit() int {
+	if err := privateMounts(); err != nil {
+		fmt.Fprintln(os.Stderr, "tests:", err)
+		return 1
+	}
+	attr := &syscall.ProcAttr{Env: append(os.Environ(), stageVar+"=tests"), Files: []uintptr{0, 1, 2}}
+	pid, err := syscall.ForkExec("/proc/self/exe", os.Args, attr)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "tests:", err)
+		return 1
+	}
+	for {
+		var status syscall.WaitStatus
+		got, err := syscall.Wait4(-1, &status, 0, nil)
+		switch {
+		case err == syscall.EINTR:
+		case err != nil:
+			fmt.Fprintln(os.Stderr, "tests: wait:", err)
+			return 1
+		case got == pid && status.Exited():
+			return status.ExitStatus()
+		case got == pid:
+			fmt.Fprintln(os.Stderr, "tests:", status.Signal())
+			return 1
+		}
+	}
+}
+
+func privateMounts() error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("making mounts private: %w", err)
+	}
+	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+		return fmt.Errorf("mounting /proc (a container that hides parts of it does not let others mount it): %w", err)
+	}
+	// For the watchdog; only real root may (fs/fuse/control.c), others end a mount by killing its daemon.
+	_ = unix.Mount("fusectl", "/sys/fs/fuse/connections", "fusectl", 0, "")
+	return nil
+}

@@ -1,0 +1,78 @@
+package tests
+
+import (
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestDemo: the README's first command. It needs nothing, checks itself and leaves nothing.
+func TestDemo(t *testing.T) {
+	tr := bareTree(t)
+	out, err := tr.command("ipcfs", "demo").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, shown := range []string{"queues/", "shm/", "fifos/", "sockets/"} {
+		if !strings.Contains(string(out), shown) {
+			t.Errorf("it does not show %s:\n%s", shown, out)
+		}
+	}
+}
+
+// TestRun: a command with a private tree.
+func TestRun(t *testing.T) {
+	tr := bareTree(t)
+	for _, c := range []struct {
+		script string
+		status int
+		out    string
+	}{
+		{"echo hello >$IPCFS/queues/q; head -n1 $IPCFS/queues/q", 0, "hello"},
+		{"echo shm >$IPCFS/shm/m; cat /dev/shm/m", 0, "shm"},
+		{"cd $IPCFS/fifos && mkfifo f && { echo fifo >f & cat f; }", 0, "fifo"},
+		{"cd $IPCFS/sockets && touch s && { echo sock >s & cat s; }", 0, "sock"},
+		{"ipctool mq-create q 1 1; ls $IPCFS/queues", 0, "q"},
+		{"cat $0", 0, "from stdin"},
+		{"exit 7", 7, ""},
+		{"kill -TERM $$", 128 + int(unix.SIGTERM), ""},
+		{"sleep 1000 & echo left behind", 0, "left behind"},
+		{"ls $IPCFS/queues $IPCFS/shm | grep -c '^[qm]$'", 1, "0"},
+	} {
+		cmd := tr.command("ipcfs", "run", "--", "sh", "-c", c.script, "/dev/stdin")
+		cmd.Stdin = strings.NewReader("from stdin")
+		out, err := cmd.CombinedOutput()
+		status := cmd.ProcessState.ExitCode()
+		if status != c.status || strings.TrimSpace(string(out)) != c.out {
+			t.Errorf("%s: status %d, want %d (%v); it printed %q, want %q", c.script, status, c.status, err, out, c.out)
+		}
+	}
+	for _, c := range []struct {
+		args   []string
+		status int
+	}{{[]string{"run", "--", "/no/such/command"}, 127}, {[]string{"run", "--", "/dev/null"}, 126}} {
+		cmd := tr.command("ipcfs", c.args...)
+		if out, _ := cmd.CombinedOutput(); cmd.ProcessState.ExitCode() != c.status || len(out) == 0 {
+			t.Errorf("%v: %v %s, want status %d and a reason", cmd, cmd.ProcessState, out, c.status)
+		}
+	}
+}
+
+// TestRunKilled: when run is killed, the command and the tree end with it.
+func TestRunKilled(t *testing.T) {
+	tr := bareTree(t)
+	cmd := tr.command("ipcfs", "run", "--", "sh", "-c", "touch $IPCFS/queues/q; echo ready; exec head -n1 $IPCFS/queues/q")
+	out, err := cmd.StdoutPipe()
+	check(t, err)
+	check(t, cmd.Start())
+	buf := make([]byte, 5)
+	if _, err := out.Read(buf); err != nil {
+		t.Fatal(err)
+	}
+	check(t, cmd.Process.Kill())
+	if err := cmd.Wait(); err == nil {
+		t.Error("it was killed and tells of success")
+	}
+	// leftovers checks that all of it ended.
+}

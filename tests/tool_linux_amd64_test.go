@@ -1,0 +1,10 @@
+package tests
+
+import "golang.org/x/sys/unix"
+
+// The waiting calls that other machines do not have.
+const (
+	sysPoll      = unix.SYS_POLL
+	sysSelect    = unix.SYS_SELECT
+	sysEpollWait = unix.SYS_EPOLL_WAIT
+)

@@ -1,0 +1,12 @@
+//go:build !amd64
+
+package tests
+
+import "golang.org/x/sys/unix"
+
+// Newer machines have these only.
+const (
+	sysPoll      = unix.SYS_PPOLL
+	sysSelect    = unix.SYS_PSELECT6
+	sysEpollWait = unix.SYS_EPOLL_PWAIT
+)

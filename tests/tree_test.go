@@ -1,0 +1,285 @@
+package tests
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// patience is how long anything that should happen at once may take on a slow machine.
+const patience = 20 * time.Second
+
+// A tree is one test's own: its work directory, its namespaces and the daemons it starts there. It belongs to the goroutine that made
+// it, whose thread is in those namespaces; other goroutines and processes see the tree only if they were started from there.
+type tree struct {
+	work, mnt, state string
+	tid              int
+	dog              *watchdog
+}
+
+// newTree puts the calling goroutine into fresh mount and ipc namespaces for good and makes work the test's place. The caller calls
+// leftovers in the end.
+func newTree(work string, log func(...any)) (*tree, error) {
+	// Never unlocked: the thread ends with the goroutine.
+	runtime.LockOSThread()
+	if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_NEWIPC); err != nil {
+		return nil, fmt.Errorf("unshare: %w", err)
+	}
+	if err := unix.Mount("tmpfs", "/dev/shm", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=1777"); err != nil {
+		return nil, fmt.Errorf("mounting /dev/shm: %w", err)
+	}
+	t := &tree{work: work, mnt: work + "/mnt", state: work + "/state", tid: unix.Gettid()}
+	// Users 1000 and 1001 of the tests go there too.
+	for _, dir := range []string{filepath.Dir(work), work} {
+		if err := os.Chmod(dir, 0755); err != nil {
+			return nil, err
+		}
+	}
+	if err := os.Mkdir(t.mnt, 0755); err != nil {
+		return nil, err
+	}
+	t.dog = watch(t, log)
+	return t, nil
+}
+
+// bareTree is newTree for a Go test, checked and cleaned up when the test ends.
+func bareTree(t *testing.T) *tree {
+	t.Helper()
+	tr, err := newTree(t.TempDir(), t.Log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for _, problem := range tr.leftovers() {
+			t.Error(problem)
+		}
+	})
+	return tr
+}
+
+// mountTree is bareTree with the daemon's mount.
+func mountTree(t *testing.T, flags ...string) *tree {
+	t.Helper()
+	tr := bareTree(t)
+	if out, err := tr.mount(flags...); err != nil || out != "" {
+		t.Fatalf("mount: %v\n%s", err, out)
+	}
+	return tr
+}
+
+// env is what marks a process as one of the tree's and leads it there.
+func (t *tree) env() []string {
+	return []string{"WORK=" + t.work, "MNT=" + t.mnt, "STATE=" + t.state, "GOTRACEBACK=all", "GORACE=atexit_sleep_ms=0 log_path=" + t.work + "/race"}
+}
+
+// command makes a command that runs in the tree.
+func (t *tree) command(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(name, args...)
+	cmd.Dir = t.work
+	cmd.Env = append(os.Environ(), t.env()...)
+	return cmd
+}
+
+// run runs a command whose output may outlive it, as a daemon's does, and returns what it printed.
+func (t *tree) run(name string, args ...string) (string, error) {
+	out, err := os.OpenFile(t.work+"/daemon.log", os.O_CREATE|os.O_RDWR|os.O_APPEND, 0644)
+	if err != nil {
+		return "", err
+	}
+	defer out.Close()
+	start, err := out.Seek(0, 2)
+	if err != nil {
+		return "", err
+	}
+	cmd := t.command(name, args...)
+	cmd.Stdout, cmd.Stderr = out, out
+	err = cmd.Run()
+	end, _ := out.Seek(0, 2)
+	text := make([]byte, end-start)
+	_, readErr := out.ReadAt(text, start)
+	return string(text), errors.Join(err, readErr)
+}
+
+// mount mounts the tree and returns what the command printed. Later flags win.
+func (t *tree) mount(flags ...string) (string, error) {
+	args := append([]string{"--state-dir", t.state, "--maxmsg", "10", "--msgsize", "128"}, flags...)
+	return t.run("ipcfs", append(args, t.mnt)...)
+}
+
+// umount unmounts the tree and returns what the command printed.
+func (t *tree) umount() (string, error) { return t.run("ipcfs", "umount", t.mnt) }
+
+// status is one value of /ctl/status.
+func (t *tree) status(key string) (string, error) {
+	text, err := os.ReadFile(t.mnt + "/ctl/status")
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), key+"="); ok {
+			return value, nil
+		}
+	}
+	return "", fmt.Errorf("no %s= in ctl/status:\n%s", key, text)
+}
+
+// pid is the daemon's.
+func (t *tree) pid() (int, error) {
+	s, err := t.status("pid")
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(s)
+}
+
+// parked waits until n requests are waiting for an object to become ready.
+func (t *tree) parked(n int) error {
+	var got string
+	var err error
+	if !eventually(patience, func() bool {
+		got, err = t.status("parked")
+		return err != nil || got == strconv.Itoa(n)
+	}) {
+		return fmt.Errorf("parked=%s, want %d", got, n)
+	}
+	return err
+}
+
+// fds counts the descriptors the daemon holds.
+func (t *tree) fds() (int, error) {
+	pid, err := t.pid()
+	if err != nil {
+		return 0, err
+	}
+	list, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	return len(list), err
+}
+
+// nativeQueues lists the queues of the ipc namespace without the daemon's help.
+func nativeQueues() ([]string, error) {
+	fs, err := unix.Fsopen("mqueue", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fs)
+	if err := unix.FsconfigCreate(fs); err != nil {
+		return nil, err
+	}
+	mnt, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(mnt)
+	fd, err := unix.Openat(mnt, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	dir := os.NewFile(uintptr(fd), "mqueue")
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	slices.Sort(names)
+	return names, err
+}
+
+// leftovers ends the test's processes, removes its queues through the tree, unmounts, and tells what is not as it should be then: a
+// process that does not die, a mount or a daemon that stays, a queue that rm did not remove, a data race in the daemon.
+func (t *tree) leftovers() (problems []string) {
+	defer t.dog.stop()
+	say := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	for _, p := range processes(t.work) {
+		if p.daemon {
+			continue
+		}
+		_ = unix.Kill(p.pid, unix.SIGKILL)
+		if !gone(p.pid, patience) {
+			say("SIGKILL did not end it: %s", p.report())
+		}
+	}
+	list, err := os.ReadDir(t.mnt + "/queues")
+	if err != nil {
+		t.unlinkQueues() // not mounted: they outlive every daemon
+	}
+	for _, q := range list {
+		if err := os.Remove(filepath.Join(t.mnt, "queues", q.Name())); err != nil {
+			say("%v", err)
+		}
+	}
+	for _, m := range mounts(t.tid, t.work) {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		cmd := exec.CommandContext(ctx, "ipcfs", "umount", m.path)
+		cmd.WaitDelay = time.Second
+		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+			say("ipcfs umount %s: %v\n%s", m.path, err, out)
+		}
+		cancel()
+	}
+	for _, m := range mounts(t.tid, t.work) {
+		say("still mounted: %s", m.path)
+	}
+	for _, p := range processes(t.work) {
+		if !gone(p.pid, patience) {
+			say("still running: %s", p.report())
+		}
+	}
+	if names, err := nativeQueues(); err != nil || len(names) > 0 {
+		say("queues left: %q %v", names, err)
+	}
+	if races, _ := filepath.Glob(t.work + "/race.*"); len(races) > 0 {
+		text, _ := os.ReadFile(races[0])
+		say("%s", text)
+	}
+	if log := t.logs(); strings.Contains(log, "panic") {
+		say("a panic in the daemon:\n%s", log)
+	}
+	if t.dog.barked() {
+		say("it hung and was ended by the watchdog")
+	}
+	if len(problems) > 0 {
+		t.destroy()
+	}
+	return problems
+}
+
+// logs is what the daemons of the tree said.
+func (t *tree) logs() string {
+	var all []byte
+	files, _ := filepath.Glob(t.work + "/*/ipcfs.log")
+	for _, name := range append(files, t.work+"/daemon.log") {
+		text, _ := os.ReadFile(name)
+		all = append(all, text...)
+	}
+	return string(all)
+}
+
+// destroy ends all that is left by force.
+func (t *tree) destroy() {
+	for _, m := range mounts(t.tid, t.work) {
+		abort(m)
+	}
+	for _, p := range processes(t.work) {
+		_ = unix.Kill(p.pid, syscall.SIGKILL)
+	}
+	for _, m := range mounts(t.tid, t.work) {
+		_ = unix.Unmount(m.path, unix.MNT_DETACH)
+	}
+	t.unlinkQueues()
+}
+
+func (t *tree) unlinkQueues() {
+	names, _ := nativeQueues()
+	for _, name := range names {
+		_ = mqUnlink(name)
+	}
+}

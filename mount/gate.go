@@ -29,10 +29,11 @@ type gate struct {
 
 // openFile is a message face the kernel has open.
 type openFile struct {
-	fh   uint64
-	file *nodes.File
-	gate *gate
-	kh   uint64 // its poll handle, if it was ever polled
+	fh    uint64
+	file  *nodes.File
+	gate  *gate
+	kh    uint64 // its poll handle, if it was ever polled
+	watch watch  // in gate.polls while the kernel wants to hear of it
 }
 
 // parked is a request that waits.

@@ -33,7 +33,8 @@ func (s *Session) poll(req, buf []byte) {
 		}
 		o.kh = in.Kh
 		want := backends.Ready(in.Events) & (backends.In | backends.Out | backends.RdHup)
-		g.polls[in.Kh] = &watch{file: o, want: want, seen: ready}
+		o.watch = watch{file: o, want: want, seen: ready}
+		g.polls[in.Kh] = &o.watch
 		g.arm()
 	}
 	s.answerPoll(buf, in.Unique, ready)

@@ -1,0 +1,142 @@
+package mount
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/ipcfs/ipcfs/fs"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	opMknod  = 8
+	opUnlink = 10
+)
+
+// kernel plays the kernel to a session: it makes requests and takes the answers from the other end of the device, which is a socket
+// that keeps them apart, as /dev/fuse does.
+type kernel struct {
+	t        testing.TB
+	s        *Session
+	dev      int
+	unique   uint64
+	woken    int // notifications
+	out, got []byte
+}
+
+func newKernel(t testing.TB) *kernel {
+	t.Helper()
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// An answer that does not come is a failure.
+	if err := unix.SetsockoptTimeval(pair[1], unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 10}); err != nil {
+		t.Fatal(err)
+	}
+	tree, err := fs.New(fs.Config{StateDir: t.TempDir(), ShmDir: t.TempDir(), MaxMsg: 10, MsgSize: 128})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(tree, Options{Mountpoint: t.TempDir(), Device: pair[0]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := tree.Close(); err != nil {
+			t.Error(err)
+		}
+		unix.Close(pair[0])
+		unix.Close(pair[1])
+	})
+	k := &kernel{t: t, s: s, dev: pair[1], out: make([]byte, bufferSize), got: make([]byte, bufferSize)}
+	init := fuse.InitIn{Major: 7, Minor: 41}
+	k.ask(request(&init.InHeader, opInit, 0, unsafe.Slice((*byte)(unsafe.Pointer(&init)), unsafe.Sizeof(init))))
+	return k
+}
+
+// request makes a request whose header is h, the beginning of body.
+func request(h *fuse.InHeader, op uint32, node uint64, body []byte, more ...byte) []byte {
+	h.Opcode, h.NodeId, h.Length = op, node, uint32(len(body)+len(more))
+	h.Uid, h.Gid, h.Pid = uint32(os.Geteuid()), uint32(os.Getegid()), uint32(os.Getpid())
+	return append(body[:len(body):len(body)], more...)
+}
+
+// ask has the session handle a request and returns its answer's errno and body.
+func (k *kernel) ask(req []byte) (syscall.Errno, []byte) {
+	k.unique += 2
+	as[fuse.InHeader](req).Unique = k.unique
+	k.s.handle(req, k.out)
+	n, h := k.take()
+	for h.Unique == 0 && h.Status == notifyPoll {
+		k.woken++
+		n, h = k.take()
+	}
+	if h.Unique != k.unique || int(h.Length) != n {
+		k.t.Fatalf("answer %+v of %d bytes to request %d", h, n, k.unique)
+	}
+	return syscall.Errno(-h.Status), k.got[headerSize:n]
+}
+
+// take takes what the session wrote.
+func (k *kernel) take() (int, *fuse.OutHeader) {
+	n, err := unix.Read(k.dev, k.got)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	return n, as[fuse.OutHeader](k.got)
+}
+
+func bytesOf[T any](v *T) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v)) }
+
+func (k *kernel) lookup(dir uint64, name string) uint64 {
+	var h fuse.InHeader
+	errno, answer := k.ask(request(&h, opLookup, dir, bytesOf(&h), append([]byte(name), 0)...))
+	if errno != 0 {
+		k.t.Fatalf("lookup %s: %v", name, errno)
+	}
+	return as[fuse.EntryOut](answer).NodeId
+}
+
+// queue makes a queue and returns its node.
+func (k *kernel) queue() uint64 {
+	name := fmt.Sprintf("ipcfs-alloc-%d", os.Getpid())
+	dir := k.lookup(fuse.FUSE_ROOT_ID, "queues")
+	create := fuse.MknodIn{Mode: syscall.S_IFREG | 0600}
+	if errno, _ := k.ask(request(&create.InHeader, opMknod, dir, bytesOf(&create), append([]byte(name), 0)...)); errno != 0 {
+		k.t.Fatalf("mknod: %v", errno)
+	}
+	k.t.Cleanup(func() {
+		var h fuse.InHeader
+		if errno, _ := k.ask(request(&h, opUnlink, dir, bytesOf(&h), append([]byte(name), 0)...)); errno != 0 {
+			k.t.Errorf("unlink: %v", errno)
+		}
+	})
+	return k.lookup(dir, name)
+}
+
+// open opens a queue and returns requests to write a message to it, to read one, and to poll it.
+func (k *kernel) open(node uint64, flags uint32) (write, read, poll []byte) {
+	open := fuse.OpenIn{Flags: flags}
+	errno, answer := k.ask(request(&open.InHeader, opOpen, node, bytesOf(&open)))
+	if errno != 0 {
+		k.t.Fatalf("open: %v", errno)
+	}
+	fh := as[fuse.OpenOut](answer).Fh
+	message := []byte("a message")
+	w := fuse.WriteIn{Fh: fh, Size: uint32(len(message))}
+	r := fuse.ReadIn{Fh: fh, Size: 4096}
+	p := pollIn{Fh: fh, Kh: fh, Flags: pollScheduleNotify, Events: unix.POLLIN}
+	return request(&w.InHeader, opWrite, node, bytesOf(&w), message...), request(&r.InHeader, opRead, node, bytesOf(&r)),
+		request(&p.InHeader, opPoll, node, bytesOf(&p))
+}
+
+func (k *kernel) must(req []byte) {
+	if errno, _ := k.ask(req); errno != 0 {
+		k.t.Fatalf("%+v: %v", as[fuse.InHeader](req), errno)
+	}
+}

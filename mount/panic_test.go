@@ -1,0 +1,39 @@
+package mount
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/nodes"
+)
+
+// faulty is a face that panics when it is read.
+type faulty struct{ nodes.Plain }
+
+func (faulty) Next(backends.Endpoint, []byte, int) ([]byte, error) { panic("a fault of ours") }
+
+// TestPanic: a panic is answered with EIO and logged with its stack, and what it held is let go.
+func TestPanic(t *testing.T) {
+	k := newKernel(t)
+	var log bytes.Buffer
+	k.s.log = slog.New(slog.NewTextHandler(&log, nil))
+	write, read, poll := k.open(k.queue(), syscall.O_RDWR)
+	o := k.s.file(as[fuse.ReadIn](read).Fh)
+	whole := o.file
+	o.file = nodes.NewFile(faulty{}, whole.Waiter().(backends.Endpoint), nodes.InOrder, nil)
+	if errno, _ := k.ask(read); errno != syscall.EIO {
+		t.Errorf("a read that panics gave %v, want EIO", errno)
+	}
+	if s := log.String(); !strings.Contains(s, "a fault of ours") || !strings.Contains(s, "faulty.Next") {
+		t.Errorf("the log has not what happened and where:\n%s", s)
+	}
+	o.file = whole
+	k.must(poll)
+	k.must(write)
+	k.must(read)
+}

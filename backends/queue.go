@@ -138,10 +138,16 @@ func queueAttr(fd int) (Attr, error) {
 
 func queueBytes(fd int) int64 {
 	var buf [128]byte
+	before, err := fstat(fd)
+	if err != nil {
+		return 0
+	}
 	n, err := unix.Pread(fd, buf[:], 0)
 	if err != nil {
 		return 0 // a descriptor opened for sending only
 	}
+	// Having looked is no receiving: the kernel counts it as an access, and so it is taken back.
+	_ = apply(fd, Change{Atime: &before.Atime})
 	field, _, _ := strings.Cut(strings.TrimPrefix(string(buf[:n]), "QSIZE:"), " ")
 	size, _ := strconv.ParseInt(field, 10, 64)
 	return size

@@ -144,11 +144,14 @@ func (g *gate) attempt(p *parked, buf []byte) bool {
 
 // park puts a request at the end of a line, or refuses it if its user has too many waiting. The caller holds g.mu and arms the gate.
 func (g *gate) park(p *parked, line *list.List) syscall.Errno {
-	if errno := g.s.waiting.add(p); errno != 0 {
-		return errno
-	}
+	// Once it is among the waiting, whoever cancels it waits for g.mu and then finds it in line, or in none.
 	p.gate, p.since, p.line = g, time.Now(), line
 	p.at = line.PushBack(p)
+	if errno := g.s.waiting.add(p); errno != 0 {
+		line.Remove(p.at)
+		p.line, p.at = nil, nil
+		return errno
+	}
 	if p.file != nil && p.line == &g.readers {
 		if d := p.file.file.Patience(); d > 0 {
 			p.timer = time.AfterFunc(d, func() { g.cancel(p, syscall.ETIMEDOUT) })

@@ -30,6 +30,7 @@ var (
 // Meta is what a message carries beside its bytes.
 type Meta struct {
 	Prio uint32 // POSIX queues: 0 to 32767, higher is received first (mq_overview(7))
+	From string // datagrams: the address of the peer, who sent it or is to get it
 }
 
 // A Port moves bytes in or out of an open object and never blocks. It is safe for concurrent use.

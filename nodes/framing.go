@@ -2,10 +2,8 @@ package nodes
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -140,88 +138,4 @@ func (l *Lines) Finish(end backends.Endpoint) error {
 		l.pending = nil
 	}
 	return err
-}
-
-// Records is the face of messages with what they carry beside their bytes: a line `prio=7 len=5`, the bytes, a newline. It is the
-// same for reading and writing, and holds any bytes.
-type Records struct{ splitter }
-
-// NewRecords makes a Records.
-func NewRecords() *Records { return &Records{splitter{cut: cutRecord}} }
-
-// maxRecordHeader is the longest header line there is, in bytes.
-const maxRecordHeader = 64
-
-func cutRecord(data []byte, unit int) (msg []byte, m backends.Meta, used int, err error) {
-	i := bytes.IndexByte(data[:min(len(data), maxRecordHeader)], '\n')
-	if i < 0 && len(data) < maxRecordHeader {
-		return nil, m, 0, nil
-	}
-	bad := func(why string) error {
-		return advise("write", "records", syscall.EINVAL, fmt.Errorf("%s: a record is `prio=N len=N`, a newline, the bytes, a newline", why))
-	}
-	if i < 0 {
-		return nil, m, 0, bad("no header line")
-	}
-	length := -1
-	for _, field := range bytes.Fields(data[:i]) {
-		key, value, _ := bytes.Cut(field, []byte("="))
-		n, err := strconv.ParseUint(string(value), 10, 31)
-		if err != nil {
-			return nil, m, 0, bad(strconv.Quote(string(field)))
-		}
-		switch string(key) {
-		case "prio":
-			m.Prio = uint32(n)
-		case "len":
-			length = int(n)
-		default:
-			return nil, m, 0, bad(strconv.Quote(string(field)))
-		}
-	}
-	switch {
-	case length < 0:
-		return nil, m, 0, bad("no len")
-	case length > unit:
-		return nil, m, 0, syscall.EMSGSIZE
-	case len(data) < i+1+length+1:
-		return nil, m, 0, nil
-	case data[i+1+length] != '\n':
-		return nil, m, 0, bad("no newline behind the bytes")
-	}
-	return data[i+1 : i+1+length], m, i + 1 + length + 1, nil
-}
-
-// Next is whole records, as many as fit in size, but at least one.
-func (r *Records) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
-	unit := end.Unit()
-	most := maxRecordHeader + unit + 1
-	if len(buf) < most {
-		buf = make([]byte, most)
-	}
-	n := 0
-	for n == 0 || n+most <= size {
-		body := buf[n+maxRecordHeader : len(buf)-1]
-		m, meta, err := end.TryRead(body)
-		if err != nil && n > 0 {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-		header := fmt.Appendf(buf[n:n], "prio=%d len=%d\n", meta.Prio, m)
-		n += len(header)
-		n += copy(buf[n:], body[:m])
-		buf[n] = '\n'
-		n++
-	}
-	return buf[:n], nil
-}
-
-// Finish refuses a record that has no end; it was not sent.
-func (r *Records) Finish(backends.Endpoint) error {
-	if len(r.pending) > 0 {
-		return syscall.EINVAL
-	}
-	return nil
 }

@@ -159,7 +159,7 @@ func (q *Queues) Controls(path string, a Attr) []Control {
 		q.face(path, a, "next", func() Face { return &Once{} }),
 		q.face(path, a, "drain", func() Face { return Drain{} }),
 		q.face(path, a, "lines", func() Face { return NewLines() }),
-		q.face(path, a, "records", func() Face { return NewRecords() }),
+		q.face(path, a, "records", func() Face { return NewRecords("prio") }),
 		q.lease(path, a),
 		{Name: "prio", Dir: true},
 	}

@@ -44,17 +44,18 @@ func Errno(err error) syscall.Errno {
 	if err == nil {
 		return 0
 	}
+	// First, as one errno may pass for several of the errors above: EPERM and EACCES are both fs.ErrPermission.
+	var errno syscall.Errno
 	if errno, ok := err.(syscall.Errno); ok {
+		return errno
+	}
+	if errors.As(err, &errno) {
 		return errno
 	}
 	for _, e := range errnos {
 		if errors.Is(err, e.err) {
 			return e.errno
 		}
-	}
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
-		return errno
 	}
 	return syscall.EIO
 }

@@ -12,8 +12,9 @@ import (
 // there. A real sticky bit would let fs.protected_regular and fs.protected_fifos refuse another user's `echo > queue`, which carries
 // O_CREAT (proc_sys_fs(5)). In directories that users made the kernel itself judges by their modes.
 func (t *Tree) mayRemove(h *fuse.InHeader, p place, a nodes.Attr) bool {
-	atTop := p.parent.parent != nil && p.parent.parent.kind == rootKind
-	return !atTop || h.Uid == 0 || h.Uid == a.Uid
+	_, folders := p.class.(nodes.Folders)
+	ours := !folders || p.parent.parent != nil && p.parent.parent.kind == rootKind
+	return !ours || h.Uid == 0 || h.Uid == a.Uid
 }
 
 // Unlink is unlink(2).

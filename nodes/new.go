@@ -45,8 +45,8 @@ func (c *Ctl) createIn(k *Kind, path string, command Command, by Caller) error {
 		return err
 	}
 	o := Owner{Uid: by.Uid, Gid: by.Gid, Mode: uint32(mode) & 07777}
-	if i := strings.LastIndexByte(path, '/'); i >= 0 && by.Uid != 0 {
-		// The kernel checks the directory a name is made in, and here it does not know of it.
+	if _, ok := k.Class.(Folders); ok && strings.Contains(path, "/") && by.Uid != 0 {
+		// The kernel checks a directory that somebody made when a name is made in it, and here it does not know of it.
 		return fmt.Errorf("%w: only root makes objects in directories this way", syscall.EPERM)
 	}
 	if len(path) > 255 {

@@ -42,6 +42,9 @@ type Controller interface {
 	Control(path string, a Attr, name string) (Control, bool)
 }
 
+// A Namer has objects that several names lead to, and tells the one they are listed by.
+type Namer interface{ Name(path string) string }
+
 // A Settler has settings: commands that bring about the present state of an object, and those that change it.
 type Settler interface {
 	Settings(path string) ([]Command, error)
@@ -86,6 +89,9 @@ func (c *Ctl) find(p string) (place, error) {
 func (c *Ctl) findIn(k *Kind, p string) (place, error) {
 	for object, file := p, ""; ; {
 		a, err := k.Class.Stat(object)
+		if namer, ok := k.Class.(Namer); ok && err == nil {
+			object = namer.Name(object)
+		}
 		switch {
 		case err == nil && file == "":
 			return place{kind: k, object: object, attr: a}, nil

@@ -57,18 +57,20 @@ func (e *Env) File(face Face, end backends.Endpoint, flags int, by Caller) *File
 	return f
 }
 
-// Users are the facts of who has an endpoint open through the mount, and how many of their requests wait.
-func (e *Env) Users(w backends.Waiter) []Fact {
+// Users are the facts of who has an object open through the mount, by its endpoints, and how many of their requests wait.
+func (e *Env) Users(ends ...backends.Waiter) []Fact {
 	e.mu.Lock()
 	parked := e.parked
 	var readers, writers []string
-	for _, u := range e.users[w] {
-		name := fmt.Sprintf("%d:%s", u.by.Pid, comm(u.by.Pid))
-		if u.flags&accessMode != writeOnly {
-			readers = append(readers, name)
-		}
-		if writes(u.flags) {
-			writers = append(writers, name)
+	for _, w := range ends {
+		for _, u := range e.users[w] {
+			name := fmt.Sprintf("%d:%s", u.by.Pid, comm(u.by.Pid))
+			if u.flags&accessMode != writeOnly {
+				readers = append(readers, name)
+			}
+			if writes(u.flags) {
+				writers = append(writers, name)
+			}
 		}
 	}
 	e.mu.Unlock()
@@ -77,8 +79,12 @@ func (e *Env) Users(w backends.Waiter) []Fact {
 		{"reader_pids", list(readers)}, {"writer_pids", list(writers)},
 	}
 	if parked != nil {
-		r, w := parked(w)
-		facts = append(facts, Fact{"parked_readers", r}, Fact{"parked_writers", w})
+		allReaders, allWriters := 0, 0
+		for _, end := range ends {
+			r, w := parked(end)
+			allReaders, allWriters = allReaders+r, allWriters+w
+		}
+		facts = append(facts, Fact{"parked_readers", allReaders}, Fact{"parked_writers", allWriters})
 	}
 	return facts
 }

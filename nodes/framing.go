@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -20,6 +21,29 @@ func (readsOnly) cannotWrite() {}
 
 // Put refuses.
 func (readsOnly) Put(backends.Endpoint, []byte) (int, error) { return 0, syscall.EBADF }
+
+// A namedFace is a face and the name of its control file.
+type namedFace struct {
+	name string
+	make func() Face
+}
+
+// queueFaces are the faces that all queues of messages have. keys are what their records tell.
+func queueFaces(keys ...string) []namedFace {
+	return []namedFace{
+		{"next", func() Face { return &Once{} }},
+		{"drain", func() Face { return Drain{} }},
+		{"lines", func() Face { return NewLines() }},
+		{"records", func() Face { return NewRecords(keys...) }},
+	}
+}
+
+// patientFace is the face next@TIME; false if the name is another or the time is none.
+func patientFace(name string) (func() Face, bool) {
+	wait, ok := strings.CutPrefix(name, "next@")
+	d, err := time.ParseDuration(wait)
+	return func() Face { return &Once{patience: d} }, ok && err == nil && d > 0
+}
 
 // Once is the face of one message: a read of it, and then the end. A patient one waits only so long.
 type Once struct {

@@ -101,19 +101,24 @@ func (q *Queues) open(path string, flags int, by Caller, face Face) (Open, error
 	if err != nil {
 		return nil, err
 	}
-	return q.env.File(&queueFace{Face: face, path: path, ends: one.Ends()}, one, flags, by), nil
+	tooLong := func() string {
+		return fmt.Sprintf("the message is longer than the queue's msgsize, %d: send less, or make the queue anew with a larger one"+
+			" (echo 'queues/NAME msgsize=N' > ctl/new)", one.Unit())
+	}
+	return q.env.File(&queueFace{Face: face, path: "queues/" + path, ends: one.Ends(), tooLong: tooLong}, one, flags, by), nil
 }
 
 // queueFace is any face of a queue: it ends when the queue's readers were ended, and explains what the queue refuses.
 type queueFace struct {
 	Face
-	path string
-	ends int64
+	path    string // of the queue, from the root of the tree
+	ends    int64
+	tooLong func() string // what to do about a message that is
 }
 
 // Next is that of the face, or once the end.
 func (f *queueFace) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
-	if now := end.(*backends.Queue).Ends(); now != f.ends {
+	if now := end.(interface{ Ends() int64 }).Ends(); now != f.ends {
 		f.ends = now
 		return nil, io.EOF
 	}
@@ -124,9 +129,10 @@ func (f *queueFace) Next(end backends.Endpoint, buf []byte, size int) ([]byte, e
 func (f *queueFace) Put(end backends.Endpoint, p []byte) (int, error) {
 	n, err := f.Face.Put(end, p)
 	if err == syscall.EMSGSIZE {
-		return n, &Error{Op: "write", Path: "queues/" + f.path, Errno: syscall.EMSGSIZE,
-			Advice: fmt.Sprintf("the message is longer than the queue's msgsize, %d: send less, or make the queue anew with a larger one"+
-				" (echo 'queues/NAME msgsize=N' > ctl/new)", end.Unit())}
+		return n, &Error{Op: "write", Path: f.path, Errno: syscall.EMSGSIZE, Advice: f.tooLong()}
+	}
+	if known, ok := err.(*Error); ok {
+		known.Path = f.path // the face does not know it
 	}
 	return n, err
 }
@@ -155,14 +161,11 @@ func (f *queueFace) whole() bool {
 // Controls is Controller.Controls. There is no peek: the kernel has no way to look at a message without taking it, and one that was
 // taken to be looked at could not be put back in its place.
 func (q *Queues) Controls(path string, a Attr) []Control {
-	return []Control{
-		q.face(path, a, "next", func() Face { return &Once{} }),
-		q.face(path, a, "drain", func() Face { return Drain{} }),
-		q.face(path, a, "lines", func() Face { return NewLines() }),
-		q.face(path, a, "records", func() Face { return NewRecords("prio") }),
-		q.lease(path, a),
-		{Name: "prio", Dir: true},
+	var list []Control
+	for _, f := range queueFaces("prio") {
+		list = append(list, q.face(path, a, f.name, f.make))
 	}
+	return append(list, q.lease(path, a), Control{Name: "prio", Dir: true})
 }
 
 // Control is Controller.Control: prio/N, next@TIME.
@@ -174,14 +177,8 @@ func (q *Queues) Control(path string, a Attr, name string) (Control, bool) {
 		}
 		return q.face(path, a, name, func() Face { return &Plain{backends.Meta{Prio: uint32(n)}} }), true
 	}
-	if wait, ok := strings.CutPrefix(name, "next@"); ok {
-		d, err := time.ParseDuration(wait)
-		if err != nil || d <= 0 {
-			return Control{}, false
-		}
-		return q.face(path, a, name, func() Face { return &Once{patience: d} }), true
-	}
-	return Control{}, false
+	f, ok := patientFace(name)
+	return q.face(path, a, name, f), ok
 }
 
 // face is a control file that is another face of the queue, for those who may use the queue.
@@ -249,7 +246,7 @@ func (q *Queues) Do(path string, c Command, _ Caller) error {
 	return fmt.Errorf("unknown command %s; a queue knows set, eof, drain, resize, lease", c.Verb)
 }
 
-func drain(one *backends.Queue) error {
+func drain(one backends.Endpoint) error {
 	buf := make([]byte, one.Unit())
 	for {
 		if _, _, err := one.TryRead(buf); err == backends.ErrWouldBlock {

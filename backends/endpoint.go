@@ -31,6 +31,7 @@ var (
 type Meta struct {
 	Prio uint32 // POSIX queues: 0 to 32767, higher is received first (mq_overview(7))
 	From string // datagrams: the address of the peer, who sent it or is to get it
+	Type int    // System V queues: at least 1 (msgop(2)); to send with 0 leaves it to the endpoint
 }
 
 // A Port moves bytes in or out of an open object and never blocks. It is safe for concurrent use.

@@ -22,7 +22,7 @@ func Limits(q *Queues, shm *Dir) []Limit {
 		{"fs.mqueue.queues_max", queueCount(q), sysctlOr("fs/mqueue/queues_max"), "sysctl fs.mqueue.queues_max=512"},
 		{"fs.mqueue.msg_max", -1, sysctlOr("fs/mqueue/msg_max"), "sysctl fs.mqueue.msg_max=1000 (for users; root may pass it)"},
 		{"fs.mqueue.msgsize_max", -1, sysctlOr("fs/mqueue/msgsize_max"), "sysctl fs.mqueue.msgsize_max=65536 (for users; root may pass it)"},
-		{"kernel.msgmni", -1, sysctlOr("kernel/msgmni"), "sysctl kernel.msgmni=32000"},
+		{"kernel.msgmni", msqCount(), sysctlOr("kernel/msgmni"), "sysctl kernel.msgmni=32000"},
 		{"kernel.msgmax", -1, sysctlOr("kernel/msgmax"), "sysctl kernel.msgmax=65536"},
 		{"kernel.msgmnb", -1, sysctlOr("kernel/msgmnb"), "sysctl kernel.msgmnb=65536"},
 	}
@@ -81,6 +81,14 @@ func queueCount(q *Queues) int64 {
 		return -1
 	}
 	return int64(len(list))
+}
+
+func msqCount() int64 {
+	info, _, err := msgLimits()
+	if err != nil {
+		return -1
+	}
+	return int64(info.msgpool)
 }
 
 func rlimit(what int) int64 {

@@ -43,6 +43,7 @@ func (t *Tree) openKinds(c Config) error {
 		{Name: "shm", Class: nodes.NewShm(shm)},
 		{Name: "fifos", Class: nodes.NewFifos(fifos)},
 		{Name: "sockets", Class: sockets},
+		{Name: "sysv", Class: nodes.NewSysV(t.env, backends.NewSysV(t.env.Poll))},
 	}
 	global := []nodes.Control{
 		nodes.TextControl("status", rendered(t.status, func(f []nodes.Fact) (string, error) { return nodes.Render(f), nil })),

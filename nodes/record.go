@@ -30,6 +30,14 @@ var recordFields = map[string]struct {
 			return err == nil
 		},
 	},
+	"type": {
+		func(b []byte, m *backends.Meta) []byte { return strconv.AppendInt(b, int64(m.Type), 10) },
+		func(m *backends.Meta, value string) bool {
+			n, err := strconv.Atoi(value)
+			m.Type = n
+			return err == nil && n > 0
+		},
+	},
 	"from": {
 		func(b []byte, m *backends.Meta) []byte { return append(b, m.From...) },
 		func(m *backends.Meta, value string) bool { m.From = value; return value != "" },

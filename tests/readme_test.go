@@ -102,7 +102,7 @@ func TestPages(t *testing.T) {
 				if shell == "" {
 					shell = "sh"
 				}
-				for _, tool := range []string{"bash", "cc", "python3"} {
+				for _, tool := range []string{"bash", "cc", "perl", "python3"} {
 					_, missing := exec.LookPath(tool)
 					if missing != nil && regexp.MustCompile(`\b`+tool+`\b`).MatchString(shell+" "+strings.Join(b.lines, "\n")) {
 						t.Skipf("there is no %s here", tool)

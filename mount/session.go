@@ -203,7 +203,7 @@ func (s *Session) handleInTime(req, out []byte) bool {
 	return decided.CompareAndSwap(false, true)
 }
 
-// hot tells requests that never take long.
+// hot tells requests that never take long, or that nothing may overtake.
 func (s *Session) hot(req []byte) bool {
 	switch as[fuse.InHeader](req).Opcode {
 	case opRead:
@@ -212,6 +212,8 @@ func (s *Session) hot(req []byte) bool {
 		return s.file(as[fuse.WriteIn](req).Fh) != nil
 	case opLookup, opForget, opBatchForget, opGetattr, opPoll, opInterrupt:
 		return true
+	case opInit:
+		return true // what it settles all others build on
 	}
 	return false
 }

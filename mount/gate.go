@@ -122,7 +122,7 @@ func (g *gate) attempt(p *parked, buf []byte) bool {
 		return true
 	}
 	if p.line == &g.readers {
-		n, err := p.file.file.Read(buf[headerSize:], p.size, p.off)
+		n, err := g.read(p.file, buf[headerSize:], p.size, p.off)
 		if err == backends.ErrWouldBlock {
 			return false
 		}
@@ -140,6 +140,24 @@ func (g *gate) attempt(p *parked, buf []byte) bool {
 	g.s.tree.Note(err)
 	g.s.answerWrite(buf, p.unique, p.done, err)
 	return true
+}
+
+// read reads for one request. If the file gives as much as there is, and others wait to write more than there was room for, they go on
+// as room is made, so that the answer gets that too: else a queue of ten messages would take a request for every ten
+// (TestLinesInOneRead). It does not take from readers who wait behind. The caller holds g.mu.
+func (g *gate) read(o *openFile, buf []byte, size int, off int64) (int, error) {
+	n, err := o.file.Read(buf, size, off)
+	for err == nil && n > 0 && g.writers.Len() > 0 && g.readers.Len() <= 1 {
+		spare := g.s.buffer()
+		g.serveLine(&g.writers, *spare)
+		g.s.recycle(spare)
+		more := o.file.More(buf, size, n)
+		if more == n {
+			break
+		}
+		n = more
+	}
+	return n, err
 }
 
 // park puts a request at the end of a line, or refuses it if its user has too many waiting. The caller holds g.mu and arms the gate.

@@ -34,8 +34,7 @@ func newKernel(t testing.TB) *kernel {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// An answer that does not come is a failure.
-	if err := unix.SetsockoptTimeval(pair[1], unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 10}); err != nil {
+	if err := unix.SetNonblock(pair[1], true); err != nil {
 		t.Fatal(err)
 	}
 	tree, err := fs.New(fs.Config{StateDir: t.TempDir(), ShmDir: t.TempDir(), MaxMsg: 10, MsgSize: 128})
@@ -68,25 +67,35 @@ func request(h *fuse.InHeader, op uint32, node uint64, body []byte, more ...byte
 
 // ask has the session handle a request and returns its answer's errno and body.
 func (k *kernel) ask(req []byte) (syscall.Errno, []byte) {
+	return k.answer(k.send(req))
+}
+
+// send has the session handle a request, which it may park, and returns the request's number.
+func (k *kernel) send(req []byte) uint64 {
 	k.unique += 2
 	as[fuse.InHeader](req).Unique = k.unique
 	k.s.handle(req, k.out)
+	return k.unique
+}
+
+// answer takes the next answer, which must be that to a request.
+func (k *kernel) answer(unique uint64) (syscall.Errno, []byte) {
 	n, h := k.take()
 	for h.Unique == 0 && h.Status == notifyPoll {
 		k.woken++
 		n, h = k.take()
 	}
-	if h.Unique != k.unique || int(h.Length) != n {
-		k.t.Fatalf("answer %+v of %d bytes to request %d", h, n, k.unique)
+	if h.Unique != unique || int(h.Length) != n {
+		k.t.Fatalf("answer %+v of %d bytes to request %d", h, n, unique)
 	}
 	return syscall.Errno(-h.Status), k.got[headerSize:n]
 }
 
-// take takes what the session wrote.
+// take takes what the session wrote. What needs no event from outside is answered by the time its request was handled.
 func (k *kernel) take() (int, *fuse.OutHeader) {
 	n, err := unix.Read(k.dev, k.got)
 	if err != nil {
-		k.t.Fatal(err)
+		k.t.Fatalf("no answer: %v", err)
 	}
 	return n, as[fuse.OutHeader](k.got)
 }
@@ -102,9 +111,12 @@ func (k *kernel) lookup(dir uint64, name string) uint64 {
 	return as[fuse.EntryOut](answer).NodeId
 }
 
+// queueName is of this process alone: the queues are those of the system.
+func queueName() string { return fmt.Sprintf("ipcfs-test-%d", os.Getpid()) }
+
 // queue makes a queue and returns its node.
 func (k *kernel) queue() uint64 {
-	name := fmt.Sprintf("ipcfs-alloc-%d", os.Getpid())
+	name := queueName()
 	dir := k.lookup(fuse.FUSE_ROOT_ID, "queues")
 	create := fuse.MknodIn{Mode: syscall.S_IFREG | 0600}
 	if errno, _ := k.ask(request(&create.InHeader, opMknod, dir, bytesOf(&create), append([]byte(name), 0)...)); errno != 0 {

@@ -17,7 +17,7 @@ func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
 	defer g.mu.Unlock()
 	size, off := min(int(in.Size), maxWrite), int64(in.Offset)
 	if g.readers.Len() == 0 || o.file.InHand(off) {
-		n, err := o.file.Read(out[headerSize:], size, off)
+		n, err := g.read(o, out[headerSize:], size, off)
 		if err != backends.ErrWouldBlock {
 			s.answer(out, in.Unique, n, err)
 			g.moved(backends.Out, out)
@@ -70,9 +70,13 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 		errno = g.park(p, &g.writers)
 	}
 	if errno != 0 {
-		s.answer(out, in.Unique, 0, errno)
+		s.answerWrite(out, in.Unique, done, errno)
 	}
-	g.arm()
+	if done > 0 {
+		g.serve(out) // readers who wait get what was sent, and make room for the rest
+	} else {
+		g.arm()
+	}
 }
 
 // answer sends the answer to a request: n bytes that stand in out behind the header, or an error.

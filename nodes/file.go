@@ -50,6 +50,11 @@ type Finisher interface {
 	Finish(end backends.Endpoint) error
 }
 
+// A Batcher is a face of which one read gives as many units as there are and fit. Room is what the next one may take, in bytes.
+type Batcher interface {
+	Room(end backends.Endpoint) int
+}
+
 // A Patient face waits only for so long: a read that still waits then ends with ETIMEDOUT.
 type Patient interface{ Patience() time.Duration }
 
@@ -123,6 +128,29 @@ func (f *File) Read(buf []byte, size int, off int64) (int, error) {
 		copy(buf, unit[:n])
 	}
 	return n, nil
+}
+
+// More is called after a Read that gave n bytes of size in buf: it adds what has come since to the same answer, if the face gives many
+// units at once, and returns how many bytes there are now.
+func (f *File) More(buf []byte, size, n int) int {
+	many, ok := f.face.(Batcher)
+	if !ok {
+		return n
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if room := many.Room(f.end); room == 0 || size-n < room {
+		return n
+	}
+	units, err := f.face.Next(f.end, buf[n:size], size-n)
+	if err != nil {
+		return n // the next read will get it, if it lasts
+	}
+	if f.how != InOrder {
+		f.hand = append(f.hand, units...)
+	}
+	f.next += int64(len(units))
+	return n + len(units)
 }
 
 // Write sends p.

@@ -152,6 +152,9 @@ func (l *Lines) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error
 	return buf[:n], nil
 }
 
+// Room is Batcher.Room.
+func (*Lines) Room(end backends.Endpoint) int { return end.Unit() + 1 }
+
 // Finish sends a last line that has no end.
 func (l *Lines) Finish(end backends.Endpoint) error {
 	if len(l.pending) == 0 {

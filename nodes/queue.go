@@ -145,6 +145,14 @@ func (f *queueFace) Finish(end backends.Endpoint) error {
 	return nil
 }
 
+// Room is Batcher.Room; 0: it is none.
+func (f *queueFace) Room(end backends.Endpoint) int {
+	if many, ok := f.Face.(Batcher); ok {
+		return many.Room(end)
+	}
+	return 0
+}
+
 // Patience is Patient.Patience.
 func (f *queueFace) Patience() time.Duration {
 	if p, ok := f.Face.(Patient); ok {

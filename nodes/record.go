@@ -137,6 +137,9 @@ func (r *Records) Next(end backends.Endpoint, buf []byte, size int) ([]byte, err
 	return buf[:n], nil
 }
 
+// Room is Batcher.Room.
+func (*Records) Room(end backends.Endpoint) int { return maxRecordHeader + end.Unit() + 1 }
+
 // Finish refuses a record that has no end; it was not sent.
 func (r *Records) Finish(backends.Endpoint) error {
 	if len(r.pending) > 0 {

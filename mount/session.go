@@ -48,6 +48,7 @@ type Session struct {
 
 	waiting     waiting
 	requests    atomic.Int64
+	unawaited   atomic.Int64           // of those
 	passthrough atomic.Pointer[string] // why not; "" if the kernel carries shared memory
 
 	mu    sync.RWMutex
@@ -174,7 +175,11 @@ func (s *Session) serveUntilLong(in, out []byte) (over bool) {
 			return true
 		}
 		count := s.requests.Add(1)
-		if req := in[:n]; s.hot(req) {
+		req := in[:n]
+		if unawaited(req) {
+			s.unawaited.Add(1)
+		}
+		if s.hot(req) {
 			s.handle(req, out)
 		} else if !s.handleInTime(req, out) {
 			return false
@@ -214,6 +219,15 @@ func (s *Session) hot(req []byte) bool {
 		return true
 	case opInit:
 		return true // what it settles all others build on
+	}
+	return false
+}
+
+// unawaited tells requests whose sender goes on without the answer, if there is one at all.
+func unawaited(req []byte) bool {
+	switch as[fuse.InHeader](req).Opcode {
+	case opRelease, opReleasedir, opForget, opBatchForget, opInterrupt:
+		return true
 	}
 	return false
 }
@@ -305,6 +319,7 @@ func (s *Session) Facts() []nodes.Fact {
 	}
 	return append(facts,
 		nodes.Fact{Key: "requests", Value: nodes.Count(s.requests.Load())},
+		nodes.Fact{Key: "requests_unawaited", Value: nodes.Count(s.unawaited.Load())},
 		nodes.Fact{Key: "parked", Value: s.waiting.count()},
 		nodes.Fact{Key: "threads", Value: threads()})
 }

@@ -16,6 +16,7 @@ const (
 	opWrite       = 16
 	opRelease     = 18
 	opInit        = 26
+	opReleasedir  = 29
 	opInterrupt   = 36
 	opPoll        = 40
 	opBatchForget = 42

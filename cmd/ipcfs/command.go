@@ -49,6 +49,15 @@ func commands() []command {
 				"as it should be, else 1.\n",
 			flags: demoCommand,
 		}, {
+			name:  "bench",
+			args:  "[FLAG...] [MOUNTPOINT]",
+			short: "measure the tree beside the kernel's own calls",
+			long: "Measures each way into a tree, the private one that it mounts or the one at\n" +
+				"MOUNTPOINT, beside the native interface to the same kind of object. They take\n" +
+				"turns, and what counts is the median; it takes about 20 seconds. All runs on one\n" +
+				"processor, as wake-ups across processors can take longer than all the rest.\n",
+			flags: benchCommand,
+		}, {
 			name:  "version",
 			short: "print the version",
 			flags: versionCommand,
@@ -59,6 +68,7 @@ func commands() []command {
 			flags: helpCommand,
 		},
 		{name: "_init", flags: initCommand},
+		{name: "_bench", flags: benchProcess},
 		{name: "_demo", flags: demoStepsCommand},
 		{name: "_pid", flags: pidCommand},
 	}

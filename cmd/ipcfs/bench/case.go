@@ -1,0 +1,125 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// testCase is one way into the tree: an operation on an object of a class, natively by one kind of end and mounted by another.
+type testCase struct {
+	name            string
+	class           string // "queues", …
+	op              string // see peer.go
+	native, mounted string // kinds of ends, see end.go
+	size            int    // of a message, in bytes
+	floor           bool   // it can be no faster than any FUSE daemon
+	target          Target
+}
+
+// cases is the table of what is measured.
+var cases = []testCase{
+	{name: "queue 64 B", class: "queues", op: "solo", native: "mq", mounted: "file", size: 64, floor: true, target: Target{1.3, "floor"}},
+	{name: "queue 8 KiB", class: "queues", op: "solo", native: "mq", mounted: "file", size: 8 << 10, floor: true, target: Target{1.3, "floor"}},
+	{name: "queue ping 64 B", class: "queues", op: "ping", native: "mq", mounted: "file", size: 64},
+	{name: "queue lines 64 B", class: "queues", op: "send", native: "mq", mounted: "lines", size: 64, target: Target{2, "native"}},
+	{name: "echo > queue", class: "queues", op: "echo", native: "mq", mounted: "file", size: 6},
+	{name: "fifo ping 64 B", class: "fifos", op: "ping", native: "file", mounted: "file", size: 64, target: same},
+	{name: "fifo ping 64 KiB", class: "fifos", op: "ping", native: "file", mounted: "file", size: 64 << 10, target: same},
+	{name: "socket ping 64 B", class: "sockets", op: "ping", native: "unix", mounted: "unix", size: 64, target: same},
+	{name: "shm 4 KiB", class: "shm", op: "solo", native: "at", mounted: "at", size: 4 << 10},
+	{name: "shm 64 KiB", class: "shm", op: "solo", native: "at", mounted: "at", size: 64 << 10, target: Target{1 / 0.9, "native"}},
+	{name: "shm mmap 64 KiB", class: "shm", op: "solo", native: "map", mounted: "map", size: 64 << 10, target: same},
+}
+
+// same is for what the kernel carries, within what two medians of the same thing may differ.
+var same = Target{1.1, "native"}
+
+// peers are the processes of a side: ends of a kind at path.
+func (c testCase) peers(kind, path string) func(count int) [][]string {
+	peer := func(op string, count int) []string {
+		return []string{"peer", op, kind, path, strconv.Itoa(c.size), strconv.Itoa(count)}
+	}
+	return func(count int) [][]string {
+		all := [][]string{peer(c.op, count)}
+		if other, ok := opposite[c.op]; ok {
+			all = append(all, peer(other, count))
+		}
+		return all
+	}
+}
+
+// opposite is what the process at the other end does.
+var opposite = map[string]string{"ping": "pong", "send": "take"}
+
+func (c testCase) floorPeers(dir string) func(count int) [][]string {
+	return func(count int) [][]string {
+		return [][]string{{"floor", dir, strconv.Itoa(c.size), strconv.Itoa(count)}}
+	}
+}
+
+// back is the path of the object that answers come over, where an object has one direction.
+func back(path string) string { return path + ".back" }
+
+// objects makes what a case needs, and returns where each side finds it and how it is removed.
+func (b *bench) objects(c testCase) (native, mounted string, remove func(), err error) {
+	name := "ipcfs-bench-" + strconv.Itoa(os.Getpid())
+	native, mounted = b.dir+"/"+c.class, b.Tree+"/"+c.class+"/"+name
+	var undo []func() error
+	remove = func() {
+		for _, f := range undo {
+			_ = f() // a socket may not have come into being
+		}
+	}
+	object := func(f func() error, un func() error) {
+		if err == nil {
+			err = f()
+			undo = append(undo, un)
+		}
+	}
+	unlink := func(path string) func() error { return func() error { return os.Remove(path) } }
+	switch c.class {
+	case "queues":
+		native = name + ".native"
+		for _, suffix := range []string{"", back("")} {
+			object(func() error { return mqCreate(native+suffix, queueLength, c.size) }, func() error { return mqUnlink(native + suffix) })
+			object(func() error { return b.newQueue(name+suffix, c.size) }, unlink(mounted+suffix))
+		}
+	case "fifos":
+		for _, path := range []string{native, back(native), mounted, back(mounted)} {
+			object(func() error { return unix.Mkfifo(path, 0600) }, unlink(path))
+		}
+	case "shm":
+		native = "/dev/shm/" + name + ".native"
+		for _, path := range []string{native, mounted} {
+			object(func() error { return os.WriteFile(path, zeros(memorySize), 0600) }, unlink(path))
+		}
+	case "sockets":
+		for _, path := range []string{native, mounted} {
+			object(func() error { return nil }, unlink(path))
+		}
+	}
+	if err != nil {
+		remove()
+	}
+	if c.mounted == "lines" {
+		mounted = b.Tree + "/ctl/queues/" + name + "/lines"
+	}
+	return native, mounted, remove, err
+}
+
+// queueLength is maxmsg of a queue, on both sides. It is the kernel's default.
+const queueLength = 10
+
+// newQueue makes a queue in the tree.
+func (b *bench) newQueue(name string, msgsize int) error {
+	f, err := os.OpenFile(b.Tree+"/ctl/new", os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(f, "queues/%s maxmsg=%d msgsize=%d mode=0600\n", name, queueLength, msgsize)
+	return errors.Join(err, f.Close())
+}

@@ -1,0 +1,122 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+
+	"golang.org/x/sys/unix"
+)
+
+// An end is one end of an object as a program has it open. put and get move one message of len(p) bytes and wait until they have.
+type end interface {
+	put(p []byte) error
+	get(p []byte) error
+}
+
+// open opens the object at path for O_RDONLY, O_WRONLY or O_RDWR. The kinds are
+//
+//	mq     a message queue, through mq_overview(7)
+//	file   anything that read(2) and write(2) move a message of
+//	lines  a file of lines; many move at once
+//	at     a file of addressed bytes: pread(2), pwrite(2)
+//	map    a file that is mapped: a copy to it, and from it
+//	unix   a stream socket, unix(7); who opens it for O_RDONLY listens
+func open(kind, path string, flags int) (end, error) {
+	switch kind {
+	case "mq":
+		fd, err := mqOpen(path, flags)
+		return mqEnd(fd), err
+	case "unix":
+		fd, err := openSocket(path, flags == unix.O_RDONLY)
+		return fileEnd(fd), err
+	}
+	fd, err := unix.Open(path, flags|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	switch kind {
+	case "at":
+		return atEnd(fd), nil
+	case "map":
+		m, err := unix.Mmap(fd, 0, memorySize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+		return mapEnd(m), err
+	}
+	return fileEnd(fd), nil
+}
+
+// memorySize is the size of a shared memory object.
+const memorySize = 1 << 20
+
+func openSocket(path string, listen bool) (int, error) {
+	s, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	at := &unix.SockaddrUnix{Name: path}
+	if !listen {
+		return s, unix.Connect(s, at)
+	}
+	_ = unix.Unlink(path) // of the run before
+	if err := unix.Bind(s, at); err != nil {
+		return -1, err
+	}
+	if err := unix.Listen(s, 1); err != nil {
+		return -1, err
+	}
+	ready()
+	fd, _, err := unix.Accept(s)
+	return fd, err
+}
+
+type mqEnd int
+
+func (e mqEnd) put(p []byte) error { return mqSend(int(e), p) }
+func (e mqEnd) get(p []byte) error {
+	n, err := mqReceive(int(e), p)
+	return whole(n, len(p), err)
+}
+
+type fileEnd int
+
+func (e fileEnd) put(p []byte) error {
+	n, err := rawWrite(int(e), p)
+	return whole(n, len(p), err)
+}
+
+// get may get a message in pieces, as pipes and sockets have it.
+func (e fileEnd) get(p []byte) error {
+	for len(p) > 0 {
+		n, err := rawRead(int(e), p)
+		if err != nil || n == 0 {
+			return whole(n, len(p), err)
+		}
+		p = p[n:]
+	}
+	return nil
+}
+
+type atEnd int
+
+func (e atEnd) put(p []byte) error {
+	n, err := unix.Pwrite(int(e), p, 0)
+	return whole(n, len(p), err)
+}
+
+func (e atEnd) get(p []byte) error {
+	n, err := unix.Pread(int(e), p, 0)
+	return whole(n, len(p), err)
+}
+
+type mapEnd []byte
+
+func (e mapEnd) put(p []byte) error { copy(e, p); return nil }
+func (e mapEnd) get(p []byte) error { copy(p, e); return nil }
+
+func whole(n, want int, err error) error {
+	if err == nil && n != want {
+		err = fmt.Errorf("%d of %d bytes: %w", n, want, io.ErrUnexpectedEOF)
+	}
+	return err
+}
+
+func zeros(n int) []byte { return make([]byte, n) }

@@ -101,6 +101,10 @@ func (t *Tree) Close() error {
 	t.handles.all = map[uint64]*Handle{}
 	t.handles.mu.Unlock()
 	for _, h := range open {
+		if f, ok := h.open.(*nodes.File); ok {
+			// What its user left undone is done now, or what is kept of it in the state directory waits for the next daemon.
+			_ = f.Finish()
+		}
 		t.closeHandle(h)
 	}
 	var first error

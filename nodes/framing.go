@@ -70,11 +70,16 @@ type Drain struct{ readsOnly }
 
 // Next is one message, or the end.
 func (Drain) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
-	msg, err := Plain{}.Next(end, buf, size)
-	if err == backends.ErrWouldBlock {
-		err = io.EOF
+	for {
+		msg, err := Plain{}.Next(end, buf, size)
+		switch {
+		case err == backends.ErrWouldBlock:
+			return nil, io.EOF
+		case err == nil && len(msg) == 0:
+			continue // a message of no bytes is not the end
+		}
+		return msg, err
 	}
-	return msg, err
 }
 
 // splitter cuts bytes that were written into messages. What has no end yet waits for it.

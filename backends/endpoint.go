@@ -29,9 +29,12 @@ var (
 
 // Meta is what a message carries beside its bytes.
 type Meta struct {
-	Prio uint32 // POSIX queues: 0 to 32767, higher is received first (mq_overview(7))
-	From string // datagrams: the address of the peer, who sent it or is to get it
-	Type int    // System V queues: at least 1 (msgop(2)); to send with 0 leaves it to the endpoint
+	Prio  uint32 // POSIX queues: 0 to 32767, higher is received first (mq_overview(7))
+	From  string // datagrams: the address of the peer, who sent it or is to get it
+	Type  int    // System V queues: at least 1 (msgop(2)); to send with 0 leaves it to the endpoint
+	Seq   uint64 // topics: the message's number, from 1
+	Lost  uint64 // topics: how many messages its reader missed just before it
+	Topic string // all topics of a directory: where it was published
 }
 
 // A Port moves bytes in or out of an open object and never blocks. It is safe for concurrent use.
@@ -43,6 +46,12 @@ type Port interface {
 	TryWrite(p []byte, m Meta) (int, error)
 	// Unit is the largest message in bytes, or 0 for a stream.
 	Unit() int
+}
+
+// A Lender is a Port whose messages lie in memory that nobody changes, so that they need not be copied to be kept.
+type Lender interface {
+	// TryLend is TryRead without the copy. A message longer than most bytes is EMSGSIZE, and stays to be read.
+	TryLend(most int) ([]byte, Meta, error)
 }
 
 // A Waiter tells when an object becomes ready.

@@ -93,12 +93,6 @@ type Reporter interface {
 	Report(path string) ([]Fact, error)
 }
 
-// Caller is the process that asks.
-type Caller struct {
-	Uid, Gid uint32
-	Pid      int
-}
-
 // Open is what an Opener gives: a *File, whose reads and writes may wait, or Bytes.
 type Open interface {
 	Stat() (Attr, error)

@@ -1,9 +1,6 @@
 package nodes
 
 import (
-	"fmt"
-	"os"
-	"strings"
 	"sync"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -17,6 +14,7 @@ type Env struct {
 	mu     sync.Mutex
 	parked func(backends.Waiter) (readers, writers int)
 	users  map[backends.Waiter]map[*File]user
+	allow  map[uint32]*allowance // by user
 }
 
 // user is who has a file open.
@@ -27,7 +25,7 @@ type user struct {
 
 // NewEnv makes an Env.
 func NewEnv(p *backends.Poller) *Env {
-	return &Env{Poll: p, Notes: NewNotes(), users: map[backends.Waiter]map[*File]user{}}
+	return &Env{Poll: p, Notes: NewNotes(), users: map[backends.Waiter]map[*File]user{}, allow: map[uint32]*allowance{}}
 }
 
 // CountParked tells Env who counts the requests that wait for an endpoint.
@@ -54,6 +52,10 @@ func (e *Env) File(face Face, end backends.Endpoint, flags int, by Caller) *File
 		e.users[end] = map[*File]user{}
 	}
 	e.users[end][f] = user{by, flags}
+	if e.allow[by.Uid] == nil {
+		e.allow[by.Uid] = &allowance{lent: map[*byte]int{}}
+	}
+	f.pays = e.allow[by.Uid]
 	return f
 }
 
@@ -64,12 +66,11 @@ func (e *Env) Users(ends ...backends.Waiter) []Fact {
 	var readers, writers []string
 	for _, w := range ends {
 		for _, u := range e.users[w] {
-			name := fmt.Sprintf("%d:%s", u.by.Pid, comm(u.by.Pid))
 			if u.flags&accessMode != writeOnly {
-				readers = append(readers, name)
+				readers = append(readers, u.by.name())
 			}
 			if writes(u.flags) {
-				writers = append(writers, name)
+				writers = append(writers, u.by.name())
 			}
 		}
 	}
@@ -78,22 +79,24 @@ func (e *Env) Users(ends ...backends.Waiter) []Fact {
 		{"readers", len(readers)}, {"writers", len(writers)},
 		{"reader_pids", list(readers)}, {"writer_pids", list(writers)},
 	}
-	if parked != nil {
-		allReaders, allWriters := 0, 0
-		for _, end := range ends {
-			r, w := parked(end)
-			allReaders, allWriters = allReaders+r, allWriters+w
-		}
-		facts = append(facts, Fact{"parked_readers", allReaders}, Fact{"parked_writers", allWriters})
+	if parked == nil {
+		return facts
 	}
-	return facts
+	waitRead, waitWrite := 0, 0
+	for _, w := range ends {
+		r, w := parked(w)
+		waitRead, waitWrite = waitRead+r, waitWrite+w
+	}
+	return append(facts, Fact{"parked_readers", waitRead}, Fact{"parked_writers", waitWrite})
 }
 
-// comm is the name of a process's command (proc(5), /proc/PID/comm), "?" if it is gone.
-func comm(pid int) string {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
-	if err != nil {
-		return "?"
+// Holders name the processes that have an endpoint open through the mount.
+func (e *Env) Holders(w backends.Waiter) List {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var names []string
+	for _, u := range e.users[w] {
+		names = append(names, u.by.name())
 	}
-	return strings.ReplaceAll(strings.TrimSpace(string(b)), " ", "_")
+	return list(names)
 }

@@ -2,7 +2,9 @@ package nodes
 
 import (
 	"io"
+	"math"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -16,8 +18,13 @@ type File struct {
 	end  backends.Endpoint
 	how  Reading
 
+	pays *allowance // for what it keeps in hand
+
 	mu     sync.Mutex
 	hand   []byte // the last unit
+	lent   bool   // hand is memory that others may hold too, and nobody changes
+	room   []byte // memory of its own for what is in hand
+	unsent int    // bytes the face keeps of what was written
 	base   int64  // the file offset of hand[0]
 	next   int64  // where the next read is expected; all before it was read
 	closed func()
@@ -38,7 +45,7 @@ const (
 // A Face says which bytes one read or write of a file stands for. Its methods are called by one goroutine at a time.
 type Face interface {
 	// Next takes the next unit of bytes into buf, which may be longer than the size bytes the reader asked for: what is beyond them
-	// is kept for the reader. It may return other memory than buf, which is not used after the next call. io.EOF is the end.
+	// is kept for the reader. It may return other memory than buf, which nobody changes from then on. io.EOF is the end.
 	Next(end backends.Endpoint, buf []byte, size int) ([]byte, error)
 	// Put sends what one write brought, or as much of it as there is room for if the face does not keep writes whole.
 	Put(end backends.Endpoint, p []byte) (int, error)
@@ -110,6 +117,9 @@ func (f *File) Read(buf []byte, size int, off int64) (int, error) {
 	if f.how == ReadText && off > 0 {
 		return 0, nil
 	}
+	if size < f.end.Unit() && f.pays.full() {
+		return 0, syscall.ENOBUFS // there may be a rest, which could not be kept
+	}
 	unit, err := f.face.Next(f.end, buf, size)
 	if err == io.EOF {
 		return 0, nil
@@ -119,14 +129,8 @@ func (f *File) Read(buf []byte, size int, off int64) (int, error) {
 	}
 	n := min(len(unit), size)
 	f.base, f.next = off, off+int64(n)
-	if f.how != InOrder || n < len(unit) {
-		f.hand = append(f.hand[:0], unit...)
-	} else {
-		f.hand = f.hand[:0]
-	}
-	if len(unit) > 0 && &unit[0] != &buf[0] {
-		copy(buf, unit[:n])
-	}
+	f.keep(unit, n, len(unit) > 0 && &unit[0] == &buf[0])
+	copy(buf, unit[:n])
 	return n, nil
 }
 
@@ -139,25 +143,82 @@ func (f *File) More(buf []byte, size, n int) int {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if room := many.Room(f.end); room == 0 || size-n < room {
+	if room := many.Room(f.end); room == 0 || size-n < room || f.lent {
 		return n
 	}
 	units, err := f.face.Next(f.end, buf[n:size], size-n)
 	if err != nil {
 		return n // the next read will get it, if it lasts
 	}
-	if f.how != InOrder {
-		f.hand = append(f.hand, units...)
+	if len(f.hand) > 0 {
+		had := cap(f.room)
+		f.room = append(f.hand, units...)
+		f.hand = f.room
+		f.pays.add(cap(f.room) - had)
 	}
 	f.next += int64(len(units))
 	return n + len(units)
+}
+
+// keep takes a unit in hand of which n bytes were read. What was read to its end is only kept for those who may seek in it, and if there
+// is no lack of memory.
+func (f *File) keep(unit []byte, n int, inBuf bool) {
+	f.letGo()
+	if n == len(unit) && (f.how == InOrder || f.pays.scarce()) {
+		return
+	}
+	if !inBuf && cap(unit) <= 2*len(unit) {
+		f.hand, f.lent = unit, true
+		f.pays.lend(unit)
+		return
+	}
+	had := cap(f.room)
+	f.room = append(f.room[:0], unit...)
+	f.hand = f.room
+	f.pays.add(cap(f.room) - had)
+}
+
+// maxRoom is how much memory a file keeps to be used again, in bytes.
+const maxRoom = 64 << 10
+
+func (f *File) letGo() {
+	if f.lent {
+		f.pays.giveBack(f.hand)
+	}
+	f.hand, f.lent = nil, false
+	if cap(f.room) > maxRoom {
+		f.pays.add(-cap(f.room))
+		f.room = nil
+	}
 }
 
 // Write sends p.
 func (f *File) Write(p []byte) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.face.Put(f.end, p)
+	k, keeps := f.face.(keeper)
+	if !keeps || k.keeps() < 0 {
+		return f.face.Put(f.end, p)
+	}
+	if f.pays.full() {
+		return 0, syscall.ENOBUFS
+	}
+	n, err := f.face.Put(f.end, p)
+	had := f.unsent
+	f.unsent = k.keeps()
+	f.pays.add(f.unsent - had)
+	return n, err
+}
+
+// Truncated tells the file that it was opened with O_TRUNC, and reports whether its face knows what to do about it.
+func (f *File) Truncated() bool {
+	t, ok := f.face.(Truncater)
+	if ok {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		t.Truncated()
+	}
+	return ok
 }
 
 // Finish does what the face has left to do before Close. While it answers ErrWouldBlock it is to be called again when the endpoint is
@@ -205,6 +266,14 @@ func (f *File) Stat() (Attr, error) { return f.end.Stat() }
 
 // Close gives up the object.
 func (f *File) Close() error {
+	f.mu.Lock()
+	f.letGo()
+	f.pays.add(-cap(f.room) - f.unsent)
+	f.room, f.unsent = nil, 0
+	f.mu.Unlock()
+	if c, ok := f.face.(Closer); ok {
+		c.Closed()
+	}
 	if f.closed != nil {
 		f.closed()
 	}
@@ -216,6 +285,10 @@ type Plain struct{ Meta backends.Meta }
 
 // Next receives one message, or from a stream what there is up to size.
 func (Plain) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
+	if lender, ok := end.(backends.Lender); ok {
+		msg, _, err := lender.TryLend(math.MaxInt)
+		return msg, err
+	}
 	unit := end.Unit()
 	switch {
 	case unit == 0:

@@ -115,6 +115,8 @@ func (s *splitter) Put(end backends.Endpoint, p []byte) (int, error) {
 	return len(p), nil
 }
 
+func (s *splitter) keeps() int { return cap(s.pending) }
+
 // Lines is the face of messages as lines. A write is cut at its newlines, which are not sent; a line without its end waits for it, or
 // for the file to be closed. A read gives as many whole lines as fit.
 type Lines struct{ splitter }
@@ -139,22 +141,33 @@ func (l *Lines) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error
 	if len(buf) < unit+1 {
 		buf = make([]byte, unit+1)
 	}
-	n := 0
-	for n == 0 || n+unit+1 <= size {
-		m, _, err := end.TryRead(buf[n : len(buf)-1])
-		if err != nil && n > 0 {
+	out := buf[:0]
+	for room := unit; room >= 0; room = size - len(out) - 1 {
+		msg, _, err := take(end, buf[len(out):len(buf)-1], room)
+		if err != nil && len(out) > 0 {
 			break
 		}
 		if err != nil {
 			return nil, err
 		}
-		n += m
-		if m == 0 || buf[n-1] != '\n' {
-			buf[n] = '\n'
-			n++
+		out = append(out, msg...)
+		if len(msg) == 0 || msg[len(msg)-1] != '\n' {
+			out = append(out, '\n')
 		}
 	}
-	return buf[:n], nil
+	return out, nil
+}
+
+// take receives a message of at most room bytes, into space if it has to lie somewhere. EMSGSIZE: it is longer, or may be.
+func take(end backends.Endpoint, space []byte, room int) ([]byte, backends.Meta, error) {
+	if lender, ok := end.(backends.Lender); ok {
+		return lender.TryLend(room)
+	}
+	if room < end.Unit() {
+		return nil, backends.Meta{}, syscall.EMSGSIZE
+	}
+	n, m, err := end.TryRead(space)
+	return space[:n], m, err
 }
 
 // Room is Batcher.Room.

@@ -105,12 +105,12 @@ func (q *Queues) open(path string, flags int, by Caller, face Face) (Open, error
 		return fmt.Sprintf("the message is longer than the queue's msgsize, %d: send less, or make the queue anew with a larger one"+
 			" (echo 'queues/NAME msgsize=N' > ctl/new)", one.Unit())
 	}
-	return q.env.File(&queueFace{Face: face, path: "queues/" + path, ends: one.Ends(), tooLong: tooLong}, one, flags, by), nil
+	return q.env.File(&queueFace{wrapped: wrapped{face}, path: "queues/" + path, ends: one.Ends(), tooLong: tooLong}, one, flags, by), nil
 }
 
 // queueFace is any face of a queue: it ends when the queue's readers were ended, and explains what the queue refuses.
 type queueFace struct {
-	Face
+	wrapped
 	path    string // of the queue, from the root of the tree
 	ends    int64
 	tooLong func() string // what to do about a message that is
@@ -135,35 +135,6 @@ func (f *queueFace) Put(end backends.Endpoint, p []byte) (int, error) {
 		known.Path = f.path // the face does not know it
 	}
 	return n, err
-}
-
-// Finish is Finisher.Finish.
-func (f *queueFace) Finish(end backends.Endpoint) error {
-	if last, ok := f.Face.(Finisher); ok {
-		return last.Finish(end)
-	}
-	return nil
-}
-
-// Room is Batcher.Room; 0: it is none.
-func (f *queueFace) Room(end backends.Endpoint) int {
-	if many, ok := f.Face.(Batcher); ok {
-		return many.Room(end)
-	}
-	return 0
-}
-
-// Patience is Patient.Patience.
-func (f *queueFace) Patience() time.Duration {
-	if p, ok := f.Face.(Patient); ok {
-		return p.Patience()
-	}
-	return 0
-}
-
-func (f *queueFace) whole() bool {
-	_, plain := f.Face.(*Plain)
-	return plain
 }
 
 // Controls is Controller.Controls. There is no peek: the kernel has no way to look at a message without taking it, and one that was

@@ -3,6 +3,7 @@ package nodes
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -17,7 +18,7 @@ type Records struct {
 }
 
 // recordFields are what a header can say beside len. show appends the value to b, which must not hold a blank; take reports whether
-// value is one.
+// value is one. What has no take, objects give to their messages themselves: in records that are written it means nothing.
 var recordFields = map[string]struct {
 	show func(b []byte, m *backends.Meta) []byte
 	take func(m *backends.Meta, value string) bool
@@ -42,6 +43,21 @@ var recordFields = map[string]struct {
 		func(b []byte, m *backends.Meta) []byte { return append(b, m.From...) },
 		func(m *backends.Meta, value string) bool { m.From = value; return value != "" },
 	},
+	"seq":   {show: func(b []byte, m *backends.Meta) []byte { return strconv.AppendUint(b, m.Seq, 10) }},
+	"lost":  {show: func(b []byte, m *backends.Meta) []byte { return strconv.AppendUint(b, m.Lost, 10) }},
+	"topic": {show: func(b []byte, m *backends.Meta) []byte { return appendWord(b, m.Topic) }},
+}
+
+// appendWord appends a name as one word that no shell and no line ends in: bytes that need care are %XX.
+func appendWord(b []byte, name string) []byte {
+	for i := range len(name) {
+		if c := name[i : i+1]; c != "%" && quote(c) == c {
+			b = append(b, c...)
+		} else {
+			b = fmt.Appendf(b, "%%%02X", c)
+		}
+	}
+	return b
 }
 
 // NewRecords makes a Records whose headers have these keys of recordFields, in this order, and then len. What is written may leave out
@@ -52,13 +68,20 @@ func NewRecords(keys ...string) *Records {
 	return r
 }
 
-// maxRecordHeader is the longest header line there is, in bytes.
-const maxRecordHeader = 128
+// maxRecordHeader is the longest header line there is, in bytes, but for the name of a topic; maxTopicWord is what that adds (PATH_MAX).
+const (
+	maxRecordHeader = 128
+	maxTopicWord    = 3 * 4096
+)
 
 func (r *Records) cutRecord(data []byte, unit int) (msg []byte, m backends.Meta, used int, err error) {
-	i := bytes.IndexByte(data[:min(len(data), maxRecordHeader)], '\n')
+	most := maxRecordHeader
+	if bytes.HasPrefix(data, []byte("topic=")) {
+		most += maxTopicWord
+	}
+	i := bytes.IndexByte(data[:min(len(data), most)], '\n')
 	switch {
-	case i < 0 && len(data) < maxRecordHeader:
+	case i < 0 && len(data) < most:
 		return nil, m, 0, nil
 	case i < 0:
 		return nil, m, 0, r.bad("no header line")
@@ -91,50 +114,46 @@ func (r *Records) cutRecord(data []byte, unit int) (msg []byte, m backends.Meta,
 
 // take notes one field of a header in m and reports whether it is one of ours.
 func (r *Records) take(m *backends.Meta, key, value string) bool {
-	for _, k := range r.keys {
-		if k == key {
-			return recordFields[k].take(m, value)
-		}
+	field, known := recordFields[key]
+	if known && field.take == nil {
+		return true
 	}
-	return false
+	return slices.Contains(r.keys, key) && field.take(m, value)
 }
 
 func (r *Records) bad(why string) error {
 	header := ""
 	for _, k := range r.keys {
-		header += k + "=… "
+		if recordFields[k].take != nil {
+			header += k + "=… "
+		}
 	}
 	return advise("write", "records", syscall.EINVAL, fmt.Errorf("%s: a record is `%slen=N`, a newline, the bytes, a newline", why, header))
 }
 
-// Next is whole records, as many as fit in size, but at least one.
+// Next is whole records, as many as fit in size, but at least one. All fields are there each time, so that a shell that evals one header
+// after the other sees none of an older one.
 func (r *Records) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
 	unit := end.Unit()
-	most := maxRecordHeader + unit + 1
-	if len(buf) < most {
+	if most := maxRecordHeader + unit + 1; len(buf) < most {
 		buf = make([]byte, most)
 	}
-	n := 0
-	for n == 0 || n+most <= size {
-		body := buf[n+maxRecordHeader : len(buf)-1]
-		m, meta, err := end.TryRead(body)
-		if err != nil && n > 0 {
+	out := buf[:0]
+	for room := unit; room >= 0; room = size - len(out) - maxRecordHeader - 1 {
+		msg, meta, err := take(end, buf[len(out)+maxRecordHeader:len(buf)-1], room)
+		if err != nil && len(out) > 0 {
 			break
 		}
 		if err != nil {
 			return nil, err
 		}
-		header := buf[n:n]
 		for _, k := range r.keys {
-			header = append(recordFields[k].show(append(append(header, k...), '='), &meta), ' ')
+			out = append(recordFields[k].show(append(append(out, k...), '='), &meta), ' ')
 		}
-		header = append(strconv.AppendInt(append(header, "len="...), int64(m), 10), '\n')
-		n += len(header)
-		n += copy(buf[n:], body[:m])
-		buf[n] = '\n'
-		n++
+		out = append(strconv.AppendInt(append(out, "len="...), int64(len(msg)), 10), '\n')
+		out = append(append(out, msg...), '\n')
 	}
-	return buf[:n], nil
+	return out, nil
 }
 
 // Room is Batcher.Room.

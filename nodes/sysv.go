@@ -161,7 +161,7 @@ func (s *SysV) open(path string, flags int, by Caller, sel backends.Select, face
 		return nil, err
 	}
 	tooLong := func() string { return s.tooLong(info.ID) }
-	return s.env.File(&queueFace{Face: face, path: "sysv/" + s.Name(path), ends: one.Ends(), tooLong: tooLong}, one, flags, by), nil
+	return s.env.File(&queueFace{wrapped: wrapped{face}, path: "sysv/" + s.Name(path), ends: one.Ends(), tooLong: tooLong}, one, flags, by), nil
 }
 
 // tooLong is what to do about a message that is.

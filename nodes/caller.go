@@ -1,0 +1,71 @@
+package nodes
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Caller is the process that asks.
+type Caller struct {
+	Uid, Gid uint32
+	Pid      int
+}
+
+// name is how status files show a process.
+func (c Caller) name() string { return fmt.Sprintf("%d:%s", c.Pid, comm(c.Pid)) }
+
+// comm is the name of a process's command (proc(5), /proc/PID/comm), "?" if it is gone.
+func comm(pid int) string {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	if err != nil {
+		return "?"
+	}
+	return strings.ReplaceAll(strings.TrimSpace(string(b)), " ", "_")
+}
+
+// mayRead tells, for the process as it is now, whether it may read a file, given the attributes of the directories that lead there and of
+// the file (path_resolution(7)). It is for what the kernel cannot judge, because one open file gives the bytes of many.
+func (c Caller) mayRead() func(way []Attr) bool {
+	groups := append(c.groups(), c.Gid)
+	allowed := func(a Attr, bit uint32) bool {
+		switch {
+		case a.Uid == c.Uid:
+			bit <<= 6
+		case slices.Contains(groups, a.Gid):
+			bit <<= 3
+		}
+		return a.Mode&bit != 0
+	}
+	return func(way []Attr) bool {
+		if c.Uid == 0 {
+			return true
+		}
+		for i, a := range way {
+			if bit := map[bool]uint32{true: 4, false: 1}[i == len(way)-1]; !allowed(a, bit) {
+				return false
+			}
+		}
+		return len(way) > 0
+	}
+}
+
+// groups are the supplementary groups of the process (proc(5), /proc/PID/status); none if they cannot be known.
+func (c Caller) groups() (list []uint32) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.Pid))
+	if err != nil {
+		return nil
+	}
+	for line := range strings.Lines(string(text)) {
+		if ids, ok := strings.CutPrefix(line, "Groups:"); ok {
+			for _, id := range strings.Fields(ids) {
+				if n, err := strconv.ParseUint(id, 10, 32); err == nil {
+					list = append(list, uint32(n))
+				}
+			}
+		}
+	}
+	return list
+}

@@ -1,10 +1,9 @@
 package nodes
 
 import (
-	"errors"
 	"hash/fnv"
 	"path"
-	"strconv"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -45,11 +44,9 @@ type Controller interface {
 // A Namer has objects that several names lead to, and tells the one they are listed by.
 type Namer interface{ Name(path string) string }
 
-// A Settler has settings: commands that bring about the present state of an object, and those that change it.
-type Settler interface {
-	Settings(path string) ([]Command, error)
-	// Do does a command other than set, which all objects know. An error that is no errno is what the caller did wrong.
-	Do(path string, c Command, by Caller) error
+// A DirController has control files for its directories. An object of the same name as one of them hides it.
+type DirController interface {
+	DirControls(dir string, a Attr) []Control
 }
 
 // NewCtl makes the control tree of kinds with global in its root.
@@ -101,7 +98,13 @@ func (c *Ctl) findIn(k *Kind, p string) (place, error) {
 				return place{}, syscall.ENOENT
 			}
 			return place{kind: k, object: object, attr: a, control: &control}, nil
-		case err == nil || object == "":
+		case err == nil:
+			control, ok := named(dirControls(k, object, a), file)
+			if !ok {
+				return place{}, syscall.ENOENT
+			}
+			return place{kind: k, object: object, attr: a, control: &control}, nil
+		case object == "":
 			return place{}, syscall.ENOENT
 		}
 		dir, base := path.Split(object)
@@ -110,10 +113,8 @@ func (c *Ctl) findIn(k *Kind, p string) (place, error) {
 }
 
 func (c *Ctl) control(k *Kind, object string, a Attr, name string) (Control, bool) {
-	for _, control := range c.controls(k, object, a) {
-		if control.Name == name {
-			return control, true
-		}
+	if control, ok := named(c.controls(k, object, a), name); ok {
+		return control, true
 	}
 	if more, ok := k.Class.(Controller); ok {
 		return more.Control(object, a, name)
@@ -121,23 +122,27 @@ func (c *Ctl) control(k *Kind, object string, a Attr, name string) (Control, boo
 	return Control{}, false
 }
 
+func named(list []Control, name string) (Control, bool) {
+	i := slices.IndexFunc(list, func(c Control) bool { return c.Name == name })
+	if i < 0 {
+		return Control{}, false
+	}
+	return list[i], true
+}
+
+// dirControls are the control files of a directory.
+func dirControls(k *Kind, dir string, a Attr) []Control {
+	if class, ok := k.Class.(DirController); ok {
+		return class.DirControls(dir, a)
+	}
+	return nil
+}
+
 // controls are the listed control files of an object.
 func (c *Ctl) controls(k *Kind, object string, a Attr) []Control {
 	list := []Control{c.env.Notes.control(k.Name + "/" + object)}
 	if r, ok := k.Class.(Reporter); ok {
-		report := func() ([]Fact, error) { return r.Report(object) }
-		list = append(list,
-			TextControl("status", func() (string, error) {
-				facts, err := report()
-				return Render(facts), err
-			}),
-			TextControl("status.json", func() (string, error) {
-				facts, err := report()
-				if err != nil {
-					return "", err
-				}
-				return RenderJSON(facts)
-			}))
+		list = append(list, reports(r, object)...)
 	}
 	if _, ok := k.Class.(Changer); ok {
 		list = append(list, CommandControl("ctl", 0644,
@@ -150,86 +155,21 @@ func (c *Ctl) controls(k *Kind, object string, a Attr) []Control {
 	return list
 }
 
-// settings are the commands that bring about the present state.
-func settings(class Class, object string) (string, error) {
-	a, err := class.Stat(object)
-	if err != nil {
-		return "", err
+// reports are the status files of an object.
+func reports(r Reporter, object string) []Control {
+	return []Control{
+		TextControl("status", func() (string, error) {
+			facts, err := r.Report(object)
+			return Render(facts), err
+		}),
+		TextControl("status.json", func() (string, error) {
+			facts, err := r.Report(object)
+			if err != nil {
+				return "", err
+			}
+			return RenderJSON(facts)
+		}),
 	}
-	list := []Command{{Verb: "set", Options: []Option{
-		{"mode", "0" + strconv.FormatUint(uint64(a.Mode&07777), 8)},
-		{"uid", strconv.Itoa(int(a.Uid))}, {"gid", strconv.Itoa(int(a.Gid))},
-	}}}
-	if more, ok := class.(Settler); ok {
-		own, err := more.Settings(object)
-		if err != nil {
-			return "", err
-		}
-		list = append(list, own...)
-	}
-	var b strings.Builder
-	for _, c := range list {
-		b.WriteString(c.String() + "\n")
-	}
-	return b.String(), nil
-}
-
-// do does one command on an object. What was wrong with it is noted for the object's err file.
-func (c *Ctl) do(k *Kind, object, line string, by Caller) error {
-	command, err := ParseCommand(line)
-	switch settler, ok := k.Class.(Settler); {
-	case err != nil || command.Verb == "":
-	case command.Verb == "set":
-		err = set(k.Class, object, command, by)
-	case ok:
-		err = settler.Do(object, command, by)
-	default:
-		err = errUnknown(command)
-	}
-	if err == nil {
-		return nil
-	}
-	var errno syscall.Errno
-	if !errors.As(err, &errno) {
-		errno = syscall.EINVAL
-	}
-	err = advise("ctl", k.Name+"/"+object, errno, err)
-	c.env.Notes.Note(k.Name+"/"+object, err)
-	return err
-}
-
-func errUnknown(c Command) error { return errors.New("unknown command " + c.Verb) }
-
-// set is the command that chmod and chown are.
-func set(class Class, object string, c Command, by Caller) error {
-	if err := c.Only("mode", "uid", "gid"); err != nil {
-		return err
-	}
-	a, err := class.Stat(object)
-	if err != nil {
-		return err
-	}
-	mode, err := c.Int("mode", int(a.Mode&07777), 0)
-	if err != nil {
-		return err
-	}
-	uid, err := c.Int("uid", int(a.Uid), 0)
-	if err != nil {
-		return err
-	}
-	gid, err := c.Int("gid", int(a.Gid), 0)
-	if err != nil {
-		return err
-	}
-	newMode, newUid, newGid := uint32(mode), uint32(uid), uint32(gid)
-	change := Change{Mode: &newMode}
-	if newUid != a.Uid || newGid != a.Gid {
-		if by.Uid != 0 {
-			return syscall.EPERM // chown(2) is root's
-		}
-		change.Uid, change.Gid = &newUid, &newGid
-	}
-	return class.(Changer).Change(object, change)
 }
 
 // Stat is Class.Stat. Control files belong to the object's owner.
@@ -244,6 +184,9 @@ func (c *Ctl) Stat(p string) (Attr, error) {
 		a.Ino, a.Nlink = ino(p), 1
 	}
 	switch {
+	case at.control == nil && at.attr.Type() == syscall.S_IFDIR:
+		// Who may not search a directory of objects may not reach their control files either.
+		a.Mode, a.Nlink = syscall.S_IFDIR|at.attr.Mode&0755, 2
 	case at.control == nil || at.control.Dir:
 		a.Mode, a.Nlink = syscall.S_IFDIR|0755, 2
 	case at.control.Link != "":
@@ -284,7 +227,9 @@ func (c *Ctl) List(dir string) ([]Entry, error) {
 		for _, o := range objects {
 			list = append(list, Entry{Name: o.Name, Type: syscall.S_IFDIR})
 		}
-		return list, nil
+		controls = slices.DeleteFunc(dirControls(at.kind, at.object, at.attr), func(c Control) bool {
+			return slices.ContainsFunc(objects, func(o Entry) bool { return o.Name == c.Name })
+		})
 	default:
 		controls = c.controls(at.kind, at.object, at.attr)
 	}

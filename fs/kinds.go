@@ -37,6 +37,10 @@ func (t *Tree) openKinds(c Config) error {
 		return err
 	}
 	t.closers = append(t.closers, sockets)
+	topics, err := t.openDir(c.StateDir + "/topics")
+	if err != nil {
+		return err
+	}
 
 	t.kinds = []nodes.Kind{
 		{Name: "queues", Class: nodes.NewQueues(t.env, queues, leases)},
@@ -44,6 +48,7 @@ func (t *Tree) openKinds(c Config) error {
 		{Name: "fifos", Class: nodes.NewFifos(fifos)},
 		{Name: "sockets", Class: sockets},
 		{Name: "sysv", Class: nodes.NewSysV(t.env, backends.NewSysV(t.env.Poll))},
+		{Name: "topics", Class: nodes.NewTopics(t.env, topics, backends.NewTopics(t.env.Poll, topics))},
 	}
 	global := []nodes.Control{
 		nodes.TextControl("status", rendered(t.status, func(f []nodes.Fact) (string, error) { return nodes.Render(f), nil })),
@@ -51,7 +56,7 @@ func (t *Tree) openKinds(c Config) error {
 		nodes.LimitsControl(func() []backends.Limit { return backends.Limits(queues, shm) }),
 		nodes.MetricsControl(t.kinds, t.status),
 	}
-	roots := map[string]*backends.Dir{"shm": shm, "fifos": fifos, "sockets": faces}
+	roots := map[string]*backends.Dir{"shm": shm, "fifos": fifos, "sockets": faces, "topics": topics}
 	if dir := queues.Dir(); dir != nil {
 		roots["queues"] = dir
 	}

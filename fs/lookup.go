@@ -154,7 +154,9 @@ func (t *Tree) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut)
 	if message && c.Size != nil {
 		c.Atime, c.Mtime = nil, nil // the times of a message object are those of its messages
 	}
-	if err := t.change(n, c); err != nil {
+	// The O_TRUNC of an open comes when the file is open, and names no open file (fuse_do_setattr).
+	byOpen := message && c.Size != nil && in.Valid&fuse.FATTR_FH == 0
+	if err := t.change(n, c, byOpen); err != nil {
 		return t.fail(err)
 	}
 	a, err := t.stat(n)
@@ -168,7 +170,8 @@ func (t *Tree) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut)
 	return fuse.OK
 }
 
-func (t *Tree) change(n *node, c nodes.Change) error {
+// change sets attributes. byOpen says that the size is set by an open with O_TRUNC.
+func (t *Tree) change(n *node, c nodes.Change, byOpen bool) error {
 	if c == (nodes.Change{}) {
 		return nil
 	}
@@ -176,6 +179,14 @@ func (t *Tree) change(n *node, c nodes.Change) error {
 	defer n.mu.Unlock()
 	if n.memory != nil {
 		return n.memory.Change(c)
+	}
+	if byOpen && n.file != nil {
+		if f, ok := n.file.open.(*nodes.File); ok && f.Truncated() {
+			c.Size = nil
+		}
+	}
+	if c == (nodes.Change{}) {
+		return nil
 	}
 	path := t.table.path(n, "")
 	class, ok := t.class(n).(nodes.Changer)

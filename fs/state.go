@@ -52,7 +52,7 @@ func lockState(dir string) (*os.File, error) {
 		lock.Close()
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
-	for name, mode := range map[string]os.FileMode{"fifos": 0700, "sockets": 0700, "sock": 0711, "leases": 0700} {
+	for name, mode := range map[string]os.FileMode{"fifos": 0700, "sockets": 0700, "topics": 0700, "sock": 0711, "leases": 0700} {
 		if err := os.MkdirAll(dir+"/"+name, mode); err != nil {
 			lock.Close()
 			return nil, fmt.Errorf("state directory: %w", err)

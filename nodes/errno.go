@@ -33,6 +33,7 @@ var errnos = []struct {
 }{
 	{backends.ErrWouldBlock, syscall.EAGAIN},
 	{backends.ErrRemoved, syscall.EIDRM},
+	{backends.ErrCut, syscall.ECONNRESET},
 	{fs.ErrNotExist, syscall.ENOENT},
 	{fs.ErrExist, syscall.EEXIST},
 	{fs.ErrPermission, syscall.EACCES},

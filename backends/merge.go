@@ -1,0 +1,88 @@
+package backends
+
+import (
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// merge is all topics below a directory as one feed. It is there as long as somebody reads it, and shares the messages with the topics.
+type merge struct {
+	feed
+	dir string // path below the class; "" for all there are
+}
+
+// All opens a subscription to what is published from now on to any topic below a directory, where may, given the attributes of the
+// directories that lead to the topic and of the topic itself, allows it.
+func (ts *Topics) All(dir string, may func(way []Attr) bool) (*Subscription, error) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	a, err := ts.dir.Stat(dir)
+	if err != nil {
+		return nil, err
+	}
+	if a.Type() != unix.S_IFDIR {
+		return nil, unix.ENOTDIR
+	}
+	m := ts.merges[dir]
+	if m == nil {
+		m = &merge{feed: newFeed(ts, nil, a.Uid, DefaultRules), dir: dir}
+		ts.merges[dir] = m
+		ts.feeds[&m.feed] = struct{}{}
+	}
+	a.Mode, a.Nlink = unix.S_IFREG|a.Mode&0444, 1
+	s := &Subscription{holders: 1, may: may, stat: func() (Attr, error) { return a, nil }}
+	m.join(s, m.backlog.end(), m.n)
+	return s, nil
+}
+
+// merge gives a message to those who read a directory above its topic. If there is no room for it there, they lose it.
+func (ts *Topics) merge(one *message, cost int) {
+	ts.above(one.topic, func(m *merge) {
+		if m.admit(cost) != nil {
+			m.n++
+			return
+		}
+		m.give(one)
+	})
+}
+
+// above calls f for each merge that the topic is part of.
+func (ts *Topics) above(t *Topic, f func(*merge)) {
+	if len(ts.merges) == 0 {
+		return
+	}
+	if m := ts.merges[""]; m != nil {
+		f(m)
+	}
+	for i := strings.IndexByte(t.name, '/'); i >= 0; {
+		if m := ts.merges[t.name[:i]]; m != nil {
+			f(m)
+		}
+		next := strings.IndexByte(t.name[i+1:], '/')
+		if next < 0 {
+			return
+		}
+		i += 1 + next
+	}
+}
+
+// unmerge is told that nobody reads the feed of a directory any more.
+func (ts *Topics) unmerge(f *feed) {
+	delete(ts.feeds, f)
+	for dir, m := range ts.merges {
+		if &m.feed == f {
+			delete(ts.merges, dir)
+		}
+	}
+}
+
+// AllState tells about those who read a directory.
+func (ts *Topics) AllState(dir string) TopicState {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if m := ts.merges[dir]; m != nil {
+		return m.state()
+	}
+	return TopicState{}
+}

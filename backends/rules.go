@@ -1,0 +1,84 @@
+package backends
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// Slow is what happens when a reader has as many messages to read as he may have, and one more is published.
+type Slow string
+
+const (
+	DropOld Slow = "drop-old" // he loses the oldest
+	DropNew Slow = "drop-new" // he loses the new one; the others do not
+	Block   Slow = "block"    // the publisher waits
+	Cut     Slow = "cut"      // his subscription ends with ErrCut
+)
+
+// Rules are the settings of a topic.
+type Rules struct {
+	Retain     bool // who subscribes gets the newest message first
+	Keep       int  // how many messages stay for those who ask for old ones
+	Slow       Slow
+	Depth      int  // how many messages a reader may have to read; at least Keep
+	Bytes      int  // what all messages it holds may cost
+	NeedReader bool // publishing to nobody is ENXIO
+}
+
+// DefaultRules are those of a new topic.
+var DefaultRules = Rules{Slow: DropOld, Depth: 1024, Bytes: 8 << 20}
+
+func (r Rules) window() int { return max(r.Depth, r.Keep) }
+
+// Check says what is wrong with rules.
+func (r Rules) Check() error {
+	switch {
+	case r.Slow != DropOld && r.Slow != DropNew && r.Slow != Block && r.Slow != Cut:
+		return fmt.Errorf("slow=%s is none of drop-old, drop-new, block, cut", r.Slow)
+	case r.Depth < 1 || r.Depth > MaxTopicDepth:
+		return fmt.Errorf("depth=%d is not from 1 to %d", r.Depth, MaxTopicDepth)
+	case r.Keep < 0 || r.Keep > MaxTopicDepth:
+		return fmt.Errorf("keep=%d is not from 0 to %d", r.Keep, MaxTopicDepth)
+	case r.Bytes < messageOverhead || r.Bytes > MaxTopicBytes:
+		return fmt.Errorf("bytes=%d is not from %d to %d", r.Bytes, messageOverhead, MaxTopicBytes)
+	}
+	return nil
+}
+
+// MaxTopicDepth is the most messages that Depth and Keep can ask for.
+const MaxTopicDepth = 1 << 20
+
+// saveRules keeps rules in the file of a topic.
+func saveRules(d *Dir, name string, r Rules) error {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	f, err := OpenMemory(d, name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var none int64
+	if err := f.Change(Change{Size: &none}); err != nil {
+		return err
+	}
+	_, err = f.WriteAt(text, 0)
+	return err
+}
+
+// loadRules reads what saveRules kept. A file that has none, or something else, is that of a topic with the default ones.
+func loadRules(d *Dir, name string) Rules {
+	f, err := OpenMemory(d, name)
+	if err != nil {
+		return DefaultRules
+	}
+	defer f.Close()
+	var text [1024]byte
+	n, err := f.ReadAt(text[:], 0)
+	r := DefaultRules
+	if err != nil || json.Unmarshal(text[:n], &r) != nil || r.Check() != nil {
+		return DefaultRules
+	}
+	return r
+}

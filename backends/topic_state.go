@@ -1,0 +1,40 @@
+package backends
+
+// TopicState is what there is to tell about a topic.
+type TopicState struct {
+	Last     uint64 // number of the newest message
+	Value    uint64 // number of the retained one; 0: none
+	Messages int    // it holds
+	Cost     int    // of them, in bytes of memory
+	Lost     uint64 // messages that readers missed, counted once for each reader
+	Watchers int    // who wait for notices
+	Readers  []ReaderState
+}
+
+// ReaderState is what there is to tell about a subscription.
+type ReaderState struct {
+	Subscription *Subscription
+	Group        string
+	Pending      int
+	Lost         uint64
+}
+
+// State tells about the topic.
+func (t *Topic) State() TopicState {
+	t.all.mu.Lock()
+	defer t.all.unlock()
+	s := t.state()
+	if m := t.value(); m != nil {
+		s.Value = m.seq
+	}
+	return s
+}
+
+func (f *feed) state() TopicState {
+	s := TopicState{Last: f.n, Messages: f.backlog.len(), Cost: f.bytes, Lost: f.lost, Watchers: f.watchers}
+	for r := range f.readers {
+		s.Lost += r.missed()
+		s.Readers = append(s.Readers, ReaderState{r, r.group, len(r.rest()), r.missed()})
+	}
+	return s
+}

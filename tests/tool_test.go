@@ -48,6 +48,9 @@ var toolCommands = map[string]struct {
 	"mix-recv":   {"native|mount WHERE", toolMixReceive},
 	"sleepers":   {"COUNT FILE…", toolSleepers},
 	"fifo-burst": {"PATH LETTER COUNT", toolFifoBurst},
+	"fan-read":   {"file|stream|seqpacket PATH BYTES SIZE", toolFanRead},
+	"fan-serve":  {"stream|seqpacket PATH READERS COUNT SIZE", toolFanServe},
+	"fan-pub":    {"file|stream|seqpacket PATH COUNT SIZE", toolFanPublish},
 }
 
 func toolMain() {

@@ -26,7 +26,8 @@ type Source struct {
 	fd int
 
 	mu     sync.Mutex
-	token  int32 // the name epoll knows it by; 0: not yet known to epoll
+	token  int32 // the name epoll knows it by; 0: none yet
+	known  bool  // to epoll
 	wake   func()
 	closed bool
 }
@@ -133,8 +134,10 @@ func (s *Source) Arm(want Ready, wake func()) {
 		return
 	}
 	op := unix.EPOLL_CTL_MOD
-	if s.token == 0 {
+	if !s.known {
 		op = unix.EPOLL_CTL_ADD
+	}
+	if s.token == 0 {
 		s.p.mu.Lock()
 		s.token = s.p.next
 		s.p.next = max(1, s.p.next+1)
@@ -147,7 +150,22 @@ func (s *Source) Arm(want Ready, wake func()) {
 	if err := unix.EpollCtl(s.p.ep, op, s.fd, &ev); err != nil {
 		s.wake = nil
 		s.p.Soon(wake)
+		return
 	}
+	s.known = true
+}
+
+// Disarm takes back what was asked of the descriptor; Wake still wakes whoever waits. It spares a waiter who is about to change the state
+// himself, and looks after that, from being told.
+func (s *Source) Disarm() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || !s.known {
+		return
+	}
+	// Modified to no events it would still wake the poller: epoll adds EPOLLERR, and a queue's wake-ups do not say what they are for.
+	// An error leaves it armed, which only costs.
+	s.known = unix.EpollCtl(s.p.ep, unix.EPOLL_CTL_DEL, s.fd, nil) != nil
 }
 
 func (s *Source) take() func() {

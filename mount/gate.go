@@ -236,3 +236,18 @@ func (g *gate) arm() {
 	g.armed |= want
 	g.w.Arm(g.armed, g.wake)
 }
+
+// A disarmer is a Waiter that can take back an Arm.
+type disarmer interface{ Disarm() }
+
+// hush is called before a message is moved that makes the endpoint ready for the other side: whoever waits for that is served by who
+// calls, so the poller's thread need not wake up for it. After that arm must be called if anybody still waits. The caller holds g.mu.
+func (g *gate) hush(dir backends.Ready) {
+	if g.armed&dir == 0 {
+		return
+	}
+	if w, ok := g.w.(disarmer); ok {
+		w.Disarm()
+		g.armed = 0
+	}
+}

@@ -17,6 +17,7 @@ func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
 	defer g.mu.Unlock()
 	size, off := min(int(in.Size), maxWrite), int64(in.Offset)
 	if g.readers.Len() == 0 || o.file.InHand(off) {
+		g.hush(backends.Out)
 		n, err := g.read(o, out[headerSize:], size, off)
 		if err != backends.ErrWouldBlock {
 			s.answer(out, in.Unique, n, err)
@@ -49,6 +50,7 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 	}
 	done := 0
 	if g.writers.Len() == 0 {
+		g.hush(backends.In)
 		n, err := o.file.Write(data)
 		wait := err == backends.ErrWouldBlock || err == nil && n < len(data)
 		if !wait || n > 0 && in.Flags&syscall.O_NONBLOCK != 0 {
@@ -56,6 +58,8 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 			s.answerWrite(out, in.Unique, n, err)
 			if err == nil {
 				g.moved(backends.In, out)
+			} else {
+				g.arm()
 			}
 			return
 		}

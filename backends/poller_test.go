@@ -1,0 +1,49 @@
+package backends
+
+import (
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// A source that is disarmed is silent, but can be woken by hand and armed again.
+func TestDisarm(t *testing.T) {
+	p, err := NewPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	bell, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(bell)
+	s := p.Watch(bell)
+	defer s.Forget()
+	woken := make(chan bool, 8)
+	wake := func() { woken <- true }
+	// settled waits until the poller has looked at everything that happened before.
+	settled := func() int {
+		done := make(chan bool)
+		p.Soon(func() { close(done) })
+		<-done
+		return len(woken)
+	}
+	s.Disarm() // of what was never armed
+	s.Arm(In, wake)
+	s.Disarm()
+	if _, err := unix.Write(bell, []byte{1, 0, 0, 0, 0, 0, 0, 0}); err != nil {
+		t.Fatal(err)
+	}
+	if n := settled(); n != 0 {
+		t.Errorf("woken %d times while disarmed", n)
+	}
+	s.Wake()
+	if n := settled(); n != 1 {
+		t.Errorf("Wake woke %d times", n)
+	}
+	s.Arm(In, wake)
+	if n := settled(); n != 2 {
+		t.Errorf("woken %d times after it was armed again", n)
+	}
+}

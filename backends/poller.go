@@ -29,6 +29,7 @@ type Source struct {
 	token  int32 // the name epoll knows it by; 0: none yet
 	known  bool  // to epoll
 	wake   func()
+	missed bool // Wake was called while nobody waited
 	closed bool
 }
 
@@ -129,7 +130,8 @@ func (p *Poller) Watch(fd int) *Source { return &Source{p: p, fd: fd} }
 func (s *Source) Arm(want Ready, wake func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	if s.closed || s.missed {
+		s.missed = false
 		s.p.Soon(wake)
 		return
 	}
@@ -176,9 +178,13 @@ func (s *Source) take() func() {
 	return wake
 }
 
-// Wake wakes whoever waits, as if the descriptor had become ready.
+// Wake wakes whoever waits, as if the descriptor had become ready. Who has just found nothing and is about to Arm is woken then.
 func (s *Source) Wake() {
-	if wake := s.take(); wake != nil {
+	s.mu.Lock()
+	wake := s.wake
+	s.wake, s.missed = nil, wake == nil
+	s.mu.Unlock()
+	if wake != nil {
 		s.p.Soon(wake)
 	}
 }

@@ -47,3 +47,23 @@ func TestDisarm(t *testing.T) {
 		t.Errorf("woken %d times after it was armed again", n)
 	}
 }
+
+// A Wake between a try and the Arm that follows it is not lost.
+func TestWakeBeforeArm(t *testing.T) {
+	p, err := NewPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	bell, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(bell)
+	s := p.Watch(bell)
+	defer s.Forget()
+	woken := make(chan bool, 8)
+	s.Wake()
+	s.Arm(In, func() { woken <- true })
+	<-woken
+}

@@ -87,6 +87,50 @@ func (d *Dir) Mkdir(name string, o Owner) error {
 	})
 }
 
+// maxText is the longest text a file of ours holds, in bytes.
+const maxText = 4096
+
+// MakeText makes a regular file with a text, that must not exist yet.
+func (d *Dir) MakeText(name, text string, o Owner) error {
+	return d.at(name, func(dir int, base string) error {
+		fd, err := openBeneath(dir, base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0600)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		if _, err = unix.Write(fd, []byte(text)); err == nil {
+			err = own(dir, base, o, nil)
+		}
+		if err != nil {
+			_ = unix.Unlinkat(dir, base, 0) // nothing half-made stays behind
+		}
+		return err
+	})
+}
+
+// Text reads a file made by MakeText.
+func (d *Dir) Text(name string) (string, error) {
+	fd, err := openBeneath(d.fd, name, unix.O_RDONLY, 0)
+	if err != nil {
+		return "", err
+	}
+	defer unix.Close(fd)
+	buf := make([]byte, maxText)
+	n, err := unix.Read(fd, buf)
+	return string(buf[:max(n, 0)]), err
+}
+
+// SetText writes another text.
+func (d *Dir) SetText(name, text string) error {
+	fd, err := openBeneath(d.fd, name, unix.O_WRONLY|unix.O_TRUNC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	_, err = unix.Write(fd, []byte(text))
+	return err
+}
+
 // own gives a node that was just made (or not: err) to its owner. A directory with the set-group-ID bit hands down its group, and a
 // new directory in it the bit as well (mkdir(2)).
 func own(dir int, base string, o Owner, err error) error {

@@ -1,43 +1,76 @@
 package backends
 
-import "golang.org/x/sys/unix"
+import (
+	"slices"
+	"sync"
+	"time"
 
-// A Listener is a listening AF_UNIX stream socket (unix(7)) that the daemon keeps. It is a Waiter: In when a connection waits.
+	"golang.org/x/sys/unix"
+)
+
+// A Listener is a listening socket that the daemon keeps, of any family. It is a Waiter: In when a connection waits.
 type Listener struct {
 	*Source
 	poll *Poller
-	path string
-	fd   int
+	addr Address
+
+	mu      sync.Mutex
+	fd      int           // -1: closed
+	dialled []Peer        // who dialled through us and is not accepted yet, in order: the kernel says that it was us
+	waiting []*ownDialler // those that found the backlog full, in order
+	tired   bool          // accept(2) found no room for one more descriptor
 }
 
-// Listen binds a socket at path, with the backlog the system allows. What a dead daemon left at path is replaced.
-func Listen(p *Poller, path string, o Owner) (*Listener, error) {
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
+// MaxBacklog is the backlog to ask for where nobody says: the system's limit (net.core.somaxconn) is below it.
+const MaxBacklog = unix.SOMAXCONN
+
+// Listen makes a listening socket at a, for its owner: at a path with the owner's mode, replacing what a dead daemon left there.
+// backlog is how many may call before they are accepted (listen(2)).
+func (s *Sockets) Listen(a Address, o Owner, backlog int) (*Listener, error) {
+	if a.Path == "" {
+		fd, err := s.bind(a, o)
+		if err != nil {
+			return nil, descriptors(err)
+		}
+		return s.listen(fd, a, backlog)
 	}
-	l := &Listener{Source: p.Watch(fd), poll: p, path: path, fd: fd}
+	fd, err := newSocket(unix.AF_UNIX, a.Type)
+	if err != nil {
+		return nil, descriptors(err)
+	}
 	// No call comes in before the mode is right: bind makes it 0700 of ours.
 	_ = unix.Fchmod(fd, 0700)
-	_ = unix.Unlink(path)
-	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: path}); err != nil {
+	_ = unix.Unlink(a.Path)
+	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: a.Path}); err != nil {
 		unix.Close(fd)
+		return nil, err
+	}
+	l, err := s.listen(fd, a, backlog)
+	if err != nil {
 		return nil, err
 	}
 	if err := l.Own(o); err != nil {
 		l.Close()
 		return nil, err
 	}
-	if err := unix.Listen(fd, unix.SOMAXCONN); err != nil {
+	return l, nil
+}
+
+func (s *Sockets) listen(fd int, a Address, backlog int) (*Listener, error) {
+	l := &Listener{Source: s.poll.Watch(fd), poll: s.poll, addr: a, fd: fd}
+	if err := unix.Listen(fd, backlog); err != nil {
 		l.Close()
 		return nil, err
 	}
 	return l, nil
 }
 
-// Own sets who may connect: connect(2) asks for write permission on the socket's node.
+// Own sets who may connect to a Unix socket: connect(2) asks for write permission on its node.
 func (l *Listener) Own(o Owner) error {
-	fd, err := unix.Open(l.path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if l.addr.Path == "" {
+		return nil
+	}
+	fd, err := unix.Open(l.addr.Path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
@@ -45,62 +78,120 @@ func (l *Listener) Own(o Owner) error {
 	return apply(fd, Change{Uid: &o.Uid, Gid: &o.Gid, Mode: &o.Mode})
 }
 
-// Path is where programs connect.
-func (l *Listener) Path() string { return l.path }
+// Local is where it listens, HOST:PORT; empty for a Unix socket.
+func (l *Listener) Local() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return localOf(l.fd)
+}
 
-// Accept is accept4(2): ErrWouldBlock if nobody calls.
-func (l *Listener) Accept(stat func() (Attr, error)) (*Conn, error) {
-	for {
-		fd, _, err := unix.Accept4(l.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+// Backlog is listen(2) again, with another backlog. Diallers that found the old one full try again.
+func (l *Listener) Backlog(n int) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fd < 0 {
+		return ErrRemoved
+	}
+	err := unix.Listen(l.fd, n)
+	l.admit(len(l.waiting))
+	return err
+}
+
+// acceptRetry is how long accepting rests after it found no room for a descriptor: the connection that waits keeps the socket
+// readable, so there is nothing to wait for.
+const acceptRetry = 100 * time.Millisecond
+
+// Accept is accept4(2): ErrWouldBlock if nobody calls, ErrDescriptors if there is no room; then Arm's wake comes a while later.
+func (l *Listener) Accept(stat func() (Attr, error), closed func()) (*Conn, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.fd >= 0 {
+		l.tired = false
+		if pollNow(l.fd, In) == 0 {
+			return nil, ErrWouldBlock
+		}
+		fd, err := -1, room(l.fd)
+		if err == nil {
+			fd, _, err = unix.Accept4(l.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+		}
 		switch err {
 		case nil:
-			return newConn(l.poll, fd, stat), nil
+			l.admit(1)
+			return newConn(l.poll, fd, l.caller(fd), stat, closed), nil
 		case unix.EAGAIN:
 			return nil, ErrWouldBlock
-		case unix.EINTR, unix.ECONNABORTED:
-			continue
-		case unix.EINVAL:
-			return nil, ErrRemoved
+		case unix.EINTR, unix.ECONNABORTED, unix.EPROTO, unix.ENETDOWN, unix.ENETUNREACH, unix.EHOSTDOWN, unix.EHOSTUNREACH,
+			unix.ENOPROTOOPT, unix.ENONET, unix.EOPNOTSUPP:
+			continue // errors of a connection that is no more (accept(2))
+		case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
+			l.tired = true
 		}
-		return nil, err
+		return nil, descriptors(err)
 	}
+	return nil, ErrRemoved
+}
+
+// caller is who made the call that was accepted as fd. Of those who dialled through us the kernel knows only us, but they are accepted
+// in the order they dialled. The caller holds l.mu.
+func (l *Listener) caller(fd int) Peer {
+	p := peerOf(fd)
+	if l.addr.Path != "" && p.Pid == unix.Getpid() && len(l.dialled) > 0 {
+		p, l.dialled = l.dialled[0], l.dialled[1:]
+	}
+	return p
 }
 
 // Ready is In when a connection waits.
-func (l *Listener) Ready() Ready { return pollNow(l.fd, In) }
+func (l *Listener) Ready() Ready {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fd < 0 {
+		return Err | Hup
+	}
+	return pollNow(l.fd, In)
+}
 
-// Close stops listening and removes the socket. Connections that were accepted go on; those in the backlog are reset.
+// Arm is Waiter.Arm.
+func (l *Listener) Arm(want Ready, wake func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.tired {
+		time.AfterFunc(acceptRetry, wake)
+		return
+	}
+	l.Source.Arm(want, wake)
+}
+
+// Dial makes a connection to a listening Unix socket in the name of who, for the process pid; it dials at its first use. Where that finds the backlog full,
+// a patient dialler waits, one that is not gets EAGAIN (unix(7)).
+func (l *Listener) Dial(who Cred, pid int, patient bool, stat func() (Attr, error), closed func()) *Conn {
+	return dialConn(l.poll, &ownDialler{l: l, who: who, pid: pid, patient: patient}, stat, closed)
+}
+
+// Close stops listening and removes the socket. Connections that were accepted go on; those that were not are reset.
 func (l *Listener) Close() error {
-	_ = unix.Unlink(l.path)
+	l.mu.Lock()
+	fd := l.fd
+	l.fd = -1
+	l.admit(len(l.waiting))
+	l.mu.Unlock()
+	if fd < 0 {
+		return nil
+	}
+	if l.addr.Path != "" {
+		_ = unix.Unlink(l.addr.Path)
+	}
 	l.Forget()
-	return unix.Close(l.fd)
+	return unix.Close(fd)
 }
 
-// Dial connects to the socket at path in the name of uid and gid: the server's SO_PEERCRED will be theirs. lazy puts it off until the connection is first used.
-func Dial(p *Poller, path string, uid, gid uint32, lazy bool, stat func() (Attr, error)) (*Conn, error) {
-	dial := func() (int, error) { return dialUnix(path, uid, gid) }
-	if lazy {
-		return lazyConn(p, dial, stat), nil
-	}
-	fd, err := dial()
-	if err != nil {
-		return nil, err
-	}
-	return newConn(p, fd, stat), nil
-}
-
-func dialUnix(path string, uid, gid uint32) (int, error) {
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return -1, err
-	}
-	err = asUser(uid, gid, func() error { return unix.Connect(fd, &unix.SockaddrUnix{Name: path}) })
-	if err != nil {
-		unix.Close(fd)
-		if err == unix.EAGAIN {
-			err = ErrWouldBlock // the backlog is full (unix(7))
+// admit wakes n of those that found the backlog full. The caller holds l.mu.
+func (l *Listener) admit(n int) {
+	for _, d := range l.waiting[:min(n, len(l.waiting))] {
+		d.woken = true
+		if d.wake != nil {
+			l.poll.Soon(d.wake)
 		}
-		return -1, err
 	}
-	return fd, nil
+	l.waiting = slices.Delete(l.waiting, 0, min(n, len(l.waiting)))
 }

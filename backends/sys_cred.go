@@ -2,49 +2,92 @@ package backends
 
 import (
 	"runtime"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// asUser calls f with the effective ids of somebody else, so that what f connects to sees them (SO_PEERCRED, unix(7)). Linux keeps
-// credentials by thread, and setresuid(2) as a raw system call changes them for this thread alone; the saved ids stay root's, so that
-// it can change back. Whether they may do what f does was checked before, so f keeps CAP_DAC_OVERRIDE. Without root f runs as it is.
-func asUser(uid, gid uint32, f func() error) error {
-	if unix.Geteuid() != 0 || uid == 0 && gid == 0 {
+// Cred is in whose name something is done: a user's ids and supplementary groups (credentials(7)).
+type Cred struct {
+	Uid, Gid uint32
+	Groups   []uint32
+}
+
+// overrideDAC is the capability to go past permissions (capabilities(7)), as a set.
+const overrideDAC = 1 << unix.CAP_DAC_OVERRIDE
+
+// cred is an owner without groups besides his own.
+func (o Owner) cred() Cred { return Cred{Uid: o.Uid, Gid: o.Gid} }
+
+// asUser calls f with the effective ids and the supplementary groups of somebody else, so that what f connects to sees them
+// (SO_PEERCRED, SO_PEERGROUPS, unix(7)), and that the kernel judges what f does as his doing, but for the capabilities in caps. Linux
+// keeps credentials by thread, and the raw system calls change them for this thread alone; the saved ids stay root's, so that it can
+// change back. Without root f runs as it is.
+func asUser(who Cred, caps uint32, f func() error) error {
+	if unix.Geteuid() != 0 || who.Uid == 0 && who.Gid == 0 {
 		return f()
 	}
+	list, err := unix.Getgroups()
+	if err != nil {
+		return err
+	}
+	ours := make([]uint32, len(list))
+	for i, g := range list {
+		ours[i] = uint32(g)
+	}
 	runtime.LockOSThread()
-	err := become(uid, gid)
+	err = become(who, caps)
 	if err == nil {
 		err = f()
 	}
 	// A thread that cannot become root's again stays locked, and Go throws it away with its goroutine.
-	if become(0, 0) == nil {
+	if unbecome(ours) == nil {
 		runtime.UnlockOSThread()
 	}
 	return err
 }
 
-func become(uid, gid uint32) error {
-	const keep = ^uintptr(0)
-	ids := [][2]uintptr{{unix.SYS_SETRESGID, uintptr(gid)}, {unix.SYS_SETRESUID, uintptr(uid)}}
-	if uid == 0 {
-		ids[0], ids[1] = ids[1], ids[0] // changing the group takes root
+const keepId = ^uintptr(0)
+
+func become(who Cred, caps uint32) error {
+	if err := setgroups(who.Groups); err != nil {
+		return err
 	}
-	for _, id := range ids {
-		if _, _, errno := unix.RawSyscall(id[0], keep, id[1], keep); errno != 0 {
-			return errno
-		}
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESGID, keepId, uintptr(who.Gid), keepId); errno != 0 {
+		return errno
 	}
-	if uid == 0 {
-		return nil // the kernel gives the capabilities back (capabilities(7))
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, keepId, uintptr(who.Uid), keepId); errno != 0 {
+		return errno
+	}
+	if who.Uid == 0 {
+		return nil
 	}
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
 	if err := unix.Capget(&header, &data[0]); err != nil {
 		return err
 	}
-	data[0].Effective = data[0].Permitted & (1 << unix.CAP_DAC_OVERRIDE)
+	data[0].Effective = data[0].Permitted & caps
 	data[1].Effective = 0
 	return unix.Capset(&header, &data[0])
+}
+
+// unbecome makes the thread root's again; with the ids the kernel gives it the capabilities back (capabilities(7)).
+func unbecome(groups []uint32) error {
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, keepId, 0, keepId); errno != 0 {
+		return errno
+	}
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESGID, keepId, 0, keepId); errno != 0 {
+		return errno
+	}
+	return setgroups(groups)
+}
+
+// setgroups is setgroups(2) for this thread alone.
+func setgroups(groups []uint32) error {
+	p := unsafe.Pointer(unsafe.SliceData(groups))
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETGROUPS, uintptr(len(groups)), uintptr(p), 0); errno != 0 {
+		return errno
+	}
+	return nil
 }

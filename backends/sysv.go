@@ -133,7 +133,7 @@ func (s *SysV) Create(key uint32, o Owner) error {
 		id, err = msgget(key, unix.IPC_CREAT|unix.IPC_EXCL|int(o.Mode&0777))
 		return err
 	}
-	err := asUser(o.Uid, o.Gid, create)
+	err := asUser(o.cred(), overrideDAC, create)
 	if err == unix.EPERM {
 		err = create() // msgget(2) itself has no such error
 	}

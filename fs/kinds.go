@@ -1,6 +1,8 @@
 package fs
 
 import (
+	"fmt"
+
 	"github.com/ipcfs/ipcfs/backends"
 	"github.com/ipcfs/ipcfs/nodes"
 )
@@ -32,7 +34,13 @@ func (t *Tree) openKinds(c Config) error {
 	if err != nil {
 		return err
 	}
-	sockets, err := nodes.NewSockets(t.env, faces, bound, c.StateDir+"/sock")
+	reach, err := backends.ParseReach(c.Net)
+	if err != nil {
+		return fmt.Errorf("net: %w", err)
+	}
+	t.sockets = backends.NewSockets(t.env.Poll, reach)
+	t.closers = append(t.closers, t.sockets)
+	sockets, err := nodes.NewSockets(t.env, t.sockets, faces, bound, c.StateDir+"/sock")
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,11 @@ func (t *Tree) place(parent uint64, name string) (place, fuse.Status) {
 
 // made is the answer to whatever made an object, or failed to.
 func (t *Tree) made(p place, err error, out *fuse.EntryOut) fuse.Status {
-	if err != nil {
+	var other *nodes.Made
+	switch {
+	case errors.As(err, &other):
+		p.name = other.Name
+	case err != nil:
 		return t.fail(err)
 	}
 	return t.lookup(p.parent, p.name, out)
@@ -57,14 +61,11 @@ func (t *Tree) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *fu
 	if errors.Is(err, syscall.EEXIST) && !exclusive {
 		err, flags = nil, flags&^syscall.O_CREAT // somebody else made it meanwhile, and that will do
 	}
-	if err != nil {
-		return t.fail(err)
-	}
-	if status := t.lookup(p.parent, name, &out.EntryOut); !status.Ok() {
+	if status := t.made(p, err, &out.EntryOut); !status.Ok() {
 		return status
 	}
 	n := t.table.get(out.NodeId)
-	if status := t.open(n, flags, &in.InHeader, &out.OpenOut); !status.Ok() {
+	if status := t.open(n, flags, &in.InHeader, 0, &out.OpenOut); !status.Ok() {
 		t.table.forget(n.id, 1)
 		return status
 	}

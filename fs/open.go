@@ -4,37 +4,20 @@ import (
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
-	"github.com/ipcfs/ipcfs/backends"
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
-// Open is open(2). EAGAIN without O_NONBLOCK means that there is something to wait for: see OpenWaits.
+// Open is open(2). EAGAIN means that there may be something to wait for: see OpenWaits.
 func (t *Tree) Open(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
 	n := t.table.get(in.NodeId)
 	if n == nil {
 		return fuse.Status(syscall.ESTALE)
 	}
-	return t.open(n, in.Flags, &in.InHeader, out)
+	return t.open(n, in.Flags, &in.InHeader, in.Unique, out)
 }
 
-// OpenWaits tells when an Open of the node that answered EAGAIN is worth trying again; nil if it is not.
-func (t *Tree) OpenWaits(id uint64) backends.Waiter {
-	n := t.table.get(id)
-	if n == nil {
-		return nil
-	}
-	class, ok := t.class(n).(nodes.OpenWaiter)
-	if !ok {
-		return nil
-	}
-	w, err := class.OpenWaits(t.table.path(n, ""))
-	if err != nil {
-		return nil
-	}
-	return w
-}
-
-func (t *Tree) open(n *node, flags uint32, in *fuse.InHeader, out *fuse.OpenOut) fuse.Status {
+// open opens a node for a request; unique is its number if the request can wait and come again.
+func (t *Tree) open(n *node, flags uint32, in *fuse.InHeader, unique uint64, out *fuse.OpenOut) fuse.Status {
 	class, ok := t.class(n).(nodes.Opener)
 	if !ok {
 		return fuse.EPERM
@@ -50,8 +33,11 @@ func (t *Tree) open(n *node, flags uint32, in *fuse.InHeader, out *fuse.OpenOut)
 		}
 		h.open = n.memory
 	} else {
-		open, err := class.Open(t.table.path(n, ""), int(flags), by)
-		if err != nil {
+		open, err := t.opening.try(unique)
+		if err == errNotOpening {
+			open, err = class.Open(t.table.path(n, ""), int(flags), by)
+		}
+		if err = t.opening.keep(unique, err); err != nil {
 			return t.fail(err)
 		}
 		h.open = open

@@ -8,12 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mayRemove keeps the sticky rule for the class directories, which show 0777: only an object's owner or root removes or renames it
-// there. A real sticky bit would let fs.protected_regular and fs.protected_fifos refuse another user's `echo > queue`, which carries
-// O_CREAT (proc_sys_fs(5)). In directories that users made the kernel itself judges by their modes.
+// mayRemove keeps the sticky rule for the directories that are the tree's own and show 0777: only an object's owner or root removes or
+// renames it there. A real sticky bit would let fs.protected_regular and fs.protected_fifos refuse another user's `echo > queue`, which
+// carries O_CREAT (proc_sys_fs(5)). In directories that users made the kernel itself judges by their modes.
 func (t *Tree) mayRemove(h *fuse.InHeader, p place, a nodes.Attr) bool {
 	_, folders := p.class.(nodes.Folders)
 	ours := !folders || p.parent.parent != nil && p.parent.parent.kind == rootKind
+	if keeper, ok := p.class.(nodes.Keeper); ok && !ours {
+		ours = keeper.Keeps(t.table.path(p.parent, ""))
+	}
 	return !ours || h.Uid == 0 || h.Uid == a.Uid
 }
 

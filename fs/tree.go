@@ -24,6 +24,7 @@ type Config struct {
 	StateDir        string // what must survive the daemon; one daemon at a time
 	ShmDir          string // "/dev/shm" if empty
 	MaxMsg, MsgSize int    // of new queues; 0: the kernel's defaults
+	Net             string // what of the network the tree lends: "off", "loopback" (also as "") or "any"
 	Version         string
 	Log             *slog.Logger
 }
@@ -39,6 +40,8 @@ type Tree struct {
 	env     *nodes.Env
 	table   *table
 	handles *handles
+	opening *opening
+	sockets *backends.Sockets
 	closers []io.Closer
 
 	mu      sync.Mutex
@@ -66,7 +69,7 @@ func New(c Config) (*Tree, error) {
 	t := &Tree{
 		RawFileSystem: fuse.NewDefaultRawFileSystem(),
 		log:           c.Log, version: c.Version, started: time.Now(),
-		table: newTable(), handles: newHandles(),
+		table: newTable(), handles: newHandles(), opening: &opening{all: map[uint64]*nodes.Wait{}},
 	}
 	lock, err := lockState(c.StateDir)
 	if err != nil {
@@ -124,8 +127,9 @@ type Session interface {
 	Parked(w backends.Waiter) (readers, writers int)
 }
 
-// Attach connects the tree to its session.
-func (t *Tree) Attach(s Session) {
+// Attach connects the tree to its session, which serves it at the mount point at.
+func (t *Tree) Attach(s Session, at backends.Root) {
+	t.sockets.Mounted(at)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.session = s

@@ -214,6 +214,7 @@ func (g *gate) cancel(p *parked, errno syscall.Errno) {
 		g.s.answer(buf[:], p.unique, 0, errno)
 	}
 	if p.file == nil {
+		g.s.tree.GiveUp(p.unique)
 		g.s.leave(g)
 	}
 }

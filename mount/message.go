@@ -191,14 +191,15 @@ func (s *Session) leave(g *gate) {
 	}
 }
 
-// parkOpen parks an OPEN that has something to wait for (an accept) and reports whether it did.
+// parkOpen parks an OPEN that has something to wait for (an accept, a call to be answered) and reports whether it did.
 func (s *Session) parkOpen(req []byte) bool {
 	in := as[fuse.OpenIn](req)
-	if in.Flags&syscall.O_NONBLOCK != 0 {
+	w := s.tree.OpenWaits(in.Unique)
+	if w == nil {
 		return false
 	}
-	w := s.tree.OpenWaits(in.NodeId)
-	if w == nil {
+	if in.Flags&syscall.O_NONBLOCK != 0 {
+		s.tree.GiveUp(in.Unique)
 		return false
 	}
 	g := s.join(w)
@@ -209,6 +210,7 @@ func (s *Session) parkOpen(req []byte) bool {
 	}
 	g.mu.Unlock()
 	if errno != 0 {
+		s.tree.GiveUp(in.Unique)
 		s.leave(g)
 	}
 	return errno == 0

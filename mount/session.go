@@ -96,7 +96,11 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 		}
 	}
 	s.notePassthrough("the kernel has not answered yet")
-	t.Attach(s)
+	at := backends.Root{Path: o.Mountpoint, Device: s.dev.fd}
+	if o.Device != 0 {
+		at.Path = "" // only he knows who mounted it
+	}
+	t.Attach(s, at)
 	return s, nil
 }
 

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/ipcfs/ipcfs/backends"
 )
 
 // Caller is the process that asks.
@@ -16,6 +18,16 @@ type Caller struct {
 
 // name is how status files show a process.
 func (c Caller) name() string { return fmt.Sprintf("%d:%s", c.Pid, comm(c.Pid)) }
+
+// cred is what the kernel is to judge the process by. It is to be asked while the process waits for the answer: the groups are those of the
+// thread that has its number now.
+func (c Caller) cred() backends.Cred {
+	cred := backends.Cred{Uid: c.Uid, Gid: c.Gid}
+	if c.Uid != 0 || c.Gid != 0 {
+		cred.Groups = c.groups()
+	}
+	return cred
+}
 
 // comm is the name of a process's command (proc(5), /proc/PID/comm), "?" if it is gone.
 func comm(pid int) string {

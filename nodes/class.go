@@ -38,24 +38,39 @@ type Creator interface {
 	Create(path string, o Owner, exclusive bool) error
 }
 
+// Made is the answer of a Creator or Newer that made something by another name than it was asked for, in the same directory.
+type Made struct{ Name string }
+
+func (m *Made) Error() string { return "made as " + m.Name }
+
 // A Maker is mknod(2): mkfifo, or bind of a socket. typ is S_IFIFO, S_IFSOCK or S_IFREG.
 type Maker interface {
 	Mknod(path string, typ uint32, o Owner) error
 }
 
 // An Opener opens an object for the access in flags (O_RDONLY, O_WRONLY, O_RDWR; O_NONBLOCK; O_TRUNC). It never blocks: if there is
-// something to wait for, it answers ErrWouldBlock and OpenWaiter tells for what.
+// something to wait for, its error is a *Wait.
 type Opener interface {
 	Open(path string, flags int, by Caller) (Open, error)
 }
 
-// An OpenWaiter tells when an Open that answered ErrWouldBlock is worth trying again.
-type OpenWaiter interface {
-	OpenWaits(path string) (backends.Waiter, error)
+// Wait is the answer of an Open that has to wait: for a call to accept, or for one to be answered. It is an ErrWouldBlock.
+type Wait struct {
+	For  backends.Waiter      // In when it is worth trying again
+	Try  func() (Open, error) // goes on; ErrWouldBlock: wait again
+	Stop func()               // gives up; it is called unless Try has succeeded; may be nil
 }
+
+func (*Wait) Error() string { return "open: " + backends.ErrWouldBlock.Error() }
+
+func (*Wait) Unwrap() error { return backends.ErrWouldBlock }
 
 // A Remover is unlink(2).
 type Remover interface{ Remove(path string) error }
+
+// A Keeper has directories of its own that are open to all, as the classes themselves are. In them, too, only the owner of an object or
+// root removes it.
+type Keeper interface{ Keeps(dir string) bool }
 
 // A Changer sets attributes.
 type Changer interface {

@@ -34,6 +34,9 @@ var errnos = []struct {
 	{backends.ErrWouldBlock, syscall.EAGAIN},
 	{backends.ErrRemoved, syscall.EIDRM},
 	{backends.ErrCut, syscall.ECONNRESET},
+	{backends.ErrReach, syscall.EACCES},
+	{backends.ErrNoHost, syscall.EHOSTUNREACH},
+	{backends.ErrDescriptors, syscall.ENFILE},
 	{fs.ErrNotExist, syscall.ENOENT},
 	{fs.ErrExist, syscall.EEXIST},
 	{fs.ErrPermission, syscall.EACCES},
@@ -41,7 +44,10 @@ var errnos = []struct {
 }
 
 // Errno is the one place where an error becomes an errno. An error nobody thought of is EIO.
-func Errno(err error) syscall.Errno {
+func Errno(err error) syscall.Errno { return errnoOr(err, syscall.EIO) }
+
+// errnoOr is the errno of err, or other if the table does not know it: EINVAL where it says what somebody wrote wrongly.
+func errnoOr(err error, other syscall.Errno) syscall.Errno {
 	if err == nil {
 		return 0
 	}
@@ -58,5 +64,5 @@ func Errno(err error) syscall.Errno {
 			return e.errno
 		}
 	}
-	return syscall.EIO
+	return other
 }

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Fact is one thing a status file says: a line key=value of status, a member of status.json. A value is a string, a number, a bool or a
-// List.
+// Fact is one thing a status file says: a line key=value of status, a member of status.json. A value is a string, a number, a bool, a
+// List or Rows.
 type Fact struct {
 	Key   string
 	Value any
@@ -23,6 +23,18 @@ type ID uint32
 // List is a value of several words: separated by blanks in status, an array in status.json.
 type List []string
 
+// Rows is a value of several things: in status a line key_1, key_2, … for each, as words key=value; an array of objects in status.json.
+type Rows [][]Fact
+
+// words writes facts in one line; no value may hold a blank.
+func words(facts []Fact) string {
+	list := make([]string, len(facts))
+	for i, f := range facts {
+		list[i] = fmt.Sprint(f.Key, "=", f.Value)
+	}
+	return strings.Join(list, " ")
+}
+
 // list sorts words, so that one state has one text.
 func list(words []string) List {
 	slices.Sort(words)
@@ -33,6 +45,12 @@ func list(words []string) List {
 func Render(facts []Fact) string {
 	var b strings.Builder
 	for _, f := range facts {
+		if rows, ok := f.Value.(Rows); ok {
+			for i, row := range rows {
+				fmt.Fprintf(&b, "%s_%d=%s\n", f.Key, i+1, quote(words(row)))
+			}
+			continue
+		}
 		value := fmt.Sprint(f.Value)
 		if l, ok := f.Value.(List); ok {
 			value = strings.Join(l, " ")
@@ -44,28 +62,46 @@ func Render(facts []Fact) string {
 
 // RenderJSON writes facts as one JSON object, in their order.
 func RenderJSON(facts []Fact) (string, error) {
-	var b strings.Builder
+	b, err := appendObject(nil, facts)
+	return string(b) + "\n", err
+}
+
+func appendObject(b []byte, facts []Fact) ([]byte, error) {
+	b = append(b, '{')
 	for i, f := range facts {
-		b.WriteString(map[bool]string{true: "{", false: ","}[i == 0])
-		value := f.Value
-		if l, ok := value.(List); ok && l == nil {
-			value = List{}
-		}
-		j, err := json.Marshal(value)
-		if err != nil {
-			return "", err
+		if i > 0 {
+			b = append(b, ',')
 		}
 		key, err := json.Marshal(f.Key)
 		if err != nil {
-			return "", err
+			return b, err
 		}
-		b.Write(key)
-		b.WriteByte(':')
-		b.Write(j)
+		b = append(append(b, key...), ':')
+		if b, err = appendValue(b, f.Value); err != nil {
+			return b, err
+		}
 	}
-	if len(facts) == 0 {
-		b.WriteByte('{')
+	return append(b, '}'), nil
+}
+
+func appendValue(b []byte, value any) ([]byte, error) {
+	if l, ok := value.(List); ok && l == nil {
+		value = List{}
 	}
-	b.WriteString("}\n")
-	return b.String(), nil
+	rows, ok := value.(Rows)
+	if !ok {
+		j, err := json.Marshal(value)
+		return append(b, j...), err
+	}
+	b = append(b, '[')
+	for i, row := range rows {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		var err error
+		if b, err = appendObject(b, row); err != nil {
+			return b, err
+		}
+	}
+	return append(b, ']'), nil
 }

@@ -3,6 +3,7 @@ package nodes
 import (
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 	"syscall"
 )
@@ -20,7 +21,12 @@ func (c *Ctl) create(line string, by Caller) error {
 	kind, path, _ := strings.Cut(command.Verb, "/")
 	for i := range c.kinds {
 		if c.kinds[i].Name == kind && path != "" {
-			return c.refuse(command.Verb, c.createIn(&c.kinds[i], path, command, by))
+			err := c.createIn(&c.kinds[i], path, command, by)
+			var made *Made
+			if errors.As(err, &made) {
+				return nil
+			}
+			return c.refuse(command.Verb, err)
 		}
 	}
 	return c.refuse("new", fmt.Errorf("%s: %w: write CLASS/NAME key=value…", command.Verb, syscall.ENOENT))
@@ -30,11 +36,7 @@ func (c *Ctl) refuse(path string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var errno syscall.Errno
-	if !errors.As(err, &errno) {
-		errno = syscall.EINVAL
-	}
-	err = advise("create", path, errno, err)
+	err = advise("create", path, errnoOr(err, syscall.EINVAL), err)
 	c.env.Notes.Note(path, err)
 	return err
 }
@@ -45,7 +47,7 @@ func (c *Ctl) createIn(k *Kind, path string, command Command, by Caller) error {
 		return err
 	}
 	o := Owner{Uid: by.Uid, Gid: by.Gid, Mode: uint32(mode) & 07777}
-	if _, ok := k.Class.(Folders); ok && strings.Contains(path, "/") && by.Uid != 0 {
+	if by.Uid != 0 && inFolder(k.Class, path) {
 		// The kernel checks a directory that somebody made when a name is made in it, and here it does not know of it.
 		return fmt.Errorf("%w: only root makes objects in directories this way", syscall.EPERM)
 	}
@@ -66,4 +68,12 @@ func (c *Ctl) createIn(k *Kind, path string, command Command, by Caller) error {
 		return err
 	}
 	return nil
+}
+
+// inFolder reports whether a path is in a directory that somebody made.
+func inFolder(class Class, p string) bool {
+	_, folders := class.(Folders)
+	dir := path.Dir(p)
+	keeper, ok := class.(Keeper)
+	return folders && dir != "." && !(ok && keeper.Keeps(dir))
 }

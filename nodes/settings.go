@@ -55,11 +55,7 @@ func (c *Ctl) do(k *Kind, object, line string, by Caller) error {
 	if err == nil {
 		return nil
 	}
-	var errno syscall.Errno
-	if !errors.As(err, &errno) {
-		errno = syscall.EINVAL
-	}
-	err = advise("ctl", k.Name+"/"+object, errno, err)
+	err = advise("ctl", k.Name+"/"+object, errnoOr(err, syscall.EINVAL), err)
 	c.env.Notes.Note(k.Name+"/"+object, err)
 	return err
 }

@@ -1,37 +1,51 @@
 package nodes
 
 import (
+	"os"
 	"path"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
 )
 
 // Sockets is /sockets. A socket that a program bound is an S_IFSOCK node, and the kernel carries its data. One that was made by
 // opening a new name (touch) has the face of a regular file: ipcfs listens for it on a socket in another directory, where native
-// programs find it by the link /ctl/sockets/NAME/sock.
+// programs find it by the link /ctl/sockets/NAME/sock. In tcp and udp (see host.go) names are addresses.
 type Sockets struct {
 	folder
-	env   *Env
-	bound *backends.Dir // where its own sockets are bound,
-	where string        // and how others reach them
+	env     *Env
+	back    *backends.Sockets
+	bound   *backends.Dir // where its own Unix sockets are bound,
+	where   string        // and how others reach them
+	started time.Time
 
-	mu        sync.Mutex
-	listeners map[uint64]*backends.Listener // by the inode of the face
+	mu    sync.Mutex
+	all   map[uint64]*socket // by the inode of the face or node
+	byUid map[uint32]int     // how many connections a user has
 }
 
-// NewSockets shows the sockets remembered in dir and listens again for those that were touched. Sockets of its own are bound in
+// NewSockets shows the sockets remembered in dir and listens again for those that were touched. Unix sockets of its own are bound in
 // bound, which others reach as where.
-func NewSockets(env *Env, dir, bound *backends.Dir, where string) (*Sockets, error) {
+func NewSockets(env *Env, back *backends.Sockets, dir, bound *backends.Dir, where string) (*Sockets, error) {
 	s := &Sockets{
-		folder: folder{dir: dir, types: []uint32{syscall.S_IFSOCK, syscall.S_IFREG}}, env: env, bound: bound, where: where,
-		listeners: map[uint64]*backends.Listener{},
+		folder: folder{dir: dir, types: []uint32{syscall.S_IFSOCK, syscall.S_IFREG}},
+		env:    env, back: back, bound: bound, where: where, started: time.Now(),
+		all: map[uint64]*socket{}, byUid: map[uint32]int{},
+	}
+	for _, n := range networks {
+		if err := dir.Mkdir(n.name, Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0755}); err != nil && err != syscall.EEXIST {
+			return nil, err
+		}
 	}
 	return s, s.revive("")
 }
 
+// revive listens for what is remembered below dir. What cannot be listened for, as its port is another program's by now, is tried again
+// when it is opened.
 func (s *Sockets) revive(dir string) error {
 	list, err := s.List(dir)
 	if err != nil {
@@ -39,26 +53,53 @@ func (s *Sockets) revive(dir string) error {
 	}
 	for _, e := range list {
 		name := path.Join(dir, e.Name)
-		switch e.Type {
-		case syscall.S_IFDIR:
-			err = s.revive(name)
-		case syscall.S_IFREG:
-			err = s.listen(name)
+		if e.Type == syscall.S_IFDIR {
+			if err := s.revive(name); err != nil {
+				return err
+			}
 		}
-		if err != nil {
-			return err
+		if e.Type != syscall.S_IFREG {
+			continue
+		}
+		if err := s.again(name); err != nil {
+			s.env.Notes.Note("sockets/"+name, s.explain("listen", name, err))
 		}
 	}
+	return nil
+}
+
+// again listens for a face that is there already.
+func (s *Sockets) again(path string) error {
+	text, err := s.dir.Text(path)
+	if err != nil {
+		return err
+	}
+	how, err := readListening(text)
+	if err != nil {
+		return err
+	}
+	a, err := s.Stat(path)
+	if err != nil {
+		return err
+	}
+	one, err := s.listen(path, a, how)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all[a.Ino] = one
 	return nil
 }
 
 // Close stops listening; the faces stay, and are listened for again by the next daemon.
 func (s *Sockets) Close() error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for ino, l := range s.listeners {
-		l.Close()
-		delete(s.listeners, ino)
+	all := s.all
+	s.all = map[uint64]*socket{}
+	s.mu.Unlock()
+	for _, one := range all {
+		one.close()
 	}
 	return nil
 }
@@ -66,12 +107,28 @@ func (s *Sockets) Close() error {
 // Message is Class.Message.
 func (*Sockets) Message(a Attr) bool { return a.Type() == syscall.S_IFREG }
 
+// Stat is Class.Stat.
+func (s *Sockets) Stat(path string) (Attr, error) {
+	if to, ok := s.host(path); ok && !to.Listens() {
+		return Attr{Ino: ino("sockets/" + path), Mode: syscall.S_IFREG | 0666, Nlink: 1,
+			Atime: s.started, Mtime: s.started, Ctime: s.started}, nil
+	}
+	a, err := s.folder.Stat(path)
+	switch {
+	case s.Keeps(path):
+		a.Mode = syscall.S_IFDIR | 0777
+	case a.Type() == syscall.S_IFREG:
+		a.Size, a.Blocks = 0, 0 // how it listens is kept in there
+	}
+	return a, err
+}
+
 // Mknod is Maker.Mknod, for bind(2).
 func (s *Sockets) Mknod(path string, typ uint32, o Owner) error {
-	switch typ {
-	case syscall.S_IFREG:
+	switch {
+	case typ == syscall.S_IFREG:
 		return s.Create(path, o, true)
-	case syscall.S_IFSOCK:
+	case typ == syscall.S_IFSOCK && !s.inNetwork(path):
 		return s.dir.Mknod(path, typ, o)
 	}
 	return syscall.EPERM
@@ -79,92 +136,60 @@ func (s *Sockets) Mknod(path string, typ uint32, o Owner) error {
 
 // Create makes a listening socket.
 func (s *Sockets) Create(path string, o Owner, _ bool) error {
-	if err := s.dir.Mknod(path, syscall.S_IFREG, o); err != nil {
+	return s.make(path, o, listening{typ: syscall.SOCK_STREAM, backlog: backends.MaxBacklog})
+}
+
+// New is Newer.New: a listening socket of a type, with a backlog.
+func (s *Sockets) New(path string, o Owner, c Command) error {
+	how, err := listeningOf(c, "mode")
+	if err != nil {
 		return err
 	}
-	if err := s.listen(path); err != nil {
-		_ = s.dir.Remove(path)
+	return s.make(path, o, how)
+}
+
+func (s *Sockets) make(path string, o Owner, how listening) (err error) {
+	if s.inNetwork(path) {
+		return s.makeHost(path, o, how)
+	}
+	if err := s.dir.MakeText(path, how.command().String()+"\n", o); err != nil {
 		return err
+	}
+	if err := s.again(path); err != nil {
+		_ = s.dir.Remove(path)
+		return s.explain("listen", path, err)
 	}
 	return nil
 }
 
-func (s *Sockets) listen(path string) error {
-	a, err := s.Stat(path)
-	if err != nil {
-		return err
+// listen listens for a face.
+func (s *Sockets) listen(path string, a Attr, how listening) (*socket, error) {
+	o := Owner{Uid: a.Uid, Gid: a.Gid, Mode: a.Mode & 0777}
+	if to, ok := s.host(path); ok {
+		return s.listenHost(to, o, how, s.statOf(path, a))
 	}
-	l, err := backends.Listen(s.env.Poll, s.bound.Path(sockName(a)), Owner{Uid: a.Uid, Gid: a.Gid, Mode: a.Mode & 0777})
+	l, err := s.back.Listen(backends.Address{Type: how.typ, Path: s.bound.Path(sockName(a))}, o, how.backlog)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.listeners[a.Ino] = l
-	return nil
+	return &socket{how: how, listener: l}, nil
 }
 
 // sockName is what the socket of a face is called where it is bound.
 func sockName(face Attr) string { return strconv.FormatUint(face.Ino, 10) }
 
-// listener finds what listens for a face.
-func (s *Sockets) listener(path string) (*backends.Listener, error) {
-	a, err := s.Stat(path)
-	if err != nil {
-		return nil, err
-	}
+// find is what the daemon keeps of an object; nil: nothing.
+func (s *Sockets) find(a Attr) *socket {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := s.listeners[a.Ino]
-	if l == nil {
-		return nil, syscall.ECONNREFUSED
-	}
-	return l, nil
-}
-
-// Open opens the face: O_RDONLY accepts the next connection, anything else dials. A dialler that must not block, or that has only
-// just made the socket (touch, `:>`), connects when it first writes, so that making a socket is not a call to answer.
-func (s *Sockets) Open(path string, flags int, by Caller) (Open, error) {
-	l, err := s.listener(path)
-	if err != nil {
-		return nil, err
-	}
-	first, err := s.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	stat := func() (Attr, error) {
-		if a, err := s.Stat(path); err == nil && a.Ino == first.Ino {
-			return a, nil
-		}
-		gone := first
-		gone.Nlink = 0
-		return gone, nil
-	}
-	var c *backends.Conn
-	if writes(flags) {
-		lazy := flags&syscall.O_CREAT != 0 || flags&accessMode == syscall.O_WRONLY && flags&syscall.O_NONBLOCK != 0
-		c, err = backends.Dial(s.env.Poll, l.Path(), by.Uid, by.Gid, lazy, stat)
-	} else {
-		c, err = l.Accept(stat)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return s.env.File(&Plain{}, c, syscall.O_RDWR, by), nil
-}
-
-// OpenWaits is OpenWaiter.OpenWaits: a blocked accept waits for the listener.
-func (s *Sockets) OpenWaits(path string) (backends.Waiter, error) {
-	l, err := s.listener(path)
-	if err != nil {
-		return nil, err
-	}
-	return l, nil
+	return s.all[a.Ino]
 }
 
 // Remove is Remover.Remove. Connections go on; an open that waits to accept ends.
 func (s *Sockets) Remove(path string) error {
+	if to, ok := s.host(path); ok && !to.Listens() {
+		return syscall.EPERM
+	}
 	a, err := s.Stat(path)
 	if err != nil {
 		return err
@@ -172,17 +197,42 @@ func (s *Sockets) Remove(path string) error {
 	if err := s.dir.Remove(path); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if l := s.listeners[a.Ino]; l != nil {
-		delete(s.listeners, a.Ino)
-		return l.Close()
-	}
+	s.lost(a.Ino)
 	return nil
+}
+
+// lost is called when an object has lost its name.
+func (s *Sockets) lost(ino uint64) {
+	s.mu.Lock()
+	one := s.all[ino]
+	delete(s.all, ino)
+	s.mu.Unlock()
+	if one != nil {
+		one.close()
+	}
+}
+
+// Mkdir is Folders.Mkdir.
+func (s *Sockets) Mkdir(path string, o Owner) error {
+	if s.inNetwork(path) {
+		return syscall.EPERM
+	}
+	return s.folder.Mkdir(path, o)
+}
+
+// Rmdir is Folders.Rmdir.
+func (s *Sockets) Rmdir(path string) error {
+	if s.Keeps(path) {
+		return syscall.EPERM
+	}
+	return s.folder.Rmdir(path)
 }
 
 // Rename is Folders.Rename: a face that is replaced stops listening.
 func (s *Sockets) Rename(from, to string, flags uint32) error {
+	if slices.ContainsFunc([]string{from, to}, func(p string) bool { return s.inNetwork(p) || s.Keeps(p) }) {
+		return syscall.EPERM // a name there is an address
+	}
 	old, missing := s.Stat(to)
 	if err := s.folder.Rename(from, to, flags); err != nil {
 		return err
@@ -190,14 +240,8 @@ func (s *Sockets) Rename(from, to string, flags uint32) error {
 	if missing != nil || flags != 0 {
 		return nil
 	}
-	if now, err := s.Stat(to); err != nil || now.Ino == old.Ino {
-		return nil
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if l := s.listeners[old.Ino]; l != nil {
-		delete(s.listeners, old.Ino)
-		return l.Close()
+	if now, err := s.Stat(to); err == nil && now.Ino != old.Ino {
+		s.lost(old.Ino)
 	}
 	return nil
 }
@@ -205,41 +249,21 @@ func (s *Sockets) Rename(from, to string, flags uint32) error {
 // Change is Changer.Change: who may open the face may connect to its socket.
 func (s *Sockets) Change(path string, c Change) error {
 	c.Size = nil
+	if to, ok := s.host(path); ok && !to.Listens() || s.Keeps(path) {
+		if c.Atime, c.Mtime = nil, nil; c != (Change{}) {
+			return syscall.EPERM
+		}
+		return nil
+	}
 	if err := s.dir.Change(path, c); err != nil {
 		return err
 	}
 	a, err := s.Stat(path)
-	if err != nil || a.Type() != syscall.S_IFREG {
+	if err != nil {
 		return err
 	}
-	l, err := s.listener(path)
-	if err != nil {
-		return nil
+	if one := s.find(a); one != nil && one.listener != nil {
+		return one.listener.Own(Owner{Uid: a.Uid, Gid: a.Gid, Mode: a.Mode & 0777})
 	}
-	return l.Own(Owner{Uid: a.Uid, Gid: a.Gid, Mode: a.Mode & 0777})
-}
-
-// Controls is Controller.Controls.
-func (s *Sockets) Controls(path string, a Attr) []Control {
-	if a.Type() != syscall.S_IFREG {
-		return nil
-	}
-	return []Control{{Name: "sock", Link: s.where + "/" + sockName(a)}}
-}
-
-// Control is Controller.Control: there are no others.
-func (*Sockets) Control(string, Attr, string) (Control, bool) { return Control{}, false }
-
-// Report is Reporter.Report.
-func (s *Sockets) Report(path string) ([]Fact, error) {
-	a, err := s.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	kind := "bound"
-	if a.Type() == syscall.S_IFREG {
-		kind = "listening"
-	}
-	facts, err := s.folder.Report(path)
-	return append(facts, Fact{"state", kind}), err
+	return nil
 }

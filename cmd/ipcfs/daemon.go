@@ -51,7 +51,7 @@ func (s *settings) serve() error {
 
 // openTree opens the tree's objects. A daemon whose tree was unmounted a moment ago may still be about to give up the state directory.
 func (s *settings) openTree(log *slog.Logger) (*fs.Tree, error) {
-	config := fs.Config{StateDir: s.stateDir, MaxMsg: int(s.maxMsg), MsgSize: int(s.msgSize), Version: version(), Log: log}
+	config := fs.Config{StateDir: s.stateDir, MaxMsg: int(s.maxMsg), MsgSize: int(s.msgSize), Net: s.net, Version: version(), Log: log}
 	for end := time.Now().Add(time.Second); ; time.Sleep(20 * time.Millisecond) {
 		tree, err := fs.New(config)
 		if !errors.Is(err, fs.ErrLocked) || time.Now().After(end) {

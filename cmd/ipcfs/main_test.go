@@ -72,6 +72,7 @@ func TestExitStatus(t *testing.T) {
 		{"a b c", 2, "ipcfs: unexpected argument \"c\"\nTry 'ipcfs --help'.\n"},
 		{"--unheard-of x", 2, "ipcfs: unknown flag: --unheard-of\nTry 'ipcfs --help'.\n"},
 		{"--maxmsg -1 x", 2, "invalid argument"},
+		{"--net=all x", 2, "neither off, loopback nor any"},
 		{"--shm=fast x", 2, "neither auto nor page-cache"},
 		{"src mnt -o ro,maxmsg=many", 2, "option maxmsg=many"},
 		{"src mnt -o state-dir", 2, "option state-dir needs a value"},

@@ -26,6 +26,7 @@ func mountCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 	s.register(f)
 	f.StringVar(&s.stateDir, "state-dir", "", "`DIR` for FIFOs (/run/ipcfs or $XDG_RUNTIME_DIR/ipcfs)")
 	f.BoolVar(&version, "version", false, "print the version")
+	f.Lookup("version").Hidden = true // help shows the command, and fits a screen
 	s.registerInternal(f)
 	// What mount(8) gives a helper called mount.fuse.ipcfs (mount(8), EXTERNAL HELPERS).
 	f.StringP("types", "t", "", "")

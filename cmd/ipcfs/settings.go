@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ipcfs/ipcfs/backends"
 	"github.com/spf13/pflag"
 )
 
@@ -17,6 +18,7 @@ type settings struct {
 	stateDir           string
 	maxMsg, msgSize    uint32 // of new queues; 0: the kernel's defaults
 	pageCache          bool   // --shm=page-cache
+	net                string // what of the network is lent; empty: loopback
 	nonEmpty           bool
 	options            []string // mount options of the kernel
 	foreground         bool
@@ -33,6 +35,7 @@ func (s *settings) register(f *pflag.FlagSet) {
 	f.Uint32Var(&s.msgSize, "msgsize", 0, "its messages are at most `BYTES` long")
 	f.Var((*shmMode)(&s.pageCache), "shm", "auto, or page-cache: shared memory without passthrough")
 	f.Lookup("shm").DefValue = ""
+	f.Var((*netReach)(&s.net), "net", "what sockets/tcp and udp reach: off, loopback, any")
 }
 
 // registerInternal defines the flags with which ipcfs starts itself.
@@ -48,7 +51,7 @@ func (s *settings) registerInternal(f *pflag.FlagSet) {
 // args is the command line that asks for the same.
 func (s *settings) args() []string {
 	args := []string{"--maxmsg=" + strconv.Itoa(int(s.maxMsg)), "--msgsize=" + strconv.Itoa(int(s.msgSize)),
-		"--shm=" + (*shmMode)(&s.pageCache).String(), "--state-dir=" + s.stateDir}
+		"--shm=" + (*shmMode)(&s.pageCache).String(), "--net=" + s.net, "--state-dir=" + s.stateDir}
 	options := s.options
 	if s.nonEmpty {
 		options = append(slices.Clip(options), "nonempty")
@@ -67,7 +70,7 @@ func (s *settings) parseOptions(f *pflag.FlagSet, list string) error {
 		case o == "" || ignored(name):
 		case o == "nonempty":
 			s.nonEmpty = true
-		case slices.Contains([]string{"maxmsg", "msgsize", "state-dir", "shm"}, name):
+		case slices.Contains([]string{"maxmsg", "msgsize", "state-dir", "shm", "net"}, name):
 			if !valued {
 				return usagef("option %s needs a value: %s=...", name, name)
 			}
@@ -112,6 +115,21 @@ func (m *shmMode) Set(v string) error {
 
 // Type is pflag.Value.Type.
 func (m *shmMode) Type() string { return "MODE" }
+
+// netReach is the value of --net.
+type netReach string
+
+func (r *netReach) String() string { return string(*r) }
+
+// Set is pflag.Value.Set.
+func (r *netReach) Set(v string) error {
+	_, err := backends.ParseReach(v)
+	*r = netReach(v)
+	return err
+}
+
+// Type is pflag.Value.Type.
+func (r *netReach) Type() string { return "REACH" }
 
 // defaultStateDir is where the state is kept if --state-dir does not say.
 func defaultStateDir() (string, error) {

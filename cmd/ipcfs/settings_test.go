@@ -40,6 +40,7 @@ func TestOptions(t *testing.T) {
 		{"none /mnt -o rw,suid,dev,noauto,_netdev,nofail,user,x-systemd.automount,comment=x,defaults,,", settings{mountpoint: "/mnt", source: "none"}},
 		{"s /mnt -o maxmsg=50,msgsize=1024,shm=page-cache,nonempty,allow_other", settings{mountpoint: "/mnt", source: "s", maxMsg: 50, msgSize: 1024,
 			pageCache: true, nonEmpty: true, options: []string{"allow_other"}}},
+		{"--net=any src /mnt -o net=off", settings{mountpoint: "/mnt", source: "src", net: "off"}},
 		{"--shm=auto --maxmsg 7 /mnt/../mnt/", settings{mountpoint: "/mnt", maxMsg: 7}},
 	} {
 		c.want.stateDir = "/state"

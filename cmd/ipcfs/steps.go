@@ -134,7 +134,7 @@ ctl/sockets/chat/status
 $ cat queues/jobs &
 $ until grep -q ^parked=1 ctl/status; do :; done; rm queues/jobs; wait
 cat: ...
-$ rm shm/* fifos/* sockets/*
+$ rm shm/* fifos/* sockets/chat sockets/server
 $ find queues shm fifos sockets ../mqueue /dev/shm ! -type d | wc -l
 0
 `},

@@ -1,0 +1,49 @@
+package backends
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrDescriptors says that neither the daemon nor the system has room for one more descriptor.
+var ErrDescriptors = errors.New("out of descriptors")
+
+// spareDescriptors are kept from connections, for whatever else the daemon does: to list, to look, to tell what is wrong.
+const spareDescriptors = 16
+
+// MaxDescriptors is how many descriptors the daemon may have (RLIMIT_NOFILE).
+func MaxDescriptors() int {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 1024
+	}
+	return int(min(limit.Cur, 1<<30))
+}
+
+// room is EMFILE if there is no descriptor for one more connection. A new descriptor is the lowest that is free (open(2)), so one near
+// the limit shows that nearly all are taken. fd is any open descriptor.
+func room(fd int) error {
+	next, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	unix.Close(next)
+	if next >= MaxDescriptors()-spareDescriptors {
+		return unix.EMFILE
+	}
+	return nil
+}
+
+// descriptors gives the errors of a call that makes a descriptor their words.
+func descriptors(err error) error {
+	switch err {
+	case unix.EMFILE:
+		return fmt.Errorf("%w: the daemon has RLIMIT_NOFILE, %d, of them open: close connections, or raise it before ipcfs starts"+
+			" (ulimit -n, LimitNOFILE= in systemd)", ErrDescriptors, MaxDescriptors())
+	case unix.ENFILE:
+		return fmt.Errorf("%w: fs.file-max is reached: sysctl fs.file-max", ErrDescriptors)
+	}
+	return err
+}

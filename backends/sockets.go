@@ -1,0 +1,94 @@
+package backends
+
+import (
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// Sockets makes sockets: those that listen, and connections to them and to others.
+type Sockets struct {
+	Reach Reach // what of the network may be dialled and listened to
+
+	poll *Poller
+	work *Workers
+	root Root
+}
+
+// Root is where the daemon's own tree is.
+type Root struct {
+	Path   string // of the mount point; empty: not known
+	Device int    // the descriptor by which the kernel's requests come and are answered
+}
+
+// NewSockets makes a Sockets.
+func NewSockets(p *Poller, reach Reach) *Sockets {
+	return &Sockets{Reach: reach, poll: p, work: newWorkers(p)}
+}
+
+// Mounted tells where the tree is, before anybody can ask for something in it.
+func (s *Sockets) Mounted(at Root) { s.root = at }
+
+// Close ends the connections that are being made.
+func (s *Sockets) Close() error { return s.work.Close() }
+
+// Dial makes a connection to a host's address in the name of who. It dials when it is first used. closed, which may be nil, is called
+// once when it is closed.
+func (s *Sockets) Dial(to Address, who Cred, stat func() (Attr, error), closed func()) *Conn {
+	return dialConn(s.poll, &hostDialler{s: s, to: to, who: who, fd: -1}, stat, closed)
+}
+
+// DialBound makes a connection to the socket that a program bound in this tree, at path below its root, in the name of who: the kernel
+// judges whether who may reach the socket and write to it. EOPNOTSUPP if it is not known where the tree is.
+func (s *Sockets) DialBound(path string, who Cred, stat func() (Attr, error), closed func()) *Conn {
+	return dialConn(s.poll, &boundDialler{s: s, path: path, who: who}, stat, closed)
+}
+
+// Bind makes a datagram socket that listens at a, for its owner.
+func (s *Sockets) Bind(a Address, o Owner, stat func() (Attr, error)) (*Conn, error) {
+	fd, err := s.bind(a, o)
+	if err != nil {
+		return nil, descriptors(err)
+	}
+	return newConn(s.poll, fd, Peer{}, stat, nil), nil
+}
+
+// bind is socket(2) and bind(2) of a host's address as its owner's doing: the low ports are root's (ip(7)).
+func (s *Sockets) bind(a Address, o Owner) (fd int, err error) {
+	for _, at := range a.own() {
+		if !s.Reach.may(at.Addr()) {
+			return -1, ErrReach
+		}
+		err = asUser(o.cred(), 0, func() (err error) {
+			fd, err = bindHost(a.Type, at)
+			return err
+		})
+		if err != unix.EAFNOSUPPORT && err != unix.EADDRNOTAVAIL {
+			break // else there is no IPv6 here
+		}
+	}
+	return fd, err
+}
+
+func bindHost(typ int, at netip.AddrPort) (int, error) {
+	family, sa := sockaddr(at)
+	fd, err := newSocket(family, typ)
+	if err != nil {
+		return -1, err
+	}
+	if typ == unix.SOCK_STREAM {
+		// Old connections that linger must not keep a new daemon from listening (TIME_WAIT, socket(7)).
+		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	}
+	if family == unix.AF_INET6 && err == nil {
+		err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0)
+	}
+	if err == nil {
+		err = unix.Bind(fd, sa)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}

@@ -1,0 +1,56 @@
+package backends
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+)
+
+// One user's tasks leave room for another's, those that wait get their turn, and Close ends them all.
+func TestWorkers(t *testing.T) {
+	p, err := NewPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	w := newWorkers(p)
+	started := make(chan uint32, 1000)
+	var ended atomic.Int32
+	block := func(uid uint32) *Task {
+		return w.Go(uid, func(ctx context.Context) {
+			started <- uid
+			<-ctx.Done()
+			ended.Add(1)
+		})
+	}
+	var first []*Task
+	for range 3 * maxWorkersUid {
+		first = append(first, block(1))
+	}
+	for range maxWorkersUid {
+		<-started
+	}
+	block(2)
+	if uid := <-started; uid != 2 {
+		t.Errorf("user %d has more than his share", uid)
+	}
+	// Who gives up makes room for the next, and late is called once the task is over.
+	late := make(chan bool, 1)
+	first[0].Abandon(func() { late <- true })
+	<-late
+	if uid := <-started; uid != 1 {
+		t.Errorf("user %d", uid)
+	}
+	woken := make(chan bool, 1)
+	first[1].Arm(func() { woken <- true })
+	if err := w.Close(); err != nil {
+		t.Error(err)
+	}
+	<-woken
+	if n := int(ended.Load()); n != 3*maxWorkersUid+1 {
+		t.Errorf("%d tasks ended", n)
+	}
+	if task := block(1); !task.Done() {
+		t.Error("a task after Close is not done")
+	}
+}

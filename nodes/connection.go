@@ -1,0 +1,173 @@
+package nodes
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/ipcfs/ipcfs/backends"
+)
+
+// socket is what the daemon keeps of one object of /sockets: what listens for it, if anything does, and the connections that were made
+// through its faces.
+type socket struct {
+	how       listening
+	listener  *backends.Listener // of a stream or of seqpackets
+	datagrams *backends.Conn     // of udp
+
+	// Under Sockets.mu:
+	links             map[*link]bool
+	last              int // id
+	accepted, dialled int // connections that were closed
+}
+
+// link is a connection that is open through a face.
+type link struct {
+	id   int    // among those of the socket
+	end  string // "accept" or "dial"
+	by   Caller // who opened the face
+	conn *backends.Conn
+}
+
+// port is that of what listens at a host's address.
+func (one *socket) port() uint16 {
+	at, _ := netip.ParseAddrPort(one.address())
+	return at.Port()
+}
+
+// address is where it listens, HOST:PORT with a literal host; empty for a Unix socket.
+func (one *socket) address() string {
+	if one.datagrams != nil {
+		return one.datagrams.Local()
+	}
+	return one.listener.Local()
+}
+
+// typ is the type of what listens.
+func (one *socket) typ() int {
+	if one.datagrams != nil {
+		return syscall.SOCK_DGRAM
+	}
+	return one.how.typ
+}
+
+// listens reports whether there is something that listens.
+func (one *socket) listens() bool { return one != nil && (one.listener != nil || one.datagrams != nil) }
+
+// close stops listening. Connections go on.
+func (one *socket) close() {
+	if one.listener != nil {
+		_ = one.listener.Close()
+	}
+	if one.datagrams != nil {
+		_ = one.datagrams.Close()
+	}
+}
+
+// link keeps a connection in mind, which begin makes, until it is closed: begin gets what is to be called then. A user other than root
+// may have half of the descriptors that the daemon may have.
+func (s *Sockets) link(ino uint64, end string, by Caller, begin func(closed func()) (*backends.Conn, error)) (*backends.Conn, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if most := backends.MaxDescriptors() / 2; by.Uid != 0 && s.byUid[by.Uid] >= most {
+		return nil, fmt.Errorf("%w: user %d has %d connections open through ipcfs, which is half of what its RLIMIT_NOFILE allows",
+			backends.ErrDescriptors, by.Uid, most)
+	}
+	one := s.all[ino]
+	if one == nil {
+		one = &socket{}
+	}
+	l := &link{end: end, by: by}
+	conn, err := begin(func() { s.unlink(ino, one, l) })
+	if err != nil {
+		return nil, err
+	}
+	s.all[ino] = one
+	if one.links == nil {
+		one.links = map[*link]bool{}
+	}
+	l.conn = conn
+	one.links[l] = true
+	s.byUid[by.Uid]++
+	one.last++
+	l.id = one.last
+	return conn, nil
+}
+
+// unlink is called when a connection was closed.
+func (s *Sockets) unlink(ino uint64, one *socket, l *link) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(one.links, l)
+	l.count(&one.accepted, &one.dialled)
+	if s.byUid[l.by.Uid]--; s.byUid[l.by.Uid] == 0 {
+		delete(s.byUid, l.by.Uid)
+	}
+	if len(one.links) == 0 && !one.listens() && s.all[ino] == one {
+		delete(s.all, ino)
+	}
+}
+
+// count adds a connection to those that were accepted or dialled, if it was.
+func (l *link) count(accepted, dialled *int) {
+	switch {
+	case l.end == "accept":
+		*accepted++
+	case l.conn.Status().Made:
+		*dialled++
+	}
+}
+
+// sorted are the connections of a socket, the oldest first. The caller holds s.mu.
+func (one *socket) sorted() []*link {
+	return slices.SortedFunc(maps.Keys(one.links), func(a, b *link) int { return cmp.Compare(a.id, b.id) })
+}
+
+// maxListed is how many connections status shows; peer shows them all.
+const maxListed = 64
+
+// facts are what status says of a socket and its connections.
+func (s *Sockets) facts(one *socket) []Fact {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	links := one.sorted()
+	accepted, dialled := one.accepted, one.dialled
+	for _, l := range links {
+		l.count(&accepted, &dialled)
+	}
+	facts := []Fact{{"accepted", Count(accepted)}, {"dialled", Count(dialled)}, {"connections", len(links)}}
+	var rows Rows
+	for _, l := range links[:min(len(links), maxListed)] {
+		rows = append(rows, l.facts())
+	}
+	return append(facts, Fact{"connection", rows})
+}
+
+// facts tell of one connection. pid, uid and gid are the peer's, if it is one of this machine's; the others are those of the face.
+func (l *link) facts() []Fact {
+	st := l.conn.Status()
+	facts := []Fact{{"id", ID(l.id)}, {"end", l.end}, {"state", strings.ReplaceAll(st.State, " ", "_")}}
+	if st.Peer.Addr != "" {
+		facts = append(facts, Fact{"peer", st.Peer.Addr})
+	} else {
+		facts = append(facts, Fact{"pid", ID(st.Peer.Pid)}, Fact{"uid", ID(st.Peer.Uid)}, Fact{"gid", ID(st.Peer.Gid)})
+	}
+	return append(facts, Fact{"opener", ID(l.by.Pid)}, Fact{"opener_uid", ID(l.by.Uid)}, Fact{"in", Count(st.In)}, Fact{"out", Count(st.Out)},
+		Fact{"since", st.Since.Format(time.RFC3339)})
+}
+
+// peers is the text of the peer file: a line for each connection, as its row in status.
+func (s *Sockets) peers(one *socket) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var b strings.Builder
+	for _, l := range one.sorted() {
+		b.WriteString(words(l.facts()) + "\n")
+	}
+	return b.String()
+}

@@ -1,0 +1,129 @@
+package nodes
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/ipcfs/ipcfs/backends"
+)
+
+// listening is how a socket listens. It is kept as a line `listen type=seqpacket backlog=16` in the file behind the face, so that it
+// survives the daemon; ctl shows and takes the same line.
+type listening struct{ typ, backlog int }
+
+// socketTypes are the types of sockets that ipcfs listens with, by their names in socket(2).
+var socketTypes = []struct {
+	name string
+	typ  int
+}{{"stream", syscall.SOCK_STREAM}, {"seqpacket", syscall.SOCK_SEQPACKET}, {"dgram", syscall.SOCK_DGRAM}}
+
+func typeName(typ int) string {
+	for _, t := range socketTypes {
+		if t.typ == typ {
+			return t.name
+		}
+	}
+	return "unknown"
+}
+
+// listeningOf reads the options of a command; others are options it may have besides.
+func listeningOf(c Command, others ...string) (listening, error) {
+	how := listening{typ: syscall.SOCK_STREAM}
+	if err := c.Only(append(others, "type", "backlog")...); err != nil {
+		return how, err
+	}
+	if name, ok := c.Get("type"); ok {
+		how.typ = 0
+		for _, t := range socketTypes {
+			if t.name == name {
+				how.typ = t.typ
+			}
+		}
+		if how.typ == 0 {
+			return how, fmt.Errorf("type=%s is neither stream nor seqpacket", name)
+		}
+	}
+	var err error
+	how.backlog, err = c.Int("backlog", backends.MaxBacklog, 0)
+	return how, err
+}
+
+// readListening reads the file behind a face. An empty one is a stream's.
+func readListening(text string) (listening, error) {
+	c, err := ParseCommand(strings.TrimSuffix(text, "\n"))
+	if err != nil {
+		return listening{}, err
+	}
+	return listeningOf(c)
+}
+
+func (how listening) command() Command {
+	return Command{Verb: "listen", Options: []Option{{"type", typeName(how.typ)}, {"backlog", strconv.Itoa(how.backlog)}}}
+}
+
+// Settings is Settler.Settings.
+func (s *Sockets) Settings(path string) ([]Command, error) {
+	a, err := s.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if one := s.find(a); one != nil && one.listener != nil {
+		return []Command{one.how.command()}, nil
+	}
+	return nil, nil
+}
+
+// Do is Settler.Do: listen, shutdown.
+func (s *Sockets) Do(path string, c Command, by Caller) error {
+	a, err := s.Stat(path)
+	if err != nil {
+		return err
+	}
+	one := s.find(a)
+	switch c.Verb {
+	case "listen":
+		if one == nil || one.listener == nil {
+			return fmt.Errorf("%w: ipcfs does not listen on it", syscall.EOPNOTSUPP)
+		}
+		return s.relisten(path, one, c)
+	case "shutdown":
+		return s.shutdown(one, c, anybodys, by)
+	}
+	return fmt.Errorf("unknown command %s; a socket knows set, listen, shutdown", c.Verb)
+}
+
+// relisten gives a listener another backlog and takes what it is already.
+func (s *Sockets) relisten(path string, one *socket, c Command) error {
+	how, err := listeningOf(c)
+	if err != nil {
+		return err
+	}
+	if _, ok := c.Get("type"); ok && how.typ != one.how.typ {
+		return fmt.Errorf("%w: a socket keeps its type: make another one (echo 'sockets/NAME type=%s' > ctl/new)",
+			syscall.EOPNOTSUPP, typeName(how.typ))
+	}
+	how.typ = one.how.typ
+	if err := one.listener.Backlog(how.backlog); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	one.how = how
+	s.mu.Unlock()
+	return s.dir.SetText(path, how.command().String()+"\n")
+}
+
+// explain gives an error of the network the words of a person, for the err file.
+func (s *Sockets) explain(op, path string, err error) error {
+	if err == nil || err == backends.ErrWouldBlock {
+		return err
+	}
+	switch errno := Errno(err); errno {
+	case syscall.ECONNREFUSED:
+		err = fmt.Errorf("%w: nobody listens there", err)
+		fallthrough
+	default:
+		return advise(op, "sockets/"+path, errno, err)
+	}
+}

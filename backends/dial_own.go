@@ -64,7 +64,7 @@ func (d *ownDialler) arm(wake func()) {
 	d.l.mu.Lock()
 	defer d.l.mu.Unlock()
 	d.wake = wake
-	if d.woken || d.l.fd < 0 || !slices.Contains(d.l.waiting, d) {
+	if d.woken || d.l.fd < 0 {
 		d.l.poll.Soon(wake)
 	}
 }

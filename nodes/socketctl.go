@@ -13,7 +13,6 @@ import (
 
 // Controls is Controller.Controls.
 func (s *Sockets) Controls(path string, a Attr) []Control {
-	one := s.find(a)
 	dial := dialPerm(a.Mode)
 	list := []Control{
 		s.face("dial", dial, path, a, s.dial),
@@ -22,7 +21,8 @@ func (s *Sockets) Controls(path string, a Attr) []Control {
 			return s.shutdownOwn(path, s.find(a), line, by)
 		}),
 	}
-	if to, ok := s.host(path); ok && to.Type == syscall.SOCK_DGRAM {
+	to, host := s.host(path)
+	if host && to.Type == syscall.SOCK_DGRAM {
 		if to.Listens() {
 			list = append(list,
 				s.face("records", a.Mode&0666, path, a, func(path string, a Attr, flags int, by Caller) (Open, error) {
@@ -35,11 +35,11 @@ func (s *Sockets) Controls(path string, a Attr) []Control {
 		return list
 	}
 	list = append(list, s.face("call", dial, path, a, s.call))
-	if one != nil && one.listener != nil {
+	if a.Type() == syscall.S_IFREG && (!host || to.Listens()) {
 		list = append(list, s.face("accept", a.Mode&0666, path, a, s.accept))
-		if _, ok := s.host(path); !ok {
-			list = append(list, Control{Name: "sock", Link: s.where + "/" + sockName(a)})
-		}
+	}
+	if a.Type() == syscall.S_IFREG && !host {
+		list = append(list, Control{Name: "sock", Link: s.where + "/" + sockName(a)})
 	}
 	return list
 }

@@ -17,12 +17,6 @@ func (s *Sockets) Open(path string, flags int, by Caller) (Open, error) {
 		return nil, err
 	}
 	to, ok := s.host(path)
-	if a.Type() == syscall.S_IFREG && (!ok || to.Listens()) && !s.find(a).listens() {
-		// It could not be listened for when the daemon started.
-		if err := s.again(path); err != nil {
-			return nil, s.explain("listen", path, err)
-		}
-	}
 	switch {
 	case ok && to.Listens() && to.Type == syscall.SOCK_DGRAM:
 		return s.datagrams(path, a, flags, by, NewRecords("from"))
@@ -48,12 +42,23 @@ func (s *Sockets) statOf(path string, first Attr) func() (Attr, error) {
 	}
 }
 
+// listener is what the daemon keeps of a socket of its own. What could not be listened for when the daemon started is tried again.
+func (s *Sockets) listener(path string, a Attr) (*socket, error) {
+	if one := s.find(a); one.listens() {
+		return one, nil
+	}
+	if err := s.again(path); err != nil {
+		return nil, err
+	}
+	return s.find(a), nil
+}
+
 // accept opens the next connection of a socket that listens. With no room for a descriptor it says so and goes on waiting, unless it
 // must not wait.
 func (s *Sockets) accept(path string, a Attr, flags int, by Caller) (Open, error) {
-	one := s.find(a)
-	if one == nil || one.listener == nil {
-		return nil, s.explain("accept", path, syscall.ECONNREFUSED)
+	one, err := s.listener(path, a)
+	if err != nil {
+		return nil, s.explain("listen", path, err)
 	}
 	try := func() (Open, error) {
 		conn, err := s.link(a.Ino, "accept", by, func(closed func()) (*backends.Conn, error) {
@@ -113,16 +118,21 @@ func (s *Sockets) dialLater(path string, a Attr, flags int, by Caller) (Open, er
 
 // connection makes a connection to whatever the object is, which dials at its first use.
 func (s *Sockets) connection(path string, a Attr, by Caller, who backends.Cred, patient bool) (*backends.Conn, error) {
-	one, stat := s.find(a), s.statOf(path, a)
+	stat := s.statOf(path, a)
 	to, host := s.host(path)
+	var one *socket
+	if a.Type() == syscall.S_IFREG && (!host || to.Listens()) {
+		var err error
+		if one, err = s.listener(path, a); err != nil {
+			return nil, err
+		}
+	}
 	return s.link(a.Ino, "dial", by, func(closed func()) (*backends.Conn, error) {
 		switch {
 		case host:
 			return s.back.Dial(to, who, stat, closed), nil
-		case a.Type() == syscall.S_IFSOCK:
+		case one == nil:
 			return s.back.DialBound("sockets/"+path, who, stat, closed), nil
-		case one == nil || one.listener == nil:
-			return nil, syscall.ECONNREFUSED
 		}
 		return one.listener.Dial(who, by.Pid, patient, stat, closed), nil
 	})
@@ -135,9 +145,9 @@ func (s *Sockets) file(conn *backends.Conn, path string, flags int, by Caller) *
 
 // datagrams opens datagrams that listen, by one of their faces.
 func (s *Sockets) datagrams(path string, a Attr, flags int, by Caller, face Face) (Open, error) {
-	one := s.find(a)
-	if one == nil || one.datagrams == nil {
-		return nil, s.explain("open", path, syscall.ECONNREFUSED)
+	one, err := s.listener(path, a)
+	if err != nil {
+		return nil, s.explain("listen", path, err)
 	}
 	return s.env.File(&socketFace{wrapped{face}, path}, shared{one.datagrams}, flags, by), nil
 }

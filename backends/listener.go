@@ -16,6 +16,7 @@ type Listener struct {
 
 	mu      sync.Mutex
 	fd      int           // -1: closed
+	backlog int           // as it was asked for
 	dialled []Peer        // who dialled through us and is not accepted yet, in order: the kernel says that it was us
 	waiting []*ownDialler // those that found the backlog full, in order
 	tired   bool          // accept(2) found no room for one more descriptor
@@ -57,7 +58,7 @@ func (s *Sockets) Listen(a Address, o Owner, backlog int) (*Listener, error) {
 }
 
 func (s *Sockets) listen(fd int, a Address, backlog int) (*Listener, error) {
-	l := &Listener{Source: s.poll.Watch(fd), poll: s.poll, addr: a, fd: fd}
+	l := &Listener{Source: s.poll.Watch(fd), poll: s.poll, addr: a, fd: fd, backlog: backlog}
 	if err := unix.Listen(fd, backlog); err != nil {
 		l.Close()
 		return nil, err
@@ -85,14 +86,27 @@ func (l *Listener) Local() string {
 	return localOf(l.fd)
 }
 
-// Backlog is listen(2) again, with another backlog. Diallers that found the old one full try again.
-func (l *Listener) Backlog(n int) error {
+// Type is SOCK_STREAM or SOCK_SEQPACKET.
+func (l *Listener) Type() int { return l.addr.Type }
+
+// Backlog is how many may call before they are accepted, as it was asked for.
+func (l *Listener) Backlog() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.backlog
+}
+
+// SetBacklog is listen(2) again, with another backlog. Diallers that found the old one full try again.
+func (l *Listener) SetBacklog(n int) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.fd < 0 {
 		return ErrRemoved
 	}
 	err := unix.Listen(l.fd, n)
+	if err == nil {
+		l.backlog = n
+	}
 	l.admit(len(l.waiting))
 	return err
 }
@@ -162,8 +176,8 @@ func (l *Listener) Arm(want Ready, wake func()) {
 	l.Source.Arm(want, wake)
 }
 
-// Dial makes a connection to a listening Unix socket in the name of who, for the process pid; it dials at its first use. Where that finds the backlog full,
-// a patient dialler waits, one that is not gets EAGAIN (unix(7)).
+// Dial makes a connection to a listening Unix socket in the name of who, for the process pid; it dials at its first use. Where that finds
+// the backlog full, a patient dialler waits, one that is not gets EAGAIN (unix(7)).
 func (l *Listener) Dial(who Cred, pid int, patient bool, stat func() (Attr, error), closed func()) *Conn {
 	return dialConn(l.poll, &ownDialler{l: l, who: who, pid: pid, patient: patient}, stat, closed)
 }

@@ -16,7 +16,6 @@ import (
 // socket is what the daemon keeps of one object of /sockets: what listens for it, if anything does, and the connections that were made
 // through its faces.
 type socket struct {
-	how       listening
 	listener  *backends.Listener // of a stream or of seqpackets
 	datagrams *backends.Conn     // of udp
 
@@ -53,7 +52,7 @@ func (one *socket) typ() int {
 	if one.datagrams != nil {
 		return syscall.SOCK_DGRAM
 	}
-	return one.how.typ
+	return one.listener.Type()
 }
 
 // listens reports whether there is something that listens.

@@ -89,7 +89,7 @@ func (s *Sockets) listenHost(to backends.Address, o Owner, how listening, stat f
 	if how.typ != syscall.SOCK_STREAM {
 		return nil, fmt.Errorf("%w: type= is for Unix sockets", syscall.EINVAL)
 	}
-	one = &socket{how: how}
+	one = &socket{}
 	if to.Type == syscall.SOCK_DGRAM {
 		one.datagrams, err = s.back.Bind(to, o, stat)
 	} else {

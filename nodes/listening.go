@@ -70,7 +70,7 @@ func (s *Sockets) Settings(path string) ([]Command, error) {
 		return nil, err
 	}
 	if one := s.find(a); one != nil && one.listener != nil {
-		return []Command{one.how.command()}, nil
+		return []Command{listening{one.listener.Type(), one.listener.Backlog()}.command()}, nil
 	}
 	return nil, nil
 }
@@ -100,17 +100,15 @@ func (s *Sockets) relisten(path string, one *socket, c Command) error {
 	if err != nil {
 		return err
 	}
-	if _, ok := c.Get("type"); ok && how.typ != one.how.typ {
+	typ := one.listener.Type()
+	if _, ok := c.Get("type"); ok && how.typ != typ {
 		return fmt.Errorf("%w: a socket keeps its type: make another one (echo 'sockets/NAME type=%s' > ctl/new)",
 			syscall.EOPNOTSUPP, typeName(how.typ))
 	}
-	how.typ = one.how.typ
-	if err := one.listener.Backlog(how.backlog); err != nil {
+	how.typ = typ
+	if err := one.listener.SetBacklog(how.backlog); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	one.how = how
-	s.mu.Unlock()
 	return s.dir.SetText(path, how.command().String()+"\n")
 }
 

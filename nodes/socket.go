@@ -23,6 +23,8 @@ type Sockets struct {
 	where   string        // and how others reach them
 	started time.Time
 
+	names sync.Mutex // held while a name and what listens for it begin or end together; taken before mu
+
 	mu    sync.Mutex
 	all   map[uint64]*socket // by the inode of the face or node
 	byUid map[uint32]int     // how many connections a user has
@@ -68,7 +70,7 @@ func (s *Sockets) revive(dir string) error {
 	return nil
 }
 
-// again listens for a face that is there already.
+// again listens for a face that is there already. The caller holds s.names, or is alone.
 func (s *Sockets) again(path string) error {
 	text, err := s.dir.Text(path)
 	if err != nil {
@@ -149,6 +151,8 @@ func (s *Sockets) New(path string, o Owner, c Command) error {
 }
 
 func (s *Sockets) make(path string, o Owner, how listening) (err error) {
+	s.names.Lock()
+	defer s.names.Unlock()
 	if s.inNetwork(path) {
 		return s.makeHost(path, o, how)
 	}
@@ -172,7 +176,7 @@ func (s *Sockets) listen(path string, a Attr, how listening) (*socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &socket{how: how, listener: l}, nil
+	return &socket{listener: l}, nil
 }
 
 // sockName is what the socket of a face is called where it is bound.
@@ -190,6 +194,8 @@ func (s *Sockets) Remove(path string) error {
 	if to, ok := s.host(path); ok && !to.Listens() {
 		return syscall.EPERM
 	}
+	s.names.Lock()
+	defer s.names.Unlock()
 	a, err := s.Stat(path)
 	if err != nil {
 		return err
@@ -233,6 +239,8 @@ func (s *Sockets) Rename(from, to string, flags uint32) error {
 	if slices.ContainsFunc([]string{from, to}, func(p string) bool { return s.inNetwork(p) || s.Keeps(p) }) {
 		return syscall.EPERM // a name there is an address
 	}
+	s.names.Lock()
+	defer s.names.Unlock()
 	old, missing := s.Stat(to)
 	if err := s.folder.Rename(from, to, flags); err != nil {
 		return err

@@ -153,7 +153,7 @@ func (s *Sockets) Report(path string) ([]Fact, error) {
 			facts = append(facts, Fact{"address", one.address()}, Fact{"port", ID(to.Port)})
 		}
 		if one.listener != nil {
-			facts = append(facts, Fact{"backlog", one.how.backlog})
+			facts = append(facts, Fact{"backlog", one.listener.Backlog()})
 		}
 	case host && !to.Listens():
 		facts = append(facts, Fact{"state", "remote"}, Fact{"type", typeName(to.Type)}, Fact{"address", to.String()})

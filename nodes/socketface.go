@@ -44,13 +44,18 @@ func (s *Sockets) statOf(path string, first Attr) func() (Attr, error) {
 
 // listener is what the daemon keeps of a socket of its own. What could not be listened for when the daemon started is tried again.
 func (s *Sockets) listener(path string, a Attr) (*socket, error) {
+	s.names.Lock()
+	defer s.names.Unlock()
 	if one := s.find(a); one.listens() {
 		return one, nil
 	}
 	if err := s.again(path); err != nil {
 		return nil, err
 	}
-	return s.find(a), nil
+	if one := s.find(a); one.listens() {
+		return one, nil
+	}
+	return nil, syscall.ENOENT // the name is another socket's by now
 }
 
 // accept opens the next connection of a socket that listens. With no room for a descriptor it says so and goes on waiting, unless it

@@ -9,7 +9,8 @@ import (
 )
 
 // A Conn is one connection of a socket, of any family and type; the open file is the connection. It is an Endpoint. One that dials does
-// so at its first use, and is ready for nothing until it is answered. Without a peer of its own it is a bound datagram socket: each
+// so when it is first read or written, not when it is polled: there are programs that have every file polled that they open, and to make
+// a socket is not to call it. It is ready to be written then, and for nothing until it is answered. Without a peer of its own it is a bound datagram socket: each
 // message carries the address it comes from or goes to.
 type Conn struct {
 	poll *Poller
@@ -20,6 +21,7 @@ type Conn struct {
 	err    error        // why it is not, and never will be
 	dial   dialler      // nil: it is connected, or never will be
 	begun  bool         // dial was tried
+	idle   func()       // who waits for something before that
 	made   bool         // it was connected
 	closed func()       // called once by Close; may be nil
 	src    *Source
@@ -111,6 +113,10 @@ func (c *Conn) goOn() error {
 		return c.err
 	}
 	c.begun = true
+	if c.idle != nil {
+		c.poll.Soon(c.idle)
+		c.idle = nil
+	}
 	fd, err := c.dial.try()
 	switch err {
 	case ErrWouldBlock:
@@ -189,6 +195,12 @@ func (c *Conn) Unit() int {
 
 // Ready is poll(2). A connection that cannot be made is ready to tell so.
 func (c *Conn) Ready() Ready {
+	c.mu.RLock()
+	idle := c.dial != nil && !c.begun
+	c.mu.RUnlock()
+	if idle {
+		return Out
+	}
 	fd, err := c.use()
 	switch {
 	case err == ErrWouldBlock:
@@ -205,6 +217,10 @@ func (c *Conn) Arm(want Ready, wake func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
+	case c.dial != nil && !c.begun:
+		if c.idle = wake; want&Out != 0 {
+			c.poll.Soon(wake)
+		}
 	case c.dial != nil:
 		c.dial.arm(wake)
 	case c.err != nil:

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -30,6 +31,7 @@ var cases = []testCase{
 	{name: "fifo ping 64 B", class: "fifos", op: "ping", native: "file", mounted: "file", size: 64, target: same},
 	{name: "fifo ping 64 KiB", class: "fifos", op: "ping", native: "file", mounted: "file", size: 64 << 10, target: same},
 	{name: "socket ping 64 B", class: "sockets", op: "ping", native: "unix", mounted: "unix", size: 64, target: same},
+	{name: "face ping 64 B", class: "sockets", op: "ping", native: "unix", mounted: "face", size: 64},
 	{name: "shm 4 KiB", class: "shm", op: "solo", native: "at", mounted: "at", size: 4 << 10},
 	{name: "shm 64 KiB", class: "shm", op: "solo", native: "at", mounted: "at", size: 64 << 10, target: Target{1 / 0.9, "native"}},
 	{name: "shm mmap 64 KiB", class: "shm", op: "solo", native: "map", mounted: "map", size: 64 << 10, target: same},
@@ -101,14 +103,24 @@ func (b *bench) objects(c testCase) (native, mounted string, remove func(), err 
 		for _, path := range []string{native, mounted} {
 			object(func() error { return nil }, unlink(path))
 		}
+		if c.mounted == "face" {
+			object(func() error { return os.WriteFile(mounted, nil, 0600) }, func() error { return nil })
+		}
 	}
 	if err != nil {
 		remove()
 	}
 	if c.mounted == "lines" {
-		mounted = b.Tree + "/ctl/queues/" + name + "/lines"
+		mounted = control(mounted) + "/lines"
 	}
 	return native, mounted, remove, err
+}
+
+// control is the control directory of an object at path.
+func control(path string) string {
+	class, name := filepath.Split(path)
+	tree, class := filepath.Split(filepath.Clean(class))
+	return filepath.Join(tree, "ctl", class, name)
 }
 
 // queueLength is maxmsg of a queue, on both sides. It is the kernel's default.

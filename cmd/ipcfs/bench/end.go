@@ -21,6 +21,7 @@ type end interface {
 //	at     a file of addressed bytes: pread(2), pwrite(2)
 //	map    a file that is mapped: a copy to it, and from it
 //	unix   a stream socket, unix(7); who opens it for O_RDONLY listens
+//	face   the files of a socket that ipcfs listens on; who opens it for O_RDONLY accepts
 func open(kind, path string, flags int) (end, error) {
 	switch kind {
 	case "mq":
@@ -29,6 +30,11 @@ func open(kind, path string, flags int) (end, error) {
 	case "unix":
 		fd, err := openSocket(path, flags == unix.O_RDONLY)
 		return fileEnd(fd), err
+	case "face":
+		if flags == unix.O_RDONLY {
+			path = control(path) + "/accept"
+		}
+		flags = unix.O_RDWR // what is opened for both is a connection
 	}
 	fd, err := unix.Open(path, flags|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -111,7 +111,7 @@ func (p peer) ping() (func() error, error) {
 
 func (p peer) pong() (func() error, error) {
 	if p.kind != "unix" {
-		ready() // opening a FIFO waits for the other end
+		ready() // opening a FIFO waits for the other end, accept for a call
 	}
 	here, there, err := p.both(unix.O_RDONLY, unix.O_WRONLY)
 	m := p.message()
@@ -125,7 +125,7 @@ func (p peer) pong() (func() error, error) {
 
 // both opens the object and the one that answers come over, which is the same for a socket.
 func (p peer) both(flags, backFlags int) (a, b end, err error) {
-	if a, err = open(p.kind, p.path, flags); err != nil || p.kind == "unix" {
+	if a, err = open(p.kind, p.path, flags); err != nil || p.kind == "unix" || p.kind == "face" {
 		return a, a, err
 	}
 	b, err = open(p.kind, back(p.path), backFlags)

@@ -238,6 +238,14 @@ func (g *gate) arm() {
 	g.w.Arm(g.armed, g.wake)
 }
 
+// rearm is arm after a panic: whoever was interrupted may have hushed the endpoint, or was to see to those who wait.
+func (g *gate) rearm() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.armed = 0
+	g.arm()
+}
+
 // A disarmer is a Waiter that can take back an Arm.
 type disarmer interface{ Disarm() }
 

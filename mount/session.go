@@ -4,9 +4,9 @@
 // happens here and nowhere else (see gate). All else goes through go-fuse's decoding to the tree. The stock server of go-fuse would
 // not do: it answers every POLL with ENOSYS, after which the kernel reports all files as always ready.
 //
-// One goroutine at a time leads: it reads a request and answers it before it reads the next, so requests are taken up in the order
-// they were made, a close is done when its process's next call is, and no other thread needs waking. A request that may take long (it
-// moves or frees much memory) is the exception: its goroutine hands on the lead first.
+// One goroutine at a time leads (leader.go): it reads a request and answers it before it reads the next, so requests are taken up in the
+// order they were made, a close is done when its process's next call is, and no other thread needs waking. The exception is a request
+// that takes long (it moves or frees much memory): its goroutine loses the lead.
 package mount
 
 import (
@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -128,114 +127,6 @@ func (s *Session) Serve() error {
 	return unix.Close(s.dev.fd)
 }
 
-// maxFollowers bounds the goroutines that wait for the lead; more only come into being while long requests are under way.
-const maxFollowers = 2
-
-// follow starts a goroutine that waits for the lead, unless one waits already.
-func (s *Session) follow() {
-	if s.idle.Load() > 0 {
-		return
-	}
-	s.workers.Add(1)
-	go s.work()
-}
-
-// work leads until a request takes long, for which it loses the lead, and then waits for it again.
-func (s *Session) work() {
-	defer s.workers.Done()
-	in, out := s.buffer(), s.buffer()
-	defer s.recycle(in)
-	defer s.recycle(out)
-	for s.idle.Add(1) <= maxFollowers {
-		s.lead.Lock()
-		s.idle.Add(-1)
-		if s.serveUntilLong(*in, *out) {
-			s.lead.Unlock()
-			return
-		}
-	}
-	s.idle.Add(-1)
-}
-
-// giveWay is after how many requests the leader lets other goroutines run. A leader that is always busy never comes to Go's scheduler by
-// itself, and after 10 ms of that the runtime's monitor thread preempts it with a signal, takes its processor away, and keeps on
-// looking, every 20 µs, for another chance to do so: together about a twentieth of the time (docs/performance.md).
-const giveWay = 64
-
-// serveUntilLong answers requests in the lead, until there are no more (true) or it has lost the lead (false).
-func (s *Session) serveUntilLong(in, out []byte) (over bool) {
-	for {
-		select {
-		case <-s.ended:
-			return true
-		default:
-		}
-		n, err := s.dev.read(in)
-		if err != nil {
-			if err != unix.ENODEV {
-				s.log.Error("reading /dev/fuse", "err", err)
-			}
-			s.end.Do(func() { close(s.ended) })
-			return true
-		}
-		count := s.requests.Add(1)
-		req := in[:n]
-		if unawaited(req) {
-			s.unawaited.Add(1)
-		}
-		if s.hot(req) {
-			s.handle(req, out)
-		} else if !s.handleInTime(req, out) {
-			return false
-		}
-		if count%giveWay == 0 {
-			runtime.Gosched()
-		}
-	}
-}
-
-// longRequest is how long a request may take before its goroutine loses the lead to another one.
-const longRequest = time.Millisecond
-
-// handleInTime answers a request and reports whether the lead was kept. One that moves or frees much memory may take long, and nobody
-// is to wait for that; but handing on the lead wakes a thread, which costs more than most requests.
-func (s *Session) handleInTime(req, out []byte) bool {
-	var decided atomic.Bool
-	timer := time.AfterFunc(longRequest, func() {
-		if decided.CompareAndSwap(false, true) {
-			s.follow()
-			s.lead.Unlock()
-		}
-	})
-	s.handle(req, out)
-	timer.Stop()
-	return decided.CompareAndSwap(false, true)
-}
-
-// hot tells requests that never take long, or that nothing may overtake.
-func (s *Session) hot(req []byte) bool {
-	switch as[fuse.InHeader](req).Opcode {
-	case opRead:
-		return s.file(as[fuse.ReadIn](req).Fh) != nil
-	case opWrite:
-		return s.file(as[fuse.WriteIn](req).Fh) != nil
-	case opLookup, opForget, opBatchForget, opGetattr, opPoll, opInterrupt:
-		return true
-	case opInit:
-		return true // what it settles all others build on
-	}
-	return false
-}
-
-// unawaited tells requests whose sender goes on without the answer, if there is one at all.
-func unawaited(req []byte) bool {
-	switch as[fuse.InHeader](req).Opcode {
-	case opRelease, opReleasedir, opForget, opBatchForget, opInterrupt:
-		return true
-	}
-	return false
-}
-
 // handle answers one request. A panic is answered with EIO.
 func (s *Session) handle(req, out []byte) {
 	h := as[fuse.InHeader](req)
@@ -244,6 +135,9 @@ func (s *Session) handle(req, out []byte) {
 			s.panicked(r)
 			if h.Opcode != opForget && h.Opcode != opBatchForget {
 				s.answer(out, h.Unique, 0, syscall.EIO)
+			}
+			if o := s.moves(req); o != nil {
+				o.gate.rearm()
 			}
 		}
 	}()

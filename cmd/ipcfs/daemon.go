@@ -3,11 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
 	"runtime"
-	"syscall"
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -143,7 +143,7 @@ func (s *settings) logger() (*slog.Logger, error) {
 	if s.private {
 		level = slog.LevelWarn
 	}
-	out := os.Stderr
+	var out io.Writer = os.Stderr
 	if s.logFile != "" {
 		// The state directory may not be there yet.
 		if err := os.MkdirAll(s.stateDir, 0755); err != nil {
@@ -156,10 +156,6 @@ func (s *settings) logger() (*slog.Logger, error) {
 		out = log
 	}
 	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level})), nil
-}
-
-func openLog(name string) (*os.File, error) {
-	return os.OpenFile(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW, 0640)
 }
 
 // signals are those of list that the program was not started to ignore, as nohup(1) and a shell's & do.

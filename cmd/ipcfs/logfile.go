@@ -1,0 +1,51 @@
+package main
+
+import (
+	"io"
+	"os"
+	"syscall"
+)
+
+// logFile is where the daemon logs. When it has grown to maxLog its text goes to NAME.old, in the place of what that held, and it begins
+// anew. It stays the same file: stderr is it too, where Go's runtime tells of a crash. Write is called by one goroutine at a time.
+type logFile struct {
+	*os.File
+	size int64
+}
+
+// maxLog is how long a log becomes, in bytes: users make the daemon warn of what they do.
+const maxLog = 1 << 20
+
+// openLog opens a log to go on with it.
+func openLog(name string) (*logFile, error) {
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW, 0640)
+	if err != nil {
+		return nil, err
+	}
+	l := &logFile{File: f}
+	if st, err := f.Stat(); err == nil {
+		l.size = st.Size()
+	}
+	return l, nil
+}
+
+// Write appends to the log.
+func (l *logFile) Write(p []byte) (int, error) {
+	if l.size+int64(len(p)) > maxLog {
+		l.begin()
+	}
+	n, err := l.File.Write(p)
+	l.size += int64(n)
+	return n, err
+}
+
+// begin begins anew. Where the old text cannot be kept, on a full disk perhaps, it is given up: a log must not grow for ever.
+func (l *logFile) begin() {
+	if old, err := os.OpenFile(l.Name()+".old", os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0640); err == nil {
+		_, _ = io.Copy(old, io.NewSectionReader(l.File, 0, l.size))
+		_ = old.Close()
+	}
+	if l.Truncate(0) == nil {
+		l.size = 0
+	}
+}

@@ -50,6 +50,21 @@ other
 $ for i in 1 2 3 4 5 6 7 8 9 10 11; do read x < queues/jobs; printf '%s ' $x; done; wait; echo
 1 2 3 4 5 6 7 8 9 10 11 
 `}, {
+		title: "Other ways into a queue: by priority, line by line, and on loan until the work is done",
+		transcript: `
+$ echo usual > queues/jobs; echo urgent > ctl/queues/jobs/prio/9
+$ cat ctl/queues/jobs/drain
+urgent
+usual
+$ seq 1000 > ctl/queues/jobs/lines &
+$ head -n 1000 ctl/queues/jobs/lines | awk '{ sum += $1 } END { print sum }'; wait
+500500
+$ echo "wash up" > queues/jobs
+$ (read job; echo "$job: I cannot") < ctl/queues/jobs/lease
+wash up: I cannot
+$ (read job; echo "$job: done"; echo ack >&0) <> ctl/queues/jobs/lease
+wash up: done
+`}, {
 		title: "select(2), poll and epoll tell the truth",
 		needs: "python3",
 		transcript: `
@@ -60,6 +75,27 @@ $ python3 -c '
 > s.select([q], [], []); print("ready:", q.read(99))' &
 $ echo news > queues/jobs; wait
 ready: b'news\n'
+`}, {
+		title: "A System V queue, of the key that its name is",
+		transcript: `
+$ echo hello > sysv/queues/0x4101
+$ ls sysv/queues
+0x00004101
+private
+$ cat ctl/sysv/queues/0x4101/next
+hello
+$ rm sysv/queues/0x4101
+`}, {
+		title: "A topic: each message goes to all who read, and the newest can be had at any time",
+		transcript: `
+$ touch topics/news; head -n1 topics/news & head -n1 topics/news &
+$ until grep -q ^readers=2 ctl/topics/news/status; do :; done
+$ echo "to all" > topics/news; wait
+to all
+to all
+$ cat ctl/topics/news/last
+to all
+$ rm topics/news
 `}, {
 		title: "Shared memory: the same bytes as in /dev/shm, both ways",
 		transcript: `
@@ -102,6 +138,17 @@ $ echo hi > sockets/chat; wait
 hi
 $ test -S ctl/sockets/chat/sock && echo "programs connect to the true socket here"
 programs connect to the true socket here
+`}, {
+		title: "A server and a client, both ways, over a Unix socket and over TCP",
+		transcript: `
+$ (exec 3<> ctl/sockets/chat/accept; read line <&3; echo "$line" | tr a-z A-Z >&3) &
+$ (exec 3<> ctl/sockets/chat/dial; echo hello >&3; cat <&3); wait
+HELLO
+$ touch sockets/tcp/:0; port=$(ls sockets/tcp)
+$ (exec 3<> ctl/sockets/tcp/$port/accept; read line <&3; echo "$line" | tr a-z A-Z >&3) &
+$ (exec 3<> sockets/tcp/localhost$port; echo "over tcp" >&3; cat <&3); wait
+OVER TCP
+$ rm sockets/tcp/*
 `}, {
 		title: "A socket that a program binds is a true one",
 		needs: "python3",

@@ -133,7 +133,9 @@ func (t *Tree) stat(n *node) (nodes.Attr, error) {
 	case n.memory != nil:
 		return n.memory.Stat()
 	case n.file != nil:
-		return n.file.open.Stat()
+		a, err := n.file.open.Stat()
+		a.Ino = n.ino // a control file of an object is not the object: cp looks if it opened what it had seen
+		return a, err
 	}
 	class, path := t.class(n), t.table.path(n, "")
 	a, err := class.Stat(path)

@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -104,17 +105,46 @@ func (c Command) Get(key string) (string, bool) {
 	return "", false
 }
 
-// Int is an option that is a number of at least min, written as C and the shell do (0640 is octal); def if it is not there.
+// Int is an option that is a number of at least min, written as in C (0x10 is 16); def if it is not there.
 func (c Command) Int(key string, def, min int) (int, error) {
 	s, ok := c.Get(key)
 	if !ok {
 		return def, nil
 	}
 	n, err := strconv.ParseInt(s, 0, 32)
-	if err != nil || int(n) < min {
+	switch {
+	case errors.Is(err, strconv.ErrRange) && n > 0:
+		return 0, fmt.Errorf("%s=%s is more than %d", key, s, n)
+	case err != nil || int(n) < min:
 		return 0, fmt.Errorf("%s=%s is not a number of at least %d", key, s, min)
 	}
 	return int(n), nil
+}
+
+// ID is an option that is the number of a user or a group; def if it is not there.
+func (c Command) ID(key string, def uint32) (uint32, error) {
+	s, ok := c.Get(key)
+	if !ok {
+		return def, nil
+	}
+	n, err := strconv.ParseUint(s, 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("%s=%s is not the number of a user or group", key, s)
+	}
+	return uint32(n), nil
+}
+
+// Mode is the option mode, which is octal as in chmod(1), with a 0 before it or without; def if it is not there.
+func (c Command) Mode(def uint32) (uint32, error) {
+	s, ok := c.Get("mode")
+	if !ok {
+		return def, nil
+	}
+	n, err := strconv.ParseUint(s, 8, 32)
+	if err != nil || n > 07777 {
+		return 0, fmt.Errorf("mode=%s is not an octal number up to 7777", s)
+	}
+	return uint32(n), nil
 }
 
 // Only refuses options that are not among keys.

@@ -42,11 +42,11 @@ func (c *Ctl) refuse(path string, err error) error {
 }
 
 func (c *Ctl) createIn(k *Kind, path string, command Command, by Caller) error {
-	mode, err := command.Int("mode", 0644, 0)
+	mode, err := command.Mode(0644)
 	if err != nil {
 		return err
 	}
-	o := Owner{Uid: by.Uid, Gid: by.Gid, Mode: uint32(mode) & 07777}
+	o := Owner{Uid: by.Uid, Gid: by.Gid, Mode: mode}
 	if by.Uid != 0 && inFolder(k.Class, path) {
 		// The kernel checks a directory that somebody made when a name is made in it, and here it does not know of it.
 		return fmt.Errorf("%w: only root makes objects in directories this way", syscall.EPERM)

@@ -2,6 +2,7 @@ package nodes
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -65,6 +66,9 @@ func errUnknown(c Command) error { return errors.New("unknown command " + c.Verb
 // set is the command that chmod and chown are, and that changes the options of the class's own. The word may be left out.
 func set(class Class, object string, c Command, by Caller) error {
 	if key, value, ok := strings.Cut(c.Verb, "="); ok {
+		if _, twice := c.Get(key); twice {
+			return fmt.Errorf("%s is given twice", key)
+		}
 		c = Command{"set", append([]Option{{key, value}}, c.Options...)}
 	}
 	settler, own := class.(Settler)
@@ -78,6 +82,8 @@ func set(class Class, object string, c Command, by Caller) error {
 			for _, o := range known.Options {
 				if known.Verb == "set" {
 					keys = append(keys, o.Key)
+				} else if _, given := c.Get(o.Key); given {
+					return fmt.Errorf("%s is not for set: write `%s %s=…`", o.Key, known.Verb, o.Key)
 				}
 			}
 		}
@@ -110,19 +116,18 @@ func setAttrs(class Class, object string, c Command, by Caller) error {
 	if err != nil {
 		return err
 	}
-	mode, err := c.Int("mode", int(a.Mode&07777), 0)
+	newMode, err := c.Mode(a.Mode & 07777)
 	if err != nil {
 		return err
 	}
-	uid, err := c.Int("uid", int(a.Uid), 0)
+	newUid, err := c.ID("uid", a.Uid)
 	if err != nil {
 		return err
 	}
-	gid, err := c.Int("gid", int(a.Gid), 0)
+	newGid, err := c.ID("gid", a.Gid)
 	if err != nil {
 		return err
 	}
-	newMode, newUid, newGid := uint32(mode), uint32(uid), uint32(gid)
 	change := Change{Mode: &newMode}
 	if newUid != a.Uid || newGid != a.Gid {
 		if by.Uid != 0 {

@@ -90,10 +90,18 @@ func ParseReach(s string) (Reach, error) {
 }
 
 // ErrReach is the answer for an address that the daemon does not lend.
-var ErrReach = errors.New("outside of the network that is lent (--net)")
+var ErrReach = errors.New("outside of the network that is lent")
 
 // ErrNoHost is the answer for a host name that has no address.
 var ErrNoHost = errors.New("no such host")
+
+// refusal is ErrReach with the flag that says so.
+func (r Reach) refusal() error {
+	if r == ReachNone {
+		return fmt.Errorf("%w: the tree is mounted with --net=off; it takes --net=loopback or --net=any", ErrReach)
+	}
+	return fmt.Errorf("%w: the tree is mounted with --net=loopback; it takes --net=any for more than this machine's loopback addresses", ErrReach)
+}
 
 // may reports whether addr is lent.
 func (r Reach) may(addr netip.Addr) bool {
@@ -105,11 +113,11 @@ func (r Reach) literal(host string) (netip.Addr, bool, error) {
 	addr, err := netip.ParseAddr(host)
 	switch {
 	case r == ReachNone:
-		return addr, true, ErrReach
+		return addr, true, r.refusal()
 	case err != nil:
 		return addr, false, nil
 	case !r.may(addr):
-		return addr, true, ErrReach
+		return addr, true, r.refusal()
 	}
 	return addr, true, nil
 }
@@ -129,7 +137,7 @@ func (r Reach) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 	switch {
 	case err == nil:
 	case r != ReachAny:
-		return nil, fmt.Errorf("%s: %w and is not in /etc/hosts", host, ErrReach)
+		return nil, fmt.Errorf("%s is not in /etc/hosts: %w", host, r.refusal())
 	case errors.As(err, &dns) && dns.IsTimeout:
 		return nil, fmt.Errorf("%s: %w: the name service did not answer", host, unix.ETIMEDOUT)
 	default:
@@ -142,7 +150,7 @@ func (r Reach) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 		}
 	}
 	if len(lent) == 0 {
-		return nil, fmt.Errorf("%s: %w", host, ErrReach)
+		return nil, fmt.Errorf("%s: %w", host, r.refusal())
 	}
 	return lent, nil
 }

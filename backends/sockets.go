@@ -57,7 +57,7 @@ func (s *Sockets) Bind(a Address, o Owner, stat func() (Attr, error)) (*Conn, er
 func (s *Sockets) bind(a Address, o Owner) (fd int, err error) {
 	for _, at := range a.own() {
 		if !s.Reach.may(at.Addr()) {
-			return -1, ErrReach
+			return -1, s.Reach.refusal()
 		}
 		err = asUser(o.cred(), 0, func() (err error) {
 			fd, err = bindHost(a.Type, at)

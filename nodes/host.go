@@ -53,7 +53,7 @@ func (s *Sockets) makeHost(p string, o Owner, how listening) error {
 	to, err := parseHost(p)
 	if err != nil || !to.Listens() {
 		return advise("create", "sockets/"+p, syscall.EINVAL,
-			fmt.Errorf("a name here is HOST:PORT, which opening dials, or :PORT or *:PORT, which making it listens on (%v)", err))
+			fmt.Errorf("a name here is HOST:PORT (IPv6 in brackets), which opening dials, or :PORT or *:PORT, which making it listens on (%v)", err))
 	}
 	if _, err := s.folder.Stat(p); err == nil {
 		return syscall.EEXIST

@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -37,7 +38,7 @@ func listeningOf(c Command, others ...string) (listening, error) {
 	if name, ok := c.Get("type"); ok {
 		how.typ = 0
 		for _, t := range socketTypes {
-			if t.name == name {
+			if t.name == name && t.typ != syscall.SOCK_DGRAM {
 				how.typ = t.typ
 			}
 		}
@@ -117,11 +118,14 @@ func (s *Sockets) explain(op, path string, err error) error {
 	if err == nil || err == backends.ErrWouldBlock {
 		return err
 	}
-	switch errno := Errno(err); errno {
-	case syscall.ECONNREFUSED:
+	errno := Errno(err)
+	switch {
+	case errno == syscall.ECONNREFUSED:
 		err = fmt.Errorf("%w: nobody listens there", err)
-		fallthrough
-	default:
-		return advise(op, "sockets/"+path, errno, err)
+	case errno == syscall.EADDRINUSE && s.inNetwork(path):
+		err = fmt.Errorf("%w: another program has the port: `ss -lntup` says which; port 0 takes a free one", err)
+	case errno == syscall.EACCES && op == "listen" && !errors.Is(err, backends.ErrReach):
+		err = fmt.Errorf("%w: the port is root's: see sysctl net.ipv4.ip_unprivileged_port_start", err)
 	}
+	return advise(op, "sockets/"+path, errno, err)
 }

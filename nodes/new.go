@@ -18,7 +18,9 @@ func (c *Ctl) create(line string, by Caller) error {
 	if err != nil || command.Verb == "" {
 		return c.refuse("new", err)
 	}
+	command.Verb = strings.TrimPrefix(command.Verb, "/") // of the tree
 	kind, path, _ := strings.Cut(command.Verb, "/")
+	var classes []string
 	for i := range c.kinds {
 		if c.kinds[i].Name == kind && path != "" {
 			err := c.createIn(&c.kinds[i], path, command, by)
@@ -28,8 +30,10 @@ func (c *Ctl) create(line string, by Caller) error {
 			}
 			return c.refuse(command.Verb, err)
 		}
+		classes = append(classes, c.kinds[i].Name)
 	}
-	return c.refuse("new", fmt.Errorf("%s: %w: write CLASS/NAME key=value…", command.Verb, syscall.ENOENT))
+	return c.refuse("new", fmt.Errorf("%w: %s: write CLASS/NAME key=value…; the classes are %s", syscall.ENOENT, command.Verb,
+		strings.Join(classes, ", ")))
 }
 
 func (c *Ctl) refuse(path string, err error) error {

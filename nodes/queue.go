@@ -127,12 +127,9 @@ func (f *queueFace) Next(end backends.Endpoint, buf []byte, size int) ([]byte, e
 
 // Put is that of the face.
 func (f *queueFace) Put(end backends.Endpoint, p []byte) (int, error) {
-	n, err := f.Face.Put(end, p)
+	n, err := f.put(end, p, f.path)
 	if err == syscall.EMSGSIZE {
 		return n, &Error{Op: "write", Path: f.path, Errno: syscall.EMSGSIZE, Advice: f.tooLong()}
-	}
-	if known, ok := err.(*Error); ok {
-		known.Path = f.path // the face does not know it
 	}
 	return n, err
 }

@@ -128,7 +128,7 @@ func (r *Records) bad(why string) error {
 			header += k + "=… "
 		}
 	}
-	return advise("write", "records", syscall.EINVAL, fmt.Errorf("%s: a record is `%slen=N`, a newline, the bytes, a newline", why, header))
+	return advise("write", "", syscall.EINVAL, fmt.Errorf("%s: a record is `%slen=N`, a newline, the bytes, a newline", why, header))
 }
 
 // Next is whole records, as many as fit in size, but at least one. All fields are there each time, so that a shell that evals one header

@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"errors"
 	"os"
 	"path"
 	"slices"
@@ -218,10 +219,13 @@ func (s *Sockets) lost(ino uint64) {
 	}
 }
 
+// errAddress is why nothing else is made of the names in tcp and udp.
+var errAddress = errors.New("a name in tcp and udp is an address: make another (touch :PORT) and remove this one")
+
 // Mkdir is Folders.Mkdir.
 func (s *Sockets) Mkdir(path string, o Owner) error {
 	if s.inNetwork(path) {
-		return syscall.EPERM
+		return advise("mkdir", "sockets/"+path, syscall.EPERM, errAddress)
 	}
 	return s.folder.Mkdir(path, o)
 }
@@ -237,7 +241,7 @@ func (s *Sockets) Rmdir(path string) error {
 // Rename is Folders.Rename: a face that is replaced stops listening.
 func (s *Sockets) Rename(from, to string, flags uint32) error {
 	if slices.ContainsFunc([]string{from, to}, func(p string) bool { return s.inNetwork(p) || s.Keeps(p) }) {
-		return syscall.EPERM // a name there is an address
+		return advise("rename", "sockets/"+from, syscall.EPERM, errAddress)
 	}
 	s.names.Lock()
 	defer s.names.Unlock()
@@ -256,8 +260,14 @@ func (s *Sockets) Rename(from, to string, flags uint32) error {
 
 // Change is Changer.Change: who may open the face may connect to its socket.
 func (s *Sockets) Change(path string, c Change) error {
-	c.Size = nil
-	if to, ok := s.host(path); ok && !to.Listens() || s.Keeps(path) {
+	if c.Size = nil; c == (Change{}) {
+		return nil
+	}
+	if to, ok := s.host(path); ok && !to.Listens() {
+		// touch comes here too, by who wants to listen there.
+		return advise("change", "sockets/"+path, syscall.EPERM, errors.New("HOST:PORT is called by opening it; touch :PORT or '*:PORT' listens"))
+	}
+	if s.Keeps(path) {
 		if c.Atime, c.Mtime = nil, nil; c != (Change{}) {
 			return syscall.EPERM
 		}

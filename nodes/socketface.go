@@ -178,10 +178,13 @@ type socketFace struct {
 
 // Put is that of the face.
 func (f *socketFace) Put(end backends.Endpoint, p []byte) (int, error) {
-	n, err := f.Face.Put(end, p)
+	n, err := f.put(end, p, "sockets/"+f.path)
+	var known *Error
 	switch {
 	case err == nil || err == backends.ErrWouldBlock || err == syscall.EPIPE || err == syscall.ECONNRESET:
 		return n, err
+	case errors.As(err, &known) && known.Errno == syscall.EINVAL:
+		known.Advice += " (a datagram to this port itself is written to sockets/udp/HOST:PORT)"
 	case err == syscall.EMSGSIZE:
 		err = fmt.Errorf("%w: the socket takes messages of at most %d bytes", err, end.Unit())
 	case err == syscall.EDESTADDRREQ:

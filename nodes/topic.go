@@ -97,7 +97,7 @@ type topicFace struct {
 
 // Put is that of the face.
 func (f *topicFace) Put(end backends.Endpoint, p []byte) (int, error) {
-	n, err := f.Face.Put(end, p)
+	n, err := f.put(end, p, "topics/"+f.path)
 	f.wrote = f.wrote || err == nil
 	if advice := f.advice(err); advice != "" {
 		return n, &Error{Op: "write", Path: "topics/" + f.path, Errno: err.(syscall.Errno), Advice: advice}

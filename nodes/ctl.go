@@ -157,11 +157,13 @@ func (c *Ctl) controls(k *Kind, object string, a Attr) []Control {
 
 // reports are the status files of an object.
 func reports(r Reporter, object string) []Control {
+	status := func() (string, error) {
+		facts, err := r.Report(object)
+		return Render(facts), err
+	}
 	return []Control{
-		TextControl("status", func() (string, error) {
-			facts, err := r.Report(object)
-			return Render(facts), err
-		}),
+		TextControl("status", status),
+		WatchControl("watch", status),
 		TextControl("status.json", func() (string, error) {
 			facts, err := r.Report(object)
 			if err != nil {

@@ -33,20 +33,30 @@ func TextControl(name string, text func() (string, error)) Control {
 		if writes(flags) {
 			return nil, syscall.EACCES // to root too, whom the mode does not stop
 		}
-		return openText(0444, text, nil), nil
+		return openText(0444, text, nil, ReadText), nil
+	}}
+}
+
+// WatchControl is a control file that shows a text, and then each one that differs from the last, whole. It has no end.
+func WatchControl(name string, text func() (string, error)) Control {
+	return Control{Name: name, Perm: 0444, Open: func(flags int, by Caller) (Open, error) {
+		if writes(flags) {
+			return nil, syscall.EACCES
+		}
+		return openText(0444, text, nil, Seekable), nil
 	}}
 }
 
 // CommandControl is a control file that takes commands, one a line, and shows the text that would bring about the present state.
 func CommandControl(name string, perm uint32, text func() (string, error), do func(line string, by Caller) error) Control {
 	return Control{Name: name, Perm: perm, Open: func(flags int, by Caller) (Open, error) {
-		return openText(perm, text, func(line string) error { return do(line, by) }), nil
+		return openText(perm, text, func(line string) error { return do(line, by) }, ReadText), nil
 	}}
 }
 
-func openText(perm uint32, text func() (string, error), do func(line string) error) *File {
+func openText(perm uint32, text func() (string, error), do func(line string) error, how Reading) *File {
 	t := &Text{made: time.Now(), perm: perm, text: text, do: do}
-	return NewFile(textFace{}, t, ReadText, nil)
+	return NewFile(textFace{}, t, how, nil)
 }
 
 // fresh is the text as it is now, and whether nobody has read it yet.

@@ -44,7 +44,7 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 	g := o.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(data) >= maxWrite && o.file.Whole() {
+	if len(data) >= maxWrite && o.file.Whole(len(data)) {
 		s.answer(out, in.Unique, 0, syscall.EMSGSIZE)
 		return
 	}

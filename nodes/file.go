@@ -233,10 +233,10 @@ func (f *File) Finish() error {
 	return last.Finish(f.end)
 }
 
-// Whole reports whether a write is one message, which must not arrive in pieces.
-func (f *File) Whole() bool {
+// Whole reports whether a write of n bytes has to be one message and could be, and so must not be sent if it may be a part of a longer one.
+func (f *File) Whole(n int) bool {
 	w, ok := f.face.(interface{ whole() bool })
-	return ok && w.whole() && f.end.Unit() > 0
+	return ok && w.whole() && f.end.Unit() >= n
 }
 
 // Patience is how long a read may wait; 0: for ever.

@@ -1,7 +1,9 @@
 package backends
 
 import (
+	"path"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -41,8 +43,15 @@ func (s *Sockets) Listen(a Address, o Owner, backlog int) (*Listener, error) {
 	}
 	// No call comes in before the mode is right: bind makes it 0700 of ours.
 	_ = unix.Fchmod(fd, 0700)
-	_ = unix.Unlink(a.Path)
-	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: a.Path}); err != nil {
+	// Everybody is told the path of bind(2), in /proc/net/unix. Where the socket is then, only those may know who can look at a.
+	first := path.Join(path.Dir(a.Path), strconv.Itoa(fd))
+	_ = unix.Unlink(first)
+	err = unix.Bind(fd, &unix.SockaddrUnix{Name: first})
+	if err == nil {
+		err = unix.Rename(first, a.Path)
+	}
+	if err != nil {
+		_ = unix.Unlink(first)
 		unix.Close(fd)
 		return nil, err
 	}

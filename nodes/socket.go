@@ -1,11 +1,15 @@
 package nodes
 
 import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"path"
 	"slices"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -23,6 +27,7 @@ type Sockets struct {
 	bound   *backends.Dir // where its own Unix sockets are bound,
 	where   string        // and how others reach them
 	started time.Time
+	secret  []byte // of the names in bound
 
 	names sync.Mutex // held while a name and what listens for it begin or end together; taken before mu
 
@@ -37,7 +42,10 @@ func NewSockets(env *Env, back *backends.Sockets, dir, bound *backends.Dir, wher
 	s := &Sockets{
 		folder: folder{dir: dir, types: []uint32{syscall.S_IFSOCK, syscall.S_IFREG}},
 		env:    env, back: back, bound: bound, where: where, started: time.Now(),
-		all: map[uint64]*socket{}, byUid: map[uint32]int{},
+		all: map[uint64]*socket{}, byUid: map[uint32]int{}, secret: make([]byte, 32),
+	}
+	if _, err := rand.Read(s.secret); err != nil {
+		return nil, err
 	}
 	for _, n := range networks {
 		if err := dir.Mkdir(n.name, Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0755}); err != nil && err != syscall.EEXIST {
@@ -173,15 +181,20 @@ func (s *Sockets) listen(path string, a Attr, how listening) (*socket, error) {
 	if to, ok := s.host(path); ok {
 		return s.listenHost(to, o, how, s.statOf(path, a))
 	}
-	l, err := s.back.Listen(backends.Address{Type: how.typ, Path: s.bound.Path(sockName(a))}, o, how.backlog)
+	l, err := s.back.Listen(backends.Address{Type: how.typ, Path: s.bound.Path(s.sockName(a))}, o, how.backlog)
 	if err != nil {
 		return nil, err
 	}
 	return &socket{listener: l}, nil
 }
 
-// sockName is what the socket of a face is called where it is bound.
-func sockName(face Attr) string { return strconv.FormatUint(face.Ino, 10) }
+// sockName is what the socket of a face is called where it is bound. All sockets lie in one directory that nobody may list, and the modes
+// of the directories that the face lies in count only because nobody can guess the name: ctl shows it to those who can reach the face.
+func (s *Sockets) sockName(face Attr) string {
+	h := hmac.New(sha256.New, s.secret)
+	fmt.Fprint(h, face.Ino)
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
 
 // find is what the daemon keeps of an object; nil: nothing.
 func (s *Sockets) find(a Attr) *socket {

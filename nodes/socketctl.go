@@ -39,7 +39,7 @@ func (s *Sockets) Controls(path string, a Attr) []Control {
 		list = append(list, s.face("accept", a.Mode&0666, path, a, s.accept))
 	}
 	if a.Type() == syscall.S_IFREG && !host {
-		list = append(list, Control{Name: "sock", Link: s.where + "/" + sockName(a)})
+		list = append(list, Control{Name: "sock", Link: s.where + "/" + s.sockName(a)})
 	}
 	return list
 }

@@ -10,7 +10,8 @@ import (
 // ErrDescriptors says that neither the daemon nor the system has room for one more descriptor.
 var ErrDescriptors = errors.New("out of descriptors")
 
-// spareDescriptors are kept from connections, for whatever else the daemon does: to list, to look, to tell what is wrong.
+// spareDescriptors are kept from what stays open (connections, queues, shared memory), for whatever else the daemon does: to list, to
+// look, to make and remove, to tell what is wrong.
 const spareDescriptors = 16
 
 // MaxDescriptors is how many descriptors the daemon may have (RLIMIT_NOFILE).
@@ -36,11 +37,32 @@ func room(fd int) error {
 	return nil
 }
 
+// toStay is the answer of a call that has opened fd, or failed to, if fd is to stay open: EMFILE if it is one of the spare ones.
+func toStay(fd int, err error) (int, error) {
+	if err == nil && fd >= MaxDescriptors()-spareDescriptors {
+		unix.Close(fd)
+		return -1, unix.EMFILE
+	}
+	return fd, err
+}
+
+// Explain gives an error that any call may end with, for lack of descriptors, its words.
+func Explain(err error) error {
+	var errno unix.Errno
+	if errors.Is(err, ErrDescriptors) || !errors.As(err, &errno) {
+		return err
+	}
+	if words := descriptors(errno); words != errno {
+		return words
+	}
+	return err
+}
+
 // descriptors gives the errors of a call that makes a descriptor their words.
 func descriptors(err error) error {
 	switch err {
 	case unix.EMFILE:
-		return fmt.Errorf("%w: the daemon has RLIMIT_NOFILE, %d, of them open: close connections, or raise it before ipcfs starts"+
+		return fmt.Errorf("%w: the daemon has RLIMIT_NOFILE, %d, of them open: close some, or raise it before ipcfs starts"+
 			" (ulimit -n, LimitNOFILE= in systemd)", ErrDescriptors, MaxDescriptors())
 	case unix.ENFILE:
 		return fmt.Errorf("%w: fs.file-max is reached: sysctl fs.file-max", ErrDescriptors)

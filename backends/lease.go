@@ -153,7 +153,7 @@ func (l *Leases) recover(q *Queues, queue, file string) error {
 	if _, err := fmt.Sscanf(string(header), "prio=%d tries=%d", &one.Meta.Prio, &one.Tries); err != nil {
 		return fmt.Errorf("%q: %w", header, err)
 	}
-	to, err := q.Open(queue, os.O_RDWR)
+	to, err := q.OpenBriefly(queue, os.O_RDWR)
 	if err != nil {
 		return err
 	}

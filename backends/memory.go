@@ -14,6 +14,7 @@ func OpenMemory(d *Dir, name string) (*Memory, error) {
 	if err == unix.EACCES {
 		fd, err = openBeneath(d.fd, name, unix.O_RDONLY, 0)
 	}
+	fd, err = toStay(fd, err)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package backends
 
 import (
+	"errors"
 	"sync"
 	"time"
 
@@ -54,6 +55,10 @@ func (q *Queues) Close() error {
 	return unix.Close(q.dir)
 }
 
+// ErrQueueBytes says that all queues of the daemon's user take as many bytes as they may (RLIMIT_MSGQUEUE), for which mq_open(3) has the
+// errno of a lack of descriptors.
+var ErrQueueBytes = errors.New("RLIMIT_MSGQUEUE is used up")
+
 // Create makes a queue that must not exist yet, with maxmsg and msgsize or, where they are 0, the defaults.
 func (q *Queues) Create(name string, o Owner, maxmsg, msgsize int) error {
 	attr, err := q.attributes(maxmsg, msgsize)
@@ -61,6 +66,12 @@ func (q *Queues) Create(name string, o Owner, maxmsg, msgsize int) error {
 		return err
 	}
 	fd, err := mqOpen(name, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NONBLOCK, 0600, attr)
+	if err == unix.EMFILE {
+		if room(q.poll.ep) == nil {
+			return ErrQueueBytes
+		}
+		return descriptors(err)
+	}
 	if err != nil {
 		return err
 	}
@@ -124,7 +135,14 @@ func (q *Queues) attributes(maxmsg, msgsize int) (*mqAttr, error) {
 
 // Open opens a queue for access (O_RDONLY, O_WRONLY, O_RDWR). All who open one queue share one Queue if the daemon may read and write
 // it, as root may.
-func (q *Queues) Open(name string, access int) (*Queue, error) {
+func (q *Queues) Open(name string, access int) (*Queue, error) { return q.hold(name, access, toStay) }
+
+// OpenBriefly is Open for one who closes the queue before he answers.
+func (q *Queues) OpenBriefly(name string, access int) (*Queue, error) {
+	return q.hold(name, access, func(fd int, err error) (int, error) { return fd, err })
+}
+
+func (q *Queues) hold(name string, access int, may func(fd int, err error) (int, error)) (*Queue, error) {
 	fd, err := mqOpen(name, unix.O_RDWR|unix.O_NONBLOCK, 0, nil)
 	if err == unix.EACCES && access != unix.O_RDWR {
 		fd, err = mqOpen(name, access|unix.O_NONBLOCK, 0, nil)
@@ -145,6 +163,9 @@ func (q *Queues) Open(name string, access int) (*Queue, error) {
 		unix.Close(fd)
 		have.holders++
 		return have, nil
+	}
+	if fd, err = may(fd, nil); err != nil {
+		return nil, err
 	}
 	attr, err := mqGetattr(fd)
 	if err != nil {
@@ -270,5 +291,5 @@ func (q *Queues) Dir() *Dir {
 	if q.dir < 0 {
 		return nil
 	}
-	return &Dir{q.dir}
+	return &Dir{fd: q.dir}
 }

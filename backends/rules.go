@@ -3,6 +3,7 @@ package backends
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 )
 
 // Slow is what happens when a reader has as many messages to read as he may have, and one more is published.
@@ -54,31 +55,19 @@ func saveRules(d *Dir, name string, r Rules) error {
 	if err != nil {
 		return err
 	}
-	f, err := OpenMemory(d, name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	var none int64
-	if err := f.Change(Change{Size: &none}); err != nil {
-		return err
-	}
-	_, err = f.WriteAt(text, 0)
-	return err
+	return d.SetText(name, string(text)+"\n")
 }
 
 // loadRules reads what saveRules kept. A file that has none, or something else, is that of a topic with the default ones.
-func loadRules(d *Dir, name string) Rules {
-	f, err := OpenMemory(d, name)
+func loadRules(d *Dir, name string) (Rules, error) {
+	text, err := d.Text(name)
 	if err != nil {
-		return DefaultRules
+		return Rules{}, err
 	}
-	defer f.Close()
-	var text [1024]byte
-	n, err := f.ReadAt(text[:], 0)
+	line, _, _ := strings.Cut(text, "\n")
 	r := DefaultRules
-	if err != nil || json.Unmarshal(text[:n], &r) != nil || r.Check() != nil {
-		return DefaultRules
+	if json.Unmarshal([]byte(line), &r) != nil || r.Check() != nil {
+		return DefaultRules, nil
 	}
-	return r
+	return r, nil
 }

@@ -9,12 +9,7 @@ import (
 
 // newSocket is socket(2), without blocking and for this process alone.
 func newSocket(family, typ int) (int, error) {
-	fd, err := unix.Socket(family, typ|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-	if err == nil && fd >= MaxDescriptors()-spareDescriptors {
-		unix.Close(fd)
-		return -1, unix.EMFILE
-	}
-	return fd, err
+	return toStay(unix.Socket(family, typ|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0))
 }
 
 // nextLength is the length of the next message of a socket, if it is more than most; else anything up to most. What is in the queue in

@@ -61,8 +61,12 @@ func (ts *Topics) Topic(name string) (*Topic, error) {
 	}
 	t := ts.open[a.Ino]
 	if t == nil {
+		rules, err := loadRules(ts.dir, name)
+		if err != nil {
+			return nil, err
+		}
 		t = &Topic{ino: a.Ino, name: name, groups: map[string]*Subscription{}}
-		t.feed = newFeed(ts, t, a.Uid, loadRules(ts.dir, name))
+		t.feed = newFeed(ts, t, a.Uid, rules)
 		ts.open[a.Ino] = t
 		ts.feeds[&t.feed] = struct{}{}
 	}

@@ -35,7 +35,7 @@ func (t *Tree) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryLis
 	if in.Offset == 0 || h.list == nil {
 		list, err := t.list(h.node)
 		if err != nil {
-			return t.fail(err)
+			return t.failAt("list", h.node.kind, t.table.path(h.node, ""), err)
 		}
 		h.list = list
 	}

@@ -34,7 +34,7 @@ func (t *Tree) lookup(parent *node, name string, out *fuse.EntryOut) fuse.Status
 	}
 	a, err := t.kinds[kind].Class.Stat(path)
 	if err != nil {
-		return t.fail(err)
+		return t.failAt("look up", kind, path, err)
 	}
 	t.entry(parent, name, kind, a, out)
 	if parent.kind == rootKind {
@@ -159,7 +159,7 @@ func (t *Tree) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut)
 	// The O_TRUNC of an open comes when the file is open, and names no open file (fuse_do_setattr).
 	byOpen := message && c.Size != nil && in.Valid&fuse.FATTR_FH == 0
 	if err := t.change(n, c, byOpen); err != nil {
-		return t.fail(err)
+		return t.failAt("change", n.kind, t.table.path(n, ""), err)
 	}
 	a, err := t.stat(n)
 	if err != nil {

@@ -36,7 +36,7 @@ func (t *Tree) made(p place, err error, out *fuse.EntryOut) fuse.Status {
 	case errors.As(err, &other):
 		p.name = other.Name
 	case err != nil:
-		return t.fail(err)
+		return t.failAt("create", p.parent.kind, p.path, err)
 	}
 	return t.lookup(p.parent, p.name, out)
 }
@@ -66,6 +66,9 @@ func (t *Tree) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *fu
 	}
 	n := t.table.get(out.NodeId)
 	if status := t.open(n, flags, &in.InHeader, 0, &out.OpenOut); !status.Ok() {
+		if remover, ok := p.class.(nodes.Remover); ok && err == nil {
+			_ = remover.Remove(p.path) // nothing is made by an open that fails
+		}
 		t.table.forget(n.id, 1)
 		return status
 	}

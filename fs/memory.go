@@ -12,15 +12,15 @@ import (
 type memory struct {
 	nodes.Memory
 	holders int
+	uid     uint32 // who pays for its descriptor
 	backer  Backer // nil: the page cache of the mount carries the bytes
 	id      int32
 	failed  error // why the kernel did not take the backing file, if it was asked
-
 }
 
-// newMemory holds m once.
-func newMemory(m nodes.Memory, b Backer) *memory {
-	one := &memory{Memory: m, holders: 1}
+// newMemory holds m once, for a user.
+func newMemory(m nodes.Memory, uid uint32, b Backer) *memory {
+	one := &memory{Memory: m, holders: 1, uid: uid}
 	if b == nil {
 		return one
 	}

@@ -38,7 +38,7 @@ func (t *Tree) open(n *node, flags uint32, in *fuse.InHeader, unique uint64, out
 			open, err = class.Open(t.table.path(n, ""), int(flags), by)
 		}
 		if err = t.opening.keep(unique, err); err != nil {
-			return t.fail(err)
+			return t.failAt("open", n.kind, t.table.path(n, ""), err)
 		}
 		h.open = open
 	}
@@ -54,7 +54,11 @@ func (t *Tree) open(n *node, flags uint32, in *fuse.InHeader, unique uint64, out
 	case *memory:
 		open.answer(out)
 	case nodes.Memory:
-		n.memory = newMemory(open, t.backer())
+		if err := t.env.Shares.Take(in.Uid); err != nil {
+			_ = open.Close()
+			return t.failAt("open", n.kind, t.table.path(n, ""), err)
+		}
+		n.memory = newMemory(open, in.Uid, t.backer())
 		if n.memory.failed != nil {
 			t.backingFailures.Add(1)
 			t.log.Warn("no passthrough for this object", "path", t.table.path(n, ""), "err", n.memory.failed)
@@ -95,6 +99,7 @@ func (t *Tree) close(h *Handle) {
 	case *memory:
 		if last, err := open.leave(); last {
 			h.node.memory = nil
+			t.env.Shares.Give(open.uid)
 			if err != nil {
 				t.log.Warn("closing shared memory", "err", err)
 			}

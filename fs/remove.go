@@ -55,7 +55,7 @@ func (t *Tree) remove(h *fuse.InHeader, p place, f func(path string) error) fuse
 		return fuse.EPERM
 	}
 	if err := f(p.path); err != nil {
-		return t.fail(err)
+		return t.failAt("remove", p.parent.kind, p.path, err)
 	}
 	t.lost(p.parent.kind, a)
 	return fuse.OK
@@ -94,7 +94,7 @@ func (t *Tree) Rename(_ <-chan struct{}, in *fuse.RenameIn, oldName, newName str
 		return fuse.EPERM
 	}
 	if err := class.Rename(from.path, to.path, in.Flags); err != nil {
-		return t.fail(err)
+		return t.failAt("rename", from.parent.kind, from.path, err)
 	}
 	t.table.moved(key{from.parent.kind, a.Ino}, to.parent, newName)
 	switch {

@@ -206,6 +206,17 @@ func (t *Tree) fail(err error) fuse.Status {
 	return fuse.Status(nodes.Errno(err))
 }
 
+// failAt is fail for what was tried with the object at path in a kind.
+func (t *Tree) failAt(op string, kind int, path string, err error) fuse.Status {
+	if err == syscall.ENOENT {
+		return fuse.ENOENT // that says it all, and is the answer to many a lookup
+	}
+	if kind != rootKind {
+		path = join(t.kinds[kind].Name, path)
+	}
+	return t.fail(nodes.Explain(op, path, err))
+}
+
 // Note keeps an error that has advice for the err file of its object.
 func (t *Tree) Note(err error) {
 	if e, ok := err.(*nodes.Error); ok {

@@ -2,7 +2,6 @@ package nodes
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -68,15 +67,13 @@ func (one *socket) close() {
 	}
 }
 
-// link keeps a connection in mind, which begin makes, until it is closed: begin gets what is to be called then. A user other than root
-// may have half of the descriptors that the daemon may have.
+// link keeps a connection in mind, which begin makes, until it is closed: begin gets what is to be called then.
 func (s *Sockets) link(ino uint64, end string, by Caller, begin func(closed func()) (*backends.Conn, error)) (*backends.Conn, error) {
+	if err := s.env.Shares.Take(by.Uid); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if most := backends.MaxDescriptors() / 2; by.Uid != 0 && s.byUid[by.Uid] >= most {
-		return nil, fmt.Errorf("%w: user %d has %d connections open through ipcfs, which is half of what its RLIMIT_NOFILE allows",
-			backends.ErrDescriptors, by.Uid, most)
-	}
 	one := s.all[ino]
 	if one == nil {
 		one = &socket{}
@@ -84,6 +81,7 @@ func (s *Sockets) link(ino uint64, end string, by Caller, begin func(closed func
 	l := &link{end: end, by: by}
 	conn, err := begin(func() { s.unlink(ino, one, l) })
 	if err != nil {
+		s.env.Shares.Give(by.Uid)
 		return nil, err
 	}
 	s.all[ino] = one
@@ -92,7 +90,6 @@ func (s *Sockets) link(ino uint64, end string, by Caller, begin func(closed func
 	}
 	l.conn = conn
 	one.links[l] = true
-	s.byUid[by.Uid]++
 	one.last++
 	l.id = one.last
 	return conn, nil
@@ -104,9 +101,7 @@ func (s *Sockets) unlink(ino uint64, one *socket, l *link) {
 	defer s.mu.Unlock()
 	delete(one.links, l)
 	l.count(&one.accepted, &one.dialled)
-	if s.byUid[l.by.Uid]--; s.byUid[l.by.Uid] == 0 {
-		delete(s.byUid, l.by.Uid)
-	}
+	s.env.Shares.Give(l.by.Uid)
 	if len(one.links) == 0 && !one.listens() && s.all[ino] == one {
 		delete(s.all, ino)
 	}

@@ -8,8 +8,9 @@ import (
 
 // Env is what the classes share.
 type Env struct {
-	Poll  *backends.Poller
-	Notes *Notes
+	Poll   *backends.Poller
+	Notes  *Notes
+	Shares Shares
 
 	mu     sync.Mutex
 	parked func(backends.Waiter) (readers, writers int)
@@ -25,7 +26,7 @@ type user struct {
 
 // NewEnv makes an Env.
 func NewEnv(p *backends.Poller) *Env {
-	return &Env{Poll: p, Notes: NewNotes(), users: map[backends.Waiter]map[*File]user{}, allow: map[uint32]*allowance{}}
+	return &Env{Poll: p, Notes: NewNotes(), Shares: Shares{byUid: map[uint32]int{}}, users: map[backends.Waiter]map[*File]user{}, allow: map[uint32]*allowance{}}
 }
 
 // CountParked tells Env who counts the requests that wait for an endpoint.

@@ -37,10 +37,29 @@ var errnos = []struct {
 	{backends.ErrReach, syscall.EACCES},
 	{backends.ErrNoHost, syscall.EHOSTUNREACH},
 	{backends.ErrDescriptors, syscall.ENFILE},
+	{backends.ErrQueueBytes, syscall.EDQUOT},
 	{fs.ErrNotExist, syscall.ENOENT},
 	{fs.ErrExist, syscall.EEXIST},
 	{fs.ErrPermission, syscall.EACCES},
 	{fs.ErrInvalid, syscall.EINVAL},
+}
+
+// Explain gives the object at path (from the root of the tree) the words of an error that any call may end with, as what it takes is used
+// up: descriptors, or the room where objects are kept. It leaves other errors as they are.
+func Explain(op, path string, err error) error {
+	if known := new(Error); errors.As(err, &known) {
+		return err
+	}
+	err = backends.Explain(err)
+	if _, bare := err.(syscall.Errno); bare {
+		return err
+	}
+	for _, known := range []error{backends.ErrDescriptors, syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS} {
+		if errors.Is(err, known) {
+			return advise(op, path, Errno(err), err)
+		}
+	}
+	return err
 }
 
 // Errno is the one place where an error becomes an errno. An error nobody thought of is EIO.

@@ -107,12 +107,12 @@ func (q *Queues) bury(one *backends.Lease) error {
 	if dead, err := q.Stat(deadQueue); err == nil && dead.Uid != from.Uid && dead.Uid != 0 {
 		return syscall.EPERM
 	}
-	to, err := q.back.Open(deadQueue, writeOnly)
+	to, err := q.back.OpenBriefly(deadQueue, writeOnly)
 	if errors.Is(err, syscall.ENOENT) {
 		if err := q.makeDead(one.Queue(), from); err != nil {
 			return err
 		}
-		to, err = q.back.Open(deadQueue, writeOnly)
+		to, err = q.back.OpenBriefly(deadQueue, writeOnly)
 	}
 	if err != nil {
 		return err
@@ -125,7 +125,7 @@ func (q *Queues) bury(one *backends.Lease) error {
 }
 
 func (q *Queues) makeDead(like string, a Attr) error {
-	one, err := q.back.Open(like, readOnly)
+	one, err := q.back.OpenBriefly(like, readOnly)
 	if err != nil {
 		return err
 	}

@@ -67,12 +67,11 @@ func (q *Queues) New(path string, o Owner, c Command) error {
 	return explainQueue(path, q.back.Create(path, o, maxmsg, msgsize))
 }
 
-// explainQueue turns mq_open(3)'s errors into ones that say what to do. EMFILE would blame the process's descriptors, but it is how
-// mq_open reports RLIMIT_MSGQUEUE.
+// explainQueue turns mq_open(3)'s errors into ones that say what to do.
 func explainQueue(path string, err error) error {
 	e := &Error{Op: "create", Path: "queues/" + path}
 	switch {
-	case errors.Is(err, syscall.EMFILE):
+	case errors.Is(err, backends.ErrQueueBytes):
 		e.Errno = syscall.EDQUOT
 		e.Advice = "RLIMIT_MSGQUEUE, the bytes of all queues of the daemon's user, is used up: remove queues, make smaller ones" +
 			" (--maxmsg, --msgsize), or raise it before ipcfs starts (ulimit -q, LimitMSGQUEUE= in systemd)"
@@ -186,7 +185,7 @@ func (q *Queues) Change(path string, c Change) error { return q.back.Change(path
 
 // Settings is Settler.Settings.
 func (q *Queues) Settings(path string) ([]Command, error) {
-	one, err := q.back.Open(path, readOnly)
+	one, err := q.back.OpenBriefly(path, readOnly)
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +199,7 @@ func (q *Queues) Settings(path string) ([]Command, error) {
 
 // Do is Settler.Do: eof, drain, resize, lease.
 func (q *Queues) Do(path string, c Command, _ Caller) error {
-	one, err := q.back.Open(path, readOnly)
+	one, err := q.back.OpenBriefly(path, readOnly)
 	if err != nil {
 		return err
 	}
@@ -266,7 +265,7 @@ func (q *Queues) Report(path string) ([]Fact, error) {
 	pending := q.Size(path)
 	facts := append(owned(a), created(q.back.Born(path, a.Ino))...)
 	facts = append(facts, Fact{"bytes", pending})
-	one, err := q.back.Open(path, readOnly)
+	one, err := q.back.OpenBriefly(path, readOnly)
 	if err != nil {
 		return facts, nil // the daemon may look, but not open it
 	}

@@ -31,9 +31,8 @@ type Sockets struct {
 
 	names sync.Mutex // held while a name and what listens for it begin or end together; taken before mu
 
-	mu    sync.Mutex
-	all   map[uint64]*socket // by the inode of the face or node
-	byUid map[uint32]int     // how many connections a user has
+	mu  sync.Mutex
+	all map[uint64]*socket // by the inode of the face or node
 }
 
 // NewSockets shows the sockets remembered in dir and listens again for those that were touched. Unix sockets of its own are bound in
@@ -42,7 +41,7 @@ func NewSockets(env *Env, back *backends.Sockets, dir, bound *backends.Dir, wher
 	s := &Sockets{
 		folder: folder{dir: dir, types: []uint32{syscall.S_IFSOCK, syscall.S_IFREG}},
 		env:    env, back: back, bound: bound, where: where, started: time.Now(),
-		all: map[uint64]*socket{}, byUid: map[uint32]int{}, secret: make([]byte, 32),
+		all: map[uint64]*socket{}, secret: make([]byte, 32),
 	}
 	if _, err := rand.Read(s.secret); err != nil {
 		return nil, err

@@ -65,6 +65,7 @@ func (s *Sockets) accept(path string, a Attr, flags int, by Caller) (Open, error
 	if err != nil {
 		return nil, s.explain("listen", path, err)
 	}
+	told := false
 	try := func() (Open, error) {
 		conn, err := s.link(a.Ino, "accept", by, func(closed func()) (*backends.Conn, error) {
 			return one.listener.Accept(s.statOf(path, a), closed)
@@ -73,7 +74,10 @@ func (s *Sockets) accept(path string, a Attr, flags int, by Caller) (Open, error
 		case err == nil:
 			return s.file(conn, path, flags, by), nil
 		case errors.Is(err, backends.ErrDescriptors) && flags&syscall.O_NONBLOCK == 0:
-			s.env.Notes.Note("sockets/"+path, s.explain("accept", path, err))
+			if !told {
+				s.env.Notes.Note("sockets/"+path, s.explain("accept", path, err))
+			}
+			told = true // it is tried again and again, and other errors are to be seen too
 			return nil, backends.ErrWouldBlock
 		}
 		return nil, s.explain("accept", path, err)

@@ -20,17 +20,24 @@ func (t *Tree) Read(_ <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadRe
 	return fuse.ReadResultData(buf[:n]), fuse.OK
 }
 
-// Write is pwrite(2) of addressed bytes.
+// Write is pwrite(2) of addressed bytes. What there is no room for shows in how many were written; but when the kernel writes back its
+// page cache it heeds only an error, and would forget the rest (fuse_writepage_end, fs/fuse/file.c).
 func (t *Tree) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, fuse.Status) {
 	b, status := t.bytes(in.Fh)
 	if !status.Ok() {
 		return 0, status
 	}
-	n, err := b.WriteAt(data, int64(in.Offset))
-	if err != nil {
-		return 0, fuse.Status(nodes.Errno(err))
+	done := 0
+	for {
+		n, err := b.WriteAt(data[done:], int64(in.Offset)+int64(done))
+		done += max(n, 0)
+		switch {
+		case err != nil && (done == 0 || in.WriteFlags&fuse.WRITE_CACHE != 0):
+			return 0, fuse.Status(nodes.Errno(err))
+		case err != nil || n <= 0 || done == len(data):
+			return uint32(done), fuse.OK
+		}
 	}
-	return uint32(n), fuse.OK
 }
 
 // Writev is Write of data in pieces, which package mount does not send.

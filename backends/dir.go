@@ -1,6 +1,7 @@
 package backends
 
 import (
+	"fmt"
 	"os"
 	"path"
 	"strings"
@@ -11,7 +12,10 @@ import (
 
 // Dir is a directory of the kernel's that holds the objects of one class: /dev/shm, or one of our own that remembers FIFOs and
 // sockets. Names are slash-separated paths below it; nothing planted there (a symbolic link, another mount) is followed.
-type Dir struct{ fd int }
+type Dir struct {
+	fd   int
+	name string // as people know it; may be empty
+}
 
 // OpenDir opens an existing directory.
 func OpenDir(name string) (*Dir, error) {
@@ -19,11 +23,22 @@ func OpenDir(name string) (*Dir, error) {
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: name, Err: err}
 	}
-	return &Dir{fd}, nil
+	return &Dir{fd, name}, nil
 }
 
 // Close closes the directory.
 func (d *Dir) Close() error { return unix.Close(d.fd) }
+
+// why gives an error of something that takes room in the directory its words.
+func (d *Dir) why(err error) error {
+	switch err {
+	case unix.ENOSPC, unix.EDQUOT:
+		return fmt.Errorf("%w: %s has no room left: see df and df -i of it", err, d.name)
+	case unix.EROFS:
+		return fmt.Errorf("%w: %s: mount -o remount,rw", err, d.name)
+	}
+	return err
+}
 
 // at calls f with the directory that name is in and name's last component. The root itself is ".".
 func (d *Dir) at(name string, f func(dir int, base string) error) error {
@@ -75,16 +90,16 @@ func (d *Dir) List(name string) (list []Entry, err error) {
 
 // Mknod makes a FIFO, a socket's node, or an empty regular file, by the type in mode, that must not exist yet.
 func (d *Dir) Mknod(name string, typ uint32, o Owner) error {
-	return d.at(name, func(dir int, base string) error {
+	return d.why(d.at(name, func(dir int, base string) error {
 		return own(dir, base, o, unix.Mknodat(dir, base, typ|0600, 0))
-	})
+	}))
 }
 
 // Mkdir is mkdir(2).
 func (d *Dir) Mkdir(name string, o Owner) error {
-	return d.at(name, func(dir int, base string) error {
+	return d.why(d.at(name, func(dir int, base string) error {
 		return own(dir, base, o, unix.Mkdirat(dir, base, 0700))
-	})
+	}))
 }
 
 // maxText is the longest text a file of ours holds, in bytes.
@@ -92,20 +107,17 @@ const maxText = 4096
 
 // MakeText makes a regular file with a text, that must not exist yet.
 func (d *Dir) MakeText(name, text string, o Owner) error {
-	return d.at(name, func(dir int, base string) error {
+	return d.why(d.at(name, func(dir int, base string) error {
 		fd, err := openBeneath(dir, base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0600)
 		if err != nil {
 			return err
 		}
 		defer unix.Close(fd)
-		if _, err = unix.Write(fd, []byte(text)); err == nil {
-			err = own(dir, base, o, nil)
+		if _, err = unix.Write(fd, []byte(text)); err != nil {
+			_ = unix.Unlinkat(dir, base, 0)
 		}
-		if err != nil {
-			_ = unix.Unlinkat(dir, base, 0) // nothing half-made stays behind
-		}
-		return err
-	})
+		return own(dir, base, o, err)
+	}))
 }
 
 // Text reads a file made by MakeText.
@@ -120,23 +132,34 @@ func (d *Dir) Text(name string) (string, error) {
 	return string(buf[:max(n, 0)]), err
 }
 
-// SetText writes another text.
+// SetText writes another text, of whole lines. If it fails, or the daemon dies in the middle, the first line is the old one or the new
+// one: the new text goes over the old one, which needs no room on the file system, before the file is cut to its length.
 func (d *Dir) SetText(name, text string) error {
-	fd, err := openBeneath(d.fd, name, unix.O_WRONLY|unix.O_TRUNC, 0)
+	fd, err := openBeneath(d.fd, name, unix.O_WRONLY, 0)
 	if err != nil {
-		return err
+		return d.why(err)
 	}
 	defer unix.Close(fd)
-	_, err = unix.Write(fd, []byte(text))
-	return err
+	if _, err := unix.Pwrite(fd, []byte(text), 0); err != nil {
+		return d.why(err)
+	}
+	return unix.Ftruncate(fd, int64(len(text)))
 }
 
-// own gives a node that was just made (or not: err) to its owner. A directory with the set-group-ID bit hands down its group, and a
-// new directory in it the bit as well (mkdir(2)).
+// own gives a node that was just made (or not: err) to its owner. Nothing half-made stays behind.
 func own(dir int, base string, o Owner, err error) error {
 	if err != nil {
 		return err
 	}
+	if err = give(dir, base, o); err != nil && unix.Unlinkat(dir, base, 0) == unix.EISDIR {
+		_ = unix.Unlinkat(dir, base, unix.AT_REMOVEDIR)
+	}
+	return err
+}
+
+// give gives a node to its owner. A directory with the set-group-ID bit hands down its group, and a new directory in it the bit as well
+// (mkdir(2)).
+func give(dir int, base string, o Owner) error {
 	fd, err := openBeneath(dir, base, unix.O_PATH, 0)
 	if err != nil {
 		return err
@@ -165,7 +188,7 @@ func (d *Dir) Change(name string, c Change) error {
 		return err
 	}
 	defer unix.Close(fd)
-	return apply(fd, c)
+	return d.why(apply(fd, c))
 }
 
 // Remove is unlink(2).
@@ -180,18 +203,18 @@ func (d *Dir) Rmdir(name string) error {
 
 // Rename is renameat2(2) with its flags.
 func (d *Dir) Rename(from, to string, flags uint32) error {
-	return d.at(from, func(dir int, base string) error {
+	return d.why(d.at(from, func(dir int, base string) error {
 		return d.at(to, func(todir int, tobase string) error {
 			return unix.Renameat2(dir, base, todir, tobase, uint(flags))
 		})
-	})
+	}))
 }
 
 // Link is link(2).
 func (d *Dir) Link(from, to string) error {
-	return d.at(from, func(dir int, base string) error {
+	return d.why(d.at(from, func(dir int, base string) error {
 		return d.at(to, func(todir int, tobase string) error { return unix.Linkat(dir, base, todir, tobase, 0) })
-	})
+	}))
 }
 
 // Path is a path by which the daemon itself reaches name.

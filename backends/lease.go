@@ -38,9 +38,10 @@ type Lease struct {
 	Tries int // how often it was handed out, this time included
 	Data  []byte
 
-	all   *Leases
-	queue string
-	file  string
+	all      *Leases
+	queue    string
+	file     string
+	recorded bool
 }
 
 // maxReturned bounds what is remembered of messages that went back; beyond it tries are counted anew.
@@ -54,8 +55,8 @@ func OpenLeases(dir string) *Leases {
 	}
 }
 
-// Take records a message that was received from a queue, and how often it was tried before.
-func (l *Leases) Take(queue string, m Meta, data []byte) (*Lease, error) {
+// Take makes a lease of a message that was received from a queue. It is to be recorded before it is handed out.
+func (l *Leases) Take(queue string, m Meta, data []byte) *Lease {
 	one := &Lease{Meta: m, Tries: 1, Data: bytes.Clone(data), all: l, queue: queue}
 	key := l.key(one)
 	l.mu.Lock()
@@ -67,17 +68,37 @@ func (l *Leases) Take(queue string, m Meta, data []byte) (*Lease, error) {
 	}
 	l.last++
 	one.file = filepath.Join(l.dir, queue, strconv.FormatInt(l.last, 10))
-	_, made := l.queues[queue]
-	l.queues[queue] = struct{}{}
 	l.out[queue]++
 	l.mu.Unlock()
-	if !made {
-		if err := os.Mkdir(filepath.Dir(one.file), 0700); err != nil && !errors.Is(err, os.ErrExist) {
-			return one, err
-		}
+	return one
+}
+
+// Record writes the lease to its file. If that fails, the message must not be handed out; it can be tried again.
+func (one *Lease) Record() error {
+	if err := one.all.directory(one.queue); err != nil {
+		return err
 	}
-	record := fmt.Appendf(nil, "prio=%d tries=%d\n", m.Prio, one.Tries)
-	return one, os.WriteFile(one.file, append(record, data...), 0600)
+	record := fmt.Appendf(nil, "prio=%d tries=%d\n", one.Meta.Prio, one.Tries)
+	err := os.WriteFile(one.file, append(record, one.Data...), 0600)
+	one.recorded = err == nil
+	return err
+}
+
+// Recorded reports whether the lease was recorded, and so may have been handed out.
+func (one *Lease) Recorded() bool { return one.recorded }
+
+// directory makes that of a queue's leases, once.
+func (l *Leases) directory(queue string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, made := l.queues[queue]; made {
+		return nil
+	}
+	if err := os.Mkdir(filepath.Join(l.dir, queue), 0700); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	l.queues[queue] = struct{}{}
+	return nil
 }
 
 func (l *Leases) key(one *Lease) returned {
@@ -94,7 +115,10 @@ func (one *Lease) Done() error {
 		delete(one.all.out, one.queue)
 	}
 	one.all.mu.Unlock()
-	return os.Remove(one.file)
+	if err := os.Remove(one.file); one.recorded || !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // Return puts the message back at its old priority, behind those of that priority which are there: the kernel has no other place for
@@ -107,12 +131,16 @@ func (one *Lease) Return(to Port) error {
 	return one.Done()
 }
 
-// tried remembers how often a message was tried that goes back to its queue.
+// tried remembers how often a message was tried that goes back to its queue. One that could not be recorded was not.
 func (l *Leases) tried(one *Lease) {
+	tries := one.Tries
+	if !one.recorded {
+		tries--
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if key := l.key(one); len(l.failed) < maxReturned {
-		l.failed[key] = append(l.failed[key], one.Tries)
+	if key := l.key(one); tries > 0 && len(l.failed) < maxReturned {
+		l.failed[key] = append(l.failed[key], tries)
 	}
 }
 
@@ -149,7 +177,7 @@ func (l *Leases) recover(q *Queues, queue, file string) error {
 		return err
 	}
 	header, data, _ := bytes.Cut(b, []byte("\n"))
-	one := &Lease{Data: data, all: l, queue: queue, file: file}
+	one := &Lease{Data: data, all: l, queue: queue, file: file, recorded: true}
 	if _, err := fmt.Sscanf(string(header), "prio=%d tries=%d", &one.Meta.Prio, &one.Tries); err != nil {
 		return fmt.Errorf("%q: %w", header, err)
 	}

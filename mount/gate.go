@@ -127,6 +127,7 @@ func (g *gate) attempt(p *parked, buf []byte) bool {
 			return false
 		}
 		g.unpark(p)
+		g.s.tree.Note(err)
 		g.s.answer(buf, p.unique, n, err)
 		return true
 	}

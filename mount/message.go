@@ -20,6 +20,7 @@ func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
 		g.hush(backends.Out)
 		n, err := g.read(o, out[headerSize:], size, off)
 		if err != backends.ErrWouldBlock {
+			s.tree.Note(err)
 			s.answer(out, in.Unique, n, err)
 			g.moved(backends.Out, out)
 			return

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -16,7 +17,7 @@ import (
 type lease struct {
 	q    *Queues
 	path string
-	now  *backends.Lease // the message that was handed out; nil: none
+	now  *backends.Lease // the message that was handed out, or that could neither be recorded nor put back; nil: none
 }
 
 // deadQueue is where messages go that were tried too often.
@@ -27,39 +28,60 @@ func (l *lease) Next(end backends.Endpoint, buf []byte, _ int) ([]byte, error) {
 	if err := l.ack(); err != nil {
 		return nil, err
 	}
-	if unit := end.Unit(); len(buf) < unit+1 {
-		buf = make([]byte, unit+1)
-	}
 	for {
-		n, m, err := end.TryRead(buf[:len(buf)-1])
-		if err != nil {
+		if err := l.take(end, buf); err != nil {
 			return nil, err
 		}
-		one, err := l.q.leases.Take(l.path, m, buf[:n])
-		if err != nil {
-			// Not recorded, it would be lost with the daemon: it goes back at once.
-			return nil, errors.Join(err, one.Return(end))
-		}
-		if limit := l.q.maxTries(l.path); limit > 0 && one.Tries > limit && l.q.bury(one) == nil {
+		if limit := l.q.maxTries(l.path); limit > 0 && l.now.Tries > limit && l.q.bury(l.now) == nil {
+			l.now = nil
 			continue
 		}
-		l.now = one
-		if n == 0 || buf[n-1] != '\n' {
-			buf[n] = '\n'
-			n++
+		msg := l.now.Data
+		if n := len(msg); n == 0 || msg[n-1] != '\n' {
+			msg = append(slices.Clip(msg), '\n')
 		}
-		return buf[:n], nil
+		return msg, nil
 	}
 }
 
-func (l *lease) ack() error {
+// take receives a message, if there is none in hand, and records it. Not recorded, it would be lost with the daemon: it goes back at once,
+// or, if the queue has filled up meanwhile, stays in hand for the next read.
+func (l *lease) take(end backends.Endpoint, buf []byte) error {
 	if l.now == nil {
+		if unit := end.Unit(); len(buf) < unit {
+			buf = make([]byte, unit)
+		}
+		n, m, err := end.TryRead(buf)
+		if err != nil {
+			return err
+		}
+		l.now = l.q.leases.Take(l.path, m, buf[:n])
+	}
+	err := l.now.Record()
+	if err == nil {
+		return nil
+	}
+	if l.now.Return(end) == nil {
+		l.now = nil
+	}
+	return advise("lease", "queues/"+l.path, Errno(err), fmt.Errorf("a message is only handed out when that is recorded: %w", err))
+}
+
+// ack forgets the message that was handed out.
+func (l *lease) ack() error {
+	if !l.out() {
 		return nil
 	}
 	one := l.now
 	l.now = nil
-	return one.Done()
+	if err := one.Done(); err != nil {
+		return advise("ack", "queues/"+l.path, Errno(err), fmt.Errorf("the message will come again: %w", err))
+	}
+	return nil
 }
+
+// out reports whether a message is handed out.
+func (l *lease) out() bool { return l.now != nil && l.now.Recorded() }
 
 // Put does ack and nack, one a line.
 func (l *lease) Put(end backends.Endpoint, p []byte) (int, error) {
@@ -68,7 +90,7 @@ func (l *lease) Put(end backends.Endpoint, p []byte) (int, error) {
 		if word != "ack" && word != "nack" {
 			return 0, advise("write", "queues/"+l.path, syscall.EINVAL, fmt.Errorf("%q: a lease takes ack or nack", word))
 		}
-		if l.now == nil {
+		if !l.out() {
 			return 0, advise("write", "queues/"+l.path, syscall.ENOMSG, fmt.Errorf("%s: no message is out on this file", word))
 		}
 		if word == "ack" {
@@ -89,7 +111,9 @@ func (l *lease) Finish(end backends.Endpoint) error {
 	}
 	err := l.now.Return(end)
 	if errors.Is(err, backends.ErrRemoved) {
-		return l.ack() // the message goes the way of its queue
+		err = l.now.Done() // the message goes the way of its queue
+		l.now = nil
+		return err
 	}
 	if err == nil {
 		l.now = nil

@@ -53,7 +53,8 @@ func listeningOf(c Command, others ...string) (listening, error) {
 
 // readListening reads the file behind a face. An empty one is a stream's.
 func readListening(text string) (listening, error) {
-	c, err := ParseCommand(strings.TrimSuffix(text, "\n"))
+	line, _, _ := strings.Cut(text, "\n")
+	c, err := ParseCommand(line)
 	if err != nil {
 		return listening{}, err
 	}

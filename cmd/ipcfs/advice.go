@@ -58,8 +58,10 @@ func (s *settings) advise(err error) error {
 
 // adviseState adds what can be done to an error of opening the state directory.
 func (s *settings) adviseState(err error) error {
-	if errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.EROFS) {
-		return fmt.Errorf("%w (choose another directory with --state-dir)", err)
+	for _, place := range []error{os.ErrPermission, syscall.EROFS, syscall.ENOSPC, syscall.EDQUOT} {
+		if errors.Is(err, place) {
+			return fmt.Errorf("%w (choose another directory with --state-dir)", err)
+		}
 	}
 	return s.advise(err)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -38,7 +39,7 @@ func runCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 func (s *settings) privately(command []string) (status int, err error) {
 	dir, err := os.MkdirTemp("", "ipcfs-run-")
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("%w (choose another directory with TMPDIR)", err)
 	}
 	defer func() {
 		if e := os.Remove(dir); e != nil && err == nil {

@@ -1,0 +1,45 @@
+package backends
+
+import (
+	"os"
+	"os/signal"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestSetTextKeepsTheOldOne: a text that cannot be written leaves the one before.
+func TestSetTextKeepsTheOldOne(t *testing.T) {
+	d, err := OpenDir(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	owner := Owner{Uid: uint32(os.Getuid()), Gid: uint32(os.Getgid()), Mode: 0600}
+	if err := d.MakeText("f", "the old one\n", owner); err != nil {
+		t.Fatal(err)
+	}
+	// No file may be written to any more (RLIMIT_FSIZE, setrlimit(2)).
+	signal.Ignore(unix.SIGXFSZ)
+	defer signal.Reset(unix.SIGXFSZ)
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &before); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 0, Max: before.Max}); err != nil {
+		t.Fatal(err)
+	}
+	err = d.SetText("f", "new\n")
+	if e := unix.Setrlimit(unix.RLIMIT_FSIZE, &before); e != nil {
+		t.Fatal(e)
+	}
+	if text, _ := d.Text("f"); err != unix.EFBIG || text != "the old one\n" {
+		t.Errorf("%v, and then it is %q", err, text)
+	}
+	if err := d.SetText("f", "new\n"); err != nil {
+		t.Fatal(err)
+	}
+	if text, _ := d.Text("f"); text != "new\n" {
+		t.Errorf("%q, want the new one", text)
+	}
+}

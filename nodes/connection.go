@@ -16,6 +16,7 @@ import (
 // through its faces.
 type socket struct {
 	listener  *backends.Listener // of a stream or of seqpackets
+	name      string             // of a Unix socket: what it is called where it is bound
 	datagrams *backends.Conn     // of udp
 
 	// Under Sockets.mu:

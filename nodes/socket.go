@@ -1,12 +1,8 @@
 package nodes
 
 import (
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"os"
 	"path"
 	"slices"
@@ -27,7 +23,6 @@ type Sockets struct {
 	bound   *backends.Dir // where its own Unix sockets are bound,
 	where   string        // and how others reach them
 	started time.Time
-	secret  []byte // of the names in bound
 
 	names sync.Mutex // held while a name and what listens for it begin or end together; taken before mu
 
@@ -41,10 +36,7 @@ func NewSockets(env *Env, back *backends.Sockets, dir, bound *backends.Dir, wher
 	s := &Sockets{
 		folder: folder{dir: dir, types: []uint32{syscall.S_IFSOCK, syscall.S_IFREG}},
 		env:    env, back: back, bound: bound, where: where, started: time.Now(),
-		all: map[uint64]*socket{}, secret: make([]byte, 32),
-	}
-	if _, err := rand.Read(s.secret); err != nil {
-		return nil, err
+		all: map[uint64]*socket{},
 	}
 	for _, n := range networks {
 		if err := dir.Mkdir(n.name, Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0755}); err != nil && err != syscall.EEXIST {
@@ -175,24 +167,16 @@ func (s *Sockets) make(path string, o Owner, how listening) (err error) {
 }
 
 // listen listens for a face.
-func (s *Sockets) listen(path string, a Attr, how listening) (*socket, error) {
+func (s *Sockets) listen(path string, a Attr, how listening) (_ *socket, err error) {
 	o := Owner{Uid: a.Uid, Gid: a.Gid, Mode: a.Mode & 0777}
 	if to, ok := s.host(path); ok {
 		return s.listenHost(to, o, how, s.statOf(path, a))
 	}
-	l, err := s.back.Listen(backends.Address{Type: how.typ, Path: s.bound.Path(s.sockName(a))}, o, how.backlog)
-	if err != nil {
-		return nil, err
-	}
-	return &socket{listener: l}, nil
-}
-
-// sockName is what the socket of a face is called where it is bound. All sockets lie in one directory that nobody may list, and the modes
-// of the directories that the face lies in count only because nobody can guess the name: ctl shows it to those who can reach the face.
-func (s *Sockets) sockName(face Attr) string {
-	h := hmac.New(sha256.New, s.secret)
-	fmt.Fprint(h, face.Ino)
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	// All these sockets lie in one directory that nobody may list, and the modes of the directories that the face lies in count only
+	// because nobody can guess the name: ctl shows it to those who can reach the face.
+	one := &socket{name: rand.Text()}
+	one.listener, err = s.back.Listen(backends.Address{Type: how.typ, Path: s.bound.Path(one.name)}, o, how.backlog)
+	return one, err
 }
 
 // find is what the daemon keeps of an object; nil: nothing.

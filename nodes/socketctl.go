@@ -38,8 +38,8 @@ func (s *Sockets) Controls(path string, a Attr) []Control {
 	if a.Type() == syscall.S_IFREG && (!host || to.Listens()) {
 		list = append(list, s.face("accept", a.Mode&0666, path, a, s.accept))
 	}
-	if a.Type() == syscall.S_IFREG && !host {
-		list = append(list, Control{Name: "sock", Link: s.where + "/" + s.sockName(a)})
+	if one := s.find(a); one.listens() && one.name != "" {
+		list = append(list, Control{Name: "sock", Link: s.where + "/" + one.name})
 	}
 	return list
 }

@@ -31,7 +31,7 @@ too long: refused, and nothing sent
 		title: "A reader of an empty queue sleeps until a message comes",
 		transcript: `
 $ head -n1 queues/jobs &
-$ until grep -q ^parked=1 ctl/status; do :; done; echo "it sleeps"
+$ grep -qx parked_readers=1 ctl/queues/jobs/watch; echo "it sleeps"
 it sleeps
 $ echo "wake up" > queues/jobs; wait
 wake up
@@ -40,7 +40,7 @@ wake up
 		transcript: `
 $ for i in 1 2 3 4 5 6 7 8 9 10; do echo $i > queues/jobs; done
 $ echo 11 > queues/jobs &
-$ until grep -q ^parked=1 ctl/status; do :; done; echo "it waits"
+$ grep -qx parked_writers=1 ctl/queues/jobs/watch; echo "it waits"
 it waits
 $ echo 12 | dd of=queues/jobs oflag=nonblock conv=notrunc 2> /dev/null || echo "full: refused"
 full: refused
@@ -89,7 +89,7 @@ $ rm sysv/queues/0x4101
 		title: "A topic: each message goes to all who read, and the newest can be had at any time",
 		transcript: `
 $ touch topics/news; head -n1 topics/news & head -n1 topics/news &
-$ until grep -q ^readers=2 ctl/topics/news/status; do :; done
+$ grep -qx readers=2 ctl/topics/news/watch
 $ echo "to all" > topics/news; wait
 to all
 to all
@@ -179,7 +179,7 @@ ctl/sockets/chat/status
 		title: "rm removes the objects; who waits for one is told",
 		transcript: `
 $ cat queues/jobs &
-$ until grep -q ^parked=1 ctl/status; do :; done; rm queues/jobs; wait
+$ grep -qx parked_readers=1 ctl/queues/jobs/watch; rm queues/jobs; wait
 cat: ...
 $ rm shm/* fifos/* sockets/chat sockets/server
 $ find queues shm fifos sockets ../mqueue /dev/shm ! -type d | wc -l

@@ -79,7 +79,7 @@ func (t *Tree) Rename(_ <-chan struct{}, in *fuse.RenameIn, oldName, newName str
 		return status
 	}
 	if from.parent.kind != to.parent.kind {
-		return fuse.EXDEV
+		return fuse.EPERM // not EXDEV, on which mv(1) reads the one, and so takes its messages or a call, writes the other and removes the first
 	}
 	class, ok := from.class.(nodes.Folders)
 	if !ok {

@@ -102,6 +102,9 @@ func (s *splitter) Put(end backends.Endpoint, p []byte) (int, error) {
 		if err == nil {
 			_, err = end.TryWrite(msg, meta)
 		}
+		if err == syscall.EMSGSIZE && at == 0 {
+			s.pending = nil // of what is too long no part is sent
+		}
 		if err != nil && at == 0 {
 			return 0, err
 		}

@@ -35,6 +35,7 @@ func queueFaces(keys ...string) []namedFace {
 		{"drain", func() Face { return Drain{} }},
 		{"lines", func() Face { return NewLines() }},
 		{"records", func() Face { return NewRecords(keys...) }},
+		{"whole", func() Face { return &Whole{} }},
 	}
 }
 

@@ -99,10 +99,17 @@ type topicFace struct {
 func (f *topicFace) Put(end backends.Endpoint, p []byte) (int, error) {
 	n, err := f.put(end, p, "topics/"+f.path)
 	f.wrote = f.wrote || err == nil
+	return n, f.explain(err)
+}
+
+// Finish is Finisher.Finish.
+func (f *topicFace) Finish(end backends.Endpoint) error { return f.explain(f.wrapped.Finish(end)) }
+
+func (f *topicFace) explain(err error) error {
 	if advice := f.advice(err); advice != "" {
-		return n, &Error{Op: "write", Path: "topics/" + f.path, Errno: err.(syscall.Errno), Advice: advice}
+		return &Error{Op: "write", Path: "topics/" + f.path, Errno: err.(syscall.Errno), Advice: advice}
 	}
-	return n, err
+	return err
 }
 
 func (f *topicFace) advice(err error) string {
@@ -136,6 +143,7 @@ func (t *Topics) Controls(path string, a Attr) []Control {
 		t.face(path, a, "records", func() Face { return NewRecords("seq", "lost") }, subscribe),
 		t.face(path, a, "last", func() Face { return &Once{} }, func(one *backends.Topic, _ bool) backends.Endpoint { return one.Retained() }),
 		t.face(path, a, "changed", func() Face { return Notices{} }, func(one *backends.Topic, _ bool) backends.Endpoint { return one.Notice() }),
+		t.face(path, a, "whole", func() Face { return &Whole{} }, subscribe),
 		{Name: "since", Dir: true},
 		{Name: "group", Dir: true},
 	}

@@ -1,0 +1,44 @@
+package nodes
+
+import (
+	"syscall"
+
+	"github.com/ipcfs/ipcfs/backends"
+)
+
+// Whole is the face of messages that are written in pieces, as cat writes a large file and bash's printf several lines: all that is
+// written until the file is closed is one message. Nothing written is none. It is read as the plain face is.
+type Whole struct {
+	plain   Plain
+	pending []byte
+	refused bool // it got too long, and no part of it is sent
+}
+
+// Next receives one message.
+func (w *Whole) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
+	return w.plain.Next(end, buf, size)
+}
+
+// Put keeps what is written.
+func (w *Whole) Put(end backends.Endpoint, p []byte) (int, error) {
+	if w.refused = w.refused || len(w.pending)+len(p) > end.Unit(); w.refused {
+		w.pending = nil
+		return 0, syscall.EMSGSIZE
+	}
+	w.pending = append(w.pending, p...)
+	return len(p), nil
+}
+
+func (w *Whole) keeps() int { return cap(w.pending) }
+
+// Finish sends the message.
+func (w *Whole) Finish(end backends.Endpoint) error {
+	if len(w.pending) == 0 {
+		return nil
+	}
+	_, err := w.plain.Put(end, w.pending)
+	if err != backends.ErrWouldBlock {
+		w.pending = nil
+	}
+	return err
+}

@@ -76,17 +76,26 @@ func toolMqSend(args []string) error {
 		return err
 	}
 	for _, msg := range args[2:] {
-		p := append([]byte(msg), 0) // never empty: the address must be good
-		_, err := retry(func() (int, error) {
-			_, _, errno := unix.Syscall6(unix.SYS_MQ_TIMEDSEND, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(msg)),
-				uintptr(prio), 0, 0)
-			return 0, errnoErr(errno)
-		})
-		if err != nil {
+		if _, err := retry(func() (int, error) { return 0, mqSend(fd, []byte(msg), prio) }); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// mqSend is mq_send(3).
+func mqSend(fd int, msg []byte, prio int) error {
+	p := append(msg, 0) // never empty: the address must be good
+	_, _, errno := unix.Syscall6(unix.SYS_MQ_TIMEDSEND, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(msg)), uintptr(prio), 0, 0)
+	return errnoErr(errno)
+}
+
+// mqReceive is mq_receive(3).
+func mqReceive(fd int, p []byte) (n, prio int, err error) {
+	var level uint32
+	got, _, errno := unix.Syscall6(unix.SYS_MQ_TIMEDRECEIVE, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)),
+		uintptr(unsafe.Pointer(&level)), 0, 0)
+	return int(got), int(level), errnoErr(errno)
 }
 
 // toolMqRecv receives messages with mq_receive(3), waiting for each, and prints priority and text.
@@ -108,12 +117,8 @@ func toolMqRecv(args []string) error {
 	}
 	buf := make([]byte, attr.msgsize)
 	for range count {
-		var prio uint32
-		n, err := retry(func() (int, error) {
-			n, _, errno := unix.Syscall6(unix.SYS_MQ_TIMEDRECEIVE, uintptr(fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)),
-				uintptr(unsafe.Pointer(&prio)), 0, 0)
-			return int(n), errnoErr(errno)
-		})
+		prio := 0
+		n, err := retry(func() (n int, err error) { n, prio, err = mqReceive(fd, buf); return })
 		if err != nil {
 			return err
 		}

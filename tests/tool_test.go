@@ -39,6 +39,7 @@ var toolCommands = map[string]struct {
 	"lock":       {"flock|fcntl|ofd wait|try PATH COMMAND", toolLock},
 	"serve":      {"stream|dgram|seqpacket PATH CLIENTS", toolServe},
 	"dial":       {"stream|dgram|seqpacket PATH MSG…", toolDial},
+	"talk":       {"", toolTalk},
 	"pump":       {"OUT IN COUNT TAG", toolPump},
 	"produce":    {"PATH FROM COUNT", toolProduce},
 	"consume":    {"PATH", toolConsume},

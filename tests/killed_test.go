@@ -1,0 +1,374 @@
+package tests
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// A conversation is what some do one after the other, each a process of its own: a step is WHO OPERATION (toolTalk), and ends in & if it
+// is going to wait. The result of a step that waits is looked at before the next step of the same one; WHO done only waits for it.
+type conversation struct {
+	name  string
+	steps []string
+	// after is done when one of them was killed, by those who are left and by bystanders, and shows what they see of it.
+	after []string
+}
+
+// way is how those who talk reach one another: what dial, accept and other words of a conversation are for them.
+type way struct {
+	name     string
+	listener *os.File // nil: a face listens
+	words    map[string]string
+}
+
+// cast is those who talk, by name.
+type cast struct {
+	t        *testing.T
+	tr       *tree
+	listener *os.File // their descriptor 3
+	all      map[string]*talking
+	log      []string // of the steps of this play
+}
+
+// talking is one of them.
+type talking struct {
+	cmd     *exec.Cmd
+	in      io.Writer
+	out     chan string
+	tid     string
+	waiting bool // for the result of a step
+}
+
+// who finds one, or starts it.
+func (c *cast) who(name string) *talking {
+	if a := c.all[name]; a != nil {
+		return a
+	}
+	cmd := c.tr.command("ipctool", "talk")
+	cmd.Stderr = os.Stderr
+	if c.listener != nil {
+		cmd.ExtraFiles = []*os.File{c.listener}
+	}
+	in, err := cmd.StdinPipe()
+	check(c.t, err)
+	out, err := cmd.StdoutPipe()
+	check(c.t, err)
+	check(c.t, cmd.Start())
+	a := &talking{cmd: cmd, in: in, out: make(chan string, 8)}
+	lines := bufio.NewScanner(out)
+	if !lines.Scan() {
+		c.t.Fatal("no thread:", lines.Err())
+	}
+	a.tid = lines.Text()
+	go func() {
+		defer close(a.out)
+		for lines.Scan() {
+			a.out <- lines.Text()
+		}
+	}()
+	c.all[name] = a
+	return a
+}
+
+// dismiss ends one with SIGKILL and waits for its end, or does nothing if there is none of that name.
+func (c *cast) dismiss(name string) {
+	a := c.all[name]
+	if a == nil {
+		return
+	}
+	delete(c.all, name)
+	check(c.t, a.cmd.Process.Kill())
+	for range a.out {
+		// until the end, after which Wait may close the pipe
+	}
+	_ = a.cmd.Wait()
+}
+
+// do takes a step and returns what it gave, and the step of the same one before, if that was waiting.
+func (c *cast) do(name, op string) []string {
+	op, waits := strings.CutSuffix(op, " &")
+	a := c.who(name)
+	said := c.finish(name, a)
+	if op == "done" {
+		return said
+	}
+	_, err := fmt.Fprintln(a.in, op)
+	check(c.t, err)
+	c.log = append(c.log, name+" "+op)
+	a.waiting = true
+	if !waits {
+		return append(said, c.finish(name, a)...)
+	}
+	if !eventually(patience, func() bool { return len(a.out) > 0 || sleeping(a.tid) }) {
+		c.t.Fatalf("%s %s does not wait", name, op)
+	}
+	c.settled()
+	return said
+}
+
+// finish waits for the result of a step.
+func (c *cast) finish(name string, a *talking) []string {
+	if !a.waiting {
+		return nil
+	}
+	a.waiting = false
+	line, ok := <-a.out
+	if !ok {
+		c.t.Fatalf("%s ended; what was done: %q", name, c.log)
+	}
+	return []string{name + " " + line}
+}
+
+// sleeping reports whether a thread waits in a system call of a conversation, and not for its next step (proc_pid_syscall(5)).
+func sleeping(tid string) bool {
+	dir := "/proc/" + tid + "/task/" + tid
+	text, err := os.ReadFile(dir + "/syscall")
+	if err != nil || procState(dir) != "S" {
+		return false
+	}
+	var nr int
+	var fd uint64
+	if n, _ := fmt.Sscanf(string(text), "%d 0x%x", &nr, &fd); n != 2 {
+		return false
+	}
+	calls := []int{unix.SYS_READ, unix.SYS_WRITE, unix.SYS_OPENAT, unix.SYS_CONNECT, unix.SYS_ACCEPT4, unix.SYS_PPOLL, unix.SYS_MQ_TIMEDSEND, unix.SYS_MQ_TIMEDRECEIVE}
+	return slices.Contains(calls, nr) && fd != 0 && !(nr == unix.SYS_WRITE && fd == 1)
+}
+
+// play has the first n steps of a conversation done, kills one of those who talk, and returns what all others see then.
+func (c *cast) play(talk conversation, w way, n int, victim string) string {
+	var seen []string
+	c.log = nil
+	step := func(s string) {
+		name, op, _ := strings.Cut(s, " ")
+		op, waits := strings.CutSuffix(op, " &")
+		word, rest, _ := strings.Cut(op, " ")
+		if word == "need" {
+			op = "need " + w.word(rest)
+		} else {
+			op = strings.TrimSuffix(w.word(word)+" "+rest, " ")
+		}
+		if waits {
+			op += " &"
+		}
+		seen = append(seen, c.do(name, op)...)
+		if op == "close" {
+			c.settled()
+		}
+	}
+	for _, both := range talk.steps[:n] {
+		for s := range strings.SplitSeq(both, "; ") {
+			step(s)
+		}
+	}
+	seen = nil
+	c.dismiss(victim)
+	c.settled()
+	for _, s := range talk.after {
+		if !strings.HasPrefix(s, victim+" ") {
+			step(s)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.all)) {
+		seen = append(seen, c.finish(name, c.all[name])...)
+		c.do(name, "close")
+	}
+	return strings.Join(seen, "\n")
+}
+
+// settled waits until the daemon has taken up what was asked of it before: what is left to do of a close comes after close returned, but
+// before the next request.
+func (c *cast) settled() {
+	if _, err := c.tr.status("pid"); err != nil {
+		c.t.Fatalf("%v; what was done: %q", err, c.log)
+	}
+}
+
+func (w way) word(word string) string {
+	if op, ok := w.words[word]; ok {
+		return op
+	}
+	return word
+}
+
+// sockets are conversations of a client C and a server S; P and Q are another client and another server.
+var (
+	talkServed = conversation{
+		name: "served",
+		steps: []string{
+			"C dial", "C write he", "S accept", "S read", "S read &", "C write llo; S done", "C read &", "S write re; C done", "S read &",
+		},
+		after: []string{
+			"P dial", "P write p", "P close",
+			"S need accept-now", "S poll", "S rest", "S write y", "S write z", "S close",
+			"Q accept-now", "Q write q", "Q close",
+			"C poll", "C rest", "C write y", "C write z", "C close",
+			"Q accept-now", "Q rest", "Q close", "Q accept-now",
+		},
+	}
+	talkFull = conversation{
+		name:  "full",
+		steps: []string{"S accept &", "C dial; S done", "C write a", "S fill &"},
+		after: talkServed.after,
+	}
+	// D came first, and there is no room for another in the backlog.
+	talkBacklog = conversation{
+		name:  "backlog",
+		steps: []string{"D dial", "D write d", "C dial &"},
+		after: []string{
+			"D close", "S accept-now", "S rest", "S close", "C write c", "C close", "S accept-now", "S rest", "S close", "S accept-now",
+		},
+	}
+	talkAsk = conversation{
+		name:  "ask",
+		steps: []string{"C dial", "C write q", "C half", "C read &", "S accept", "S rest", "S write a; C done", "C rest &"},
+		after: []string{
+			"S need accept-now", "S poll", "S rest", "S write y", "S write z", "S close",
+			"Q accept-now", "Q write q", "Q close",
+			"C rest", "C close", "Q accept-now",
+		},
+	}
+)
+
+// TestKilledAtEachStep: when one of two who talk over a socket is killed, at whatever step, the other sees through a face exactly what it
+// would see of a native socket, and so do those who come next; nothing of it stays with the daemon.
+func TestKilledAtEachStep(t *testing.T) {
+	for _, kind := range []string{"stream", "seqpacket", "tcp"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			killEach(t, kind)
+		})
+	}
+}
+
+// killEach plays each conversation once for each of its steps and each of those who talk, first over native sockets.
+func killEach(t *testing.T, kind string) {
+	tr := mountTree(t)
+	fds, err := tr.fds()
+	check(t, err)
+	for _, backlog := range []int{16, 0} {
+		talks, asks := []conversation{talkServed, talkFull}, false
+		switch {
+		case backlog == 0 && kind == "tcp":
+			continue // its backlog is not exact (listen(2))
+		case backlog == 0:
+			talks = []conversation{talkBacklog}
+		case kind != "seqpacket":
+			talks, asks = append(talks, talkAsk), true
+		}
+		want := map[string]string{}
+		for _, w := range waysOf(t, tr, kind, backlog, asks) {
+			c := &cast{t: t, tr: tr, listener: w.listener, all: map[string]*talking{}}
+			for _, talk := range talks {
+				if w.name == "call" && !slices.ContainsFunc(talk.steps, func(s string) bool { return s == "C half" }) {
+					continue
+				}
+				c.each(talk, w, func(where, got string) {
+					if native, ok := want[where]; !ok {
+						want[where] = got
+					} else if got != native {
+						t.Errorf("%s, %s:\n%s\nit is, with native sockets:\n%s", w.name, where, got, native)
+					}
+					check(t, tr.parked(0))
+				})
+			}
+			for name := range c.all {
+				c.dismiss(name)
+			}
+			if w.listener != nil {
+				w.listener.Close()
+			}
+		}
+	}
+	// Two listen, and nothing else stays.
+	now := 0
+	if !eventually(patience, func() bool { now, err = tr.fds(); return err != nil || now <= fds+2 }) || err != nil {
+		t.Errorf("the daemon holds %d descriptors, before it was %d (%v)", now, fds, err)
+	}
+	status, err := exec.Command("sh", "-c", "cat "+tr.mnt+"/ctl/sockets/*/status "+tr.mnt+"/ctl/sockets/tcp/*/status").Output()
+	if strings.Contains(string(status), "connection_") {
+		t.Errorf("connections of the dead:\n%s (%v)", status, err)
+	}
+}
+
+// each plays a conversation once for each of its steps and each of those who talk.
+func (c *cast) each(talk conversation, w way, saw func(where, got string)) {
+	for n := 1; n <= len(talk.steps); n++ {
+		for _, victim := range []string{"C", "S", "D"} {
+			if !slices.ContainsFunc(talk.steps, func(s string) bool { return strings.HasPrefix(s, victim+" ") }) {
+				continue
+			}
+			if n == 1 && w.name == "call" {
+				continue // call has not dialled yet
+			}
+			saw(fmt.Sprintf("%s, %s killed after step %d, %s", talk.name, victim, n, talk.steps[n-1]), c.play(talk, w, n, victim))
+		}
+	}
+}
+
+// waysOf are the ways to talk over sockets of a kind; the first is native at both ends.
+func waysOf(t *testing.T, tr *tree, kind string, backlog int, asks bool) []way {
+	face := fmt.Sprint("face", backlog)
+	native, nativeAt := listen(t, tr, kind, ".", backlog)
+	bound, boundAt := listen(t, tr, kind, "mnt/sockets", backlog)
+	dialBound, dialFace := "mnt/ctl/sockets/"+filepath.Base(boundAt)+"/", ""
+	if kind == "tcp" {
+		dialBound = "mnt/ctl/sockets/tcp/127.0.0.1:" + boundAt + "/"
+		check(t, os.WriteFile(tr.mnt+"/sockets/tcp/:0", nil, 0644))
+		names, err := filepath.Glob(tr.mnt + "/sockets/tcp/:*")
+		check(t, err)
+		face, dialFace = "tcp/"+filepath.Base(names[0]), strings.TrimPrefix(filepath.Base(names[0]), ":")
+	} else {
+		check(t, os.WriteFile(tr.mnt+"/ctl/new", fmt.Appendf(nil, "sockets/%s type=%s backlog=%d\n", face, kind, backlog), 0))
+		at, err := os.Readlink(tr.mnt + "/ctl/sockets/" + face + "/sock")
+		check(t, err)
+		dialFace = strings.TrimPrefix(at, tr.work+"/")
+	}
+	ctl := "mnt/ctl/sockets/" + face + "/"
+	accept, acceptNow := "open rdwr "+ctl+"accept", "open rdwr,nonblock "+ctl+"accept"
+	ways := []way{
+		{"native", native, map[string]string{"dial": "connect " + kind + " " + nativeAt, "fill": "fill-polling"}},
+		{"face", nil, map[string]string{"dial": "open rdwr " + ctl + "dial", "half": "put wr " + ctl + "shutdown", "accept": accept, "accept-now": acceptNow}},
+		{"native to face", nil, map[string]string{"dial": "connect " + kind + " " + dialFace, "accept": accept, "accept-now": acceptNow}},
+		{"face to native", bound, map[string]string{"dial": "open rdwr " + dialBound + "dial", "half": "put wr " + dialBound + "shutdown", "fill": "fill-polling"}},
+	}
+	if asks {
+		ways = append(ways, way{"call", nil, map[string]string{"dial": "open rdwr " + ctl + "call", "half": "nothing", "accept": accept, "accept-now": acceptNow}})
+	}
+	return ways
+}
+
+// listen makes a native socket that listens, in a directory of the test's, and returns what connect needs to know.
+func listen(t *testing.T, tr *tree, kind, dir string, backlog int) (*os.File, string) {
+	family, typ, at := unix.AF_UNIX, sockTypes[kind], fmt.Sprint(dir, "/bound", backlog)
+	var sa unix.Sockaddr
+	if kind == "tcp" {
+		family, typ, sa = unix.AF_INET, unix.SOCK_STREAM, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}
+	} else {
+		// The whole path may be longer than an address.
+		d, err := os.Open(tr.work + "/" + dir)
+		check(t, err)
+		defer d.Close()
+		sa = &unix.SockaddrUnix{Name: fmt.Sprintf("/proc/self/fd/%d/%s", d.Fd(), filepath.Base(at))}
+	}
+	fd, err := unix.Socket(family, typ|unix.SOCK_CLOEXEC, 0)
+	check(t, err)
+	check(t, unix.Bind(fd, sa))
+	check(t, unix.Listen(fd, backlog))
+	if kind == "tcp" {
+		local, err := unix.Getsockname(fd)
+		check(t, err)
+		at = fmt.Sprint(local.(*unix.SockaddrInet4).Port)
+	}
+	return os.NewFile(uintptr(fd), at), at
+}

@@ -17,6 +17,9 @@ type Watch struct {
 	fd      int
 	removed func(root, name string) // told of each removal
 
+	reading sync.Mutex      // taken before mu
+	listed  map[string]bool // what was told of because it lay in a new directory, and may come as an event once more
+
 	mu    sync.Mutex
 	dirs  map[int32]watched
 	subs  map[*Events]struct{}
@@ -40,17 +43,18 @@ func NewWatch(p *Poller, roots map[string]*Dir, removed func(root, name string))
 	}
 	w := &Watch{
 		src: p.Watch(fd), fd: fd, removed: removed,
-		dirs: map[int32]watched{}, subs: map[*Events]struct{}{}, moved: map[uint32]string{},
+		listed: map[string]bool{}, dirs: map[int32]watched{}, subs: map[*Events]struct{}{}, moved: map[uint32]string{},
 	}
 	for root, dir := range roots {
-		w.add(watched{root, "", dir})
+		w.add(watched{root, "", dir}, false)
 	}
 	w.src.Arm(In, w.ready)
 	return w, nil
 }
 
 // add watches a directory and those that are in it already. One that cannot be watched (max_user_watches, or gone again) is left out.
-func (w *Watch) add(d watched) {
+// Of what is in a new one it tells: it may have been made before the watch was there.
+func (w *Watch) add(d watched, fresh bool) {
 	fd, err := openBeneath(d.dir.fd, dot(d.path), unix.O_PATH|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return
@@ -69,14 +73,27 @@ func (w *Watch) add(d watched) {
 		return
 	}
 	for _, e := range list {
+		below := strings.TrimPrefix(d.path+"/"+e.Name, "/")
+		if fresh {
+			w.listed[d.root+"/"+below] = true
+			w.tell("create " + d.root + "/" + below + "\n")
+		}
 		if e.Type == unix.S_IFDIR {
-			w.add(watched{d.root, strings.TrimPrefix(d.path+"/"+e.Name, "/"), d.dir})
+			w.add(watched{d.root, below, d.dir}, fresh)
 		}
 	}
 }
 
 // ready reads what inotify has to tell and asks for more.
 func (w *Watch) ready() {
+	w.read()
+	w.src.Arm(In, w.ready)
+}
+
+// read takes all that has happened.
+func (w *Watch) read() {
+	w.reading.Lock()
+	defer w.reading.Unlock()
 	var buf [16 << 10]byte
 	for {
 		n, err := unix.Read(w.fd, buf[:])
@@ -91,7 +108,7 @@ func (w *Watch) ready() {
 			w.event(wd, mask, cookie, string(name))
 		}
 	}
-	w.src.Arm(In, w.ready)
+	clear(w.listed) // what happened before they were listed has come
 }
 
 func (w *Watch) event(wd int32, mask, cookie uint32, name string) {
@@ -110,15 +127,21 @@ func (w *Watch) event(wd int32, mask, cookie uint32, name string) {
 	}
 	below := strings.TrimPrefix(d.path+"/"+name, "/")
 	path := d.root + "/" + below
-	if mask&unix.IN_ISDIR != 0 && mask&(unix.IN_CREATE|unix.IN_MOVED_TO) != 0 {
-		w.add(watched{d.root, below, d.dir})
+	if mask&unix.IN_ISDIR != 0 && mask&unix.IN_MOVED_TO != 0 {
+		w.add(watched{d.root, below, d.dir}, false)
 	}
+	known = w.listed[path]
+	delete(w.listed, path)
 	if mask&(unix.IN_DELETE|unix.IN_MOVED_FROM) != 0 {
 		w.removed(d.root, below)
 	}
 	switch {
+	case mask&unix.IN_CREATE != 0 && known:
 	case mask&unix.IN_CREATE != 0:
 		w.tell("create " + path + "\n")
+		if mask&unix.IN_ISDIR != 0 {
+			w.add(watched{d.root, below, d.dir}, true)
+		}
 	case mask&unix.IN_DELETE != 0:
 		w.tell("remove " + path + "\n")
 	case mask&unix.IN_MOVED_FROM != 0:
@@ -158,6 +181,7 @@ func (w *Watch) Close() error {
 
 // Subscribe opens an endpoint that reads the events from now on, one line each.
 func (w *Watch) Subscribe() *Events {
+	w.read() // what has happened until now; new directories are watched then
 	e := &Events{w: w}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -1,0 +1,61 @@
+package backends
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What happens in a new directory before the watch is there is told, each thing once, and nothing from before the subscription.
+func TestWatchNewDirectory(t *testing.T) {
+	at := t.TempDir()
+	dir, err := OpenDir(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	p, err := NewPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	w, err := NewWatch(p, map[string]*Dir{"shm": dir}, func(root, name string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	touch := func(names ...string) (err error) {
+		for _, name := range names {
+			err = errors.Join(err, os.WriteFile(at+"/"+name, nil, 0600))
+		}
+		return err
+	}
+	w.reading.Lock() // the poller is slow
+	if err := errors.Join(os.MkdirAll(at+"/old/er", 0700), touch("old/file")); err != nil {
+		t.Fatal(err)
+	}
+	w.reading.Unlock()
+	e := w.Subscribe()
+	defer e.Close()
+	w.reading.Lock()
+	if err := errors.Join(touch("old/new"), os.MkdirAll(at+"/a/b", 0700), touch("a/x", "a/b/y")); err != nil {
+		t.Fatal(err)
+	}
+	w.reading.Unlock()
+	w.read()
+	if err := errors.Join(os.Remove(at+"/a/x"), touch("a/x")); err != nil {
+		t.Fatal(err)
+	}
+	w.read()
+	buf := make([]byte, 999)
+	n, _, err := e.TryRead(buf)
+	got := slices.Sorted(strings.Lines(string(buf[:n]))) // a directory is listed in no order
+	want := []string{"create shm/a/b/y\n", "create shm/a/b\n", "create shm/a/x\n", "create shm/a/x\n", "create shm/a\n", "create shm/old/new\n",
+		"remove shm/a/x\n"}
+	slices.Sort(want)
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("%v\n%s", err, buf[:n])
+	}
+}

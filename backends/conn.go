@@ -50,9 +50,6 @@ type dialler interface {
 	stop()
 }
 
-// messageMax is the longest message that comes or goes through a face: what one request of the kernel's can carry.
-const messageMax = 1 << 20
-
 func newConn(p *Poller, fd int, peer Peer, stat func() (Attr, error), closed func()) *Conn {
 	c := &Conn{poll: p, stat: stat, closed: closed}
 	c.connected(fd, peer)
@@ -72,7 +69,7 @@ func (c *Conn) connected(fd int, peer Peer) {
 	case c.typ == unix.SOCK_STREAM:
 	case family == unix.AF_UNIX:
 		sndbuf, _ := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF)
-		c.unit = min(max(sndbuf-32, 1), messageMax) // unix_dgram_sendmsg, net/unix/af_unix.c
+		c.unit = min(max(sndbuf-32, 1), MaxMessage) // unix_dgram_sendmsg, net/unix/af_unix.c
 	default:
 		c.unit = 1<<16 - 1 // the length field of UDP; the headers take a little of it
 	}

@@ -5,6 +5,7 @@ package backends
 
 import (
 	"errors"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,6 +27,10 @@ var (
 	// ErrRemoved is the answer of an object that was removed while open: nothing more will come from it or reach anybody.
 	ErrRemoved = errors.New("object was removed")
 )
+
+// MaxMessage is the longest message that a write(2) to a face brings whole, in bytes, wherever in memory it lies: 1 MiB less a page. Those
+// that native programs send to an object may be longer.
+var MaxMessage = 1<<20 - os.Getpagesize()
 
 // Meta is what a message carries beside its bytes.
 type Meta struct {

@@ -36,8 +36,8 @@ func (r Retained) TryRead(p []byte) (int, Meta, error) {
 // TryWrite refuses.
 func (Retained) TryWrite([]byte, Meta) (int, error) { return 0, unix.EBADF }
 
-// Unit is MaxTopicMessage.
-func (Retained) Unit() int { return MaxTopicMessage }
+// Unit is MaxMessage.
+func (Retained) Unit() int { return MaxMessage }
 
 // Ready is In: there is a value or an end.
 func (Retained) Ready() Ready { return In }

@@ -159,8 +159,8 @@ func (s *Subscription) TryWrite(p []byte, m Meta) (int, error) {
 	return s.topic.TryWrite(p, m)
 }
 
-// Unit is MaxTopicMessage.
-func (s *Subscription) Unit() int { return MaxTopicMessage }
+// Unit is MaxMessage.
+func (s *Subscription) Unit() int { return MaxMessage }
 
 // Ready is Waiter.Ready. Out is only for those who may write.
 func (s *Subscription) Ready() Ready {

@@ -24,9 +24,6 @@ type Topic struct {
 	last      time.Time // when it was published to
 }
 
-// MaxTopicMessage is the longest message of a topic, in bytes: one write(2) that reaches the daemon whole is shorter than 1 MiB.
-const MaxTopicMessage = 1<<20 - 1
-
 // MaxTopicBytes is what all topics of one user may cost together.
 const MaxTopicBytes = 64 << 20
 
@@ -59,7 +56,7 @@ func (t *Topic) TryWrite(p []byte, _ Meta) (int, error) {
 	switch {
 	case t.removed:
 		return 0, ErrRemoved
-	case size > t.rules.Bytes || len(p) > MaxTopicMessage:
+	case size > t.rules.Bytes || len(p) > MaxMessage:
 		return 0, unix.EMSGSIZE
 	case t.rules.NeedReader && !t.isRead():
 		return 0, unix.ENXIO
@@ -89,8 +86,8 @@ func (t *Topic) isRead() bool {
 	return read
 }
 
-// Unit is MaxTopicMessage.
-func (t *Topic) Unit() int { return MaxTopicMessage }
+// Unit is MaxMessage.
+func (t *Topic) Unit() int { return MaxMessage }
 
 // Ready is Waiter.Ready of those who only publish.
 func (t *Topic) Ready() Ready {

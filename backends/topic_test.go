@@ -53,7 +53,7 @@ type reader struct {
 // read takes one message and checks its number, its gap and its bytes. It returns false if there is none.
 func (r *reader) read(t *testing.T) bool {
 	t.Helper()
-	msg, m, err := r.TryLend(MaxTopicMessage)
+	msg, m, err := r.TryLend(MaxMessage)
 	if err != nil {
 		return false
 	}
@@ -144,7 +144,7 @@ func addUp(t *testing.T, slow Slow, rnd *rand.Rand) {
 // TestTopicQuota: the topics of one user share a bound; the fattest that may gives way, and one that may not is an error.
 func TestTopicQuota(t *testing.T) {
 	ts := newTopics(t)
-	big := bytes.Repeat([]byte{1}, MaxTopicMessage)
+	big := bytes.Repeat([]byte{1}, MaxMessage)
 	rules := Rules{Slow: DropOld, Depth: 1000, Bytes: MaxTopicBytes}
 	fat, thin := newTopic(t, ts, "fat", rules), newTopic(t, ts, "thin", rules)
 	sub := fat.Subscribe(false)
@@ -162,11 +162,11 @@ func TestTopicQuota(t *testing.T) {
 	if ts.used[0] > MaxTopicBytes {
 		t.Errorf("used %d of %d", ts.used[0], MaxTopicBytes)
 	}
-	if _, m, err := thinSub.TryLend(MaxTopicMessage); err != nil || m.Lost > 0 {
+	if _, m, err := thinSub.TryLend(MaxMessage); err != nil || m.Lost > 0 {
 		t.Errorf("the thin one lost %d: %v", m.Lost, err)
 	}
-	_, m, err := sub.TryLend(MaxTopicMessage)
-	if want := uint64(200 - 63 + 5); err != nil || m.Lost != want {
+	_, m, err := sub.TryLend(MaxMessage)
+	if want := uint64(200 - 64 + 5); err != nil || m.Lost != want {
 		t.Errorf("the fat one lost %d, want %d: %v", m.Lost, want, err)
 	}
 	rules.Slow = Block

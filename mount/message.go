@@ -15,7 +15,8 @@ func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
 	g := o.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	size, off := min(int(in.Size), maxWrite), int64(in.Offset)
+	// A READ that is answered in full the kernel follows by one for the next piece of a longer read(2), which would wait.
+	size, off := min(int(in.Size), maxWhole), int64(in.Offset)
 	if g.readers.Len() == 0 || o.file.InHand(off) {
 		g.hush(backends.Out)
 		n, err := g.read(o, out[headerSize:], size, off)
@@ -39,13 +40,13 @@ func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
 	g.arm()
 }
 
-// write answers a WRITE to a message face, or parks it. The kernel cuts a write(2) of more than maxWrite into pieces, so a piece of
-// maxWrite may be a part of a longer message: it is refused, and nothing is sent.
+// write answers a WRITE to a message face, or parks it. One of more than maxWhole may be the first piece of a longer message: it is
+// refused, and nothing is sent.
 func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 	g := o.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(data) >= maxWrite && o.file.Whole(len(data)) {
+	if len(data) > maxWhole && o.file.Whole(len(data)) {
 		s.answer(out, in.Unique, 0, syscall.EMSGSIZE)
 		return
 	}

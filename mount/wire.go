@@ -1,6 +1,7 @@
 package mount
 
 import (
+	"os"
 	"unsafe"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -28,6 +29,11 @@ const (
 	headerSize = int(unsafe.Sizeof(fuse.OutHeader{}))
 	bufferSize = maxWrite + 4096 // a request or an answer with its headers
 )
+
+// maxWhole is the largest READ or WRITE that is surely no piece of a longer one. The kernel cuts a read(2) or write(2) where a request has
+// maxWrite bytes or touches the pages they fill, which is up to a page sooner if the memory does not begin with a page
+// (fuse_get_user_pages, fs/fuse/file.c). TestConformance/…/longest holds it.
+var maxWhole = maxWrite - os.Getpagesize()
 
 type pollIn struct {
 	fuse.InHeader

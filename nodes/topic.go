@@ -116,7 +116,7 @@ func (f *topicFace) advice(err error) string {
 	switch err {
 	case syscall.EMSGSIZE:
 		return fmt.Sprintf("a message is at most %d bytes, and has to fit into what the topic may hold (bytes=%d): echo 'set bytes=N' > ctl/topics/%s/ctl",
-			backends.MaxTopicMessage, f.topic.Rules().Bytes, f.path)
+			backends.MaxMessage, f.topic.Rules().Bytes, f.path)
 	case syscall.EDQUOT:
 		return fmt.Sprintf("all topics of one user may hold %d bytes: read them, clear retained values (: > topic), or lower keep=, depth= and bytes=",
 			backends.MaxTopicBytes)

@@ -67,6 +67,7 @@ func (t *Tree) entry(parent *node, name string, kind int, a nodes.Attr, out *fus
 	if t.kinds[kind].Class.Message(a) {
 		n = t.table.fresh(parent, name, key{kind, a.Ino})
 		out.Attr.Size = messageSize
+		n.told(&out.Attr)
 	} else {
 		n = t.table.known(parent, name, key{kind, a.Ino})
 	}
@@ -76,7 +77,7 @@ func (t *Tree) entry(parent *node, name string, kind int, a nodes.Attr, out *fus
 
 // messageSize is how long the kernel is made to think a message face is. It takes an inode's lock for itself alone to write beyond the
 // end of a file (fuse_dio_wr_exclusive_lock), and a write that waits for room would lock out all others who share its open file, as a
-// shell's children do. stat(2) still asks, and is told the truth. For the same reason O_TRUNC is left to come as a SETATTR of its
+// shell's children do. stat(2) still asks, and is told the truth (see KeepsLength). For the same reason O_TRUNC is left to come as a SETATTR of its
 // own: the kernel would else set the length to 0 by itself.
 const messageSize = 1 << 40
 
@@ -84,6 +85,31 @@ const messageSize = 1 << 40
 func (t *Tree) Message(id uint64) bool {
 	n := t.table.get(id)
 	return n != nil && n.parent != nil && n.stable == key{}
+}
+
+// KeepsLength reports whether the kernel should use a, the answer to a GETATTR, for stat(2) alone, and go on as LOOKUP has told it: else
+// it believes the length. It asks on its own, too, before it opens a file. It must believe what it does not know yet of mode and owner, and
+// the length of a file that can seek, for SEEK_END; nobody waits to write to that one.
+func (t *Tree) KeepsLength(id uint64, a *fuse.Attr) bool {
+	n := t.table.get(id)
+	if n == nil || n.parent == nil || n.stable != (key{}) {
+		return false
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	news := n.mode != a.Mode || n.owner != a.Owner
+	n.mode, n.owner = a.Mode, a.Owner
+	if n.file != nil && n.file.open.(*nodes.File).Seekable() {
+		return false
+	}
+	return !news
+}
+
+// told notes what the kernel is told of a message face.
+func (n *node) told(a *fuse.Attr) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.mode, n.owner = a.Mode, a.Owner
 }
 
 // fillAttr writes a for the kernel. Inode numbers of the classes come from different file systems and must not meet.
@@ -129,16 +155,21 @@ func (t *Tree) stat(n *node) (nodes.Attr, error) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	switch {
-	case n.memory != nil:
+	if n.memory != nil {
 		return n.memory.Stat()
-	case n.file != nil:
-		a, err := n.file.open.Stat()
-		a.Ino = n.ino // a control file of an object is not the object: cp looks if it opened what it had seen
-		return a, err
 	}
 	class, path := t.class(n), t.table.path(n, "")
 	a, err := class.Stat(path)
+	if n.file != nil {
+		face, gone := a, err != nil || a.Ino != n.ino
+		if a, err = n.file.open.Stat(); gone {
+			a.Mode, a.Uid, a.Gid = n.mode, n.owner.Uid, n.owner.Gid
+		} else {
+			a.Mode, a.Uid, a.Gid = face.Mode, face.Uid, face.Gid
+		}
+		a.Ino = n.ino // a control file of an object is not the object: cp looks if it opened what it had seen
+		return a, err
+	}
 	if sizer, ok := class.(nodes.Sizer); ok && err == nil && class.Message(a) {
 		a.Size = sizer.Size(path)
 	}
@@ -168,6 +199,7 @@ func (t *Tree) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut)
 	fillAttr(&out.Attr, n.kind, a)
 	if message {
 		out.Attr.Size = messageSize
+		n.told(&out.Attr)
 	}
 	return fuse.OK
 }

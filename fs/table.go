@@ -19,6 +19,8 @@ type node struct {
 	memory *memory    // the one backing file of a shared memory object that is open
 	file   *Handle    // a message face that is open
 	opened int        // how often it is
+	mode   uint32     // what the kernel was told of a message face last
+	owner  fuse.Owner
 
 	// Under table.mu:
 	parent  *node // nil for the root

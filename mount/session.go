@@ -175,6 +175,9 @@ func (s *Session) handle(req, out []byte) {
 	case n == 0: // FORGET and its like are not answered
 	case h.Opcode == opOpen && as[fuse.OutHeader](out).Status == -int32(syscall.EAGAIN) && s.parkOpen(req):
 	default:
+		if h.Opcode == opGetattr {
+			s.keepLength(h.NodeId, out[:n])
+		}
 		s.send(out[:n])
 		if h.Opcode == opInit {
 			s.begin()

@@ -92,7 +92,7 @@ func gone(pid int, limit time.Duration) bool {
 
 // eventually tries cond again and again, for things that the kernel has no event for, and reports whether it came true.
 func eventually(limit time.Duration, cond func() bool) bool {
-	tick := time.NewTicker(5 * time.Millisecond)
+	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	end := time.After(limit)
 	for !cond() {

@@ -262,7 +262,7 @@ func send(t *testing.T, tr *tree, queue string, msgs ...string) {
 	check(t, f.Close())
 }
 
-func check(t *testing.T, err error) {
+func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

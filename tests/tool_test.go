@@ -49,6 +49,7 @@ var toolCommands = map[string]struct {
 	"mix-recv":   {"native|mount WHERE", toolMixReceive},
 	"sleepers":   {"COUNT FILE…", toolSleepers},
 	"fifo-burst": {"PATH LETTER COUNT", toolFifoBurst},
+	"actor":      {"[IN OUT]", toolActor},
 	"fan-read":   {"file|stream|seqpacket PATH BYTES SIZE", toolFanRead},
 	"fan-serve":  {"stream|seqpacket PATH READERS COUNT SIZE", toolFanServe},
 	"fan-pub":    {"file|stream|seqpacket PATH COUNT SIZE", toolFanPublish},
@@ -109,15 +110,24 @@ var openFlags = map[string]int{
 
 // openFile opens path with flags as in "rdwr,nonblock".
 func openFile(path, flags string) (int, error) {
-	how := 0
+	how, err := openMode(flags)
+	if err != nil {
+		return -1, err
+	}
+	return retry(func() (int, error) { return unix.Open(path, how, 0666) })
+}
+
+// openMode is the flags of open(2).
+func openMode(flags string) (int, error) {
+	how := unix.O_CLOEXEC
 	for f := range strings.SplitSeq(flags, ",") {
 		bit, ok := openFlags[f]
 		if !ok {
-			return -1, errUsage
+			return 0, errUsage
 		}
 		how |= bit
 	}
-	return retry(func() (int, error) { return unix.Open(path, how|unix.O_CLOEXEC, 0666) })
+	return how, nil
 }
 
 // shell is a command of the script's, which shows what it prints and does not outlive the helper.
@@ -190,20 +200,7 @@ func fileOp(fd int, op, arg string) (string, error) {
 		err := unix.Fstat(fd, &st)
 		return strconv.FormatInt(st.Size, 10), err
 	case "nonblock", "block", "packets": // fcntl(F_SETFL)
-		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
-		if err != nil {
-			return "", err
-		}
-		switch op {
-		case "nonblock":
-			flags |= unix.O_NONBLOCK
-		case "block":
-			flags &^= unix.O_NONBLOCK
-		case "packets":
-			flags |= unix.O_DIRECT
-		}
-		_, err = unix.FcntlInt(uintptr(fd), unix.F_SETFL, flags)
-		return "ok", err
+		return "ok", setFlag(fd, op)
 	case "poll": // what is ready now
 		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLOUT}}
 		_, err := retry(func() (int, error) { return unix.Poll(fds, 0) })
@@ -212,6 +209,24 @@ func fileOp(fd int, op, arg string) (string, error) {
 		return "ok", shell(arg).Run()
 	}
 	return "", errUsage
+}
+
+// setFlag changes a flag of the open file with fcntl(F_SETFL).
+func setFlag(fd int, op string) error {
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	if err != nil {
+		return err
+	}
+	switch op {
+	case "nonblock":
+		flags |= unix.O_NONBLOCK
+	case "block":
+		flags &^= unix.O_NONBLOCK
+	case "packets":
+		flags |= unix.O_DIRECT
+	}
+	_, err = unix.FcntlInt(uintptr(fd), unix.F_SETFL, flags)
+	return err
 }
 
 // events names bits of poll(2).

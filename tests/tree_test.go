@@ -79,6 +79,26 @@ func mountTree(t *testing.T, flags ...string) *tree {
 	return tr
 }
 
+// join puts the calling goroutine, for good, into the namespaces of the one that made the tree, which must not end meanwhile.
+func (t *tree) join() error {
+	runtime.LockOSThread()
+	if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		return fmt.Errorf("unshare: %w", err)
+	}
+	for name, kind := range map[string]int{"mnt": unix.CLONE_NEWNS, "ipc": unix.CLONE_NEWIPC} {
+		fd, err := unix.Open(fmt.Sprintf("/proc/self/task/%d/ns/%s", t.tid, name), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		err = unix.Setns(fd, kind)
+		_ = unix.Close(fd)
+		if err != nil {
+			return fmt.Errorf("setns: %w", err)
+		}
+	}
+	return nil
+}
+
 // env is what marks a process as one of the tree's and leads it there.
 func (t *tree) env() []string {
 	return []string{"WORK=" + t.work, "MNT=" + t.mnt, "STATE=" + t.state, "GOTRACEBACK=all", "GORACE=atexit_sleep_ms=0 log_path=" + t.work + "/race"}

@@ -239,6 +239,7 @@ func (t *tree) leftovers() (problems []string) {
 	for _, m := range mounts(t.tid, t.work) {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		cmd := exec.CommandContext(ctx, "ipcfs", "umount", m.path)
+		cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
 		cmd.WaitDelay = time.Second
 		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
 			say("ipcfs umount %s: %v\n%s", m.path, err, out)

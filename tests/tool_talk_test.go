@@ -25,10 +25,9 @@ func toolTalk([]string) error {
 		if err != nil {
 			return nil
 		}
-		op, arg, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
-		result, err := t.do(op, arg)
+		result, err := t.line(strings.TrimSuffix(line, "\n"))
 		if err == errUsage {
-			return fmt.Errorf("%s: %w", op, err)
+			return fmt.Errorf("%s: %w", line, err)
 		}
 		if err != nil {
 			result = name(err)
@@ -64,7 +63,8 @@ func (t *talker) do(op, arg string) (string, error) {
 	case "accept":
 		return "ok", t.begin(retry(func() (int, error) { fd, _, err := unix.Accept4(3, unix.SOCK_CLOEXEC); return fd, err }))
 	case "accept-now":
-		if n, err := unix.Poll([]unix.PollFd{{Fd: 3, Events: unix.POLLIN}}, 0); n == 0 && err == nil {
+		n, err := retry(func() (int, error) { return unix.Poll([]unix.PollFd{{Fd: 3, Events: unix.POLLIN}}, 0) })
+		if n == 0 && err == nil {
 			return "EAGAIN", nil
 		}
 		return t.do("accept", "")
@@ -88,6 +88,31 @@ func (t *talker) do(op, arg string) (string, error) {
 			return "open", nil
 		}
 		return t.do(arg, rest)
+	case "shout": // shout TEXT OP… opens, writes and closes
+		if _, err := t.line(rest); err != nil {
+			return "", err
+		}
+		if err := t.write([]byte(arg)); err != nil {
+			return "", err
+		}
+		return t.do("close", "")
+	case "hear": // hear TEXT OP… opens, reads and closes, until it has read TEXT
+		var all []string
+		for {
+			if _, err := t.line(rest); err != nil {
+				return "", err
+			}
+			text, err := t.read()
+			if err != nil {
+				text = name(err)
+			}
+			if all = append(all, text); text == arg {
+				return strings.Join(all, " "), nil
+			}
+			if _, err := t.do("close", ""); err != nil {
+				return "", err
+			}
+		}
 	case "put": // put TEXT PATH
 		return "ok", os.WriteFile(rest, []byte(arg+"\n"), 0)
 	case "nothing":
@@ -115,6 +140,12 @@ func (t *talker) do(op, arg string) (string, error) {
 		return "ok", unix.Close(fd)
 	}
 	return "", errUsage
+}
+
+// line is do for OP and its argument in one.
+func (t *talker) line(line string) (string, error) {
+	op, arg, _ := strings.Cut(line, " ")
+	return t.do(op, arg)
 }
 
 // begin closes what was open before.

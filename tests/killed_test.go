@@ -145,8 +145,8 @@ func sleeping(tid string) bool {
 	return slices.Contains(calls, nr) && fd != 0 && !(nr == unix.SYS_WRITE && fd == 1)
 }
 
-// play has the first n steps of a conversation done, kills one of those who talk, and returns what all others see then.
-func (c *cast) play(talk conversation, w way, n int, victim string) string {
+// play has the first n steps of a conversation done, ends one of those who talk, and returns what all others see then.
+func (c *cast) play(talk conversation, w way, n int, victim string, end func(victim string)) string {
 	var seen []string
 	c.log = nil
 	step := func(s string) {
@@ -177,7 +177,7 @@ func (c *cast) play(talk conversation, w way, n int, victim string) string {
 		}
 	}
 	seen = nil
-	c.dismiss(victim)
+	end(victim)
 	c.settled()
 	for _, s := range talk.after {
 		if !strings.HasPrefix(s, victim+" ") {
@@ -317,7 +317,7 @@ func (c *cast) each(talk conversation, w way, saw func(where, got string)) {
 			if n == 1 && w.name == "call" {
 				continue // call has not dialled yet
 			}
-			saw(fmt.Sprintf("%s, %s killed after step %d, %s", talk.name, victim, n, talk.steps[n-1]), c.play(talk, w, n, victim))
+			saw(fmt.Sprintf("%s, %s killed after step %d, %s", talk.name, victim, n, talk.steps[n-1]), c.play(talk, w, n, victim, c.dismiss))
 		}
 	}
 }

@@ -91,14 +91,14 @@ func (d *Dir) List(name string) (list []Entry, err error) {
 // Mknod makes a FIFO, a socket's node, or an empty regular file, by the type in mode, that must not exist yet.
 func (d *Dir) Mknod(name string, typ uint32, o Owner) error {
 	return d.why(d.at(name, func(dir int, base string) error {
-		return own(dir, base, o, unix.Mknodat(dir, base, typ|0600, 0))
+		return own(dir, base, o, unix.Mknodat(dir, base, typ|o.Mode&0777, 0))
 	}))
 }
 
 // Mkdir is mkdir(2).
 func (d *Dir) Mkdir(name string, o Owner) error {
 	return d.why(d.at(name, func(dir int, base string) error {
-		return own(dir, base, o, unix.Mkdirat(dir, base, 0700))
+		return own(dir, base, o, unix.Mkdirat(dir, base, o.Mode&0777))
 	}))
 }
 
@@ -108,7 +108,7 @@ const maxText = 4096
 // MakeText makes a regular file with a text, that must not exist yet.
 func (d *Dir) MakeText(name, text string, o Owner) error {
 	return d.why(d.at(name, func(dir int, base string) error {
-		fd, err := openBeneath(dir, base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0600)
+		fd, err := openBeneath(dir, base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, o.Mode&0777)
 		if err != nil {
 			return err
 		}
@@ -146,7 +146,8 @@ func (d *Dir) SetText(name, text string) error {
 	return unix.Ftruncate(fd, int64(len(text)))
 }
 
-// own gives a node that was just made (or not: err) to its owner. Nothing half-made stays behind.
+// own gives a node that was just made (or not: err) to its owner. Nothing half-made stays behind, but where the daemon is killed just now,
+// and then only the owner is wrong: so a node is made with its mode (crash_making.txtar).
 func own(dir int, base string, o Owner, err error) error {
 	if err != nil {
 		return err

@@ -65,7 +65,7 @@ func (q *Queues) Create(name string, o Owner, maxmsg, msgsize int) error {
 	if err != nil {
 		return err
 	}
-	fd, err := mqOpen(name, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NONBLOCK, 0600, attr)
+	fd, err := mqOpen(name, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NONBLOCK, o.Mode&0777, attr)
 	if err == unix.EMFILE {
 		if room(q.poll.ep) == nil {
 			return ErrQueueBytes

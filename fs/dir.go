@@ -18,7 +18,7 @@ func (t *Tree) OpenDir(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fu
 	}
 	h := &Handle{node: n, flags: in.Flags, uid: in.Uid}
 	if !t.handles.add(h) {
-		return fuse.Status(syscall.ENFILE)
+		return t.tooMany(h)
 	}
 	out.Fh = h.num
 	return fuse.OK

@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"fmt"
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -70,10 +71,16 @@ func (t *Tree) open(n *node, flags uint32, in *fuse.InHeader, unique uint64, out
 	}
 	if !t.handles.add(h) {
 		t.close(h)
-		return fuse.Status(syscall.ENFILE)
+		return t.tooMany(h)
 	}
 	out.Fh = h.num
 	return fuse.OK
+}
+
+// tooMany refuses one more open file.
+func (t *Tree) tooMany(h *Handle) fuse.Status {
+	advice := fmt.Sprintf("user %d has %d files of the tree open, which is as many as one user may", h.uid, maxHandles)
+	return t.fail(&nodes.Error{Op: "open", Path: t.where(h.node), Errno: syscall.ENFILE, Advice: advice})
 }
 
 // Release is told once, after the last descriptor of an open file was closed.

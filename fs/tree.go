@@ -225,6 +225,21 @@ func (t *Tree) Note(err error) {
 	}
 }
 
+// Crowded notes that something was refused with ENOBUFS, as a user has as much waiting, or kept for him, as one user may.
+func (t *Tree) Crowded(op string, id uint64, uid uint32) {
+	if n := t.table.get(id); n != nil {
+		t.Note(nodes.Crowded(op, t.where(n), uid))
+	}
+}
+
+// where is the path of a node from the root of the tree.
+func (t *Tree) where(n *node) string {
+	if n.kind == rootKind {
+		return ""
+	}
+	return join(t.kinds[n.kind].Name, t.table.path(n, ""))
+}
+
 // class is the class n is in; nil for the root.
 func (t *Tree) class(n *node) nodes.Class {
 	if n.kind == rootKind {

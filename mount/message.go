@@ -21,7 +21,7 @@ func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
 		g.hush(backends.Out)
 		n, err := g.read(o, out[headerSize:], size, off)
 		if err != backends.ErrWouldBlock {
-			s.tree.Note(err)
+			s.note("read", &in.InHeader, err)
 			s.answer(out, in.Unique, n, err)
 			g.moved(backends.Out, out)
 			return
@@ -35,6 +35,7 @@ func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
 		errno = g.park(&parked{unique: in.Unique, uid: in.Uid, file: o, size: size, off: off}, &g.readers)
 	}
 	if errno != 0 {
+		s.note("read", &in.InHeader, errno)
 		s.answer(out, in.Unique, 0, errno)
 	}
 	g.arm()
@@ -56,7 +57,7 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 		n, err := o.file.Write(data)
 		wait := err == backends.ErrWouldBlock || err == nil && n < len(data)
 		if !wait || n > 0 && in.Flags&syscall.O_NONBLOCK != 0 {
-			s.tree.Note(err)
+			s.note("write", &in.InHeader, err)
 			s.answerWrite(out, in.Unique, n, err)
 			if err == nil {
 				g.moved(backends.In, out)
@@ -76,6 +77,7 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 		errno = g.park(p, &g.writers)
 	}
 	if errno != 0 {
+		s.note("write", &in.InHeader, errno)
 		s.answerWrite(out, in.Unique, done, errno)
 	}
 	if done > 0 {
@@ -83,6 +85,15 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 	} else {
 		g.arm()
 	}
+}
+
+// note keeps an error for the err file of its object, if there is something to say about it.
+func (s *Session) note(op string, h *fuse.InHeader, err error) {
+	if err == syscall.ENOBUFS {
+		s.tree.Crowded(op, h.NodeId, h.Uid)
+		return
+	}
+	s.tree.Note(err)
 }
 
 // answer sends the answer to a request: n bytes that stand in out behind the header, or an error.

@@ -2,6 +2,7 @@ package nodes
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"syscall"
 
@@ -60,6 +61,12 @@ func Explain(op, path string, err error) error {
 		}
 	}
 	return err
+}
+
+// Crowded is what there is to say where a user is answered ENOBUFS.
+func Crowded(op, path string, uid uint32) *Error {
+	return &Error{Op: op, Path: path, Errno: syscall.ENOBUFS, Advice: fmt.Sprintf("user %d has as many requests waiting (65536), or as many"+
+		" bytes in writes that wait, or in messages he has read a part of (64 MiB), as one user may: read to the end, or end some of his programs", uid)}
 }
 
 // Errno is the one place where an error becomes an errno. An error nobody thought of is EIO.

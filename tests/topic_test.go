@@ -256,6 +256,9 @@ func TestTopicMemory(t *testing.T) {
 	if refused < 200-user-1 {
 		t.Errorf("only %d readers were refused", refused)
 	}
+	if why, err := os.ReadFile(ctl + "/err"); err != nil || !strings.Contains(string(why), "as one user may") {
+		t.Errorf("err says %q (%v)", why, err)
+	}
 	// Who has room for a whole message is not refused, and closing gives the memory back.
 	n, err := unix.Read(fds[len(fds)-1], make([]byte, 2*mib))
 	if n != len(big) || err != nil {

@@ -36,6 +36,7 @@ func TestRun(t *testing.T) {
 		{"ipctool mq-create q 1 1; ls $IPCFS/queues", 0, "q"},
 		{"cat $0", 0, "from stdin"},
 		{"exit 7", 7, ""},
+		{"exit 2", 2, ""},
 		{"kill -TERM $$", 128 + int(unix.SIGTERM), ""},
 		{"sleep 1000 & echo left behind", 0, "left behind"},
 		{"ls $IPCFS/queues $IPCFS/shm | grep -c '^[qm]$'", 1, "0"},

@@ -49,9 +49,10 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	}
 	e := exit{exitFailure, err}
 	errors.As(err, &e)
-	if e.err != nil {
-		fmt.Fprintf(stderr, "ipcfs: %v\n", e.err)
+	if e.err == nil {
+		return e.status // that of a command, who has said what there was to say
 	}
+	fmt.Fprintf(stderr, "ipcfs: %v\n", e.err)
 	if e.status == exitUsage {
 		fmt.Fprintf(stderr, "Try '%s --help'.\n", c.title())
 	}

@@ -9,7 +9,7 @@ import (
 // device is an open /dev/fuse with a mount behind it (fuse(4)). It is safe for concurrent use.
 type device struct{ fd int }
 
-// read takes the next request; it blocks until there is one. ENODEV: the file system was unmounted or aborted.
+// read takes the next request; it blocks until there is one. ENODEV: the file system was unmounted; ECONNABORTED: it was aborted.
 func (d device) read(p []byte) (int, error) {
 	for {
 		n, err := unix.Read(d.fd, p)

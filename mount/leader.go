@@ -53,7 +53,11 @@ func (s *Session) serveUntilLong(in, out []byte) (over bool) {
 		}
 		n, err := s.dev.read(in)
 		if err != nil {
-			if err != unix.ENODEV {
+			switch err {
+			case unix.ENODEV: // unmounted
+			case unix.ECONNABORTED:
+				s.log.Info("the connection was aborted (/sys/fs/fuse/connections, umount -f)")
+			default:
 				s.log.Error("reading /dev/fuse", "err", err)
 			}
 			s.end.Do(func() { close(s.ended) })

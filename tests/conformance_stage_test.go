@@ -17,7 +17,6 @@ type stage struct {
 	cast   *[]*player // idle, for the next property too
 	active []*player
 	object string // path in the tree
-	made   int
 }
 
 // create makes the object as a user would, by the face's commands.

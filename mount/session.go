@@ -78,7 +78,9 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 	}
 	s.buffers.New = func() any { b := make([]byte, bufferSize); return &b }
 	options := &fuse.MountOptions{
-		MaxWrite:      maxWrite,
+		MaxWrite: maxWrite,
+		// RELEASE is one: with as few as usual the kernel would hold those of many closes back, and let later requests overtake them.
+		MaxBackground: 1 << 15,
 		DisableXAttrs: true, // else each write to a passthrough file asks for security.capability first
 		// Readdirplus would give the kernel a node for each name listed.
 		DisableReadDirPlus: true,

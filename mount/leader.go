@@ -102,8 +102,12 @@ func (s *Session) hot(req []byte) bool {
 	switch as[fuse.InHeader](req).Opcode {
 	case opRead, opWrite:
 		return s.moves(req) != nil
-	case opLookup, opForget, opBatchForget, opGetattr, opPoll, opInterrupt:
+	case opLookup, opForget, opBatchForget, opGetattr, opPoll, opInterrupt, opOpen:
 		return true
+	case opSetattr:
+		return s.tree.Message(as[fuse.InHeader](req).NodeId)
+	case opRelease:
+		return s.tree.File(as[fuse.ReleaseIn](req).Fh) != nil
 	case opInit:
 		return true // what it settles all others build on
 	}

@@ -12,6 +12,7 @@ const (
 	opLookup      = 1
 	opForget      = 2
 	opGetattr     = 3
+	opSetattr     = 4
 	opOpen        = 14
 	opRead        = 15
 	opWrite       = 16

@@ -51,12 +51,12 @@ func (s *settings) serve() error {
 	return s.attend(session, stop, log)
 }
 
-// minProcs are the leader of the session in read(2), the poller in epoll_wait(2), and one more.
-const minProcs = 3
+// minProcs are the leader of the session in read(2) and the poller in epoll_wait(2).
+const minProcs = 2
 
 // takeProcs sets GOMAXPROCS, unless the environment does, so that on one processor, too, the poller can go on while the leader sits in
 // read(2): with one to share, it would first have to wait for Go's monitor thread to take it away from the leader. A ping-pong over a
-// stream face took 260 µs then, and takes 65 (ipcfs bench --only face, with GOMAXPROCS=1 and without).
+// stream face took 270 µs then, and takes 75; more than two cost each request a little (docs/performance.md).
 func takeProcs() {
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(max(minProcs, runtime.GOMAXPROCS(0)))

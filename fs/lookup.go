@@ -71,6 +71,7 @@ func (t *Tree) entry(parent *node, name string, kind int, a nodes.Attr, out *fus
 	} else {
 		n = t.table.known(parent, name, key{kind, a.Ino})
 	}
+	n.owned.Store(a.Uid)
 	out.NodeId, out.Generation = n.id, 1
 	return n
 }
@@ -142,6 +143,7 @@ func (t *Tree) GetAttr(_ <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut)
 	if err != nil {
 		return t.fail(err)
 	}
+	n.owned.Store(a.Uid)
 	fillAttr(&out.Attr, n.kind, a)
 	if n.parent == nil || n.parent.parent == nil {
 		out.SetTimeout(classAttrTimeout)
@@ -196,6 +198,7 @@ func (t *Tree) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut)
 	if err != nil {
 		return t.fail(err)
 	}
+	n.owned.Store(a.Uid)
 	fillAttr(&out.Attr, n.kind, a)
 	if message {
 		out.Attr.Size = messageSize
@@ -227,7 +230,23 @@ func (t *Tree) change(n *node, c nodes.Change, byOpen bool) error {
 	if !ok || path == "" {
 		return syscall.EPERM // the directories of the tree itself stay as they are
 	}
+	if a, err := t.still(n, path); err != nil {
+		return err
+	} else if a.Uid != n.owned.Load() {
+		return syscall.ESTALE // its inode number serves for somebody else's object, or it changed hands just now
+	}
 	return class.Change(path, c)
+}
+
+// still is the object that n is, if path still leads to it: ESTALE if it leads to another one by now. The kernel goes on to use a node
+// whose name is gone, by an open file and /proc/PID/fd, and judges by what it knows of the node who may do what (reused_name.txtar).
+// On ESTALE it walks along the path once more, if it came by one.
+func (t *Tree) still(n *node, path string) (nodes.Attr, error) {
+	a, err := t.class(n).Stat(path)
+	if err == nil && a.Ino != n.ino && a.Ino != n.stable.ino {
+		err = syscall.ESTALE
+	}
+	return a, err
 }
 
 func changeOf(in *fuse.SetAttrIn) (c nodes.Change) {

@@ -66,7 +66,8 @@ func (t *Tree) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *fu
 	}
 	n := t.table.get(out.NodeId)
 	if status := t.open(n, flags, &in.InHeader, 0, &out.OpenOut); !status.Ok() {
-		if remover, ok := p.class.(nodes.Remover); ok && err == nil {
+		_, other := t.still(n, p.path)
+		if remover, ok := p.class.(nodes.Remover); ok && err == nil && other == nil {
 			_ = remover.Remove(p.path) // nothing is made by an open that fails
 		}
 		t.table.forget(n.id, 1)
@@ -134,5 +135,9 @@ func (t *Tree) Link(_ <-chan struct{}, in *fuse.LinkIn, name string, out *fuse.E
 	if !ok {
 		return fuse.EPERM
 	}
-	return t.made(p, class.Link(t.table.path(old, ""), p.path), out)
+	path := t.table.path(old, "")
+	if _, err := t.still(old, path); err != nil {
+		return t.fail(err)
+	}
+	return t.made(p, class.Link(path, p.path), out)
 }

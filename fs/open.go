@@ -36,7 +36,10 @@ func (t *Tree) open(n *node, flags uint32, in *fuse.InHeader, unique uint64, out
 	} else {
 		open, err := t.opening.try(unique)
 		if err == errNotOpening {
-			open, err = class.Open(t.table.path(n, ""), int(flags), by)
+			path := t.table.path(n, "")
+			if _, err = t.still(n, path); err == nil {
+				open, err = class.Open(path, int(flags), by)
+			}
 		}
 		if err = t.opening.keep(unique, err); err != nil {
 			return t.failAt("open", n.kind, t.table.path(n, ""), err)

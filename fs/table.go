@@ -3,6 +3,7 @@ package fs
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
@@ -14,6 +15,8 @@ type node struct {
 	stable key // zero for a message face
 
 	ino uint64 // of a message face
+
+	owned atomic.Uint32 // the owner that the kernel was told of last, by which it judges who may change what
 
 	mu     sync.Mutex // of what is open
 	memory *memory    // the one backing file of a shared memory object that is open

@@ -147,7 +147,7 @@ func (c *Ctl) controls(k *Kind, object string, a Attr) []Control {
 	if _, ok := k.Class.(Changer); ok {
 		list = append(list, CommandControl("ctl", 0644,
 			func() (string, error) { return settings(k.Class, object) },
-			func(line string, by Caller) error { return c.do(k, object, line, by) }))
+			func(line string, by Caller) error { return c.do(k, object, a, line, by) }))
 	}
 	if more, ok := k.Class.(Controller); ok {
 		list = append(list, more.Controls(object, a)...)

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/ipcfs/ipcfs/backends"
 )
 
 // A Settler has settings: commands that bring about the present state of an object, and those that change it.
@@ -41,9 +43,13 @@ func settings(class Class, object string) (string, error) {
 	return b.String(), nil
 }
 
-// do does one command on an object. What was wrong with it is noted for the object's err file.
-func (c *Ctl) do(k *Kind, object, line string, by Caller) error {
+// do does one command on an object, which was first when its ctl file was opened. What was wrong with it is noted for the object's err
+// file.
+func (c *Ctl) do(k *Kind, object string, first Attr, line string, by Caller) error {
 	command, err := ParseCommand(line)
+	if now, e := k.Class.Stat(object); e == nil && (now.Ino != first.Ino || now.Uid != first.Uid && by.Uid != 0) {
+		err = backends.ErrRemoved // the name is another object's by now, or the object another user's (reused_ctl.txtar)
+	}
 	switch settler, ok := k.Class.(Settler); {
 	case err != nil || command.Verb == "":
 	case command.Verb == "set" || strings.Contains(command.Verb, "="):

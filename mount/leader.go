@@ -102,9 +102,10 @@ func (s *Session) hot(req []byte) bool {
 	switch as[fuse.InHeader](req).Opcode {
 	case opRead, opWrite:
 		return s.moves(req) != nil
-	case opLookup, opForget, opBatchForget, opGetattr, opPoll, opInterrupt, opOpen:
+	case opLookup, opForget, opBatchForget, opPoll, opInterrupt:
 		return true
-	case opSetattr:
+	case opGetattr, opOpen, opSetattr:
+		// Of shared memory they wait for one who cuts or frees it (TestHot).
 		return s.tree.Message(as[fuse.InHeader](req).NodeId)
 	case opRelease:
 		return s.tree.File(as[fuse.ReleaseIn](req).Fh) != nil

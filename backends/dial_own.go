@@ -26,17 +26,20 @@ func (d *ownDialler) try() (int, error) {
 	}
 	fd, err := newSocket(unix.AF_UNIX, d.l.addr.Type)
 	if err != nil {
+		d.end()
 		return -1, descriptors(err)
 	}
 	// The kernel has checked already that who may open the face, by which he may connect.
 	err = asUser(d.who, overrideDAC, func() error { return unix.Connect(fd, &unix.SockaddrUnix{Name: d.l.addr.Path}) })
 	if err == nil {
 		d.l.dialled = append(d.l.dialled, Peer{Pid: d.pid, Uid: d.who.Uid, Gid: d.who.Gid})
+		d.woken = false
+		d.end()
 		return fd, nil
 	}
 	unix.Close(fd)
 	if err != unix.EAGAIN {
-		d.passOn()
+		d.end()
 		return -1, err
 	}
 	if !d.patient {
@@ -49,6 +52,17 @@ func (d *ownDialler) try() (int, error) {
 	}
 	d.woken = false
 	return -1, ErrWouldBlock
+}
+
+// end leaves the line. Who waits for d need not be the one who has just tried: he is woken if nothing else will do so. The caller holds
+// l.mu.
+func (d *ownDialler) end() {
+	n := len(d.l.waiting)
+	d.l.waiting = slices.DeleteFunc(d.l.waiting, func(o *ownDialler) bool { return o == d })
+	if len(d.l.waiting) < n && d.wake != nil {
+		d.l.poll.Soon(d.wake)
+	}
+	d.passOn()
 }
 
 // passOn gives the room that d was told of to another. The caller holds l.mu.

@@ -49,13 +49,13 @@ func (s *Sockets) listener(path string, a Attr) (*socket, error) {
 	if one := s.find(a); one.listens() {
 		return one, nil
 	}
+	if now, err := s.Stat(path); err != nil || now.Ino != a.Ino {
+		return nil, syscall.ENOENT // the name is another socket's by now, which has a listener of its own
+	}
 	if err := s.again(path); err != nil {
 		return nil, err
 	}
-	if one := s.find(a); one.listens() {
-		return one, nil
-	}
-	return nil, syscall.ENOENT // the name is another socket's by now
+	return s.find(a), nil
 }
 
 // accept opens the next connection of a socket that listens. With no room for a descriptor it says so and goes on waiting, unless it

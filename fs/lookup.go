@@ -100,7 +100,7 @@ func (t *Tree) KeepsLength(id uint64, a *fuse.Attr) bool {
 	defer n.mu.Unlock()
 	news := n.mode != a.Mode || n.owner != a.Owner
 	n.mode, n.owner = a.Mode, a.Owner
-	if n.file != nil && n.file.open.(*nodes.File).Seekable() {
+	if f := n.face(); f != nil && f.Seekable() {
 		return false
 	}
 	return !news
@@ -162,9 +162,9 @@ func (t *Tree) stat(n *node) (nodes.Attr, error) {
 	}
 	class, path := t.class(n), t.table.path(n, "")
 	a, err := class.Stat(path)
-	if n.file != nil {
+	if f := n.face(); f != nil {
 		face, gone := a, err != nil || a.Ino != n.ino
-		if a, err = n.file.open.Stat(); gone {
+		if a, err = f.Stat(); gone {
 			a.Mode, a.Uid, a.Gid = n.mode, n.owner.Uid, n.owner.Gid
 		} else {
 			a.Mode, a.Uid, a.Gid = face.Mode, face.Uid, face.Gid
@@ -217,10 +217,8 @@ func (t *Tree) change(n *node, c nodes.Change, byOpen bool) error {
 	if n.memory != nil {
 		return n.memory.Change(c)
 	}
-	if byOpen && n.file != nil {
-		if f, ok := n.file.open.(*nodes.File); ok && f.Truncated() {
-			c.Size = nil
-		}
+	if f := n.face(); byOpen && f != nil && f.Truncated() {
+		c.Size = nil
 	}
 	if c == (nodes.Change{}) {
 		return nil

@@ -2,6 +2,7 @@ package fs
 
 import (
 	"fmt"
+	"slices"
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -53,8 +54,7 @@ func (t *Tree) open(n *node, flags uint32, in *fuse.InHeader, unique uint64, out
 			// Without a file position there is no lock of it that a blocked read would keep from a write.
 			out.OpenFlags |= fuse.FOPEN_STREAM | fuse.FOPEN_NONSEEKABLE
 		}
-		n.file = h
-		n.opened++
+		n.faces = append(n.faces, h)
 	case *memory:
 		open.answer(out)
 	case nodes.Memory:
@@ -126,12 +126,18 @@ func (t *Tree) close(h *Handle) {
 
 // release takes a handle of a message face from its node. The caller holds n.mu.
 func (n *node) release(h *Handle, t *table) {
-	if n.file == h {
-		n.file = nil
-	}
-	if n.opened--; n.opened == 0 {
+	n.faces = slices.DeleteFunc(n.faces, func(o *Handle) bool { return o == h })
+	if len(n.faces) == 0 {
 		t.idle(n)
 	}
+}
+
+// face is the message face of a node as who opened it last has it open; nil if nobody has. The caller holds n.mu.
+func (n *node) face() *nodes.File {
+	if len(n.faces) == 0 {
+		return nil
+	}
+	return n.faces[len(n.faces)-1].open.(*nodes.File)
 }
 
 // File is the message face open as fh, nil if fh is something else.

@@ -20,8 +20,7 @@ type node struct {
 
 	mu     sync.Mutex // of what is open
 	memory *memory    // the one backing file of a shared memory object that is open
-	file   *Handle    // a message face that is open
-	opened int        // how often it is
+	faces  []*Handle  // those who have a message face open
 	mode   uint32     // what the kernel was told of a message face last
 	owner  fuse.Owner
 

@@ -90,7 +90,7 @@ func (t *Tree) Message(id uint64) bool {
 
 // KeepsLength reports whether the kernel should use a, the answer to a GETATTR, for stat(2) alone, and go on as LOOKUP has told it: else
 // it believes the length. It asks on its own, too, before it opens a file. It must believe what it does not know yet of mode and owner, and
-// the length of a file that can seek, for SEEK_END; nobody waits to write to that one.
+// the length of a file that can seek, for SEEK_END, if nobody can wait to write by the same node (TestKeepLength).
 func (t *Tree) KeepsLength(id uint64, a *fuse.Attr) bool {
 	n := t.table.get(id)
 	if n == nil || n.parent == nil || n.stable != (key{}) {
@@ -100,10 +100,12 @@ func (t *Tree) KeepsLength(id uint64, a *fuse.Attr) bool {
 	defer n.mu.Unlock()
 	news := n.mode != a.Mode || n.owner != a.Owner
 	n.mode, n.owner = a.Mode, a.Owner
-	if f := n.face(); f != nil && f.Seekable() {
-		return false
+	for _, h := range n.faces {
+		if !h.open.(*nodes.File).Seekable() {
+			return !news
+		}
 	}
-	return !news
+	return !news && len(n.faces) == 0
 }
 
 // told notes what the kernel is told of a message face.

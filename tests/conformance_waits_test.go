@@ -107,8 +107,7 @@ func pollOut(s *stage) {
 func pollGone(s *stage) {
 	w, r := s.meet(s, s.reader.flags)
 	p := r.poller("poll", unix.POLLIN)
-	w.send([]byte("last"))
-	p.now("IN")
+	p.woken("IN", func() { w.send([]byte("last")) })
 	r.expect([]byte("last"))
 	p.woken(s.hangup, w.close)
 	p.now(s.hangup)

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // A block is a fenced block of a page: what stands behind the fence ("console bash"), the heading above it, and its lines.
@@ -133,7 +132,7 @@ func (b block) run(t *testing.T, shell string) {
 	cmd.Dir = tr.mnt
 	cmd.Env = append(os.Environ(), tr.env()...)
 	cmd.Env = append(cmd.Env, "HOME="+tr.work, "IPCFS="+tr.mnt, "LC_ALL=C")
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = patience
 	out, err := cmd.CombinedOutput()
 	if errors.Is(err, exec.ErrWaitDelay) {
 		t.Error("something that the block started in the background has not ended")

@@ -126,7 +126,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	// unstuck checks that no process of the test stays in uninterruptible sleep.
 	"unstuck": func(ts *testscript.TestScript, _ bool, _ []string) {
 		var stuck []process
-		if !eventually(patience/4, func() bool {
+		if !eventually(patience, func() bool {
 			stuck = nil
 			for _, p := range processes(treeOf(ts).work) {
 				if p.state == "D" {

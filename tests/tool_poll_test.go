@@ -119,7 +119,7 @@ func asleep(tid int) bool {
 		waiting[strconv.Itoa(nr)] = true
 	}
 	task := fmt.Sprintf("/proc/self/task/%d", tid)
-	return eventually(5*time.Second, func() bool {
+	return eventually(patience, func() bool {
 		call, err := os.ReadFile(task + "/syscall")
 		nr, _, _ := strings.Cut(string(call), " ")
 		return procState(task) == "S" && (err != nil || waiting[nr])

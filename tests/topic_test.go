@@ -133,13 +133,14 @@ func TestTopicGapsAddUp(t *testing.T) {
 			tr := mountTree(t)
 			path, ctl := newTopic(t, tr, "depth=16 slow="+slow)
 			type sum struct{ got, lost, last int }
-			results := make(chan sum)
+			results, behind := make(chan sum), make(chan struct{})
 			for i := range readers {
 				fd, err := openFile(ctl+"/records", "rdonly")
 				check(t, err)
 				go func() {
 					var s sum
 					defer func() { results <- s }()
+					<-behind
 					buf := make([]byte, 100*(i+1)) // some read more at a time than others
 					var text []byte
 					for !bytes.HasSuffix(text, []byte("\nend\n")) {
@@ -164,6 +165,9 @@ func TestTopicGapsAddUp(t *testing.T) {
 			f, err := os.OpenFile(path, os.O_WRONLY, 0)
 			check(t, err)
 			for i := range total {
+				if i == 100 {
+					close(behind) // from here on they may be as fast as they can, and have lost something
+				}
 				_, err := f.Write(fmt.Appendf(nil, "%d", i))
 				check(t, err)
 			}

@@ -58,43 +58,53 @@ var (
 // closes its file there; if it was killed as it waited, as if it had not begun to wait. Nothing is lost, nobody else waits for it,
 // and nothing of it stays with the daemon. Queues are the same through faces and natively.
 func TestKilledAtEachMessage(t *testing.T) {
-	tr := mountTree(t)
-	faces := way{name: "faces", words: map[string]string{
-		"join": "open rdonly mnt/ctl/topics/jobs/group/g", "lease": "open rdwr mnt/ctl/queues/jobs/lease",
-	}}
 	native := way{name: "native", words: map[string]string{"send": "mq rdwr jobs", "receive": "mq rdwr jobs"}}
 	for _, run := range []struct {
+		name  string
 		talk  conversation
 		other way // who must see the same; the zero way: those who close
-	}{{talkQueue, native}, {talkQueue, way{}}, {talkLease, way{}}, {talkTopic, way{}}, {talkGroup, way{}}} {
-		object := tr.mnt + "/" + strings.Fields(run.talk.name)[0]
-		faces.words["send"], faces.words["receive"] = "open wronly "+object, "open rdonly "+object
-		c := &cast{t: t, tr: tr, all: map[string]*talking{}}
-		play := func(talk conversation, w way, n int, victim string, end func(string)) string {
-			check(t, os.WriteFile(tr.mnt+"/ctl/new", []byte(talk.name+"\n"), 0))
-			got := c.play(talk, w, n, victim, end)
-			check(t, tr.parked(0))
-			check(t, os.Remove(object))
-			return got
-		}
-		for n := 1; n <= len(run.talk.steps); n++ {
-			for _, victim := range []string{"W", "R", "T"} {
-				got := play(run.talk, faces, n, victim, c.dismiss)
-				want, how := "", "natively"
-				if run.other.name != "" {
-					want = play(run.talk, run.other, n, victim, c.dismiss)
-				} else {
-					talk, n := unbegun(run.talk, n, victim)
-					want, how = play(talk, faces, n, victim, func(victim string) { c.do(victim, "close") }), "closing"
-				}
-				if got != want {
-					t.Errorf("%s, %s killed after step %d, %s:\n%s\nit is, %s:\n%s", run.talk.name, victim, n, run.talk.steps[n-1], got, how, want)
-				}
+	}{{"native", talkQueue, native}, {"queue", talkQueue, way{}}, {"lease", talkLease, way{}}, {"topic", talkTopic, way{}}, {"group", talkGroup, way{}}} {
+		t.Run(run.name, func(t *testing.T) {
+			t.Parallel()
+			killEachMessage(t, run.talk, run.other)
+		})
+	}
+}
+
+// killEachMessage plays a conversation through faces once for each of its steps and each of those who talk, and compares it with the
+// other way.
+func killEachMessage(t *testing.T, talk conversation, other way) {
+	tr := mountTree(t)
+	object := tr.mnt + "/" + strings.Fields(talk.name)[0]
+	faces := way{name: "faces", words: map[string]string{
+		"join": "open rdonly mnt/ctl/topics/jobs/group/g", "lease": "open rdwr mnt/ctl/queues/jobs/lease",
+		"send": "open wronly " + object, "receive": "open rdonly " + object,
+	}}
+	c := &cast{t: t, tr: tr, all: map[string]*talking{}}
+	play := func(talk conversation, w way, n int, victim string, end func(string)) string {
+		check(t, os.WriteFile(tr.mnt+"/ctl/new", []byte(talk.name+"\n"), 0))
+		got := c.play(talk, w, n, victim, end)
+		check(t, tr.parked(0))
+		check(t, os.Remove(object))
+		return got
+	}
+	for n := 1; n <= len(talk.steps); n++ {
+		for _, victim := range []string{"W", "R", "T"} {
+			got := play(talk, faces, n, victim, c.dismiss)
+			want, how := "", "natively"
+			if other.name != "" {
+				want = play(talk, other, n, victim, c.dismiss)
+			} else {
+				talk, n := unbegun(talk, n, victim)
+				want, how = play(talk, faces, n, victim, func(victim string) { c.do(victim, "close") }), "closing"
+			}
+			if got != want {
+				t.Errorf("%s, %s killed after step %d, %s:\n%s\nit is, %s:\n%s", talk.name, victim, n, talk.steps[n-1], got, how, want)
 			}
 		}
-		for name := range c.all {
-			c.dismiss(name)
-		}
+	}
+	for name := range c.all {
+		c.dismiss(name)
 	}
 	if open, err := tr.status("open"); err != nil || open != "1" {
 		t.Errorf("open=%s, of which one is the status file itself (%v)", open, err)

@@ -85,7 +85,7 @@ const messageSize = 1 << 40
 // Message reports whether the kernel has the node id for a message face.
 func (t *Tree) Message(id uint64) bool {
 	n := t.table.get(id)
-	return n != nil && n.parent != nil && n.stable == key{}
+	return n != nil && n.message()
 }
 
 // KeepsLength reports whether the kernel should use a, the answer to a GETATTR, for stat(2) alone, and go on as LOOKUP has told it: else
@@ -93,7 +93,7 @@ func (t *Tree) Message(id uint64) bool {
 // the length of a file that can seek, for SEEK_END, if nobody can wait to write by the same node (TestKeepLength).
 func (t *Tree) KeepsLength(id uint64, a *fuse.Attr) bool {
 	n := t.table.get(id)
-	if n == nil || n.parent == nil || n.stable != (key{}) {
+	if n == nil || !n.message() {
 		return false
 	}
 	n.mu.Lock()
@@ -147,7 +147,7 @@ func (t *Tree) GetAttr(_ <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut)
 	}
 	n.owned.Store(a.Uid)
 	fillAttr(&out.Attr, n.kind, a)
-	if n.parent == nil || n.parent.parent == nil {
+	if t.table.top(n) {
 		out.SetTimeout(classAttrTimeout)
 	}
 	return fuse.OK

@@ -13,7 +13,7 @@ import (
 // carries O_CREAT (proc_sys_fs(5)). In directories that users made the kernel itself judges by their modes.
 func (t *Tree) mayRemove(h *fuse.InHeader, p place, a nodes.Attr) bool {
 	_, folders := p.class.(nodes.Folders)
-	ours := !folders || p.parent.parent != nil && p.parent.parent.kind == rootKind
+	ours := !folders || t.table.top(p.parent)
 	if keeper, ok := p.class.(nodes.Keeper); ok && !ours {
 		ours = keeper.Keeps(t.table.path(p.parent, ""))
 	}

@@ -30,6 +30,9 @@ type node struct {
 	lookups uint64 // how often the kernel was told of it and has not forgotten it
 }
 
+// message reports whether n is the node of a message face.
+func (n *node) message() bool { return n.kind != rootKind && n.stable == key{} }
+
 // key is the identity of an object that must keep its node id for as long as the kernel knows it.
 type key struct {
 	kind int
@@ -169,6 +172,13 @@ func (t *table) path(n *node, child string) string {
 		parts[i], parts[j] = parts[j], parts[i]
 	}
 	return strings.Join(parts, "/")
+}
+
+// top reports whether n is the root or the directory of a class.
+func (t *table) top(n *node) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return n.parent == nil || n.parent.parent == nil
 }
 
 // count is how many nodes the kernel knows.

@@ -57,18 +57,19 @@ func (t *Tree) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *fu
 	}
 	exclusive := in.Flags&syscall.O_EXCL != 0
 	err := class.Create(p.path, owner(&in.InHeader, in.Mode), exclusive)
-	flags := in.Flags
+	flags, made := in.Flags, true
 	if errors.Is(err, syscall.EEXIST) && !exclusive {
-		err, flags = nil, flags&^syscall.O_CREAT // somebody else made it meanwhile, and that will do
+		err, flags, made = nil, flags&^syscall.O_CREAT, false // somebody else made it meanwhile, and that will do
 	}
 	if status := t.made(p, err, &out.EntryOut); !status.Ok() {
 		return status
 	}
 	n := t.table.get(out.NodeId)
 	if status := t.open(n, flags, &in.InHeader, 0, &out.OpenOut); !status.Ok() {
-		_, other := t.still(n, p.path)
-		if remover, ok := p.class.(nodes.Remover); ok && err == nil && other == nil {
-			_ = remover.Remove(p.path) // nothing is made by an open that fails
+		path := t.table.path(n, "") // touch :0 makes another name
+		_, other := t.still(n, path)
+		if remover, ok := p.class.(nodes.Remover); ok && made && other == nil {
+			_ = remover.Remove(path) // nothing is made by an open that fails
 		}
 		t.table.forget(n.id, 1)
 		return status

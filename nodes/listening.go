@@ -79,6 +79,8 @@ func (s *Sockets) Settings(path string) ([]Command, error) {
 
 // Do is Settler.Do: listen, shutdown.
 func (s *Sockets) Do(path string, c Command, by Caller) error {
+	s.names.Lock()
+	defer s.names.Unlock()
 	a, err := s.Stat(path)
 	if err != nil {
 		return err

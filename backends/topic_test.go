@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -29,7 +30,7 @@ func newTopics(t *testing.T) *Topics {
 
 func newTopic(t *testing.T, ts *Topics, name string, r Rules) *Topic {
 	t.Helper()
-	if err := ts.Create(name, Owner{Mode: 0644}); err != nil {
+	if err := ts.Create(name, Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0644}); err != nil {
 		t.Fatal(err)
 	}
 	one, err := ts.Topic(name)
@@ -159,8 +160,8 @@ func TestTopicQuota(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if ts.used[0] > MaxTopicBytes {
-		t.Errorf("used %d of %d", ts.used[0], MaxTopicBytes)
+	if used := ts.used[fat.uid]; used == 0 || used > MaxTopicBytes {
+		t.Errorf("used %d of %d", used, MaxTopicBytes)
 	}
 	if _, m, err := thinSub.TryLend(MaxMessage); err != nil || m.Lost > 0 {
 		t.Errorf("the thin one lost %d: %v", m.Lost, err)
@@ -184,9 +185,9 @@ func TestTopicQuota(t *testing.T) {
 		t.Errorf("got %v, want EDQUOT", err)
 	}
 	// Another user's topics do not care.
-	uid := uint32(1000)
-	if err := ts.Create("other", Owner{Uid: uid, Mode: 0644}); err != nil {
-		t.Skip("not root: ", err)
+	uid := fat.uid + 1000
+	if err := ts.Create("other", Owner{Uid: uid, Gid: uid, Mode: 0644}); err != nil {
+		t.Skip("cannot give it away: ", err)
 	}
 	other, err := ts.Topic("other")
 	if err != nil {
@@ -195,11 +196,10 @@ func TestTopicQuota(t *testing.T) {
 	if _, err := other.TryWrite(big, Meta{}); err != nil {
 		t.Error(err)
 	}
-	uid = 0
-	if err := ts.Change("other", Change{Uid: &uid}); err != nil {
+	if err := ts.Change("other", Change{Uid: &fat.uid}); err != nil {
 		t.Fatal(err)
 	}
-	if ts.used[1000] != 0 || other.uid != 0 {
+	if ts.used[uid] != 0 || other.uid != fat.uid {
 		t.Errorf("what it holds stays with its old owner: %v", ts.used)
 	}
 }

@@ -49,10 +49,22 @@ func TestWatchNewDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.read()
+	// What is made after there is a watch, and before the directory is listed, comes as an event, too.
+	w.reading.Lock()
+	if err := touch("a/b/z"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(at + "/a/b/y"); err != nil {
+		t.Fatal(err)
+	}
+	w.add(watched{"shm", "a/b", dir}, true)
+	w.reading.Unlock()
+	w.read()
 	buf := make([]byte, 999)
 	n, _, err := e.TryRead(buf)
 	got := slices.Sorted(strings.Lines(string(buf[:n]))) // a directory is listed in no order
 	want := []string{"create shm/a/b/y\n", "create shm/a/b\n", "create shm/a/x\n", "create shm/a/x\n", "create shm/a\n", "create shm/old/new\n",
+		"create shm/a/b/z\n", "remove shm/a/b/y\n",
 		"remove shm/a/x\n"}
 	slices.Sort(want)
 	if err != nil || !slices.Equal(got, want) {

@@ -78,8 +78,8 @@ func (t *Tree) entry(parent *node, name string, kind int, a nodes.Attr, out *fus
 
 // messageSize is how long the kernel is made to think a message face is. It takes an inode's lock for itself alone to write beyond the
 // end of a file (fuse_dio_wr_exclusive_lock), and a write that waits for room would lock out all others who share its open file, as a
-// shell's children do. stat(2) still asks, and is told the truth (see KeepsLength). For the same reason O_TRUNC is left to come as a SETATTR of its
-// own: the kernel would else set the length to 0 by itself.
+// shell's children do. stat(2) still asks, and is told the truth (see KeepsLength). For the same reason O_TRUNC is left to come as a
+// SETATTR of its own: the kernel would else set the length to 0 by itself.
 const messageSize = 1 << 40
 
 // Message reports whether the kernel has the node id for a message face.

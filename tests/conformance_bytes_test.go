@@ -40,8 +40,7 @@ func boundsAreKept(s *stage) {
 				s.Fatalf("one read gave %q, which does not go on with %q", r.rest, msg)
 			}
 		}
-	}
-	if !s.framing.many {
+	} else {
 		r.expect(all...)
 	}
 	r.quiet()

@@ -57,7 +57,7 @@ func (d *watchdog) fire() {
 	}
 	d.bark = true
 	var report strings.Builder
-	fmt.Fprintf(&report, "no end in time; processes:\n")
+	report.WriteString("no end in time; processes:\n")
 	all := processes(d.tree.work)
 	for _, p := range all {
 		report.WriteString(p.report())

@@ -23,6 +23,7 @@ type kernel struct {
 	t        testing.TB
 	s        *Session
 	dev      int
+	state    string // the tree's state directory
 	unique   uint64
 	woken    int // notifications
 	out, got []byte
@@ -37,7 +38,8 @@ func newKernel(t testing.TB) *kernel {
 	if err := unix.SetNonblock(pair[1], true); err != nil {
 		t.Fatal(err)
 	}
-	tree, err := fs.New(fs.Config{StateDir: t.TempDir(), ShmDir: t.TempDir(), MaxMsg: 10, MsgSize: 128})
+	state := t.TempDir()
+	tree, err := fs.New(fs.Config{StateDir: state, ShmDir: t.TempDir(), MaxMsg: 10, MsgSize: 128})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +54,7 @@ func newKernel(t testing.TB) *kernel {
 		unix.Close(pair[0])
 		unix.Close(pair[1])
 	})
-	k := &kernel{t: t, s: s, dev: pair[1], out: make([]byte, bufferSize), got: make([]byte, bufferSize)}
+	k := &kernel{t: t, s: s, dev: pair[1], state: state, out: make([]byte, bufferSize), got: make([]byte, bufferSize)}
 	init := fuse.InitIn{Major: 7, Minor: 41}
 	k.ask(request(&init.InHeader, opInit, 0, unsafe.Slice((*byte)(unsafe.Pointer(&init)), unsafe.Sizeof(init))))
 	return k

@@ -109,7 +109,7 @@ func (c *cast) do(name, op string) []string {
 	if !waits {
 		return append(said, c.finish(name, a)...)
 	}
-	if !eventually(patience, func() bool { return len(a.out) > 0 || sleeping(a.tid) }) {
+	if !eventually(patience, func() bool { return len(a.out) > 0 || c.waits(a) }) {
 		c.t.Fatalf("%s %s does not wait", name, op)
 	}
 	c.settled()
@@ -127,6 +127,24 @@ func (c *cast) finish(name string, a *talking) []string {
 		c.t.Fatalf("%s ended; what was done: %q", name, c.log)
 	}
 	return []string{name + " " + line}
+}
+
+// waits reports whether one waits for another, and not for the daemon to look up a name: then it has slept all the while that the daemon
+// took up what was asked of it later.
+func (c *cast) waits(a *talking) bool {
+	if !sleeping(a.tid) {
+		return false
+	}
+	before := switches(a.tid)
+	c.settled()
+	return sleeping(a.tid) && switches(a.tid) == before
+}
+
+// switches is a line that changes whenever a thread goes to sleep (proc_pid_status(5)).
+func switches(tid string) string {
+	status, _ := os.ReadFile("/proc/" + tid + "/task/" + tid + "/status")
+	_, line, _ := strings.Cut(string(status), "\nvoluntary_ctxt_switches:")
+	return line
 }
 
 // sleeping reports whether a thread waits in a system call of a conversation, and not for its next step (proc_pid_syscall(5)).

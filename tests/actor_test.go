@@ -29,14 +29,17 @@ type player struct {
 	pipes   []string
 }
 
+// undisturbed is for the environment of a helper whose calls nothing but the test is to interrupt: Go interrupts its own threads to
+// preempt them, and an open that dials and is interrupted and tried again has called twice.
+const undisturbed = "GODEBUG=asyncpreemptoff=1"
+
 // play starts a player in the tree, as the user uid if that is not 0.
 func (t *tree) play(uid int) (*player, error) {
 	cmd := t.command("ipctool", "actor")
 	if uid != 0 {
 		cmd = t.command("ipctool", "as", strconv.Itoa(uid), "ipctool", "actor")
 	}
-	// Go interrupts its own threads to preempt them, and nothing but the test is to interrupt a call.
-	cmd.Env = append(cmd.Env, "GODEBUG=asyncpreemptoff=1")
+	cmd.Env = append(cmd.Env, undisturbed)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {

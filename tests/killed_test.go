@@ -55,6 +55,7 @@ func (c *cast) who(name string) *talking {
 		return a
 	}
 	cmd := c.tr.command("ipctool", "talk")
+	cmd.Env = append(cmd.Env, undisturbed)
 	cmd.Stderr = os.Stderr
 	if c.listener != nil {
 		cmd.ExtraFiles = []*os.File{c.listener}

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/ipcfs/ipcfs/tests/ipctool"
 	"golang.org/x/sys/unix"
 )
 
@@ -121,7 +122,7 @@ func (p *player) asleep(fd int) bool {
 	}
 	return eventually(patience, func() bool {
 		call, err := os.ReadFile(task + "/syscall")
-		return procState(task) == "S" && (err != nil || strings.Contains(string(call), want) && !strings.HasPrefix(string(call), "0 0x0 "))
+		return ipctool.ProcState(task) == "S" && (err != nil || strings.Contains(string(call), want) && !strings.HasPrefix(string(call), "0 0x0 "))
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ipcfs/ipcfs/tests/ipctool"
 	"golang.org/x/sys/unix"
 )
 
@@ -152,7 +153,7 @@ func switches(tid string) string {
 func sleeping(tid string) bool {
 	dir := "/proc/" + tid + "/task/" + tid
 	text, err := os.ReadFile(dir + "/syscall")
-	if err != nil || procState(dir) != "S" {
+	if err != nil || ipctool.ProcState(dir) != "S" {
 		return false
 	}
 	var nr int
@@ -366,7 +367,7 @@ func waysOf(t *testing.T, tr *tree, kind string, backlog int, asks bool) []way {
 
 // listen makes a native socket that listens, in a directory of the test's, and returns what connect needs to know.
 func listen(t *testing.T, tr *tree, kind, dir string, backlog int) (*os.File, string) {
-	family, typ, at := unix.AF_UNIX, sockTypes[kind], fmt.Sprint(dir, "/bound", backlog)
+	family, typ, at := unix.AF_UNIX, ipctool.SockTypes[kind], fmt.Sprint(dir, "/bound", backlog)
 	var sa unix.Sockaddr
 	if kind == "tcp" {
 		family, typ, sa = unix.AF_INET, unix.SOCK_STREAM, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}

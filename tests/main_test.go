@@ -3,7 +3,7 @@
 // It runs as root or as an ordinary user and leaves nothing behind: the test binary starts itself again in namespaces of its own
 // (namespaces_test.go), and each script or test gets a mount namespace, an ipc namespace and a /dev/shm of its own inside
 // (tree_test.go). Scripts are testdata/script/*.txtar; their commands are in script_test.go, and what a C program would do for
-// them is done by the helper ipctool (tool_test.go), which is this binary under another name. Nothing waits by the clock: tests wait
+// them is done by the helper of package ipctool, which is this binary under another name. Nothing waits by the clock: tests wait
 // for an event, and a test that hangs is ended by its watchdog (watchdog_test.go) with a report of who is stuck where.
 package tests
 
@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/ipcfs/ipcfs/tests/ipctool"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -38,7 +39,7 @@ func TestMain(m *testing.M) {
 }
 
 // tools are the programs that scripts find in PATH.
-var tools = map[string]func(){"ipctool": toolMain}
+var tools = map[string]func(){"ipctool": ipctool.Main}
 
 // suite lets other users than the one who runs the tests execute the helpers: testscript keeps them in a private directory.
 type suite struct{ m *testing.M }

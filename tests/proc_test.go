@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ipcfs/ipcfs/tests/ipctool"
 	"golang.org/x/sys/unix"
 )
 
@@ -31,7 +32,7 @@ func processes(work string) []process {
 			continue
 		}
 		pid, _ := strconv.Atoi(filepath.Base(dir))
-		p := process{pid: pid, state: procState(dir)}
+		p := process{pid: pid, state: ipctool.ProcState(dir)}
 		cmdline, _ := os.ReadFile(dir + "/cmdline")
 		p.cmdline = string(bytes.ReplaceAll(bytes.TrimRight(cmdline, "\x00"), []byte{0}, []byte{' '}))
 		exe, _ := os.Readlink(dir + "/exe")
@@ -43,20 +44,6 @@ func processes(work string) []process {
 	return list
 }
 
-// procState is the state in /proc/PID/stat; empty if there is no such process.
-func procState(dir string) string {
-	stat, err := os.ReadFile(dir + "/stat")
-	if err != nil {
-		return ""
-	}
-	// The command name before it may hold anything, parentheses too (proc_pid_stat(5)).
-	rest := stat[bytes.LastIndexByte(stat, ')')+1:]
-	if len(rest) < 2 {
-		return ""
-	}
-	return string(rest[1:2])
-}
-
 // report tells where a process is stuck, thread by thread.
 func (p process) report() string {
 	var b strings.Builder
@@ -65,8 +52,8 @@ func (p process) report() string {
 	for _, task := range tasks {
 		wchan, _ := os.ReadFile(task + "/wchan")
 		call, _ := os.ReadFile(task + "/syscall")
-		fmt.Fprintf(&b, "\t%s %s in %s, syscall %s\n", filepath.Base(task), procState(task), wchan, bytes.TrimSpace(call))
-		if stack, err := os.ReadFile(task + "/stack"); err == nil && procState(task) == "D" {
+		fmt.Fprintf(&b, "\t%s %s in %s, syscall %s\n", filepath.Base(task), ipctool.ProcState(task), wchan, bytes.TrimSpace(call))
+		if stack, err := os.ReadFile(task + "/stack"); err == nil && ipctool.ProcState(task) == "D" {
 			b.Write(stack)
 		}
 	}
@@ -88,21 +75,6 @@ func gone(pid int, limit time.Duration) bool {
 			return n > 0
 		}
 	}
-}
-
-// eventually tries cond again and again, for things that the kernel has no event for, and reports whether it came true.
-func eventually(limit time.Duration, cond func() bool) bool {
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	end := time.After(limit)
-	for !cond() {
-		select {
-		case <-tick.C:
-		case <-end:
-			return cond()
-		}
-	}
-	return true
 }
 
 // A mountPoint is a FUSE mount of a test.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ipcfs/ipcfs/tests/ipctool"
 	"golang.org/x/sys/unix"
 )
 
@@ -140,7 +141,7 @@ func TestTopicGapsAddUp(t *testing.T) {
 			type sum struct{ got, lost, last int }
 			results, behind := make(chan sum), make(chan struct{})
 			for i := range readers {
-				fd, err := openFile(ctl+"/records", "rdonly")
+				fd, err := ipctool.OpenFile(ctl+"/records", "rdonly")
 				check(t, err)
 				go func() {
 					var s sum
@@ -149,7 +150,7 @@ func TestTopicGapsAddUp(t *testing.T) {
 					buf := make([]byte, 100*(i+1)) // some read more at a time than others
 					var text []byte
 					for !bytes.HasSuffix(text, []byte("\nend\n")) {
-						n, err := retry(func() (int, error) { return unix.Read(fd, buf) })
+						n, err := ipctool.Retry(func() (int, error) { return unix.Read(fd, buf) })
 						if err != nil || n == 0 {
 							return
 						}
@@ -211,7 +212,7 @@ func TestTopicMemory(t *testing.T) {
 	tr := mountTree(t)
 	path, ctl := newTopic(t, tr, "")
 	open := func(file string) int {
-		fd, err := openFile(file, "rdonly,nonblock")
+		fd, err := ipctool.OpenFile(file, "rdonly,nonblock")
 		check(t, err)
 		return fd
 	}
@@ -222,11 +223,11 @@ func TestTopicMemory(t *testing.T) {
 	// Go's heap may be twice what is alive in it, and the session has some buffers of 1 MiB.
 	const topic, user, slack = 8, 64, 48 // MiB; the topic has room for eight messages, with what it knows of them: each is a page short
 	before := resident(t, tr)
-	w, err := openFile(path, "wronly")
+	w, err := ipctool.OpenFile(path, "wronly")
 	check(t, err)
 	big := make([]byte, mib-os.Getpagesize()) // the longest there is
 	write := func() {
-		_, err := retry(func() (int, error) { return unix.Write(w, big) })
+		_, err := ipctool.Retry(func() (int, error) { return unix.Write(w, big) })
 		check(t, err)
 	}
 	for range 500 {

@@ -8,18 +8,15 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/ipcfs/ipcfs/tests/ipctool"
 	"golang.org/x/sys/unix"
 )
-
-// patience is how long anything that should happen at once may take on a slow machine.
-const patience = 20 * time.Second
 
 // A tree is one test's own: its work directory, its namespaces and the daemons it starts there. It belongs to the goroutine that made
 // it, whose thread is in those namespaces; other goroutines and processes see the tree only if they were started from there.
@@ -187,32 +184,6 @@ func (t *tree) fds() (int, error) {
 	return len(list), err
 }
 
-// nativeQueues lists the queues of the ipc namespace without the daemon's help.
-func nativeQueues() ([]string, error) {
-	fs, err := unix.Fsopen("mqueue", unix.FSOPEN_CLOEXEC)
-	if err != nil {
-		return nil, err
-	}
-	defer unix.Close(fs)
-	if err := unix.FsconfigCreate(fs); err != nil {
-		return nil, err
-	}
-	mnt, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer unix.Close(mnt)
-	fd, err := unix.Openat(mnt, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	dir := os.NewFile(uintptr(fd), "mqueue")
-	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
-	slices.Sort(names)
-	return names, err
-}
-
 // leftovers ends the test's processes, removes its queues through the tree, unmounts, and tells what is not as it should be then: a
 // process that does not die, a mount or a daemon that stays, a queue that rm did not remove, a data race in the daemon.
 func (t *tree) leftovers() (problems []string) {
@@ -254,7 +225,7 @@ func (t *tree) leftovers() (problems []string) {
 			say("still running: %s", p.report())
 		}
 	}
-	if names, err := nativeQueues(); err != nil || len(names) > 0 {
+	if names, err := ipctool.NativeQueues(); err != nil || len(names) > 0 {
 		say("queues left: %q %v", names, err)
 	}
 	if races, _ := filepath.Glob(t.work + "/race.*"); len(races) > 0 {
@@ -299,8 +270,8 @@ func (t *tree) destroy() {
 }
 
 func (t *tree) unlinkQueues() {
-	names, _ := nativeQueues()
+	names, _ := ipctool.NativeQueues()
 	for _, name := range names {
-		_ = mqUnlink(name)
+		_ = ipctool.MqUnlink(name)
 	}
 }

@@ -1,4 +1,4 @@
-package tests
+package ipctool
 
 import (
 	"fmt"
@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// toolFanRead reads from a file, or a Unix socket it connects to, until it has got BYTES; each read asks for up to SIZE. It says when it
+// fanReadCommand reads from a file, or a Unix socket it connects to, until it has got BYTES; each read asks for up to SIZE. It says when it
 // is ready.
-func toolFanRead(args []string) error {
+func fanReadCommand(args []string) error {
 	if len(args) != 4 {
 		return errUsage
 	}
@@ -25,9 +25,9 @@ func toolFanRead(args []string) error {
 	fd := -1
 	switch args[0] {
 	case "file":
-		fd, err = openFile(args[1], "rdonly")
+		fd, err = OpenFile(args[1], "rdonly")
 	case "stream", "seqpacket":
-		fd, err = unix.Socket(unix.AF_UNIX, fanTypes[args[0]]|unix.SOCK_CLOEXEC, 0)
+		fd, err = unix.Socket(unix.AF_UNIX, SockTypes[args[0]]|unix.SOCK_CLOEXEC, 0)
 		if err == nil {
 			err = unix.Connect(fd, &unix.SockaddrUnix{Name: args[1]})
 		}
@@ -46,18 +46,16 @@ func toolFanRead(args []string) error {
 	return nil
 }
 
-var fanTypes = map[string]int{"stream": unix.SOCK_STREAM, "seqpacket": unix.SOCK_SEQPACKET}
-
-// toolFanServe is the least a fan-out over Unix sockets can be: it accepts a publisher and READERS at PATH, and gives each of COUNT
+// fanServeCommand is the least a fan-out over Unix sockets can be: it accepts a publisher and READERS at PATH, and gives each of COUNT
 // messages of SIZE bytes that the publisher sends to all readers, one write(2) each.
-func toolFanServe(args []string) error {
+func fanServeCommand(args []string) error {
 	if len(args) != 5 {
 		return errUsage
 	}
 	readers, _ := strconv.Atoi(args[2])
 	count, _ := strconv.Atoi(args[3])
 	size, _ := strconv.Atoi(args[4])
-	fd, err := unix.Socket(unix.AF_UNIX, fanTypes[args[0]]|unix.SOCK_CLOEXEC, 0)
+	fd, err := unix.Socket(unix.AF_UNIX, SockTypes[args[0]]|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
@@ -106,8 +104,8 @@ func retryAccept(fd int) (int, unix.Sockaddr, error) {
 	}
 }
 
-// toolFanPublish writes COUNT messages of SIZE bytes to a file or a Unix socket, when it gets a line.
-func toolFanPublish(args []string) error {
+// fanPublishCommand writes COUNT messages of SIZE bytes to a file or a Unix socket, when it gets a line.
+func fanPublishCommand(args []string) error {
 	if len(args) != 4 {
 		return errUsage
 	}
@@ -115,8 +113,8 @@ func toolFanPublish(args []string) error {
 	size, _ := strconv.Atoi(args[3])
 	fd, err := -1, error(nil)
 	if args[0] == "file" {
-		fd, err = openFile(args[1], "wronly")
-	} else if fd, err = unix.Socket(unix.AF_UNIX, fanTypes[args[0]]|unix.SOCK_CLOEXEC, 0); err == nil {
+		fd, err = OpenFile(args[1], "wronly")
+	} else if fd, err = unix.Socket(unix.AF_UNIX, SockTypes[args[0]]|unix.SOCK_CLOEXEC, 0); err == nil {
 		err = unix.Connect(fd, &unix.SockaddrUnix{Name: args[1]})
 	}
 	if err != nil {
@@ -128,7 +126,7 @@ func toolFanPublish(args []string) error {
 	}
 	msg := make([]byte, size)
 	for range count {
-		if _, err := retry(func() (int, error) { return unix.Write(fd, msg) }); err != nil {
+		if _, err := Retry(func() (int, error) { return unix.Write(fd, msg) }); err != nil {
 			return err
 		}
 	}

@@ -1,9 +1,10 @@
-package tests
+package ipctool
 
 import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -31,7 +32,8 @@ func mqOpen(name string, flags int, attr *mqAttr) (int, error) {
 	return int(fd), nil
 }
 
-func mqUnlink(name string) error {
+// MqUnlink is mq_unlink(3).
+func MqUnlink(name string) error {
 	p, err := unix.BytePtrFromString(strings.TrimPrefix(name, "/"))
 	if err != nil {
 		return err
@@ -42,7 +44,7 @@ func mqUnlink(name string) error {
 	return nil
 }
 
-func toolMqCreate(args []string) error {
+func mqCreateCommand(args []string) error {
 	if len(args) != 3 {
 		return errUsage
 	}
@@ -55,15 +57,15 @@ func toolMqCreate(args []string) error {
 	return err
 }
 
-func toolMqUnlink(args []string) error {
+func mqUnlinkCommand(args []string) error {
 	if len(args) != 1 {
 		return errUsage
 	}
-	return mqUnlink(args[0])
+	return MqUnlink(args[0])
 }
 
-// toolMqSend sends messages with mq_send(3), waiting as long as the queue is full.
-func toolMqSend(args []string) error {
+// mqSendCommand sends messages with mq_send(3), waiting as long as the queue is full.
+func mqSendCommand(args []string) error {
 	if len(args) < 3 {
 		return errUsage
 	}
@@ -76,7 +78,7 @@ func toolMqSend(args []string) error {
 		return err
 	}
 	for _, msg := range args[2:] {
-		if _, err := retry(func() (int, error) { return 0, mqSend(fd, []byte(msg), prio) }); err != nil {
+		if _, err := Retry(func() (int, error) { return 0, mqSend(fd, []byte(msg), prio) }); err != nil {
 			return err
 		}
 	}
@@ -98,8 +100,8 @@ func mqReceive(fd int, p []byte) (n, prio int, err error) {
 	return int(got), int(level), errnoErr(errno)
 }
 
-// toolMqRecv receives messages with mq_receive(3), waiting for each, and prints priority and text.
-func toolMqRecv(args []string) error {
+// mqRecvCommand receives messages with mq_receive(3), waiting for each, and prints priority and text.
+func mqRecvCommand(args []string) error {
 	count := 1
 	if len(args) == 2 {
 		count, _ = strconv.Atoi(args[1])
@@ -118,7 +120,7 @@ func toolMqRecv(args []string) error {
 	buf := make([]byte, attr.msgsize)
 	for range count {
 		prio := 0
-		n, err := retry(func() (n int, err error) { n, prio, err = mqReceive(fd, buf); return })
+		n, err := Retry(func() (n int, err error) { n, prio, err = mqReceive(fd, buf); return })
 		if err != nil {
 			return err
 		}
@@ -132,7 +134,7 @@ func mqGetattr(fd int) (a mqAttr, err error) {
 	return a, errnoErr(errno)
 }
 
-func toolMqAttr(args []string) error {
+func mqAttrCommand(args []string) error {
 	if len(args) != 1 {
 		return errUsage
 	}
@@ -145,8 +147,8 @@ func toolMqAttr(args []string) error {
 	return err
 }
 
-// toolMqUsed prints how many bytes of RLIMIT_MSGQUEUE its user has used: under a limit just above that, a queue can be made.
-func toolMqUsed([]string) error {
+// mqUsedCommand prints how many bytes of RLIMIT_MSGQUEUE its user has used: under a limit just above that, a queue can be made.
+func mqUsedCommand([]string) error {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_MSGQUEUE, &limit); err != nil {
 		return err
@@ -166,7 +168,7 @@ func toolMqUsed([]string) error {
 			return err
 		}
 		high = limit.Cur
-		if err := errors.Join(unix.Close(fd), mqUnlink("ipctool.used")); err != nil {
+		if err := errors.Join(unix.Close(fd), MqUnlink("ipctool.used")); err != nil {
 			return err
 		}
 	}
@@ -174,13 +176,39 @@ func toolMqUsed([]string) error {
 	return err
 }
 
-// toolMqLs lists the queues of the ipc namespace through a mount of the mqueue file system of its own.
-func toolMqLs([]string) error {
-	names, err := nativeQueues()
+// mqLsCommand lists the queues of the ipc namespace through a mount of the mqueue file system of its own.
+func mqLsCommand([]string) error {
+	names, err := NativeQueues()
 	for _, name := range names {
 		fmt.Fprintln(os.Stdout, name)
 	}
 	return err
+}
+
+// NativeQueues lists the queues of the ipc namespace without the daemon's help.
+func NativeQueues() ([]string, error) {
+	fs, err := unix.Fsopen("mqueue", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fs)
+	if err := unix.FsconfigCreate(fs); err != nil {
+		return nil, err
+	}
+	mnt, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(mnt)
+	fd, err := unix.Openat(mnt, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	dir := os.NewFile(uintptr(fd), "mqueue")
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	slices.Sort(names)
+	return names, err
 }
 
 func errnoErr(e unix.Errno) error {

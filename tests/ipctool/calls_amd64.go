@@ -1,4 +1,4 @@
-package tests
+package ipctool
 
 import "golang.org/x/sys/unix"
 

@@ -1,4 +1,4 @@
-package tests
+package ipctool
 
 import (
 	"fmt"
@@ -17,10 +17,10 @@ type poller interface {
 	wait(limit int) (map[int]string, error)
 }
 
-// toolPoll waits twice for files that are not ready and shows what woke it. Only when its thread really sleeps in the call does it run
+// pollCommand waits twice for files that are not ready and shows what woke it. Only when its thread really sleeps in the call does it run
 // COMMAND, which is to make a file ready; ROUND in its environment is 1, then 2. Then it asks again without waiting (a level stays up, an edge does not), drains the files
 // and asks once more. The file "pipe" is a pipe whose other end COMMAND has as descriptor 3.
-func toolPoll(args []string) error {
+func pollCommand(args []string) error {
 	if len(args) < 5 {
 		return errUsage
 	}
@@ -45,7 +45,7 @@ func toolPoll(args []string) error {
 			}
 			continue
 		}
-		fd, err := openFile(f, flag+",nonblock")
+		fd, err := OpenFile(f, flag+",nonblock")
 		if err != nil {
 			return fmt.Errorf("open %s: %s", f, name(err))
 		}
@@ -73,7 +73,7 @@ func toolPoll(args []string) error {
 			ran <- cmd.Run()
 		}()
 		// The command's end comes before the answer is shown, so that the order of lines is always the same.
-		ready, err := p.wait(int(patience.Milliseconds()))
+		ready, err := p.wait(int(Patience.Milliseconds()))
 		if cmdErr := <-ran; err != nil || cmdErr != nil || len(ready) == 0 {
 			return fmt.Errorf("%v ready, %v, %v", ready, err, cmdErr)
 		}
@@ -119,10 +119,10 @@ func asleep(tid int) bool {
 		waiting[strconv.Itoa(nr)] = true
 	}
 	task := fmt.Sprintf("/proc/self/task/%d", tid)
-	return eventually(patience, func() bool {
+	return Eventually(Patience, func() bool {
 		call, err := os.ReadFile(task + "/syscall")
 		nr, _, _ := strings.Cut(string(call), " ")
-		return procState(task) == "S" && (err != nil || waiting[nr])
+		return ProcState(task) == "S" && (err != nil || waiting[nr])
 	})
 }
 
@@ -177,7 +177,7 @@ func (p *pollPoller) wait(limit int) (map[int]string, error) {
 	for i, fd := range p.fds {
 		fds[i] = unix.PollFd{Fd: int32(fd), Events: int16(p.mask)}
 	}
-	_, err := retry(func() (int, error) { return unix.Poll(fds, limit) })
+	_, err := Retry(func() (int, error) { return unix.Poll(fds, limit) })
 	ready := map[int]string{}
 	for i, f := range fds {
 		if f.Revents != 0 {
@@ -194,7 +194,7 @@ type selectPoller struct {
 
 func (p *selectPoller) wait(limit int) (map[int]string, error) {
 	var set unix.FdSet
-	_, err := retry(func() (int, error) {
+	_, err := Retry(func() (int, error) {
 		set.Zero()
 		top := 0
 		for _, fd := range p.fds {
@@ -221,7 +221,7 @@ type epollPoller int
 
 func (p epollPoller) wait(limit int) (map[int]string, error) {
 	got := make([]unix.EpollEvent, 16)
-	n, err := retry(func() (int, error) { return unix.EpollWait(int(p), got, limit) })
+	n, err := Retry(func() (int, error) { return unix.EpollWait(int(p), got, limit) })
 	ready := map[int]string{}
 	for _, e := range got[:max(0, n)] {
 		ready[int(e.Fd)] = events(int(e.Events))

@@ -1,4 +1,4 @@
-package tests
+package ipctool
 
 import (
 	"fmt"
@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// toolSleepers is COUNT readers of the FILEs in turn, each a thread of its own that blocks in read(2) for one message. It prints what
+// sleepersCommand is COUNT readers of the FILEs in turn, each a thread of its own that blocks in read(2) for one message. It prints what
 // they got, a line each: the file, the number of the reader in the order they were started there, and the message.
-func toolSleepers(args []string) error {
+func sleepersCommand(args []string) error {
 	if len(args) < 2 {
 		return errUsage
 	}
@@ -27,13 +27,13 @@ func toolSleepers(args []string) error {
 	var all sync.WaitGroup
 	for i := range count {
 		file := files[i%len(files)]
-		fd, err := openFile(file, "rdonly")
+		fd, err := OpenFile(file, "rdonly")
 		if err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
 		all.Go(func() {
 			buf := make([]byte, 64)
-			n, err := retry(func() (int, error) { return unix.Read(fd, buf) })
+			n, err := Retry(func() (int, error) { return unix.Read(fd, buf) })
 			got[i] = fmt.Sprint(file[strings.LastIndexByte(file, '/')+1:], " ", i/len(files), " ", string(buf[:max(n, 0)]))
 			if err != nil {
 				got[i] += name(err)

@@ -1,6 +1,6 @@
 //go:build !amd64
 
-package tests
+package ipctool
 
 import "golang.org/x/sys/unix"
 

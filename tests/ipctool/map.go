@@ -1,4 +1,4 @@
-package tests
+package ipctool
 
 import (
 	"bytes"
@@ -9,12 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// toolMap opens an object, maps it shared and does one operation after the other on the mapping or the file, printing what each gave.
-func toolMap(args []string) error {
+// mapCommand opens an object, maps it shared and does one operation after the other on the mapping or the file, printing what each gave.
+func mapCommand(args []string) error {
 	if len(args) < 1 {
 		return errUsage
 	}
-	fd, err := openFile(args[0], "rdwr,creat")
+	fd, err := OpenFile(args[0], "rdwr,creat")
 	if err != nil {
 		return fmt.Errorf("open %s: %s", args[0], name(err))
 	}
@@ -43,7 +43,7 @@ func toolMap(args []string) error {
 			n, _ := strconv.Atoi(text)
 			fmt.Printf("%s\n", mem[off:off+n])
 		case "await":
-			if !eventually(patience, func() bool { return bytes.HasPrefix(mem[off:], []byte(text)) }) {
+			if !Eventually(Patience, func() bool { return bytes.HasPrefix(mem[off:], []byte(text)) }) {
 				err = fmt.Errorf("%q did not come, there is %q", text, mem[off:off+len(text)])
 			}
 		default:
@@ -56,17 +56,17 @@ func toolMap(args []string) error {
 	return nil
 }
 
-// toolLock takes a lock of the whole file, prints "locked" and runs COMMAND while it holds it. It asks the kernel to wait or it tries.
-func toolLock(args []string) error {
+// lockCommand takes a lock of the whole file, prints "locked" and runs COMMAND while it holds it. It asks the kernel to wait or it tries.
+func lockCommand(args []string) error {
 	if len(args) != 4 || (args[1] != "wait" && args[1] != "try") {
 		return errUsage
 	}
-	fd, err := openFile(args[2], "rdwr")
+	fd, err := OpenFile(args[2], "rdwr")
 	if err != nil {
 		return err
 	}
 	wait := args[1] == "wait"
-	_, err = retry(func() (int, error) {
+	_, err = Retry(func() (int, error) {
 		whole := unix.Flock_t{Type: unix.F_WRLCK}
 		switch args[0] {
 		case "flock":

@@ -1,4 +1,4 @@
-package tests
+package ipctool
 
 import (
 	"fmt"
@@ -8,19 +8,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-var sockTypes = map[string]int{"stream": unix.SOCK_STREAM, "dgram": unix.SOCK_DGRAM, "seqpacket": unix.SOCK_SEQPACKET}
+// SockTypes are the types of sockets by the names that commands call them.
+var SockTypes = map[string]int{"stream": unix.SOCK_STREAM, "dgram": unix.SOCK_DGRAM, "seqpacket": unix.SOCK_SEQPACKET}
 
-// toolServe binds a socket, prints "ready" when clients can come, and sends back in capitals what each of CLIENTS clients sends: of a
+// serveCommand binds a socket, prints "ready" when clients can come, and sends back in capitals what each of CLIENTS clients sends: of a
 // stream all until its end, of the others each message. A client of a datagram socket sends one message.
-func toolServe(args []string) error {
-	if len(args) != 3 || sockTypes[args[0]] == 0 {
+func serveCommand(args []string) error {
+	if len(args) != 3 || SockTypes[args[0]] == 0 {
 		return errUsage
 	}
 	clients, err := strconv.Atoi(args[2])
 	if err != nil {
 		return err
 	}
-	fd, err := unix.Socket(unix.AF_UNIX, sockTypes[args[0]]|unix.SOCK_CLOEXEC, 0)
+	fd, err := unix.Socket(unix.AF_UNIX, SockTypes[args[0]]|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
@@ -49,7 +50,7 @@ func toolServe(args []string) error {
 func answerDatagram(fd int) error {
 	buf := make([]byte, 4096)
 	var from unix.Sockaddr
-	n, err := retry(func() (n int, err error) { n, from, err = unix.Recvfrom(fd, buf, 0); return })
+	n, err := Retry(func() (n int, err error) { n, from, err = unix.Recvfrom(fd, buf, 0); return })
 	if err != nil {
 		return err
 	}
@@ -57,14 +58,14 @@ func answerDatagram(fd int) error {
 }
 
 func answerClient(fd int) error {
-	conn, err := retry(func() (int, error) { conn, _, err := unix.Accept4(fd, unix.SOCK_CLOEXEC); return conn, err })
+	conn, err := Retry(func() (int, error) { conn, _, err := unix.Accept4(fd, unix.SOCK_CLOEXEC); return conn, err })
 	if err != nil {
 		return err
 	}
 	defer unix.Close(conn)
 	buf := make([]byte, 4096)
 	for {
-		n, err := retry(func() (int, error) { return unix.Read(conn, buf) })
+		n, err := Retry(func() (int, error) { return unix.Read(conn, buf) })
 		if n <= 0 || err != nil {
 			return err
 		}
@@ -74,13 +75,13 @@ func answerClient(fd int) error {
 	}
 }
 
-// toolDial connects to a socket, sends each MSG and prints the answer to it. MSG "EOF" ends the sending and prints what still comes;
+// dialCommand connects to a socket, sends each MSG and prints the answer to it. MSG "EOF" ends the sending and prints what still comes;
 // a stream may answer in pieces.
-func toolDial(args []string) error {
-	if len(args) < 2 || sockTypes[args[0]] == 0 {
+func dialCommand(args []string) error {
+	if len(args) < 2 || SockTypes[args[0]] == 0 {
 		return errUsage
 	}
-	fd, err := unix.Socket(unix.AF_UNIX, sockTypes[args[0]]|unix.SOCK_CLOEXEC, 0)
+	fd, err := unix.Socket(unix.AF_UNIX, SockTypes[args[0]]|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
@@ -90,7 +91,7 @@ func toolDial(args []string) error {
 			return err
 		}
 	}
-	_, err = retry(func() (int, error) { return 0, unix.Connect(fd, &unix.SockaddrUnix{Name: args[1]}) })
+	_, err = Retry(func() (int, error) { return 0, unix.Connect(fd, &unix.SockaddrUnix{Name: args[1]}) })
 	if err != nil {
 		return fmt.Errorf("connect: %s", name(err))
 	}
@@ -105,7 +106,7 @@ func toolDial(args []string) error {
 		}
 		want, buf := max(1, len(msg)), make([]byte, 4096)
 		for got := 0; got < want; {
-			n, err := retry(func() (int, error) { return unix.Read(fd, buf) })
+			n, err := Retry(func() (int, error) { return unix.Read(fd, buf) })
 			if err != nil {
 				return err
 			}

@@ -1,4 +1,4 @@
-package tests
+package ipctool
 
 import (
 	"encoding/binary"
@@ -23,7 +23,7 @@ func openMix(kind, where string, flags int) (e mixEnd, err error) {
 	if e.native = kind == "native"; e.native {
 		e.fd, err = mqOpen(where, flags, nil)
 	} else {
-		e.fd, err = retry(func() (int, error) { return unix.Open(where, flags|unix.O_CLOEXEC, 0) })
+		e.fd, err = Retry(func() (int, error) { return unix.Open(where, flags|unix.O_CLOEXEC, 0) })
 	}
 	return e, err
 }
@@ -69,8 +69,8 @@ func disturbed(f func() error) error {
 	return f()
 }
 
-// toolMixSend sends COUNT messages: 4 bytes of the sender's number, 4 of the message's.
-func toolMixSend(args []string) error {
+// mixSendCommand sends COUNT messages: 4 bytes of the sender's number, 4 of the message's.
+func mixSendCommand(args []string) error {
 	if len(args) != 4 {
 		return errUsage
 	}
@@ -86,7 +86,7 @@ func toolMixSend(args []string) error {
 	return disturbed(func() error {
 		for i := range count {
 			msg := binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, uint32(id)), uint32(i))
-			if n, err := retry(func() (int, error) { return e.send(msg) }); err != nil || n != len(msg) {
+			if n, err := Retry(func() (int, error) { return e.send(msg) }); err != nil || n != len(msg) {
 				return fmt.Errorf("sender %d: message %d: %d bytes, %s", id, i, n, name(err))
 			}
 		}
@@ -94,8 +94,8 @@ func toolMixSend(args []string) error {
 	})
 }
 
-// toolMixReceive writes what it receives to standard output, until a message of one byte.
-func toolMixReceive(args []string) error {
+// mixReceiveCommand writes what it receives to standard output, until a message of one byte.
+func mixReceiveCommand(args []string) error {
 	if len(args) != 2 {
 		return errUsage
 	}
@@ -107,7 +107,7 @@ func toolMixReceive(args []string) error {
 	buf := make([]byte, 64)
 	err = disturbed(func() error {
 		for {
-			n, err := retry(func() (int, error) { return e.receive(buf) })
+			n, err := Retry(func() (int, error) { return e.receive(buf) })
 			if err != nil {
 				return err
 			}

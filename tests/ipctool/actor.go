@@ -1,4 +1,4 @@
-package tests
+package ipctool
 
 import (
 	"encoding/gob"
@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A cue asks an actor for one system call.
-type cue struct {
+// A Cue asks an actor for one system call.
+type Cue struct {
 	Op          string
 	FD          int    // of the file, or the number that "poller" gave
 	Path, Flags string // of open, as in "rdwr,nonblock"; the names of fork's pipes; the call of poller
@@ -21,8 +21,8 @@ type cue struct {
 	Data        []byte // to be written
 }
 
-// A take is what came of it.
-type take struct {
+// A Take is what came of it.
+type Take struct {
 	N     int
 	Errno string // its name; empty: success
 	Data  []byte
@@ -38,9 +38,9 @@ type actor struct {
 	memory   []byte
 }
 
-// toolActor plays until its input ends. IN and OUT are pipes to use instead of the standard ones. A child that was given a file has it as
+// actorCommand plays until its input ends. IN and OUT are pipes to use instead of the standard ones. A child that was given a file has it as
 // descriptor 3. Its first take tells its thread.
-func toolActor(args []string) error {
+func actorCommand(args []string) error {
 	runtime.LockOSThread()
 	in, out := os.Stdin, os.Stdout
 	if len(args) == 2 {
@@ -60,12 +60,12 @@ func toolActor(args []string) error {
 		a.files[3] = true
 	}
 	cues, takes := gob.NewDecoder(in), gob.NewEncoder(out)
-	answer := take{N: unix.Gettid()}
+	answer := Take{N: unix.Gettid()}
 	for {
 		if err := takes.Encode(answer); err != nil {
 			return err
 		}
-		var c cue
+		var c Cue
 		if err := cues.Decode(&c); err != nil {
 			return nil // the play is over
 		}
@@ -95,24 +95,24 @@ func interruptible() error {
 	return nil
 }
 
-func (a *actor) do(c cue) (take, error) {
+func (a *actor) do(c Cue) (Take, error) {
 	switch c.Op {
 	case "open":
 		how, err := openMode(c.Flags)
 		if err != nil {
-			return take{}, err
+			return Take{}, err
 		}
 		return a.opened(unix.Open(c.Path, how, 0666))
 	case "mq-open":
 		how, err := openMode(c.Flags)
 		if err != nil {
-			return take{}, err
+			return Take{}, err
 		}
 		fd, err := mqOpen(c.Path, how, nil)
 		a.queues[fd] = err == nil
 		return a.opened(fd, err)
 	case "listen":
-		fd, err := unix.Socket(unix.AF_UNIX, sockTypes[c.Flags]|unix.SOCK_CLOEXEC, 0)
+		fd, err := unix.Socket(unix.AF_UNIX, SockTypes[c.Flags]|unix.SOCK_CLOEXEC, 0)
 		if err == nil {
 			err = unix.Bind(fd, &unix.SockaddrUnix{Name: c.Path})
 		}
@@ -121,7 +121,7 @@ func (a *actor) do(c cue) (take, error) {
 		}
 		return a.opened(fd, err)
 	case "connect":
-		fd, err := unix.Socket(unix.AF_UNIX, sockTypes[c.Flags]|unix.SOCK_CLOEXEC, 0)
+		fd, err := unix.Socket(unix.AF_UNIX, SockTypes[c.Flags]|unix.SOCK_CLOEXEC, 0)
 		if err == nil {
 			err = unix.Connect(fd, &unix.SockaddrUnix{Name: c.Path})
 		}
@@ -131,48 +131,48 @@ func (a *actor) do(c cue) (take, error) {
 		return a.opened(fd, err)
 	case "mq-own": // a descriptor that was inherited is a queue's
 		a.queues[c.FD] = true
-		return take{}, nil
+		return Take{}, nil
 	case "dup":
 		fd, err := unix.FcntlInt(uintptr(c.FD), unix.F_DUPFD_CLOEXEC, 0)
 		a.queues[fd] = a.queues[c.FD]
 		return a.opened(fd, err)
 	case "fork":
-		return take{}, a.fork(c)
+		return Take{}, a.fork(c)
 	case "close":
 		delete(a.files, c.FD)
 		delete(a.queues, c.FD)
-		return take{}, unix.Close(c.FD)
+		return Take{}, unix.Close(c.FD)
 	case "read":
 		return a.read(c)
 	case "write":
 		n, err := a.write(c)
-		return take{N: max(0, n)}, err
+		return Take{N: max(0, n)}, err
 	case "nonblock", "block", "packets":
-		return take{}, setFlag(c.FD, c.Op)
+		return Take{}, setFlag(c.FD, c.Op)
 	case "size":
 		var st unix.Stat_t
 		err := unix.Fstat(c.FD, &st)
-		return take{N: int(st.Size)}, err
+		return Take{N: int(st.Size)}, err
 	case "poller":
 		p, err := newPoller(c.Flags, c.N, []int{c.FD})
 		a.pollers = append(a.pollers, p)
-		return take{N: len(a.pollers) - 1}, err
+		return Take{N: len(a.pollers) - 1}, err
 	case "wait":
 		ready, err := a.pollers[c.FD].wait(c.N)
-		return take{Data: []byte(ready[0])}, err
+		return Take{Data: []byte(ready[0])}, err
 	case "reset":
 		a.reset()
-		return take{}, nil
+		return Take{}, nil
 	}
-	return take{}, errUsage
+	return Take{}, errUsage
 }
 
-func (a *actor) opened(fd int, err error) (take, error) {
+func (a *actor) opened(fd int, err error) (Take, error) {
 	if err != nil {
-		return take{}, err
+		return Take{}, err
 	}
 	a.files[fd] = true
-	return take{N: fd}, nil
+	return Take{N: fd}, nil
 }
 
 // awkward is room for n bytes and one more (an address must be good) that begins with the last byte of a page: it is in as many pages as
@@ -187,20 +187,20 @@ func (a *actor) awkward(n int) []byte {
 
 const pageSize = 4096
 
-func (a *actor) read(c cue) (take, error) {
+func (a *actor) read(c Cue) (Take, error) {
 	buf := a.awkward(c.N)
 	if !a.queues[c.FD] {
 		n, err := unix.Read(c.FD, buf[:c.N])
-		return take{Data: buf[:max(0, n)]}, err
+		return Take{Data: buf[:max(0, n)]}, err
 	}
 	n, _, errno := unix.Syscall6(unix.SYS_MQ_TIMEDRECEIVE, uintptr(c.FD), uintptr(unsafe.Pointer(&buf[0])), uintptr(c.N), 0, 0, 0)
 	if errno != 0 {
-		return take{}, errno
+		return Take{}, errno
 	}
-	return take{Data: buf[:n]}, nil
+	return Take{Data: buf[:n]}, nil
 }
 
-func (a *actor) write(c cue) (int, error) {
+func (a *actor) write(c Cue) (int, error) {
 	p := a.awkward(len(c.Data))
 	if copy(p, c.Data); !a.queues[c.FD] {
 		return unix.Write(c.FD, p[:len(c.Data)])
@@ -214,7 +214,7 @@ func (a *actor) write(c cue) (int, error) {
 
 // fork starts a child that inherits a file, as a fork's does, and plays by the pipes Path and Flags. The file must not be O_NONBLOCK, which
 // exec.Cmd takes away.
-func (a *actor) fork(c cue) error {
+func (a *actor) fork(c Cue) error {
 	fd, err := unix.FcntlInt(uintptr(c.FD), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package tests
+package ipctool
 
 import (
 	"bufio"
@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// toolTalk takes part in a conversation, as it is told line by line: it does one operation after the other on one open file and prints
+// talkCommand takes part in a conversation, as it is told line by line: it does one operation after the other on one open file and prints
 // what each gave. Descriptor 3, if there is one, is a listening socket. Its first line names the thread that does it all.
-func toolTalk([]string) error {
+func talkCommand([]string) error {
 	runtime.LockOSThread()
 	t := talker{fd: -1}
 	fmt.Println(unix.Gettid())
@@ -40,7 +40,7 @@ func toolTalk([]string) error {
 type stdin struct{}
 
 func (stdin) Read(p []byte) (int, error) {
-	n, err := retry(func() (int, error) { return unix.Read(0, p) })
+	n, err := Retry(func() (int, error) { return unix.Read(0, p) })
 	if n <= 0 && err == nil {
 		err = errors.New("end of file")
 	}
@@ -57,13 +57,13 @@ func (t *talker) do(op, arg string) (string, error) {
 	arg, rest, _ := strings.Cut(arg, " ")
 	switch op {
 	case "open": // open FLAG,… PATH
-		return "ok", t.begin(openFile(rest, arg))
+		return "ok", t.begin(OpenFile(rest, arg))
 	case "connect": // connect stream|seqpacket PATH, or connect tcp PORT
 		return "ok", t.begin(connect(arg, rest))
 	case "accept":
-		return "ok", t.begin(retry(func() (int, error) { fd, _, err := unix.Accept4(3, unix.SOCK_CLOEXEC); return fd, err }))
+		return "ok", t.begin(Retry(func() (int, error) { fd, _, err := unix.Accept4(3, unix.SOCK_CLOEXEC); return fd, err }))
 	case "accept-now":
-		n, err := retry(func() (int, error) { return unix.Poll([]unix.PollFd{{Fd: 3, Events: unix.POLLIN}}, 0) })
+		n, err := Retry(func() (int, error) { return unix.Poll([]unix.PollFd{{Fd: 3, Events: unix.POLLIN}}, 0) })
 		if n == 0 && err == nil {
 			return "EAGAIN", nil
 		}
@@ -127,7 +127,7 @@ func (t *talker) do(op, arg string) (string, error) {
 		return "ok", unix.Shutdown(t.fd, unix.SHUT_WR)
 	case "poll":
 		fds := []unix.PollFd{{Fd: int32(t.fd), Events: unix.POLLIN | unix.POLLOUT}}
-		_, err := retry(func() (int, error) { return unix.Poll(fds, 0) })
+		_, err := Retry(func() (int, error) { return unix.Poll(fds, 0) })
 		return events(int(fds[0].Revents)), err
 	case "nonblock":
 		return "ok", unix.SetNonblock(t.fd, true)
@@ -161,7 +161,7 @@ func (t *talker) begin(fd int, err error) error {
 }
 
 func connect(kind, to string) (int, error) {
-	family, typ := unix.AF_UNIX, sockTypes[kind]
+	family, typ := unix.AF_UNIX, SockTypes[kind]
 	var sa unix.Sockaddr = &unix.SockaddrUnix{Name: to}
 	if kind == "tcp" {
 		port := 0
@@ -174,7 +174,7 @@ func connect(kind, to string) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	if _, err := retry(func() (int, error) { return 0, unix.Connect(fd, sa) }); err != nil {
+	if _, err := Retry(func() (int, error) { return 0, unix.Connect(fd, sa) }); err != nil {
 		unix.Close(fd)
 		return -1, err
 	}
@@ -191,7 +191,7 @@ func (t *talker) fillPolling() error {
 		left -= max(n, 0)
 		if err == unix.EAGAIN {
 			fds := []unix.PollFd{{Fd: int32(t.fd), Events: unix.POLLOUT}}
-			_, err = retry(func() (int, error) { return unix.Poll(fds, -1) })
+			_, err = Retry(func() (int, error) { return unix.Poll(fds, -1) })
 		}
 		if err != nil && left < 8<<20 {
 			return errors.New("short")
@@ -206,7 +206,7 @@ func (t *talker) fillPolling() error {
 var talkBuf [1 << 16]byte
 
 func (t *talker) read() (string, error) {
-	n, err := retry(func() (n int, err error) {
+	n, err := Retry(func() (n int, err error) {
 		if t.mq {
 			n, _, err = mqReceive(t.fd, talkBuf[:])
 			return n, err
@@ -223,7 +223,7 @@ var manyX = regexp.MustCompile("x+")
 
 // write is write(2) with SIGPIPE ignored, as Go does for all descriptors but 1 and 2.
 func (t *talker) write(p []byte) error {
-	n, err := retry(func() (int, error) {
+	n, err := Retry(func() (int, error) {
 		if t.mq {
 			return len(p), mqSend(t.fd, p, 0)
 		}

@@ -1,4 +1,4 @@
-package tests
+package ipctool
 
 import (
 	"fmt"
@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// toolPump sends COUNT numbered messages to the queue OUT and at the same time receives as many from IN, which must be TAG's and come in
+// pumpCommand sends COUNT numbered messages to the queue OUT and at the same time receives as many from IN, which must be TAG's and come in
 // order: one process of a ring.
-func toolPump(args []string) error {
+func pumpCommand(args []string) error {
 	if len(args) != 4 {
 		return errUsage
 	}
@@ -26,13 +26,13 @@ func toolPump(args []string) error {
 		_, err := sendNumbers(out, 0, count)
 		sent <- err
 	}()
-	fd, err := openFile(in, "rdonly")
+	fd, err := OpenFile(in, "rdonly")
 	if err != nil {
 		return err
 	}
 	buf := make([]byte, 64)
 	for i := range count {
-		n, err := retry(func() (int, error) { return unix.Read(fd, buf) })
+		n, err := Retry(func() (int, error) { return unix.Read(fd, buf) })
 		if err != nil {
 			return fmt.Errorf("%s: message %d: %s", in, i, name(err))
 		}
@@ -46,13 +46,13 @@ func toolPump(args []string) error {
 // sendNumbers sends NAME:FROM, NAME:FROM+1 and so on, where NAME is the file's, and tells how often a signal interrupted it: a send
 // that was interrupted sent nothing and is repeated.
 func sendNumbers(path string, from, count int) (disturbed int, err error) {
-	fd, err := openFile(path, "wronly")
+	fd, err := OpenFile(path, "wronly")
 	if err != nil {
 		return 0, err
 	}
 	for i := from; i < from+count; i++ {
 		msg := fmt.Appendf(nil, "%s:%d", filepath.Base(path), i)
-		n, err := retry(func() (int, error) {
+		n, err := Retry(func() (int, error) {
 			n, err := unix.Write(fd, msg)
 			if err == unix.EINTR {
 				disturbed++
@@ -66,8 +66,8 @@ func sendNumbers(path string, from, count int) (disturbed int, err error) {
 	return disturbed, unix.Close(fd)
 }
 
-// toolProduce is sendNumbers for a process that SIGUSR1 disturbs; how often is printed.
-func toolProduce(args []string) error {
+// produceCommand is sendNumbers for a process that SIGUSR1 disturbs; how often is printed.
+func produceCommand(args []string) error {
 	if len(args) != 3 {
 		return errUsage
 	}
@@ -82,13 +82,13 @@ func toolProduce(args []string) error {
 	return err
 }
 
-// toolConsume prints each message it receives, one a line, until it receives "end". SIGUSR1 disturbs it; how often is printed last.
-func toolConsume(args []string) error {
+// consumeCommand prints each message it receives, one a line, until it receives "end". SIGUSR1 disturbs it; how often is printed last.
+func consumeCommand(args []string) error {
 	if len(args) != 1 {
 		return errUsage
 	}
 	disturbable()
-	fd, err := openFile(args[0], "rdonly")
+	fd, err := OpenFile(args[0], "rdonly")
 	if err != nil {
 		return err
 	}
@@ -113,8 +113,8 @@ func toolConsume(args []string) error {
 	}
 }
 
-// toolFifoBurst writes COUNT blocks of PIPE_BUF equal letters, each in one write.
-func toolFifoBurst(args []string) error {
+// fifoBurstCommand writes COUNT blocks of PIPE_BUF equal letters, each in one write.
+func fifoBurstCommand(args []string) error {
 	if len(args) != 3 {
 		return errUsage
 	}
@@ -122,13 +122,13 @@ func toolFifoBurst(args []string) error {
 	if err != nil {
 		return err
 	}
-	fd, err := openFile(args[0], "wronly")
+	fd, err := OpenFile(args[0], "wronly")
 	if err != nil {
 		return err
 	}
 	block := []byte(strings.Repeat(args[1], 4096))
 	for range count {
-		n, err := retry(func() (int, error) { return unix.Write(fd, block) })
+		n, err := Retry(func() (int, error) { return unix.Write(fd, block) })
 		if err != nil || n != len(block) {
 			return fmt.Errorf("%d bytes, %s", n, name(err))
 		}

@@ -1,4 +1,4 @@
-package tests
+package ipctool
 
 import (
 	"fmt"
@@ -14,8 +14,8 @@ const (
 	msgExcept = 020000 // MSG_EXCEPT
 )
 
-// toolSysvKey is ftok(3): the low bits of the file's inode and device, and ID, which is a number.
-func toolSysvKey(args []string) error {
+// sysvKeyCommand is ftok(3): the low bits of the file's inode and device, and ID, which is a number.
+func sysvKeyCommand(args []string) error {
 	if len(args) != 2 {
 		return errUsage
 	}
@@ -48,8 +48,8 @@ func msgID(name string) (int, error) {
 	return msgget(uint32(key), 0)
 }
 
-// toolSysvNew makes a queue with a key, or with none, and prints its id.
-func toolSysvNew(args []string) error {
+// sysvNewCommand makes a queue with a key, or with none, and prints its id.
+func sysvNewCommand(args []string) error {
 	if len(args) != 1 {
 		return errUsage
 	}
@@ -67,8 +67,8 @@ func toolSysvNew(args []string) error {
 	return err
 }
 
-// toolSysvSend sends messages with msgsnd(2), waiting as long as the queue is full.
-func toolSysvSend(args []string) error {
+// sysvSendCommand sends messages with msgsnd(2), waiting as long as the queue is full.
+func sysvSendCommand(args []string) error {
 	if len(args) < 3 {
 		return errUsage
 	}
@@ -92,16 +92,16 @@ func msgsnd(id, typ int, text string) error {
 	b := make([]byte, 8+len(text))
 	*(*int)(unsafe.Pointer(&b[0])) = typ
 	copy(b[unsafe.Sizeof(typ):], text)
-	_, err := retry(func() (int, error) {
+	_, err := Retry(func() (int, error) {
 		_, _, errno := unix.Syscall6(unix.SYS_MSGSND, uintptr(id), uintptr(unsafe.Pointer(&b[0])), uintptr(len(text)), 0, 0, 0)
 		return 0, errnoErr(errno)
 	})
 	return err
 }
 
-// toolSysvRecv receives messages with msgrcv(2), waiting for each, and prints their types and texts. TYPE is msgtyp; with a ! in front
+// sysvRecvCommand receives messages with msgrcv(2), waiting for each, and prints their types and texts. TYPE is msgtyp; with a ! in front
 // any other type.
-func toolSysvRecv(args []string) error {
+func sysvRecvCommand(args []string) error {
 	count := 1
 	if len(args) == 3 {
 		count, _ = strconv.Atoi(args[2])
@@ -133,7 +133,7 @@ func toolSysvRecv(args []string) error {
 
 func msgrcv(id, typ, flags int) (int, []byte, error) {
 	b := make([]byte, 8+8192)
-	n, err := retry(func() (int, error) {
+	n, err := Retry(func() (int, error) {
 		n, _, errno := unix.Syscall6(unix.SYS_MSGRCV, uintptr(id), uintptr(unsafe.Pointer(&b[0])), 8192, uintptr(typ), uintptr(flags), 0)
 		return int(n), errnoErr(errno)
 	})
@@ -141,8 +141,8 @@ func msgrcv(id, typ, flags int) (int, []byte, error) {
 	return *(*int)(unsafe.Pointer(&b[0])), text[:max(0, n)], err
 }
 
-// toolSysvRm is IPC_RMID.
-func toolSysvRm(args []string) error {
+// sysvRmCommand is IPC_RMID.
+func sysvRmCommand(args []string) error {
 	if len(args) != 1 {
 		return errUsage
 	}
@@ -154,8 +154,8 @@ func toolSysvRm(args []string) error {
 	return errnoErr(errno)
 }
 
-// toolSysvLs shows the queues of the ipc namespace as proc(5) does: key, perms, bytes and messages, owner and creator.
-func toolSysvLs([]string) error {
+// sysvLsCommand shows the queues of the ipc namespace as proc(5) does: key, perms, bytes and messages, owner and creator.
+func sysvLsCommand([]string) error {
 	table, err := os.ReadFile("/proc/sysvipc/msg")
 	if err != nil {
 		return err

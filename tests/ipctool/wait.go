@@ -1,0 +1,55 @@
+package ipctool
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Patience is how long anything that should happen at once may take on a slow machine.
+const Patience = 20 * time.Second
+
+// Eventually tries cond again and again, for things that the kernel has no event for, and reports whether it came true.
+func Eventually(limit time.Duration, cond func() bool) bool {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	end := time.After(limit)
+	for !cond() {
+		select {
+		case <-tick.C:
+		case <-end:
+			return cond()
+		}
+	}
+	return true
+}
+
+// ProcState is the state in /proc/PID/stat; empty if there is no such process.
+func ProcState(dir string) string {
+	stat, err := os.ReadFile(dir + "/stat")
+	if err != nil {
+		return ""
+	}
+	// The command name before it may hold anything, parentheses too (proc_pid_stat(5)).
+	rest := stat[bytes.LastIndexByte(stat, ')')+1:]
+	if len(rest) < 2 {
+		return ""
+	}
+	return string(rest[1:2])
+}
+
+// noop lets SIGUSR1 interrupt system calls and do nothing else.
+func noop() { signal.Notify(make(chan os.Signal, 1), syscall.SIGUSR1) }
+
+// disturbable is noop for a caller that stays on its thread, and tells which thread that is.
+func disturbable() {
+	runtime.LockOSThread()
+	noop()
+	fmt.Println("TID", os.Getpid(), unix.Gettid())
+}

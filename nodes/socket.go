@@ -112,8 +112,9 @@ func (*Sockets) Message(a Attr) bool { return a.Type() == syscall.S_IFREG }
 // Stat is Class.Stat.
 func (s *Sockets) Stat(path string) (Attr, error) {
 	if to, ok := s.host(path); ok && !to.Listens() {
+		// It is the daemon's, as directories that are only in the tree are: see ourDir.
 		return Attr{Ino: ino("sockets/" + path), Mode: syscall.S_IFREG | 0666, Nlink: 1,
-			Atime: s.started, Mtime: s.started, Ctime: s.started}, nil
+			Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Atime: s.started, Mtime: s.started, Ctime: s.started}, nil
 	}
 	a, err := s.folder.Stat(path)
 	switch {

@@ -71,7 +71,9 @@ func keyName(key uint32) string { return fmt.Sprintf("0x%08x", key) }
 // Stat is Class.Stat.
 func (s *SysV) Stat(path string) (Attr, error) {
 	if d, ok := sysvDirs[path]; ok {
-		return Attr{Ino: d.ino, Mode: syscall.S_IFDIR | d.mode, Nlink: 2}, nil
+		a := ourDir(d.mode, time.Time{})
+		a.Ino = d.ino
+		return a, nil
 	}
 	info, err := s.find(path)
 	return info.Attr(), err

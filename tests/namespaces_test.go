@@ -3,6 +3,7 @@ package tests
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -27,6 +28,10 @@ func enterNamespaces() int {
 }
 
 func startInit() (code int, err error) {
+	// What we have inherited ends here, as flock's descriptor: scripts count on 3 to be free.
+	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return 1, fmt.Errorf("close_range (Linux 5.11): %w", err)
+	}
 	dev, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
 	if err != nil {
 		return 1, fmt.Errorf("%w (the tests mount the real daemon: load the fuse module and let this user open its device)", err)
@@ -117,5 +122,8 @@ func privateMounts() error {
 	}
 	// For the watchdog; only real root may (fs/fuse/control.c), others end a mount by killing its daemon.
 	_ = unix.Mount("fusectl", "/sys/fs/fuse/connections", "fusectl", 0, "")
+	if root, err := condition("root"); err == nil && root {
+		_ = letUsersIn() // else the tests that need users see that there are none
+	}
 	return nil
 }

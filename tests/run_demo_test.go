@@ -1,6 +1,9 @@
 package tests
 
 import (
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -18,6 +21,51 @@ func TestDemo(t *testing.T) {
 		if !strings.Contains(string(out), shown) {
 			t.Errorf("it does not show %s:\n%s", shown, out)
 		}
+	}
+}
+
+// TestDemoWithoutPython: without python3 the demo leaves out what needs it, says so, and all else still goes as expected.
+func TestDemoWithoutPython(t *testing.T) {
+	tr := bareTree(t)
+	bin := filepath.Join(tr.work, "bin")
+	check(t, os.Mkdir(bin, 0755))
+	for tool := range strings.FieldsSeq("awk cat cmp cut date dd env find grep head ipcfs ln ls mkdir mkfifo mv rm sed seq sh sort " +
+		"stat tail test touch tr truncate wc") {
+		path, err := exec.LookPath(tool)
+		check(t, err)
+		check(t, os.Symlink(path, filepath.Join(bin, tool)))
+	}
+	cmd := tr.command(filepath.Join(bin, "ipcfs"), "demo")
+	cmd.Env = append(cmd.Env, "PATH="+bin)
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "left out, there is no python3 here") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestDemoAsUser: to an ordinary user the kernel shows nothing but his own ids in the namespaces that he has made.
+func TestDemoAsUser(t *testing.T) {
+	tr := userTree(t)
+	cmd := tr.command("ipctool", "as", "1000", "ipcfs", "demo")
+	cmd.Env = append(cmd.Env, "TMPDIR=/tmp")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestRunAsUser: what is nobody's else in the tree belongs to whoever runs it.
+func TestRunAsUser(t *testing.T) {
+	tr := userTree(t)
+	// The directories of classes, those in them, and a remote address, which is there without being made.
+	const script = `cd $IPCFS && touch queues/q sysv/queues/0x4101 sysv/queues/0x4102 topics/t sockets/s sockets/tcp/:0 sockets/udp/:0 &&
+		find . sockets/tcp/localhost:80 sockets/udp/localhost:53 ctl/sockets/tcp/localhost:80/dial ! -uid $(id -u) &&
+		exec 3<>sockets/udp/localhost:9 && rm sysv/queues/*0*`
+	cmd := tr.command("ipctool", "as", "1000", "ipcfs", "run", "--maxmsg=10", "--msgsize=128", "--", "sh", "-c", script)
+	cmd.Env = append(cmd.Env, "TMPDIR=/tmp")
+	out, err := cmd.CombinedOutput()
+	if err != nil || len(out) > 0 {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

@@ -48,13 +48,16 @@ func TestScript(t *testing.T) {
 
 type treeKey struct{}
 
-// condition adds [root]: real root, not that of a user namespace with one user in it.
+// condition adds [root]: real root, not that of a user namespace with one user in it; and [users]: root who can let other users mount.
 func condition(cond string) (bool, error) {
-	if cond != "root" {
-		return false, fmt.Errorf("unknown condition")
+	switch cond {
+	case "root":
+		uids, err := os.ReadFile("/proc/self/uid_map")
+		return strings.Join(strings.Fields(string(uids)), " ") == "0 0 4294967295", err
+	case "users":
+		return haveUsers(), nil
 	}
-	uids, err := os.ReadFile("/proc/self/uid_map")
-	return strings.Join(strings.Fields(string(uids)), " ") == "0 0 4294967295", err
+	return false, fmt.Errorf("unknown condition")
 }
 
 // commands are what scripts can do beside testscript's own.

@@ -25,7 +25,7 @@ $ eval "$(cat ctl/queues/jobs/status)"; echo "$messages of $maxmsg messages, $by
 1 of 10 messages, 6 bytes
 $ read x < queues/jobs; echo "got $x"
 got hello
-$ head -c 129 /dev/zero 2> /dev/null > queues/jobs || echo "too long: refused, and nothing sent"
+$ dd if=/dev/zero of=queues/jobs bs=129 count=1 conv=notrunc 2> /dev/null || echo "too long: refused, and nothing sent"
 too long: refused, and nothing sent
 `}, {
 		title: "A reader of an empty queue sleeps until a message comes",
@@ -181,7 +181,7 @@ ctl/sockets/chat/status
 $ cat queues/jobs &
 $ grep -qx parked_readers=1 ctl/queues/jobs/watch; rm queues/jobs; wait
 cat: ...
-$ rm shm/* fifos/* sockets/chat sockets/server
+$ rm shm/* fifos/* sockets/[cs]*
 $ find queues shm fifos sockets ../mqueue /dev/shm ! -type d | wc -l
 0
 `},

@@ -158,6 +158,9 @@ func (l *link) facts() []Fact {
 
 // peers is the text of the peer file: a line for each connection, as its row in status.
 func (s *Sockets) peers(one *socket) string {
+	if one == nil {
+		return "" // a socket that a program bound and nobody has dialled
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var b strings.Builder

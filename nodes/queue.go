@@ -163,18 +163,9 @@ func (q *Queues) face(path string, a Attr, name string, face func() Face) Contro
 	}}
 }
 
-// lease is a control file that who may receive may also write to, to acknowledge.
+// lease is a control file that who may receive may also write to, to acknowledge: that belongs to the open file that took the message.
 func (q *Queues) lease(path string, a Attr) Control {
-	c := q.face(path, a, "lease", func() Face { return &lease{q: q, path: path} })
-	c.Perm = a.Mode&0444 | a.Mode&0444>>1
-	open := c.Open
-	c.Open = func(flags int, by Caller) (Open, error) {
-		if flags&accessMode == writeOnly {
-			return nil, syscall.EACCES // an acknowledgement belongs to the open file that took the message
-		}
-		return open(flags, by)
-	}
-	return c
+	return taking(q.face(path, a, "lease", func() Face { return &lease{q: q, path: path} }), a.Mode)
 }
 
 // Remove is Remover.Remove.

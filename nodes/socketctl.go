@@ -36,7 +36,7 @@ func (s *Sockets) Controls(path string, a Attr) []Control {
 	}
 	list = append(list, s.face("call", dial, path, a, s.call))
 	if a.Type() == syscall.S_IFREG && (!host || to.Listens()) {
-		list = append(list, s.face("accept", a.Mode&0666, path, a, s.accept))
+		list = append(list, taking(s.face("accept", 0, path, a, s.accept), a.Mode)) // a call is the one's who may read
 	}
 	if one := s.find(a); one.listens() && one.name != "" {
 		list = append(list, Control{Name: "sock", Link: s.where + "/" + one.name})

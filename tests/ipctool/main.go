@@ -41,6 +41,7 @@ var commands = map[string]struct {
 	"produce":    {"PATH FROM COUNT", produceCommand},
 	"consume":    {"PATH", consumeCommand},
 	"as":         {"UID COMMAND…", asCommand},
+	"grants":     {"PATH…", grantsCommand},
 	"limit":      {"msgqueue|nofile N COMMAND…", limitCommand},
 	"mix-send":   {"native|mount WHERE ID COUNT", mixSendCommand},
 	"mix-recv":   {"native|mount WHERE", mixReceiveCommand},

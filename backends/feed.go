@@ -126,15 +126,12 @@ func (f *feed) full() bool { return f.rules.Slow == Block && (f.stalled || f.cro
 func (f *feed) charge(messages, cost int) {
 	f.held += messages
 	f.bytes += cost
-	f.all.used[f.uid] += cost
-	if f.all.used[f.uid] == 0 {
-		delete(f.all.used, f.uid)
-	}
+	f.all.Used.Add(f.uid, int64(cost))
 }
 
 // room reports whether the feed may hold so much more.
 func (f *feed) room(cost int) bool {
-	return f.bytes+cost <= f.rules.Bytes && f.all.used[f.uid]+cost <= MaxTopicBytes
+	return f.bytes+cost <= f.rules.Bytes && f.all.Used.Fits(f.uid, int64(cost))
 }
 
 // setApart gives those readers who are slowest what they have still to read as their own, so that the backlog can go on without them.
@@ -233,7 +230,7 @@ func (f *feed) restrict(r Rules) {
 // afford makes the owner of f have room for cost more bytes of messages: of his topics whose rule allows it, the one that holds most
 // gives up its oldest message, but not its only one.
 func (ts *Topics) afford(f *feed, cost int) error {
-	for ts.used[f.uid]+cost > MaxTopicBytes {
+	for !ts.Used.Fits(f.uid, int64(cost)) {
 		var fat *feed
 		for g := range ts.feeds {
 			switch {

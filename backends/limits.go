@@ -15,8 +15,8 @@ type Limit struct {
 	Raise       string // the command or setting that raises it
 }
 
-// Limits are the bounds of everything in the tree, as they are now.
-func Limits(q *Queues, shm *Dir) []Limit {
+// Limits are the bounds of everything in the tree, as they are now: those of the kernel, and the budgets.
+func Limits(q *Queues, shm *Dir, budgets ...*Budget) []Limit {
 	list := []Limit{
 		msgqueueLimit(q),
 		{"fs.mqueue.queues_max", queueCount(q), sysctlOr("fs/mqueue/queues_max"), "sysctl fs.mqueue.queues_max=512"},
@@ -30,10 +30,14 @@ func Limits(q *Queues, shm *Dir) []Limit {
 		total, free := int64(s.Blocks)*int64(s.Bsize), int64(s.Bavail)*int64(s.Bsize)
 		list = append(list, Limit{"shm_bytes", total - free, total, "mount -o remount,size=80% /dev/shm"})
 	}
-	return append(list,
+	list = append(list,
 		Limit{"RLIMIT_NOFILE", openDescriptors(), rlimit(unix.RLIMIT_NOFILE), "ulimit -n, or LimitNOFILE= in systemd, before ipcfs starts"},
 		Limit{"fs.inotify.max_user_instances", -1, sysctlOr("fs/inotify/max_user_instances"), "sysctl fs.inotify.max_user_instances=1024"},
 		Limit{"fs.pipe-max-size", -1, sysctlOr("fs/pipe-max-size"), "sysctl fs.pipe-max-size=4194304"})
+	for _, b := range budgets {
+		list = append(list, b.Limits()...)
+	}
+	return list
 }
 
 // RaiseLimits gives the daemon as many descriptors and bytes of queues as it may have: the hard limit (setrlimit(2)), or with

@@ -27,6 +27,13 @@ type Topic struct {
 // MaxTopicBytes is what all topics of one user may cost together.
 const MaxTopicBytes = 64 << 20
 
+func newTopicBytes() *Budget {
+	return NewBudget(Terms{
+		Name: "topic_bytes", Holds: "bytes of messages in topics", Err: unix.EDQUOT,
+		Raise: "read them, clear retained values (: > topic), or lower keep=, depth= and bytes=",
+	}, func(int64) Bounds { return EachMay(MaxTopicBytes) })
+}
+
 // keepsOldest reports whether the oldest message is one of those to keep, or the value.
 func (t *Topic) keepsOldest() bool {
 	n := t.backlog.at(t.backlog.first).n

@@ -137,8 +137,8 @@ func addUp(t *testing.T, slow Slow, rnd *rand.Rand) {
 		r.Close()
 	}
 	one.Forget()
-	if one.bytes != 0 || one.held != 0 || one.apart != 0 || one.backlog.len() != 0 || len(ts.used) != 0 || one.follow != 0 || len(one.readers) != 0 {
-		t.Fatalf("left: %d bytes, %d messages, %d in the backlog, used %v, %d follow", one.bytes, one.held, one.backlog.len(), ts.used, one.follow)
+	if one.bytes != 0 || one.held != 0 || one.apart != 0 || one.backlog.len() != 0 || ts.Used.Used(one.uid) != 0 || one.follow != 0 || len(one.readers) != 0 {
+		t.Fatalf("left: %d bytes, %d messages, %d in the backlog, used %v, %d follow", one.bytes, one.held, one.backlog.len(), ts.Used.Used(one.uid), one.follow)
 	}
 }
 
@@ -160,7 +160,7 @@ func TestTopicQuota(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if used := ts.used[fat.uid]; used == 0 || used > MaxTopicBytes {
+	if used := ts.Used.Used(fat.uid); used == 0 || used > MaxTopicBytes {
 		t.Errorf("used %d of %d", used, MaxTopicBytes)
 	}
 	if _, m, err := thinSub.TryLend(MaxMessage); err != nil || m.Lost > 0 {
@@ -199,8 +199,8 @@ func TestTopicQuota(t *testing.T) {
 	if err := ts.Change("other", Change{Uid: &fat.uid}); err != nil {
 		t.Fatal(err)
 	}
-	if ts.used[uid] != 0 || other.uid != fat.uid {
-		t.Errorf("what it holds stays with its old owner: %v", ts.used)
+	if ts.Used.Used(uid) != 0 || other.uid != fat.uid {
+		t.Errorf("what it holds stays with its old owner: %v", ts.Used.Used(uid))
 	}
 }
 

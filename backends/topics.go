@@ -10,6 +10,8 @@ import (
 // Topics are the topics whose files are in a directory of the daemon's. Messages that a daemon held end with it. One lock guards all
 // topics: what is done under it is short, and never a call to somebody else.
 type Topics struct {
+	Used *Budget // what the topics of each user cost, in bytes
+
 	poll *Poller
 	dir  *Dir
 
@@ -17,16 +19,16 @@ type Topics struct {
 	open   map[uint64]*Topic // by inode; a topic that was never used is not in it
 	merges map[string]*merge // by directory
 	feeds  map[*feed]struct{}
-	used   map[uint32]int // by user: what his topics cost
-	ways   uint64         // how often an attribute or a name changed
-	wakes  []func()       // to be called when the lock is free
+	ways   uint64   // how often an attribute or a name changed
+	wakes  []func() // to be called when the lock is free
 }
 
 // NewTopics finds the topics in dir.
 func NewTopics(p *Poller, dir *Dir) *Topics {
 	return &Topics{
 		poll: p, dir: dir,
-		open: map[uint64]*Topic{}, merges: map[string]*merge{}, feeds: map[*feed]struct{}{}, used: map[uint32]int{},
+		open: map[uint64]*Topic{}, merges: map[string]*merge{}, feeds: map[*feed]struct{}{},
+		Used: newTopicBytes(),
 	}
 }
 

@@ -189,20 +189,30 @@ func (w *Watch) Subscribe() *Events {
 	return e
 }
 
-// Events is a subscription. It keeps maxEvents bytes for a reader who is slow, and tells him in a line `lost N` what he missed.
+// Events is a subscription. It keeps maxEvents bytes for a reader who is slow, if there is room for them in the budget that pays for
+// them, and tells in a line `lost N` what was missed.
 type Events struct {
-	w    *Watch
-	mu   sync.Mutex
-	text []byte
-	lost int
-	wake func()
+	w     *Watch
+	mu    sync.Mutex
+	text  []byte
+	lost  int
+	wake  func()
+	payer *Budget // for text, in bytes; nil: nobody counts
+	uid   uint32
+	paid  int // bytes
+
+	closed bool
 }
 
 const maxEvents = 64 << 10
 
 func (e *Events) add(line string) {
 	e.mu.Lock()
-	if len(e.text)+len(line) > maxEvents {
+	if e.closed {
+		e.mu.Unlock()
+		return
+	}
+	if len(e.text)+len(line) > maxEvents || !e.pay(len(e.text)+len(line)) {
 		e.lost++
 	} else {
 		e.text = append(e.text, line...)
@@ -212,6 +222,36 @@ func (e *Events) add(line string) {
 	e.mu.Unlock()
 	if wake != nil {
 		e.w.src.p.Soon(wake)
+	}
+}
+
+// Pays has a user pay for what is kept. It is to be told before anything is read.
+func (e *Events) Pays(b *Budget, uid uint32) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.payer, e.uid = b, uid
+}
+
+// pay has n bytes of text paid for; false if the budget has no room for them. The caller holds e.mu.
+func (e *Events) pay(n int) bool {
+	if e.payer == nil || n <= e.paid {
+		return true
+	}
+	n = min(max(n, 2*e.paid), maxEvents)
+	if e.payer.Take(e.uid, int64(n-e.paid)) != nil {
+		return false
+	}
+	e.text = append(make([]byte, 0, n), e.text...)
+	e.paid = n
+	return true
+}
+
+// unpay gives up the memory of a text that was read. The caller holds e.mu.
+func (e *Events) unpay() {
+	if e.payer != nil {
+		e.text = nil
+		e.payer.Give(e.uid, int64(e.paid))
+		e.paid = 0
 	}
 }
 
@@ -234,6 +274,9 @@ func (e *Events) TryRead(p []byte) (int, Meta, error) {
 	}
 	copy(p, e.text[:n])
 	e.text = append(e.text[:0], e.text[n:]...)
+	if len(e.text) == 0 {
+		e.unpay()
+	}
 	return n, Meta{}, nil
 }
 
@@ -270,7 +313,11 @@ func (e *Events) Stat() (Attr, error) { return Attr{Mode: unix.S_IFREG | 0444, N
 // Close ends the subscription.
 func (e *Events) Close() error {
 	e.w.mu.Lock()
-	defer e.w.mu.Unlock()
 	delete(e.w.subs, e)
+	e.w.mu.Unlock()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.closed = true
+	e.unpay()
 	return nil
 }

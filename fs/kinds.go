@@ -50,18 +50,21 @@ func (t *Tree) openKinds(c Config) error {
 		return err
 	}
 
+	published := backends.NewTopics(t.env.Poll, topics)
+	budgets := []*backends.Budget{t.env.Shares.Budget, t.env.Memory, published.Used}
+
 	t.kinds = []nodes.Kind{
 		{Name: "queues", Class: nodes.NewQueues(t.env, queues, leases)},
 		{Name: "shm", Class: nodes.NewShm(shm)},
 		{Name: "fifos", Class: nodes.NewFifos(fifos)},
 		{Name: "sockets", Class: sockets},
 		{Name: "sysv", Class: nodes.NewSysV(t.env, backends.NewSysV(t.env.Poll))},
-		{Name: "topics", Class: nodes.NewTopics(t.env, topics, backends.NewTopics(t.env.Poll, topics))},
+		{Name: "topics", Class: nodes.NewTopics(t.env, topics, published)},
 	}
 	global := []nodes.Control{
 		nodes.TextControl("status", rendered(t.status, func(f []nodes.Fact) (string, error) { return nodes.Render(f), nil })),
 		nodes.TextControl("status.json", rendered(t.status, nodes.RenderJSON)),
-		nodes.LimitsControl(func() []backends.Limit { return backends.Limits(queues, shm) }),
+		nodes.LimitsControl(func() []backends.Limit { return backends.Limits(queues, shm, budgets...) }),
 		nodes.MetricsControl(t.kinds, t.status),
 	}
 	roots := map[string]*backends.Dir{"shm": shm, "fifos": fifos, "sockets": faces, "topics": topics}

@@ -2,32 +2,44 @@ package nodes
 
 import (
 	"sync"
-	"sync/atomic"
+	"syscall"
+
+	"github.com/ipcfs/ipcfs/backends"
 )
 
-// An allowance bounds the memory that the open files of one user hold for him between his calls: messages he has read a part of, lines he
-// has not finished. A message in memory of its object's own is counted once, however many of his files hold it. nil has no bound.
+// An allowance bounds the memory that the open files of one user hold between two calls: messages of which a part was read, lines that
+// are not finished, events that nobody has read yet. A message in memory of its object's own is counted once, however many of the
+// user's files hold it. nil has no bound.
 type allowance struct {
-	used atomic.Int64 // bytes
+	budget *backends.Budget
+	uid    uint32
 
 	mu   sync.Mutex
 	lent map[*byte]int // how many files hold a message that lies there
 }
 
-// maxHeld is what a user may hold. What he could do without (messages read to their end, which a seek could read again) stays below
-// half of it, so that it is in nobody's way.
+// maxHeld is what a user may hold, in bytes. What can be done without (messages read to their end, which a seek could read again) stays
+// below half of it, so that it is in nobody's way.
 const maxHeld = 64 << 20
 
+// newMemory makes the budget of what open files hold.
+func newMemory() *backends.Budget {
+	return backends.NewBudget(backends.Terms{
+		Name: "memory", Holds: "bytes of messages read in part, lines not finished and events not read", Raise: "read to the end",
+		Err: syscall.ENOBUFS,
+	}, func(int64) backends.Bounds { return backends.EachMay(maxHeld) })
+}
+
 // full reports whether nothing more may be held.
-func (a *allowance) full() bool { return a != nil && a.used.Load() >= maxHeld }
+func (a *allowance) full() bool { return a != nil && !a.budget.Fits(a.uid, 1) }
 
 // scarce reports whether only what is needed may be held.
-func (a *allowance) scarce() bool { return a != nil && a.used.Load() >= maxHeld/2 }
+func (a *allowance) scarce() bool { return a != nil && !a.budget.Fits(a.uid, maxHeld/2+1) }
 
 // add counts memory of one file's own; n may be negative.
 func (a *allowance) add(n int) {
 	if a != nil && n != 0 {
-		a.used.Add(int64(n))
+		a.budget.Add(a.uid, int64(n))
 	}
 }
 
@@ -39,7 +51,7 @@ func (a *allowance) lend(p []byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.lent[&p[0]]++; a.lent[&p[0]] == 1 {
-		a.used.Add(int64(cap(p)))
+		a.budget.Add(a.uid, int64(cap(p)))
 	}
 }
 
@@ -51,6 +63,6 @@ func (a *allowance) giveBack(p []byte) {
 	defer a.mu.Unlock()
 	if a.lent[&p[0]]--; a.lent[&p[0]] == 0 {
 		delete(a.lent, &p[0])
-		a.used.Add(-int64(cap(p)))
+		a.budget.Give(a.uid, int64(cap(p)))
 	}
 }

@@ -20,6 +20,8 @@ type socket struct {
 	datagrams *backends.Conn     // of udp
 
 	// Under Sockets.mu:
+	shares            *Shares // that what listens is paid from; nil: nothing does
+	payer             uint32
 	links             map[*link]bool
 	last              int // id
 	accepted, dialled int // connections that were closed
@@ -66,6 +68,7 @@ func (one *socket) close() {
 	if one.datagrams != nil {
 		_ = one.datagrams.Close()
 	}
+	one.unpay()
 }
 
 // link keeps a connection in mind, which begin makes, until it is closed: begin gets what is to be called then.

@@ -11,6 +11,7 @@ type Env struct {
 	Poll   *backends.Poller
 	Notes  *Notes
 	Shares Shares
+	Memory *backends.Budget // what open files hold between two calls
 
 	mu     sync.Mutex
 	parked func(backends.Waiter) (readers, writers int)
@@ -26,7 +27,10 @@ type user struct {
 
 // NewEnv makes an Env.
 func NewEnv(p *backends.Poller) *Env {
-	return &Env{Poll: p, Notes: NewNotes(), Shares: Shares{byUid: map[uint32]int{}}, users: map[backends.Waiter]map[*File]user{}, allow: map[uint32]*allowance{}}
+	return &Env{
+		Poll: p, Notes: NewNotes(), Shares: newShares(), Memory: newMemory(),
+		users: map[backends.Waiter]map[*File]user{}, allow: map[uint32]*allowance{},
+	}
 }
 
 // CountParked tells Env who counts the requests that wait for an endpoint.
@@ -54,7 +58,7 @@ func (e *Env) File(face Face, end backends.Endpoint, flags int, by Caller) *File
 	}
 	e.users[end][f] = user{by, flags}
 	if e.allow[by.Uid] == nil {
-		e.allow[by.Uid] = &allowance{lent: map[*byte]int{}}
+		e.allow[by.Uid] = &allowance{budget: e.Memory, uid: by.Uid, lent: map[*byte]int{}}
 	}
 	f.pays = e.allow[by.Uid]
 	return f

@@ -47,7 +47,7 @@ func TestHeld(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if used := e.allow[7].used.Load(); used != unit {
+	if used := e.Memory.Used(7); used != unit {
 		t.Errorf("one message in 1000 hands counts %d", used)
 	}
 	// Whole messages may be kept to be read again, in half of the room.
@@ -56,7 +56,7 @@ func TestHeld(t *testing.T) {
 			t.Fatal(n, err)
 		}
 	}
-	if used := e.allow[7].used.Load(); used > maxHeld/2+2*unit {
+	if used := e.Memory.Used(7); used > maxHeld/2+2*unit {
 		t.Errorf("%d bytes are held that nobody needs", used)
 	}
 	var err error
@@ -64,8 +64,8 @@ func TestHeld(t *testing.T) {
 	for ; err == nil; parts++ {
 		_, err = open(source{unit: unit}, &Plain{}).Read(buf, 10, 0)
 	}
-	if err != syscall.ENOBUFS || parts < maxHeld/2/unit-2 || e.allow[7].used.Load() > maxHeld+2*unit {
-		t.Errorf("%d messages in part, %d bytes held: %v", parts, e.allow[7].used.Load(), err)
+	if err != syscall.ENOBUFS || parts < maxHeld/2/unit-2 || e.Memory.Used(7) > maxHeld+2*unit {
+		t.Errorf("%d messages in part, %d bytes held: %v", parts, e.Memory.Used(7), err)
 	}
 	if _, err := open(source{unit: unit}, NewLines()).Write(bytes.Repeat([]byte("x"), 10)); err != syscall.ENOBUFS {
 		t.Errorf("an unfinished line: %v", err)
@@ -78,15 +78,15 @@ func TestHeld(t *testing.T) {
 		t.Errorf("another user: %v", err)
 	}
 	line := open(source{unit: unit}, NewLines())
-	if _, err := line.Write(bytes.Repeat([]byte("x"), unit/2)); err != nil || e.allow[8].used.Load() < unit/2 {
-		t.Errorf("an unfinished line counts %d: %v", e.allow[8].used.Load(), err)
+	if _, err := line.Write(bytes.Repeat([]byte("x"), unit/2)); err != nil || e.Memory.Used(8) < unit/2 {
+		t.Errorf("an unfinished line counts %d: %v", e.Memory.Used(8), err)
 	}
 	for _, f := range files {
 		f.Close()
 	}
 	for uid, a := range e.allow {
-		if a.used.Load() != 0 || len(a.lent) != 0 {
-			t.Errorf("user %d still holds %d bytes in %d messages", uid, a.used.Load(), len(a.lent))
+		if e.Memory.Used(uid) != 0 || len(a.lent) != 0 {
+			t.Errorf("user %d still holds %d bytes in %d messages", uid, e.Memory.Used(uid), len(a.lent))
 		}
 	}
 }

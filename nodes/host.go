@@ -85,15 +85,17 @@ func (s *Sockets) makeHost(p string, o Owner, how listening) error {
 }
 
 // listenHost listens at a host's address for its owner, who needs root's capabilities for the low ports.
-func (s *Sockets) listenHost(to backends.Address, o Owner, how listening, stat func() (Attr, error)) (one *socket, err error) {
+func (s *Sockets) listenHost(to backends.Address, o Owner, how listening, stat func() (Attr, error)) (*socket, error) {
 	if how.typ != syscall.SOCK_STREAM {
 		return nil, fmt.Errorf("%w: type= is for Unix sockets", syscall.EINVAL)
 	}
-	one = &socket{}
-	if to.Type == syscall.SOCK_DGRAM {
-		one.datagrams, err = s.back.Bind(to, o, stat)
-	} else {
-		one.listener, err = s.back.Listen(to, o, how.backlog)
-	}
-	return one, err
+	return s.paid(o.Uid, func() (one *socket, err error) {
+		one = &socket{}
+		if to.Type == syscall.SOCK_DGRAM {
+			one.datagrams, err = s.back.Bind(to, o, stat)
+		} else {
+			one.listener, err = s.back.Listen(to, o, how.backlog)
+		}
+		return one, err
+	})
 }

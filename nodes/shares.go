@@ -1,36 +1,25 @@
 package nodes
 
-import (
-	"fmt"
-	"sync"
+import "github.com/ipcfs/ipcfs/backends"
 
-	"github.com/ipcfs/ipcfs/backends"
-)
+// Shares count the descriptors of the daemon's that it keeps open for each user: one for a connection, one for what listens at a touched
+// socket, which its owner pays for, and one for shared memory, which pays who opened it first. A user other than root may have half of
+// all that the daemon may have, and all of them together three quarters. Who has taken gives back.
+type Shares struct{ *backends.Budget }
 
-// Shares count the descriptors of the daemon's that it keeps open for each user: one for a connection, and one for shared memory, which
-// pays who opened it first. A user other than root may have half of all that the daemon may have.
-type Shares struct {
-	mu    sync.Mutex
-	byUid map[uint32]int
+func newShares() Shares {
+	return Shares{backends.NewBudget(backends.Terms{
+		Name: "descriptors", Holds: "connections, touched sockets and shared memory objects open through ipcfs",
+		Raise: "half of the daemon's RLIMIT_NOFILE is for one user: ulimit -n, or LimitNOFILE= in systemd, before ipcfs starts",
+		Err:   backends.ErrDescriptors,
+	}, func(int64) backends.Bounds {
+		most := int64(backends.MaxDescriptors())
+		return backends.Bounds{One: most / 2, All: most / 4 * 3, Root: backends.Unbounded}
+	})}
 }
 
-// Take counts one more: ErrDescriptors if that is more than the user may have. Who has taken gives back.
-func (s *Shares) Take(uid uint32) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if most := backends.MaxDescriptors() / 2; uid != 0 && s.byUid[uid] >= most {
-		return fmt.Errorf("%w: user %d has %d connections and shared memory objects open through ipcfs, which is half of what its"+
-			" RLIMIT_NOFILE allows", backends.ErrDescriptors, uid, most)
-	}
-	s.byUid[uid]++
-	return nil
-}
+// Take counts one more: ErrDescriptors if that is more than the user may have.
+func (s Shares) Take(uid uint32) error { return s.Budget.Take(uid, 1) }
 
 // Give gives one back.
-func (s *Shares) Give(uid uint32) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.byUid[uid]--; s.byUid[uid] == 0 {
-		delete(s.byUid, uid)
-	}
-}
+func (s Shares) Give(uid uint32) { s.Budget.Give(uid, 1) }

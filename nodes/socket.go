@@ -168,16 +168,18 @@ func (s *Sockets) make(path string, o Owner, how listening) (err error) {
 }
 
 // listen listens for a face.
-func (s *Sockets) listen(path string, a Attr, how listening) (_ *socket, err error) {
+func (s *Sockets) listen(path string, a Attr, how listening) (*socket, error) {
 	o := Owner{Uid: a.Uid, Gid: a.Gid, Mode: a.Mode & 0777}
 	if to, ok := s.host(path); ok {
 		return s.listenHost(to, o, how, s.statOf(path, a))
 	}
 	// All these sockets lie in one directory that nobody may list, and the modes of the directories that the face lies in count only
 	// because nobody can guess the name: ctl shows it to those who can reach the face.
-	one := &socket{name: rand.Text()}
-	one.listener, err = s.back.Listen(backends.Address{Type: how.typ, Path: s.bound.Path(one.name)}, o, how.backlog)
-	return one, err
+	return s.paid(o.Uid, func() (one *socket, err error) {
+		one = &socket{name: rand.Text()}
+		one.listener, err = s.back.Listen(backends.Address{Type: how.typ, Path: s.bound.Path(one.name)}, o, how.backlog)
+		return one, err
+	})
 }
 
 // find is what the daemon keeps of an object; nil: nothing.
@@ -276,6 +278,13 @@ func (s *Sockets) Change(path string, c Change) error {
 	a, err := s.Stat(path)
 	if err != nil {
 		return err
+	}
+	if c.Uid != nil {
+		s.mu.Lock()
+		if one := s.all[a.Ino]; one != nil {
+			one.belongs(a.Uid)
+		}
+		s.mu.Unlock()
 	}
 	if one := s.find(a); one != nil && one.listener != nil {
 		return one.listener.Own(Owner{Uid: a.Uid, Gid: a.Gid, Mode: a.Mode & 0777})

@@ -47,6 +47,10 @@ func NewQueues(p *Poller, maxmsg, msgsize int) *Queues {
 
 const mqueueMagic = 0x19800202 // MQUEUE_MAGIC, ipc/mqueue.c
 
+// Listed reports whether List shows the queues that there are. It shows none without a mount of the mqueue file system, which an ordinary
+// user cannot make outside of namespaces of their own.
+func (q *Queues) Listed() bool { return q.dir >= 0 }
+
 // Close releases the mount. Open queues stay open.
 func (q *Queues) Close() error {
 	if q.dir < 0 {

@@ -2,6 +2,7 @@ package fs
 
 import (
 	"fmt"
+	"syscall"
 
 	"github.com/ipcfs/ipcfs/backends"
 	"github.com/ipcfs/ipcfs/nodes"
@@ -14,6 +15,11 @@ const rootKind = -1
 func (t *Tree) openKinds(c Config) error {
 	queues := backends.NewQueues(t.env.Poll, c.MaxMsg, c.MsgSize)
 	t.closers = append(t.closers, queues)
+	if !queues.Listed() {
+		t.unlisted = "there is no mount of the mqueue file system: as root, mount -t mqueue mqueue /dev/mqueue, and mount the tree again"
+		t.log.Warn("queues are not listed", "why", t.unlisted)
+		t.env.Notes.Note("queues", &nodes.Error{Op: "list", Path: "queues", Errno: syscall.EPERM, Advice: t.unlisted})
+	}
 	leases := backends.OpenLeases(c.StateDir + "/leases")
 	if n, err := leases.Recover(queues); n > 0 || err != nil {
 		t.log.Info("messages that were out on lease are back in their queues", "messages", n, "err", err)

@@ -44,6 +44,8 @@ type Tree struct {
 	sockets *backends.Sockets
 	closers []io.Closer
 
+	unlisted string // why the queues that there are cannot be listed; "" if they can
+
 	mu      sync.Mutex
 	session Session
 
@@ -166,6 +168,9 @@ func (t *Tree) status() ([]nodes.Fact, error) {
 		nodes.Fact{Key: "passthrough_failures", Value: nodes.Count(t.backingFailures.Load())},
 		nodes.Fact{Key: "open", Value: t.handles.count()},
 		nodes.Fact{Key: "nodes", Value: t.table.count()})
+	if t.unlisted != "" {
+		facts = append(facts, nodes.Fact{Key: "queues", Value: "not-listed"}, nodes.Fact{Key: "queues_reason", Value: t.unlisted})
+	}
 	for _, k := range t.kinds[:len(t.kinds)-1] {
 		n, err := countObjects(k.Class, "")
 		if err != nil {

@@ -49,6 +49,7 @@ type Session struct {
 	requests    atomic.Int64
 	unawaited   atomic.Int64           // of those
 	passthrough atomic.Pointer[string] // why not; "" if the kernel carries shared memory
+	minor       atomic.Uint32          // of the version of FUSE that the kernel speaks
 
 	mu    sync.RWMutex
 	files map[uint64]*openFile
@@ -182,6 +183,7 @@ func (s *Session) handle(req, out []byte) {
 		}
 		s.send(out[:n])
 		if h.Opcode == opInit {
+			s.minor.Store(as[fuse.InitIn](req).Minor)
 			s.begin()
 		}
 	}
@@ -194,7 +196,8 @@ func (s *Session) begin() {
 		case s.o.PageCache:
 			s.notePassthrough("switched off")
 		case err != nil:
-			s.notePassthrough(err.Error())
+			release, _ := kernelNames()
+			s.notePassthrough(whyNoPassthrough(err, release))
 		default:
 			s.notePassthrough("")
 		}
@@ -220,6 +223,7 @@ func (s *Session) Facts() []nodes.Fact {
 	} else {
 		facts = append(facts, nodes.Fact{Key: "shm", Value: "page-cache"}, nodes.Fact{Key: "shm_reason", Value: why})
 	}
+	facts = append(facts, kernelFacts(s.minor.Load())...)
 	return append(facts,
 		nodes.Fact{Key: "requests", Value: nodes.Count(s.requests.Load())},
 		nodes.Fact{Key: "requests_unawaited", Value: nodes.Count(s.unawaited.Load())},

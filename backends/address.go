@@ -16,7 +16,7 @@ import (
 type Address struct {
 	Type int    // SOCK_STREAM, SOCK_SEQPACKET or SOCK_DGRAM
 	Path string // of a Unix socket; empty for the others
-	Host string // a name or a literal; to listen: "" on the loopback address, "*" on all
+	Host string // a name or a literal; to listen: "" on the loopback addresses of both families, "*" on all
 	Port uint16
 }
 
@@ -48,12 +48,13 @@ func ParseAddress(typ int, s string) (Address, error) {
 // Listens reports whether the address is one to listen at.
 func (a Address) Listens() bool { return a.Path == "" && (a.Host == "" || a.Host == "*") }
 
-// own are the addresses to try to bind for an address that listens. One socket of IPv6 takes calls of IPv4 as well (ipv6(7)).
+// own are the addresses to bind for an address that listens: the first that is there of all, where one socket of IPv6 takes calls of
+// IPv4 as well (ipv6(7)), or both loopback addresses, as whoever calls localhost may mean either.
 func (a Address) own() []netip.AddrPort {
 	if a.Host == "*" {
 		return []netip.AddrPort{netip.AddrPortFrom(netip.IPv6Unspecified(), a.Port), netip.AddrPortFrom(netip.IPv4Unspecified(), a.Port)}
 	}
-	return []netip.AddrPort{netip.AddrPortFrom(loopback4, a.Port)}
+	return []netip.AddrPort{netip.AddrPortFrom(loopback4, a.Port), netip.AddrPortFrom(netip.IPv6Loopback(), a.Port)}
 }
 
 // loopback4 is 127.0.0.1.
@@ -129,7 +130,8 @@ func (r Reach) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 	if r != ReachAny {
 		resolver.Dial = func(context.Context, string, string) (net.Conn, error) { return nil, ErrReach }
 	}
-	found, err := resolver.LookupNetIP(ctx, "ip", strings.TrimSuffix(host, "."))
+	host = strings.TrimSuffix(host, ".")
+	found, err := resolver.LookupNetIP(ctx, "ip", host)
 	if err != nil && strings.EqualFold(host, "localhost") {
 		found, err = []netip.Addr{netip.IPv6Loopback(), loopback4}, nil // RFC 6761, 6.3
 	}

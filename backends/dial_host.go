@@ -82,8 +82,12 @@ func (d *hostDialler) begin() error {
 		return err
 	}
 	d.found = &lookup{err: unix.ECANCELED}
-	found, reach := d.found, d.s.Reach
-	d.look = d.s.work.Go(d.who.Uid, func(ctx context.Context) { found.addrs, found.err = reach.lookup(ctx, host) })
+	found, reach, to := d.found, d.s.Reach, d.to
+	d.look = d.s.work.Go(d.who.Uid, func(ctx context.Context) {
+		if found.addrs, found.err = reach.lookup(ctx, host); to.Type == unix.SOCK_DGRAM {
+			found.addrs = heardFirst(found.addrs, to.Port)
+		}
+	})
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -13,8 +14,10 @@ import (
 // A Listener is a listening socket that the daemon keeps, of any family. It is a Waiter: In when a connection waits.
 type Listener struct {
 	*Source
-	poll *Poller
-	addr Address
+	poll  *Poller
+	addr  Address
+	other *Listener     // at the loopback address of the other family; nil: there is none
+	turn  atomic.Uint32 // whose call is taken first
 
 	mu      sync.Mutex
 	fd      int           // -1: closed
@@ -31,11 +34,7 @@ const MaxBacklog = unix.SOMAXCONN
 // backlog is how many may call before they are accepted (listen(2)).
 func (s *Sockets) Listen(a Address, o Owner, backlog int) (*Listener, error) {
 	if a.Path == "" {
-		fd, err := s.bind(a, o)
-		if err != nil {
-			return nil, descriptors(err)
-		}
-		return s.listen(fd, a, backlog)
+		return s.listenHost(a, o, backlog)
 	}
 	fd, err := newSocket(unix.AF_UNIX, a.Type)
 	if err != nil {
@@ -66,6 +65,25 @@ func (s *Sockets) Listen(a Address, o Owner, backlog int) (*Listener, error) {
 	return l, nil
 }
 
+func (s *Sockets) listenHost(a Address, o Owner, backlog int) (*Listener, error) {
+	fds, err := s.bind(a, o)
+	if err != nil {
+		return nil, descriptors(err)
+	}
+	l, err := s.listen(fds[0], a, backlog)
+	if err != nil {
+		closeAll(fds[1:])
+		return nil, err
+	}
+	if len(fds) > 1 {
+		if l.other, err = s.listen(fds[1], a, backlog); err != nil {
+			l.Close()
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
 func (s *Sockets) listen(fd int, a Address, backlog int) (*Listener, error) {
 	l := &Listener{Source: s.poll.Watch(fd), poll: s.poll, addr: a, fd: fd, backlog: backlog}
 	if err := unix.Listen(fd, backlog); err != nil {
@@ -88,11 +106,14 @@ func (l *Listener) Own(o Owner) error {
 	return apply(fd, Change{Uid: &o.Uid, Gid: &o.Gid, Mode: &o.Mode})
 }
 
-// Local is where it listens, HOST:PORT; empty for a Unix socket.
-func (l *Listener) Local() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return localOf(l.fd)
+// Local is where it listens: HOST:PORT for each address, 127.0.0.1 before ::1; none for a Unix socket.
+func (l *Listener) Local() (list []string) {
+	for ; l != nil && l.addr.Path == ""; l = l.other {
+		l.mu.Lock()
+		list = append(list, localOf(l.fd))
+		l.mu.Unlock()
+	}
+	return list
 }
 
 // Type is SOCK_STREAM or SOCK_SEQPACKET.
@@ -116,6 +137,9 @@ func (l *Listener) SetBacklog(n int) error {
 	if err == nil {
 		l.backlog = n
 	}
+	if l.other != nil && err == nil {
+		err = l.other.SetBacklog(n)
+	}
 	l.admit(len(l.waiting))
 	return err
 }
@@ -126,6 +150,21 @@ const acceptRetry = 100 * time.Millisecond
 
 // Accept is accept4(2): ErrWouldBlock if nobody calls, ErrDescriptors if there is no room; then Arm's wake comes a while later.
 func (l *Listener) Accept(stat func() (Attr, error), closed func()) (*Conn, error) {
+	if l.other == nil {
+		return l.accept(stat, closed)
+	}
+	first, second := l, l.other
+	if l.turn.Add(1)%2 == 0 {
+		first, second = second, first
+	}
+	conn, err := first.accept(stat, closed)
+	if err == ErrWouldBlock {
+		return second.accept(stat, closed)
+	}
+	return conn, err
+}
+
+func (l *Listener) accept(stat func() (Attr, error), closed func()) (*Conn, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for l.fd >= 0 {
@@ -165,17 +204,24 @@ func (l *Listener) caller(fd int) Peer {
 }
 
 // Ready is In when a connection waits.
-func (l *Listener) Ready() Ready {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.fd < 0 {
-		return Err | Hup
+func (l *Listener) Ready() (ready Ready) {
+	for ; l != nil; l = l.other {
+		l.mu.Lock()
+		if l.fd < 0 {
+			ready |= Err | Hup
+		} else {
+			ready |= pollNow(l.fd, In)
+		}
+		l.mu.Unlock()
 	}
-	return pollNow(l.fd, In)
+	return ready
 }
 
 // Arm is Waiter.Arm.
 func (l *Listener) Arm(want Ready, wake func()) {
+	if l.other != nil {
+		l.other.Arm(want, wake)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.tired {
@@ -193,6 +239,9 @@ func (l *Listener) Dial(who Cred, pid int, patient bool, stat func() (Attr, erro
 
 // Close stops listening and removes the socket. Connections that were accepted go on; those that were not are reset.
 func (l *Listener) Close() error {
+	if l.other != nil {
+		_ = l.other.Close()
+	}
 	l.mu.Lock()
 	fd := l.fd
 	l.fd = -1

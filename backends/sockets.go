@@ -1,6 +1,8 @@
 package backends
 
 import (
+	"errors"
+	"fmt"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
@@ -45,29 +47,74 @@ func (s *Sockets) DialBound(path string, who Cred, stat func() (Attr, error), cl
 }
 
 // Bind makes a datagram socket that listens at a, for its owner.
-func (s *Sockets) Bind(a Address, o Owner, stat func() (Attr, error)) (*Conn, error) {
-	fd, err := s.bind(a, o)
+func (s *Sockets) Bind(a Address, o Owner, stat func() (Attr, error)) (*Datagrams, error) {
+	fds, err := s.bind(a, o)
 	if err != nil {
 		return nil, descriptors(err)
 	}
-	return newConn(s.poll, fd, Peer{}, stat, nil), nil
+	d := &Datagrams{}
+	for _, fd := range fds {
+		d.all = append(d.all, newConn(s.poll, fd, Peer{}, stat, nil))
+	}
+	return d, nil
 }
 
-// bind is socket(2) and bind(2) of a host's address as its owner's doing: the low ports are root's (ip(7)).
-func (s *Sockets) bind(a Address, o Owner) (fd int, err error) {
-	for _, at := range a.own() {
-		if !s.Reach.may(at.Addr()) {
-			return -1, s.Reach.refusal()
+// freePorts is how many free ports of one loopback address are tried before one is found that is free at both.
+const freePorts = 16
+
+// bind is socket(2) and bind(2) of a host's address as its owner's doing: the low ports are root's (ip(7)). The loopback address is that of
+// both families, with one port.
+func (s *Sockets) bind(a Address, o Owner) (fds []int, err error) {
+	own := a.own()
+	for range freePorts {
+		fds, err = nil, nil
+		for _, at := range own {
+			if len(fds) > 0 && a.Host == "*" {
+				break // one socket takes both
+			}
+			if len(fds) > 0 {
+				at = netip.AddrPortFrom(at.Addr(), portOf(fds[0]))
+			}
+			fd, e := s.bindOne(a.Type, at, o)
+			if e == nil {
+				fds = append(fds, fd)
+				continue
+			}
+			if e == unix.EADDRINUSE {
+				e = fmt.Errorf("%w: %s", e, at)
+			}
+			err = e
+			if !errors.Is(e, unix.EAFNOSUPPORT) && !errors.Is(e, unix.EADDRNOTAVAIL) {
+				closeAll(fds)
+				fds = nil
+				break // else that family is not here
+			}
 		}
-		err = asUser(o.cred(), 0, func() (err error) {
-			fd, err = bindHost(a.Type, at)
-			return err
-		})
-		if err != unix.EAFNOSUPPORT && err != unix.EADDRNOTAVAIL {
-			break // else there is no IPv6 here
+		if len(fds) > 0 {
+			return fds, nil
+		}
+		if a.Port != 0 || !errors.Is(err, unix.EADDRINUSE) {
+			break
 		}
 	}
+	return nil, err
+}
+
+func (s *Sockets) bindOne(typ int, at netip.AddrPort, o Owner) (fd int, err error) {
+	if !s.Reach.may(at.Addr()) {
+		return -1, s.Reach.refusal()
+	}
+	err = asUser(o.cred(), 0, func() (err error) {
+		fd, err = bindHost(typ, at)
+		return err
+	})
 	return fd, err
+}
+
+func closeAll(fds []int) {
+	for _, fd := range fds {
+		unix.Close(fd)
+	}
 }
 
 func bindHost(typ int, at netip.AddrPort) (int, error) {

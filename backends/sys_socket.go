@@ -48,6 +48,12 @@ func localOf(fd int) string {
 	return sockaddrString(sa)
 }
 
+// portOf is the port a socket is bound to; 0: none.
+func portOf(fd int) uint16 {
+	at, _ := netip.ParseAddrPort(localOf(fd))
+	return at.Port()
+}
+
 // sockaddr is addr as socket calls take it, and its family.
 func sockaddr(addr netip.AddrPort) (int, unix.Sockaddr) {
 	ip := addr.Addr().Unmap()

@@ -15,9 +15,9 @@ import (
 // socket is what the daemon keeps of one object of /sockets: what listens for it, if anything does, and the connections that were made
 // through its faces.
 type socket struct {
-	listener  *backends.Listener // of a stream or of seqpackets
-	name      string             // of a Unix socket: what it is called where it is bound
-	datagrams *backends.Conn     // of udp
+	listener  *backends.Listener  // of a stream or of seqpackets
+	name      string              // of a Unix socket: what it is called where it is bound
+	datagrams *backends.Datagrams // of udp
 
 	// Under Sockets.mu:
 	shares            *Shares // that what listens is paid from; nil: nothing does
@@ -37,12 +37,12 @@ type link struct {
 
 // port is that of what listens at a host's address.
 func (one *socket) port() uint16 {
-	at, _ := netip.ParseAddrPort(one.address())
+	at, _ := netip.ParseAddrPort(one.addresses()[0])
 	return at.Port()
 }
 
-// address is where it listens, HOST:PORT with a literal host; empty for a Unix socket.
-func (one *socket) address() string {
+// addresses are where it listens, HOST:PORT with literal hosts; none for a Unix socket.
+func (one *socket) addresses() List {
 	if one.datagrams != nil {
 		return one.datagrams.Local()
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // networks are the directories of /sockets whose names are addresses. HOST:PORT is there without being listed: opening it dials. :PORT
-// and *:PORT are made and removed as other sockets are, and listen on the loopback address and on all.
+// and *:PORT are made and removed as other sockets are, and listen on the loopback addresses and on all.
 var networks = []struct {
 	name string
 	typ  int

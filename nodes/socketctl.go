@@ -150,7 +150,7 @@ func (s *Sockets) Report(path string) ([]Fact, error) {
 	case one.listens():
 		facts = append(facts, Fact{"state", "listening"}, Fact{"type", typeName(one.typ())})
 		if host {
-			facts = append(facts, Fact{"address", one.address()}, Fact{"port", ID(to.Port)})
+			facts = append(facts, Fact{"address", one.addresses()[0]}, Fact{"addresses", one.addresses()}, Fact{"port", ID(to.Port)})
 		}
 		if one.listener != nil {
 			facts = append(facts, Fact{"backlog", one.listener.Backlog()})

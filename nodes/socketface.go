@@ -162,7 +162,7 @@ func (s *Sockets) datagrams(path string, a Attr, flags int, by Caller, face Face
 }
 
 // shared is an endpoint for all who open a socket, which outlives each of them.
-type shared struct{ *backends.Conn }
+type shared struct{ *backends.Datagrams }
 
 // Close leaves it to others.
 func (shared) Close() error { return nil }

@@ -46,6 +46,9 @@ func (c *Ctl) refuse(path string, err error) error {
 }
 
 func (c *Ctl) createIn(k *Kind, path string, command Command, by Caller) error {
+	if err := checkPath(path); err != nil {
+		return err
+	}
 	mode, err := command.Mode(0644)
 	if err != nil {
 		return err
@@ -54,9 +57,6 @@ func (c *Ctl) createIn(k *Kind, path string, command Command, by Caller) error {
 	if by.Uid != 0 && inFolder(k.Class, path) {
 		// The kernel checks a directory that somebody made when a name is made in it, and here it does not know of it.
 		return fmt.Errorf("%w: only root makes objects in directories this way", syscall.EPERM)
-	}
-	if len(path) > 255 {
-		return syscall.ENAMETOOLONG
 	}
 	if class, ok := k.Class.(Newer); ok {
 		return class.New(path, o, command)

@@ -76,6 +76,9 @@ func (q *Queues) Create(name string, o Owner, maxmsg, msgsize int) error {
 		}
 		return descriptors(err)
 	}
+	if err == unix.EINVAL {
+		return tooLarge(attr)
+	}
 	if err != nil {
 		return err
 	}

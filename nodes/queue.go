@@ -79,8 +79,7 @@ func explainQueue(path string, err error) error {
 		e.Errno = syscall.ENOSPC
 		e.Advice = "fs.mqueue.queues_max is reached: remove queues or raise it (sysctl fs.mqueue.queues_max=512)"
 	case errors.Is(err, syscall.EINVAL):
-		e.Errno = syscall.EINVAL
-		e.Advice = "maxmsg or msgsize is above the limit: sysctl fs.mqueue.msg_max, fs.mqueue.msgsize_max"
+		return advise(e.Op, e.Path, syscall.EINVAL, err)
 	default:
 		return err
 	}

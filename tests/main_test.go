@@ -8,6 +8,7 @@
 package tests
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -31,6 +32,7 @@ func TestMain(m *testing.M) {
 	}
 	switch stage {
 	case "":
+		flag.Parse()
 		os.Exit(enterNamespaces())
 	case "init":
 		os.Exit(runInit())

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/ipcfs/ipcfs/tests/ipctool"
 	"golang.org/x/sys/unix"
 )
 
@@ -46,9 +47,8 @@ func startInit() (code int, err error) {
 		return 1, err
 	}
 	bin := filepath.Join(tmp, "bin")
-	build := exec.Command("go", "build", raceFlag, "-o", bin+"/", "github.com/ipcfs/ipcfs/cmd/ipcfs")
-	if out, err := build.CombinedOutput(); err != nil {
-		return 1, fmt.Errorf("%v: %v\n%s", build, err, out)
+	if err := putDaemon(bin); err != nil {
+		return 1, err
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -58,7 +58,7 @@ func startInit() (code int, err error) {
 	args := slices.DeleteFunc(slices.Clone(os.Args[1:]), func(a string) bool { return strings.HasPrefix(a, "-test.testlogfile") })
 	cmd := exec.Command(self, args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.Env = append(os.Environ(), stageVar+"=init", "TMPDIR="+tmp, "GOTMPDIR="+tmp, "PATH="+bin+":"+os.Getenv("PATH"))
+	cmd.Env = append(os.Environ(), stageVar+"=init", fmt.Sprint(ipctool.SlowVar, "=", slowness()), "TMPDIR="+tmp, "GOTMPDIR="+tmp, "PATH="+bin+":"+os.Getenv("PATH"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWIPC | unix.CLONE_NEWPID,
 		Pdeathsig:  syscall.SIGKILL,
@@ -82,6 +82,21 @@ func startInit() (code int, err error) {
 		return 1, fmt.Errorf("namespaces: %w (an ordinary user needs user namespaces, root needs CAP_SYS_ADMIN)", err)
 	}
 	return 0, nil
+}
+
+// putDaemon puts the program that is tested into a directory.
+func putDaemon(bin string) error {
+	command := exec.Command("go", "build", raceFlag, "-o", bin+"/", "github.com/ipcfs/ipcfs/cmd/ipcfs")
+	if *program != "" {
+		if err := os.Mkdir(bin, 0755); err != nil {
+			return err
+		}
+		command = exec.Command("cp", *program, filepath.Join(bin, "ipcfs"))
+	}
+	if out, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("%v: %v\n%s", command, err, out)
+	}
+	return nil
 }
 
 // runInit is process 1 of the pid namespace: it sets up the mounts, starts the tests and takes in orphans, as daemons are.

@@ -97,14 +97,18 @@ func TestLineOfReaders(t *testing.T) {
 
 // TestMixOfNativeAndMount: senders and receivers, half of them native and half through the mount, all disturbed by signals, move many
 // messages. None is lost, none comes twice, and those of one sender come to any one receiver in their order.
-func TestMixOfNativeAndMount(t *testing.T) {
+func TestMixOfNativeAndMount(t *testing.T) { mixOfNativeAndMount(t, 50_000) }
+
+// TestSoakMixOfNativeAndMount: a million of them.
+func TestSoakMixOfNativeAndMount(t *testing.T) {
+	soak(t)
+	mixOfNativeAndMount(t, 1_000_000)
+}
+
+func mixOfNativeAndMount(t *testing.T, total int) {
 	const ends = 8
-	total := 1_000_000
-	if raceFlag == "-race" || testing.Short() {
-		total /= 20
-	}
 	tr := mountTree(t, "--maxmsg", "10", "--msgsize", "16")
-	tr.dog.allow(4 * lifetime) // 20 s with nothing else to do, 70 s beside three busy processes on two processors
+	tr.dog.allow(4 * lifetime) // a million: 20 s with nothing else to do, 70 s beside three busy processes on two processors
 	check(t, os.WriteFile(tr.mnt+"/queues/mix", nil, 0644))
 	where := map[bool][]string{true: {"native", "mix"}, false: {"mount", tr.mnt + "/queues/mix"}}
 	var receivers, senders []*exec.Cmd

@@ -12,8 +12,5 @@ type (
 	take = ipctool.Take
 )
 
-// patience is how long anything that should happen at once may take on a slow machine.
-const patience = ipctool.Patience
-
 // eventually tries cond again and again, for things that the kernel has no event for, and reports whether it came true.
 func eventually(limit time.Duration, cond func() bool) bool { return ipctool.Eventually(limit, cond) }

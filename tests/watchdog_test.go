@@ -10,9 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lifetime is how long one script or test may take.
-const lifetime = 60 * time.Second
-
 // A watchdog ends a test that hangs: it says who is stuck where, has the daemon print its goroutines, and cuts the mount off, which
 // frees everybody who waits for it.
 type watchdog struct {

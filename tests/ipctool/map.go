@@ -43,7 +43,7 @@ func mapCommand(args []string) error {
 			n, _ := strconv.Atoi(text)
 			fmt.Printf("%s\n", mem[off:off+n])
 		case "await":
-			if !Eventually(Patience, func() bool { return bytes.HasPrefix(mem[off:], []byte(text)) }) {
+			if !Eventually(Patience(), func() bool { return bytes.HasPrefix(mem[off:], []byte(text)) }) {
 				err = fmt.Errorf("%q did not come, there is %q", text, mem[off:off+len(text)])
 			}
 		default:

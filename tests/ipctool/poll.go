@@ -73,7 +73,7 @@ func pollCommand(args []string) error {
 			ran <- cmd.Run()
 		}()
 		// The command's end comes before the answer is shown, so that the order of lines is always the same.
-		ready, err := p.wait(int(Patience.Milliseconds()))
+		ready, err := p.wait(int(Patience().Milliseconds()))
 		if cmdErr := <-ran; err != nil || cmdErr != nil || len(ready) == 0 {
 			return fmt.Errorf("%v ready, %v, %v", ready, err, cmdErr)
 		}
@@ -119,7 +119,7 @@ func asleep(tid int) bool {
 		waiting[strconv.Itoa(nr)] = true
 	}
 	task := fmt.Sprintf("/proc/self/task/%d", tid)
-	return Eventually(Patience, func() bool {
+	return Eventually(Patience(), func() bool {
 		call, err := os.ReadFile(task + "/syscall")
 		nr, _, _ := strings.Cut(string(call), " ")
 		return ProcState(task) == "S" && (err != nil || waiting[nr])

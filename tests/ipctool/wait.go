@@ -6,14 +6,21 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strconv"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
+// SlowVar is the variable that says how many times as long as usual things take on this machine.
+const SlowVar = "IPCFS_TEST_SLOW"
+
 // Patience is how long anything that should happen at once may take on a slow machine.
-const Patience = 20 * time.Second
+func Patience() time.Duration {
+	slow, _ := strconv.Atoi(os.Getenv(SlowVar))
+	return max(1, time.Duration(slow)) * 20 * time.Second
+}
 
 // Eventually tries cond again and again, for things that the kernel has no event for, and reports whether it came true.
 func Eventually(limit time.Duration, cond func() bool) bool {

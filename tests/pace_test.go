@@ -1,0 +1,46 @@
+package tests
+
+import (
+	"flag"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/ipcfs/ipcfs/tests/ipctool"
+)
+
+var (
+	long    = flag.Bool("long", false, "run the tests that take minutes, too")
+	program = flag.String("ipcfs", "", "test this program, instead of one that is built for it")
+)
+
+// soak is for a test that takes minutes: it runs with -long only, and asks its tree's watchdog for the time (allow).
+func soak(t *testing.T) {
+	t.Helper()
+	if !*long {
+		t.Skip("it takes minutes: go test ./tests -long -run " + t.Name())
+	}
+}
+
+// patience is how long anything that should happen at once may take on a slow machine, and lifetime how long one script or test may take.
+var (
+	patience = ipctool.Patience()
+	lifetime = 3 * patience
+)
+
+// usualStart is how long a machine that is not slow needs to start a small program and see its end.
+const usualStart = 5 * time.Millisecond
+
+// slowness is how many times as long as usual things take on this machine, as it emulates its processor: 1, or more. It is found by trying:
+// the best of some tries, which tells little of other programs that run.
+func slowness() int {
+	best := time.Hour
+	for range 5 {
+		start := time.Now()
+		if err := exec.Command("true").Run(); err != nil {
+			return 1
+		}
+		best = min(best, time.Since(start))
+	}
+	return int(min(20, 1+best/usualStart))
+}

@@ -15,6 +15,7 @@ import (
 type Dir struct {
 	fd   int
 	name string // as people know it; may be empty
+	room *Room  // that what is made here takes of; nil: not counted
 }
 
 // OpenDir opens an existing directory.
@@ -23,11 +24,14 @@ func OpenDir(name string) (*Dir, error) {
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: name, Err: err}
 	}
-	return &Dir{fd, name}, nil
+	return &Dir{fd: fd, name: name}, nil
 }
 
 // Close closes the directory.
 func (d *Dir) Close() error { return unix.Close(d.fd) }
+
+// Room is what the files in the directory take of; nil: they are not counted.
+func (d *Dir) Room() *Room { return d.room }
 
 // why gives an error of something that takes room in the directory its words.
 func (d *Dir) why(err error) error {
@@ -90,16 +94,20 @@ func (d *Dir) List(name string) (list []Entry, err error) {
 
 // Mknod makes a FIFO, a socket's node, or an empty regular file, by the type in mode, that must not exist yet.
 func (d *Dir) Mknod(name string, typ uint32, o Owner) error {
-	return d.why(d.at(name, func(dir int, base string) error {
-		return own(dir, base, o, unix.Mknodat(dir, base, typ|o.Mode&0777, 0))
-	}))
+	return d.room.making(o, typ, func() error {
+		return d.why(d.at(name, func(dir int, base string) error {
+			return own(dir, base, o, unix.Mknodat(dir, base, typ|o.Mode&0777, 0))
+		}))
+	})
 }
 
 // Mkdir is mkdir(2).
 func (d *Dir) Mkdir(name string, o Owner) error {
-	return d.why(d.at(name, func(dir int, base string) error {
-		return own(dir, base, o, unix.Mkdirat(dir, base, o.Mode&0777))
-	}))
+	return d.room.making(o, unix.S_IFDIR, func() error {
+		return d.why(d.at(name, func(dir int, base string) error {
+			return own(dir, base, o, unix.Mkdirat(dir, base, o.Mode&0777))
+		}))
+	})
 }
 
 // maxText is the longest text a file of ours holds, in bytes.
@@ -107,17 +115,19 @@ const maxText = 4096
 
 // MakeText makes a regular file with a text, that must not exist yet.
 func (d *Dir) MakeText(name, text string, o Owner) error {
-	return d.why(d.at(name, func(dir int, base string) error {
-		fd, err := openBeneath(dir, base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, o.Mode&0777)
-		if err != nil {
-			return err
-		}
-		defer unix.Close(fd)
-		if _, err = unix.Write(fd, []byte(text)); err != nil {
-			_ = unix.Unlinkat(dir, base, 0)
-		}
-		return own(dir, base, o, err)
-	}))
+	return d.room.making(o, unix.S_IFREG, func() error {
+		return d.why(d.at(name, func(dir int, base string) error {
+			fd, err := openBeneath(dir, base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, o.Mode&0777)
+			if err != nil {
+				return err
+			}
+			defer unix.Close(fd)
+			if _, err = unix.Write(fd, []byte(text)); err != nil {
+				_ = unix.Unlinkat(dir, base, 0)
+			}
+			return own(dir, base, o, err)
+		}))
+	})
 }
 
 // Text reads a file made by MakeText.
@@ -189,24 +199,24 @@ func (d *Dir) Change(name string, c Change) error {
 		return err
 	}
 	defer unix.Close(fd)
-	return d.why(apply(fd, c))
+	return d.why(d.room.changing(fd, c, func() error { return apply(fd, c) }))
 }
 
 // Remove is unlink(2).
 func (d *Dir) Remove(name string) error {
-	return d.at(name, func(dir int, base string) error { return unix.Unlinkat(dir, base, 0) })
+	return d.at(name, func(dir int, base string) error { return d.room.unlink(dir, base, 0) })
 }
 
 // Rmdir is rmdir(2).
 func (d *Dir) Rmdir(name string) error {
-	return d.at(name, func(dir int, base string) error { return unix.Unlinkat(dir, base, unix.AT_REMOVEDIR) })
+	return d.at(name, func(dir int, base string) error { return d.room.unlink(dir, base, unix.AT_REMOVEDIR) })
 }
 
 // Rename is renameat2(2) with its flags.
 func (d *Dir) Rename(from, to string, flags uint32) error {
 	return d.why(d.at(from, func(dir int, base string) error {
 		return d.at(to, func(todir int, tobase string) error {
-			return unix.Renameat2(dir, base, todir, tobase, uint(flags))
+			return d.room.rename(dir, base, todir, tobase, uint(flags))
 		})
 	}))
 }
@@ -214,7 +224,9 @@ func (d *Dir) Rename(from, to string, flags uint32) error {
 // Link is link(2).
 func (d *Dir) Link(from, to string) error {
 	return d.why(d.at(from, func(dir int, base string) error {
-		return d.at(to, func(todir int, tobase string) error { return unix.Linkat(dir, base, todir, tobase, 0) })
+		return d.room.link(dir, base, func() error {
+			return d.at(to, func(todir int, tobase string) error { return unix.Linkat(dir, base, todir, tobase, 0) })
+		})
 	}))
 }
 

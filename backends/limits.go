@@ -15,8 +15,11 @@ type Limit struct {
 	Raise       string // the command or setting that raises it
 }
 
+// Limited has lines of its own in /ctl/limits.
+type Limited interface{ Limits() []Limit }
+
 // Limits are the bounds of everything in the tree, as they are now: those of the kernel, and the budgets.
-func Limits(q *Queues, shm *Dir, budgets ...*Budget) []Limit {
+func Limits(q *Queues, shm *Dir, budgets ...Limited) []Limit {
 	list := []Limit{
 		msgqueueLimit(q),
 		{"fs.mqueue.queues_max", queueCount(q), sysctlOr("fs/mqueue/queues_max"), "sysctl fs.mqueue.queues_max=512"},

@@ -40,6 +40,12 @@ func (t *Tree) openKinds(c Config) error {
 	if err != nil {
 		return err
 	}
+	topics, err := t.openDir(c.StateDir + "/topics")
+	if err != nil {
+		return err
+	}
+	room := backends.NewRoom(c.StateDir, fifos, faces, bound, topics)
+	t.closers = append(t.closers, room)
 	reach, err := backends.ParseReach(c.Net)
 	if err != nil {
 		return fmt.Errorf("net: %w", err)
@@ -51,13 +57,9 @@ func (t *Tree) openKinds(c Config) error {
 		return err
 	}
 	t.closers = append(t.closers, sockets)
-	topics, err := t.openDir(c.StateDir + "/topics")
-	if err != nil {
-		return err
-	}
 
 	published := backends.NewTopics(t.env.Poll, topics)
-	budgets := []*backends.Budget{t.env.Shares.Budget, t.env.Memory, published.Used}
+	budgets := []backends.Limited{t.env.Shares, t.env.Memory, published.Used, room}
 
 	t.kinds = []nodes.Kind{
 		{Name: "queues", Class: nodes.NewQueues(t.env, queues, leases)},

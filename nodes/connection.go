@@ -20,8 +20,7 @@ type socket struct {
 	datagrams *backends.Datagrams // of udp
 
 	// Under Sockets.mu:
-	shares            *Shares // that what listens is paid from; nil: nothing does
-	payer             uint32
+	payer             payer
 	links             map[*link]bool
 	last              int // id
 	accepted, dialled int // connections that were closed
@@ -68,7 +67,7 @@ func (one *socket) close() {
 	if one.datagrams != nil {
 		_ = one.datagrams.Close()
 	}
-	one.unpay()
+	one.payer.giveBack()
 }
 
 // link keeps a connection in mind, which begin makes, until it is closed: begin gets what is to be called then.

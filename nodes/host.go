@@ -89,7 +89,7 @@ func (s *Sockets) listenHost(to backends.Address, o Owner, how listening, stat f
 	if how.typ != syscall.SOCK_STREAM {
 		return nil, fmt.Errorf("%w: type= is for Unix sockets", syscall.EINVAL)
 	}
-	return s.paid(o.Uid, func() (one *socket, err error) {
+	return s.paid(o.Uid, nil, func() (one *socket, err error) {
 		one = &socket{}
 		if to.Type == syscall.SOCK_DGRAM {
 			one.datagrams, err = s.back.Bind(to, o, stat)

@@ -175,7 +175,7 @@ func (s *Sockets) listen(path string, a Attr, how listening) (*socket, error) {
 	}
 	// All these sockets lie in one directory that nobody may list, and the modes of the directories that the face lies in count only
 	// because nobody can guess the name: ctl shows it to those who can reach the face.
-	return s.paid(o.Uid, func() (one *socket, err error) {
+	return s.paid(o.Uid, s.bound.Room(), func() (one *socket, err error) {
 		one = &socket{name: rand.Text()}
 		one.listener, err = s.back.Listen(backends.Address{Type: how.typ, Path: s.bound.Path(one.name)}, o, how.backlog)
 		return one, err
@@ -282,7 +282,7 @@ func (s *Sockets) Change(path string, c Change) error {
 	if c.Uid != nil {
 		s.mu.Lock()
 		if one := s.all[a.Ino]; one != nil {
-			one.belongs(a.Uid)
+			one.payer.becomes(a.Uid)
 		}
 		s.mu.Unlock()
 	}

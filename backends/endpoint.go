@@ -22,8 +22,11 @@ const (
 )
 
 var (
-	// ErrWouldBlock is the answer of a try that would have had to wait.
+	// ErrWouldBlock is the answer of a try that would have had to wait: nothing was done.
 	ErrWouldBlock = errors.New("would block")
+	// ErrUnsettled is the answer of a try that has begun, and whose end is not known yet. The same try is to be made again, and no other
+	// in its direction, until it answers something else. Even a caller that must not wait waits for that.
+	ErrUnsettled = errors.New("on its way")
 	// ErrRemoved is the answer of an object that was removed while open: nothing more will come from it or reach anybody.
 	ErrRemoved = errors.New("object was removed")
 )
@@ -57,6 +60,13 @@ type Port interface {
 type Lender interface {
 	// TryLend is TryRead without the copy. A message longer than most bytes is EMSGSIZE, and stays to be read.
 	TryLend(most int) ([]byte, Meta, error)
+}
+
+// A Recaller is a Port that may answer ErrUnsettled, or remembers what was tried.
+type Recaller interface {
+	// Recall gives up the last try in a direction, In or Out, that answered ErrWouldBlock or ErrUnsettled. false: it is too late, and the
+	// try is to be made again until it answers.
+	Recall(dir Ready) bool
 }
 
 // A Waiter tells when an object becomes ready.

@@ -65,7 +65,7 @@ func (t *Tree) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *fu
 		return status
 	}
 	n := t.table.get(out.NodeId)
-	if status := t.open(n, flags, &in.InHeader, 0, &out.OpenOut); !status.Ok() {
+	if status := t.open(n, flags, &in.InHeader, &out.OpenOut); !status.Ok() {
 		path := t.table.path(n, "") // touch :0 makes another name
 		_, other := t.still(n, path)
 		if remover, ok := p.class.(nodes.Remover); ok && made && other == nil {

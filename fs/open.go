@@ -6,47 +6,108 @@ import (
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/ipcfs/ipcfs/backends"
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
-// Open is open(2). EAGAIN means that there may be something to wait for: see OpenWaits.
-func (t *Tree) Open(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
-	n := t.table.get(in.NodeId)
-	if n == nil {
-		return fuse.Status(syscall.ESTALE)
-	}
-	return t.open(n, in.Flags, &in.InHeader, in.Unique, out)
+// An Opening is an open(2), from its request until there is an open file. Its methods never block.
+type Opening struct {
+	t       *Tree
+	n       *node // nil: one that the kernel was never told of
+	flags   uint32
+	by      nodes.Caller
+	pending *nodes.Pending // nil: it has not begun, or has ended
 }
 
-// open opens a node for a request; unique is its number if the request can wait and come again.
-func (t *Tree) open(n *node, flags uint32, in *fuse.InHeader, unique uint64, out *fuse.OpenOut) fuse.Status {
-	class, ok := t.class(n).(nodes.Opener)
-	if !ok {
-		return fuse.EPERM
+// Begin begins an open(2).
+func (t *Tree) Begin(in *fuse.OpenIn) *Opening {
+	return t.opening(t.table.get(in.NodeId), in.Flags, &in.InHeader)
+}
+
+func (t *Tree) opening(n *node, flags uint32, in *fuse.InHeader) *Opening {
+	return &Opening{t: t, n: n, flags: flags, by: nodes.Caller{Uid: in.Uid, Gid: in.Gid, Pid: int(in.Pid)}}
+}
+
+// open is an open(2) that cannot come again.
+func (t *Tree) open(n *node, flags uint32, in *fuse.InHeader, out *fuse.OpenOut) fuse.Status {
+	o := t.opening(n, flags, in)
+	err := o.Try(out)
+	if nodes.Waits(err) {
+		o.Stop()
 	}
-	h := &Handle{node: n, flags: flags, uid: in.Uid}
-	by := nodes.Caller{Uid: in.Uid, Gid: in.Gid, Pid: int(in.Pid)}
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	return fuse.Status(nodes.Errno(err))
+}
+
+// Try goes on until out is the answer. ErrWouldBlock and ErrUnsettled: it has to wait. Any other error is an errno.
+func (o *Opening) Try(out *fuse.OpenOut) error {
+	if o.n == nil {
+		return syscall.ESTALE
+	}
+	t, n := o.t, o.n
+	h := &Handle{node: n, flags: o.flags, uid: o.by.Uid}
+	if !n.message() {
+		n.mu.Lock() // all who open it share what is open
+		defer n.mu.Unlock()
+	}
+	open, err := o.object()
+	switch {
+	case nodes.Waits(err):
+		return err
+	case err != nil:
+		return syscall.Errno(t.failAt("open", n.kind, t.table.path(n, ""), err))
+	}
+	h.open = open
+	if n.message() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+	}
+	if status := t.opened(n, h, out); !status.Ok() {
+		return syscall.Errno(status)
+	}
+	return nil
+}
+
+// object is what is opened.
+func (o *Opening) object() (open nodes.Open, err error) {
+	t, n := o.t, o.n
 	if n.memory != nil {
 		// The object is the one the kernel has this node for, whatever its name leads to by now.
-		if err := n.memory.join(flags); err != nil {
-			return t.fail(err)
-		}
-		h.open = n.memory
-	} else {
-		open, err := t.opening.try(unique)
-		if err == errNotOpening {
-			path := t.table.path(n, "")
-			if _, err = t.still(n, path); err == nil {
-				open, err = class.Open(path, int(flags), by)
-			}
-		}
-		if err = t.opening.keep(unique, err); err != nil {
-			return t.failAt("open", n.kind, t.table.path(n, ""), err)
-		}
-		h.open = open
+		return n.memory, n.memory.join(o.flags)
 	}
+	if o.pending == nil {
+		class, ok := t.class(n).(nodes.Opener)
+		if !ok {
+			return nil, syscall.EPERM
+		}
+		path := t.table.path(n, "")
+		if _, err = t.still(n, path); err != nil {
+			return nil, err
+		}
+		if open, err = class.Open(path, int(o.flags), o.by); err != nil {
+			return nil, err
+		}
+		if o.pending, ok = open.(*nodes.Pending); !ok {
+			return open, nil
+		}
+	}
+	open, err = o.pending.Try()
+	if err != nil && !nodes.Waits(err) {
+		o.Stop()
+	}
+	if !nodes.Waits(err) {
+		o.pending = nil
+	}
+	return open, err
+}
+
+// For tells what Try waits for.
+func (o *Opening) For() (backends.Waiter, backends.Ready) { return o.pending.For, backends.In }
+
+// Stop gives up after Try had to wait. false: it is too late, and Try will tell.
+func (o *Opening) Stop() bool { return o.pending.Stop == nil || o.pending.Stop() }
+
+// opened gives what a handle has open its number. The caller holds the node's lock.
+func (t *Tree) opened(n *node, h *Handle, out *fuse.OpenOut) fuse.Status {
 	switch open := h.open.(type) {
 	case *nodes.File:
 		out.OpenFlags = fuse.FOPEN_DIRECT_IO | fuse.FOPEN_NOFLUSH | fuse.FOPEN_PARALLEL_DIRECT_WRITES
@@ -58,11 +119,11 @@ func (t *Tree) open(n *node, flags uint32, in *fuse.InHeader, unique uint64, out
 	case *memory:
 		open.answer(out)
 	case nodes.Memory:
-		if err := t.env.Shares.Take(in.Uid); err != nil {
+		if err := t.env.Shares.Take(h.uid); err != nil {
 			_ = open.Close()
 			return t.failAt("open", n.kind, t.table.path(n, ""), err)
 		}
-		n.memory = newMemory(open, in.Uid, t.backer())
+		n.memory = newMemory(open, h.uid, t.backer())
 		if n.memory.failed != nil {
 			t.backingFailures.Add(1)
 			t.log.Warn("no passthrough for this object", "path", t.table.path(n, ""), "err", n.memory.failed)

@@ -40,7 +40,6 @@ type Tree struct {
 	env     *nodes.Env
 	table   *table
 	handles *handles
-	opening *opening
 	sockets *backends.Sockets
 	closers []io.Closer
 
@@ -71,7 +70,7 @@ func New(c Config) (*Tree, error) {
 	t := &Tree{
 		RawFileSystem: fuse.NewDefaultRawFileSystem(),
 		log:           c.Log, version: c.Version, started: time.Now(),
-		table: newTable(), handles: newHandles(), opening: &opening{all: map[uint64]*nodes.Wait{}},
+		table: newTable(), handles: newHandles(),
 	}
 	lock, err := lockState(c.StateDir)
 	if err != nil {

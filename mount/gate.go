@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/ipcfs/ipcfs/backends"
 	"github.com/ipcfs/ipcfs/nodes"
 )
@@ -38,21 +39,19 @@ type openFile struct {
 
 // parked is a request that waits.
 type parked struct {
-	unique uint64
-	uid    uint32
-	since  time.Time
-	gate   *gate
-	line   *list.List    // nil once it was answered
-	at     *list.Element // its place in line
+	in       fuse.InHeader
+	op       operation
+	nonblock bool // it waits only for what is on its way
+	tried    bool // the operation has begun
+	answered bool // nobody waits for its answer any more
+	bytes    int  // of a message that it holds
 
-	file    *openFile   // nil: an OPEN, whose request is data
-	size    int         // READ: how much
-	off     int64       // READ: where
-	data    []byte      // WRITE: what is still to be sent
-	bytes   int         // what data counts for
-	release []byte      // RELEASE, answered already, of a file that has something left to send
-	timer   *time.Timer // ends the wait of a file that is not so patient
-	done    int         // WRITE: how much of a stream was sent already
+	since   time.Time
+	gate    *gate
+	line    *list.List    // nil once it has ended
+	at      *list.Element // its place in line
+	settles bool          // it is on its way, and does not wait
+	timer   *time.Timer   // ends the wait of a file that is not so patient
 }
 
 // watch is a file that the kernel wants to hear of (FUSE_POLL_SCHEDULE_NOTIFY).
@@ -108,126 +107,120 @@ func (g *gate) serveLine(line *list.List, buf []byte) bool {
 	return served
 }
 
-// attempt tries a parked request again and reports whether it was answered.
+// attempt tries a parked request again and reports whether it has ended.
 func (g *gate) attempt(p *parked, buf []byte) bool {
-	if p.file == nil {
-		return g.s.retryOpen(p, buf)
-	}
-	if p.release != nil {
-		err := p.file.file.Finish()
-		if err == backends.ErrWouldBlock {
-			return false
+	n, err := p.op.Try(buf[headerSize:])
+	g.s.waiting.settle(p, err == backends.ErrUnsettled)
+	p.tried = true
+	if err == backends.ErrWouldBlock && p.nonblock {
+		if n, err = p.op.Stop(buf[headerSize:], err); err != backends.ErrUnsettled {
+			g.end(p, n, err, buf)
+			return true
 		}
-		g.endRelease(p, err, buf)
-		return true
 	}
-	if p.line == &g.readers {
-		n, err := g.read(p.file, buf[headerSize:], p.size, p.off)
-		if err == backends.ErrWouldBlock {
-			return false
-		}
-		g.unpark(p)
-		g.s.tree.Note(err)
-		g.s.answer(buf, p.unique, n, err)
-		return true
-	}
-	n, err := p.file.file.Write(p.data)
-	p.done += n
-	if err == backends.ErrWouldBlock || err == nil && n < len(p.data) {
-		p.data = p.data[n:]
+	if nodes.Waits(err) {
 		return false
 	}
-	g.unpark(p)
-	g.s.tree.Note(err)
-	g.s.answerWrite(buf, p.unique, p.done, err)
+	g.end(p, n, err, buf)
 	return true
 }
 
-// read reads for one request. If the file gives as much as there is, and others wait to write more than there was room for, they go on
-// as room is made, so that the answer gets that too: else a queue of ten messages would take a request for every ten
-// (TestLinesInOneRead). It does not take from readers who wait behind. The caller holds g.mu.
-func (g *gate) read(o *openFile, buf []byte, size int, off int64) (int, error) {
-	n, err := o.file.Read(buf, size, off)
-	for err == nil && n > 0 && g.writers.Len() > 0 && g.readers.Len() <= 1 {
-		spare := g.s.buffer()
-		g.serveLine(&g.writers, *spare)
-		g.s.recycle(spare)
-		more := o.file.More(buf, size, n)
-		if more == n {
-			break
+// wait parks a request after a try that answered err, one of the two that an operation waits after, or ends it: one that must not wait,
+// or whose user has too many waiting. buf is room for an answer. The caller holds g.mu, and arms the gate.
+func (g *gate) wait(p *parked, err error, buf []byte) {
+	settles := err == backends.ErrUnsettled
+	if settles || !p.nonblock {
+		errno := g.park(p, settles, false)
+		if errno == 0 {
+			return
 		}
-		n = more
+		err = errno
 	}
-	return n, err
+	n, err := p.stop(buf, err)
+	if err == backends.ErrUnsettled {
+		g.park(p, true, true)
+		return
+	}
+	g.s.note(&p.in, err)
+	g.s.answer(buf, p.in.Unique, n, err)
+	p.op.ended(err)
 }
 
-// park puts a request at the end of a line, or refuses it if its user has too many waiting. The caller holds g.mu and arms the gate.
-func (g *gate) park(p *parked, line *list.List) syscall.Errno {
+// stop is Stop of the operation, if it has begun.
+func (p *parked) stop(buf []byte, why error) (int, error) {
+	if !p.tried {
+		return 0, why
+	}
+	return p.op.Stop(buf[headerSize:], why)
+}
+
+// park puts a request at the end of the line for what it waits for, or refuses it, unless it must, if its user has too many waiting. The
+// caller holds g.mu.
+func (g *gate) park(p *parked, settles, must bool) syscall.Errno {
 	// Once it is among the waiting, whoever cancels it waits for g.mu and then finds it in line, or in none.
-	p.gate, p.since, p.line = g, time.Now(), line
-	p.at = line.PushBack(p)
-	if errno := g.s.waiting.add(p); errno != 0 {
-		line.Remove(p.at)
+	p.gate, p.since, p.line = g, time.Now(), &g.readers
+	if _, dir := p.op.For(); dir&backends.Out != 0 {
+		p.line = &g.writers
+	}
+	p.at = p.line.PushBack(p)
+	if errno := g.s.waiting.add(p, must); errno != 0 {
+		p.line.Remove(p.at)
 		p.line, p.at = nil, nil
 		return errno
 	}
-	if p.file != nil && p.line == &g.readers {
-		if d := p.file.file.Patience(); d > 0 {
-			p.timer = time.AfterFunc(d, func() { g.cancel(p, syscall.ETIMEDOUT) })
-		}
+	g.s.waiting.settle(p, settles)
+	if d := p.op.patience(); d > 0 {
+		p.timer = time.AfterFunc(d, func() { g.cancel(p, syscall.ETIMEDOUT) })
 	}
 	return 0
 }
 
-// unpark takes a request out of its line; it is about to be answered. The caller holds g.mu.
-func (g *gate) unpark(p *parked) {
+// end answers a request that has ended. The caller holds g.mu.
+func (g *gate) end(p *parked, n int, err error, buf []byte) {
 	p.line.Remove(p.at)
 	p.line, p.at = nil, nil
 	if p.timer != nil {
 		p.timer.Stop()
 	}
 	g.s.waiting.remove(p)
+	g.s.note(&p.in, err)
+	if !p.answered {
+		g.s.answer(buf, p.in.Unique, n, err)
+	}
+	p.op.ended(err)
 }
 
-// endRelease closes a file that had something left to send. The caller holds g.mu.
-func (g *gate) endRelease(p *parked, err error, buf []byte) {
-	g.unpark(p)
-	g.s.finished(p.file, err)
-	_, _ = g.s.protocol.HandleRequest([][]byte{p.release}, [][]byte{buf})
-}
-
-// cancel ends the wait of p with errno, unless it was answered meanwhile. A write to a stream that has sent a part says how much.
+// cancel ends the wait of p with errno, unless it was answered meanwhile or is past taking back: then its end is near, and its answer.
 func (g *gate) cancel(p *parked, errno syscall.Errno) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if p.line == nil {
 		return
 	}
-	var buf [headerSize + 8]byte
-	if p.release != nil {
-		g.endRelease(p, errno, buf[:])
+	buf := g.s.buffer()
+	defer g.s.recycle(buf)
+	n, err := p.stop(*buf, errno)
+	if err == backends.ErrUnsettled {
 		return
 	}
-	g.unpark(p)
-	if p.done > 0 {
-		g.s.answerWrite(buf[:], p.unique, p.done, nil)
-	} else {
-		g.s.answer(buf[:], p.unique, 0, errno)
-	}
-	if p.file == nil {
-		g.s.tree.GiveUp(p.unique)
-		g.s.leave(g)
+	line := p.line
+	g.end(p, n, err, *buf)
+	if at := line.Front(); at != nil && !at.Value.(*parked).tried {
+		g.serve(*buf) // it waited for the end of p alone
 	}
 }
 
-// arm asks the endpoint to tell of whatever somebody waits for. The caller holds g.mu.
+// arm asks the endpoint, or what else the first in a line waits for, to tell when it is worth trying again. The caller holds g.mu.
 func (g *gate) arm() {
 	var want backends.Ready
-	if g.readers.Len() > 0 {
-		want |= backends.In
-	}
-	if g.writers.Len() > 0 {
-		want |= backends.Out
+	for _, line := range []*list.List{&g.readers, &g.writers} {
+		if at := line.Front(); at != nil {
+			if w, dir := at.Value.(*parked).op.For(); w == g.w {
+				want |= dir
+			} else {
+				w.Arm(dir, g.wake)
+			}
+		}
 	}
 	for _, w := range g.polls {
 		want |= w.want &^ w.seen

@@ -2,6 +2,7 @@ package mount
 
 import (
 	"bytes"
+	"container/list"
 	"syscall"
 	"unsafe"
 
@@ -10,18 +11,20 @@ import (
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
-// read answers a READ of a message face, or parks it. Who must not wait (O_NONBLOCK, as it is set now) gets EAGAIN.
+// read answers a READ of a message face, or parks it. One that must not wait (O_NONBLOCK, as it is set now) gets EAGAIN.
 func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
 	g := o.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	// A READ that is answered in full the kernel follows by one for the next piece of a longer read(2), which would wait.
-	size, off := min(int(in.Size), maxWhole), int64(in.Offset)
-	if g.readers.Len() == 0 || o.file.InHand(off) {
+	r := reading{o: o, size: min(int(in.Size), maxWhole), off: int64(in.Offset)}
+	err := behind(&g.readers)
+	tries := err == nil || o.file.InHand(r.off)
+	if tries {
 		g.hush(backends.Out)
-		n, err := g.read(o, out[headerSize:], size, off)
-		if err != backends.ErrWouldBlock {
-			s.note("read", &in.InHeader, err)
+		var n int
+		if n, err = r.Try(out[headerSize:]); !nodes.Waits(err) {
+			s.note(&in.InHeader, err)
 			s.answer(out, in.Unique, n, err)
 			g.moved(backends.Out, out)
 			return
@@ -30,15 +33,25 @@ func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
 			g.tellPollers()
 		}
 	}
-	errno := syscall.EAGAIN
-	if in.Flags&syscall.O_NONBLOCK == 0 {
-		errno = g.park(&parked{unique: in.Unique, uid: in.Uid, file: o, size: size, off: off}, &g.readers)
-	}
-	if errno != 0 {
-		s.note("read", &in.InHeader, errno)
-		s.answer(out, in.Unique, 0, errno)
+	if nonblock := in.Flags&syscall.O_NONBLOCK != 0; nonblock && err == backends.ErrWouldBlock {
+		_, err = r.Stop(out, err)
+		s.answer(out, in.Unique, 0, err)
+	} else {
+		later := r
+		g.wait(&parked{in: in.InHeader, op: &later, nonblock: nonblock, tried: tries}, err, out)
 	}
 	g.arm()
+}
+
+// behind is what a request finds that comes to a line: nil if nobody is in it, ErrUnsettled if the answer of the first is on its way.
+func behind(line *list.List) error {
+	switch at := line.Front(); {
+	case at == nil:
+		return nil
+	case at.Value.(*parked).settles:
+		return backends.ErrUnsettled
+	}
+	return backends.ErrWouldBlock
 }
 
 // write answers a WRITE to a message face, or parks it. One of more than maxWhole may be the first piece of a longer message: it is
@@ -51,14 +64,15 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 		s.answer(out, in.Unique, 0, syscall.EMSGSIZE)
 		return
 	}
-	done := 0
-	if g.writers.Len() == 0 {
+	w := writing{o: o, data: data}
+	err := behind(&g.writers)
+	tries := err == nil
+	if tries {
 		g.hush(backends.In)
-		n, err := o.file.Write(data)
-		wait := err == backends.ErrWouldBlock || err == nil && n < len(data)
-		if !wait || n > 0 && in.Flags&syscall.O_NONBLOCK != 0 {
-			s.note("write", &in.InHeader, err)
-			s.answerWrite(out, in.Unique, n, err)
+		var n int
+		if n, err = w.Try(out[headerSize:]); !nodes.Waits(err) {
+			s.note(&in.InHeader, err)
+			s.answer(out, in.Unique, n, err)
 			if err == nil {
 				g.moved(backends.In, out)
 			} else {
@@ -66,31 +80,42 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 			}
 			return
 		}
-		done = n
 		if len(g.polls) > 0 {
 			g.tellPollers()
 		}
 	}
-	errno := syscall.EAGAIN
-	if in.Flags&syscall.O_NONBLOCK == 0 {
-		p := &parked{unique: in.Unique, uid: in.Uid, file: o, data: bytes.Clone(data[done:]), done: done}
-		errno = g.park(p, &g.writers)
-	}
-	if errno != 0 {
-		s.note("write", &in.InHeader, errno)
-		s.answerWrite(out, in.Unique, done, errno)
-	}
-	if done > 0 {
+	p := &parked{in: in.InHeader, nonblock: in.Flags&syscall.O_NONBLOCK != 0, tried: tries}
+	p.op = &writing{o: o, data: bytes.Clone(w.data), done: w.done}
+	p.bytes = len(w.data)
+	g.wait(p, err, out)
+	if w.done > 0 {
 		g.serve(out) // readers who wait get what was sent, and make room for the rest
 	} else {
 		g.arm()
 	}
 }
 
+// open answers an OPEN, or parks it.
+func (s *Session) open(in *fuse.OpenIn, out []byte) {
+	o := &opening{Opening: s.tree.Begin(in), s: s}
+	n, err := o.Try(out[headerSize:])
+	if !nodes.Waits(err) {
+		s.answer(out, in.Unique, n, err)
+		return
+	}
+	w, _ := o.For()
+	g := s.join(w)
+	o.gate = g
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.wait(&parked{in: in.InHeader, op: o, nonblock: in.Flags&syscall.O_NONBLOCK != 0, tried: true}, err, out)
+	g.arm()
+}
+
 // note keeps an error for the err file of its object, if there is something to say about it.
-func (s *Session) note(op string, h *fuse.InHeader, err error) {
+func (s *Session) note(h *fuse.InHeader, err error) {
 	if err == syscall.ENOBUFS {
-		s.tree.Crowded(op, h.NodeId, h.Uid)
+		s.tree.Crowded(opNames[h.Opcode], h.NodeId, h.Uid)
 		return
 	}
 	s.tree.Note(err)
@@ -104,16 +129,6 @@ func (s *Session) answer(out []byte, unique uint64, n int, err error) {
 	size := headerSize + n
 	putHeader(out, unique, int32(nodes.Errno(err)), size)
 	s.send(out[:size])
-}
-
-// answerWrite sends the answer to a WRITE: n bytes were taken. An error after a part was taken is left for the next write.
-func (s *Session) answerWrite(out []byte, unique uint64, n int, err error) {
-	if err != nil && n == 0 {
-		s.answer(out, unique, 0, err)
-		return
-	}
-	*(*fuse.WriteOut)(unsafe.Pointer(&out[headerSize])) = fuse.WriteOut{Size: uint32(n)}
-	s.answer(out, unique, int(unsafe.Sizeof(fuse.WriteOut{})), nil)
 }
 
 // send gives the kernel an answer or a notification. ENOENT: nobody waits for it any more.
@@ -170,9 +185,9 @@ func (s *Session) release(req, out []byte) bool {
 	defer g.mu.Unlock()
 	delete(g.polls, o.kh)
 	err := o.file.Finish()
-	if err == backends.ErrWouldBlock {
-		p := &parked{unique: in.Unique, uid: in.Uid, file: o, release: bytes.Clone(req)}
-		if g.park(p, &g.writers) == 0 {
+	if nodes.Waits(err) {
+		p := &parked{in: in.InHeader, op: &releasing{o, bytes.Clone(req)}, tried: true, answered: true}
+		if g.park(p, false, false) == 0 {
 			g.arm()
 			s.answer(out, in.Unique, 0, nil)
 			return true
@@ -214,45 +229,4 @@ func (s *Session) leave(g *gate) {
 	if g.refs--; g.refs == 0 {
 		delete(s.gates, g.w)
 	}
-}
-
-// parkOpen parks an OPEN that has something to wait for (an accept, a call to be answered) and reports whether it did.
-func (s *Session) parkOpen(req []byte) bool {
-	in := as[fuse.OpenIn](req)
-	w := s.tree.OpenWaits(in.Unique)
-	if w == nil {
-		return false
-	}
-	if in.Flags&syscall.O_NONBLOCK != 0 {
-		s.tree.GiveUp(in.Unique)
-		return false
-	}
-	g := s.join(w)
-	g.mu.Lock()
-	errno := g.park(&parked{unique: in.Unique, uid: in.Uid, data: bytes.Clone(req)}, &g.readers)
-	if errno == 0 {
-		g.arm()
-	}
-	g.mu.Unlock()
-	if errno != 0 {
-		s.tree.GiveUp(in.Unique)
-		s.leave(g)
-	}
-	return errno == 0
-}
-
-// retryOpen tries a parked OPEN again and reports whether it was answered. The caller holds the gate's lock.
-func (s *Session) retryOpen(p *parked, out []byte) bool {
-	n, status := s.protocol.HandleRequest([][]byte{p.data}, [][]byte{out})
-	if status.Ok() && as[fuse.OutHeader](out).Status == -int32(syscall.EAGAIN) {
-		return false
-	}
-	p.gate.unpark(p)
-	if status.Ok() {
-		s.send(out[:n])
-	} else {
-		s.answer(out, p.unique, 0, syscall.Errno(status))
-	}
-	s.leave(p.gate)
-	return true
 }

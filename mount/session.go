@@ -166,6 +166,9 @@ func (s *Session) handle(req, out []byte) {
 			p.gate.cancel(p, syscall.EINTR)
 		}
 		return
+	case opOpen:
+		s.open(as[fuse.OpenIn](req), out)
+		return
 	case opRelease:
 		if s.release(req, out) {
 			return
@@ -176,7 +179,6 @@ func (s *Session) handle(req, out []byte) {
 	case !status.Ok():
 		s.answer(out, h.Unique, 0, syscall.Errno(status))
 	case n == 0: // FORGET and its like are not answered
-	case h.Opcode == opOpen && as[fuse.OutHeader](out).Status == -int32(syscall.EAGAIN) && s.parkOpen(req):
 	default:
 		if h.Opcode == opGetattr {
 			s.keepLength(h.NodeId, out[:n])

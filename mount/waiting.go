@@ -11,6 +11,7 @@ type waiting struct {
 	mu    sync.Mutex
 	all   map[uint64]*parked
 	byUid map[uint32]*cost
+	away  int           // of all, those that are on their way and do not wait
 	ended syscall.Errno // not 0: nobody may wait any more
 }
 
@@ -22,37 +23,53 @@ const (
 	maxParkedBytes = 64 << 20 // of messages that wait to be sent
 )
 
-// add takes p in: ENOBUFS if its user has too much waiting, or the errno the session ends with.
-func (w *waiting) add(p *parked) syscall.Errno {
+// add takes p in: ENOBUFS if its user has too much waiting, or the errno the session ends with, unless it must.
+func (w *waiting) add(p *parked, must bool) syscall.Errno {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.ended != 0 {
+	if w.ended != 0 && !must {
 		return w.ended
 	}
-	c := w.byUid[p.uid]
+	c := w.byUid[p.in.Uid]
 	if c == nil {
 		c = &cost{}
-		w.byUid[p.uid] = c
 	}
-	p.bytes = len(p.data)
-	if c.requests >= maxParked || c.bytes+p.bytes > maxParkedBytes {
+	if (c.requests >= maxParked || c.bytes+p.bytes > maxParkedBytes) && !must {
 		return syscall.ENOBUFS
 	}
+	w.byUid[p.in.Uid] = c
 	c.requests++
 	c.bytes += p.bytes
-	w.all[p.unique] = p
+	w.all[p.in.Unique] = p
 	return 0
+}
+
+// settle notes whether p, which is in, is on its way. The caller holds its gate's lock.
+func (w *waiting) settle(p *parked, settles bool) {
+	if p.settles == settles {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if p.settles = settles; settles {
+		w.away++
+	} else {
+		w.away--
+	}
 }
 
 func (w *waiting) remove(p *parked) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.all, p.unique)
-	c := w.byUid[p.uid]
+	delete(w.all, p.in.Unique)
+	if p.settles {
+		w.away--
+	}
+	c := w.byUid[p.in.Uid]
 	c.requests--
 	c.bytes -= p.bytes
 	if c.requests == 0 {
-		delete(w.byUid, p.uid)
+		delete(w.byUid, p.in.Uid)
 	}
 }
 
@@ -62,10 +79,11 @@ func (w *waiting) get(unique uint64) *parked {
 	return w.all[unique]
 }
 
+// count is how many wait.
 func (w *waiting) count() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.all)
+	return len(w.all) - w.away
 }
 
 // older lists those that wait since before t.

@@ -49,21 +49,10 @@ type Maker interface {
 }
 
 // An Opener opens an object for the access in flags (O_RDONLY, O_WRONLY, O_RDWR; O_NONBLOCK; O_TRUNC). It never blocks: if there is
-// something to wait for, its error is a *Wait.
+// something to wait for, what it gives is a *Pending.
 type Opener interface {
 	Open(path string, flags int, by Caller) (Open, error)
 }
-
-// Wait is the answer of an Open that has to wait: for a call to accept, or for one to be answered. It is an ErrWouldBlock.
-type Wait struct {
-	For  backends.Waiter      // In when it is worth trying again
-	Try  func() (Open, error) // goes on; ErrWouldBlock: wait again
-	Stop func()               // gives up; it is called unless Try has succeeded; may be nil
-}
-
-func (*Wait) Error() string { return "open: " + backends.ErrWouldBlock.Error() }
-
-func (*Wait) Unwrap() error { return backends.ErrWouldBlock }
 
 // A Remover is unlink(2).
 type Remover interface{ Remove(path string) error }
@@ -108,7 +97,7 @@ type Reporter interface {
 	Report(path string) ([]Fact, error)
 }
 
-// Open is what an Opener gives: a *File, whose reads and writes may wait, or Bytes.
+// Open is what an Opener gives: a *File, whose reads and writes may wait, Bytes, or a *Pending.
 type Open interface {
 	Stat() (Attr, error)
 	Close() error

@@ -33,6 +33,7 @@ var errnos = []struct {
 	errno syscall.Errno
 }{
 	{backends.ErrWouldBlock, syscall.EAGAIN},
+	{backends.ErrUnsettled, syscall.EAGAIN},
 	{backends.ErrRemoved, syscall.EIDRM},
 	{backends.ErrCut, syscall.ECONNRESET},
 	{backends.ErrReach, syscall.EACCES},

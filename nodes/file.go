@@ -239,6 +239,12 @@ func (f *File) Whole(n int) bool {
 	return ok && w.whole() && f.end.Unit() >= n
 }
 
+// Stop gives up the last read (In) or write (Out) that had to wait. false: it is too late, and it goes on until it answers.
+func (f *File) Stop(dir backends.Ready) bool {
+	r, ok := f.end.(backends.Recaller)
+	return !ok || r.Recall(dir)
+}
+
 // Patience is how long a read may wait; 0: for ever.
 func (f *File) Patience() time.Duration {
 	if p, ok := f.face.(Patient); ok {

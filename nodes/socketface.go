@@ -82,11 +82,7 @@ func (s *Sockets) accept(path string, a Attr, flags int, by Caller) (Open, error
 		}
 		return nil, s.explain("accept", path, err)
 	}
-	open, err := try()
-	if err == backends.ErrWouldBlock {
-		return nil, &Wait{For: one.listener, Try: try}
-	}
-	return open, err
+	return &Pending{For: one.listener, Try: try}, nil
 }
 
 // dial opens a connection to the socket. A dialler that must not wait gets one that is still being made, unless a full backlog shows at
@@ -98,22 +94,12 @@ func (s *Sockets) dial(path string, a Attr, flags int, by Caller) (Open, error) 
 		return nil, s.explain("dial", path, err)
 	}
 	try := func() (Open, error) {
-		if err := conn.Connect(); err != nil {
+		if err := conn.Connect(); err != nil && !(nonblock && err == backends.ErrWouldBlock) {
 			return nil, s.explain("dial", path, err)
 		}
 		return s.file(conn, path, flags, by), nil
 	}
-	open, err := try()
-	switch {
-	case err == nil:
-		return open, nil
-	case err == backends.ErrWouldBlock && nonblock:
-		return s.file(conn, path, flags, by), nil
-	case err == backends.ErrWouldBlock:
-		return nil, &Wait{For: conn, Try: try, Stop: func() { conn.Close() }}
-	}
-	conn.Close()
-	return nil, err
+	return &Pending{For: conn, Try: try, Stop: func() bool { conn.Close(); return true }}, nil
 }
 
 // dialLater opens a connection that is dialled when it is first used.

@@ -1,0 +1,164 @@
+package mount
+
+import (
+	"time"
+	"unsafe"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/fs"
+	"github.com/ipcfs/ipcfs/nodes"
+)
+
+// An operation is what a request asks for. A request that has to wait is parked with it. Its methods are called with its gate's lock.
+type operation interface {
+	nodes.Op
+	// patience is how long it may wait; 0: for ever.
+	patience() time.Duration
+	// ended is called once when a request that had to wait has its answer, with the error that is in it.
+	ended(err error)
+}
+
+// reading is a READ of a message face.
+type reading struct {
+	o    *openFile
+	size int
+	off  int64
+}
+
+// Try is nodes.Op's. If the file gives as much as there is, and others wait to write more than there was room for, they go on as room is
+// made, so that the answer gets that too: else a queue of ten messages would take a request for every ten (TestLinesInOneRead). It does
+// not take from readers who wait behind.
+func (r *reading) Try(buf []byte) (int, error) {
+	g := r.o.gate
+	n, err := r.o.file.Read(buf, r.size, r.off)
+	for err == nil && n > 0 && g.writers.Len() > 0 && g.readers.Len() <= 1 {
+		spare := g.s.buffer()
+		g.serveLine(&g.writers, *spare)
+		g.s.recycle(spare)
+		more := r.o.file.More(buf, r.size, n)
+		if more == n {
+			break
+		}
+		n = more
+	}
+	return n, err
+}
+
+// For is nodes.Op's.
+func (r *reading) For() (backends.Waiter, backends.Ready) { return r.o.file.Waiter(), backends.In }
+
+// Stop is nodes.Op's.
+func (r *reading) Stop(_ []byte, why error) (int, error) {
+	if !r.o.file.Stop(backends.In) {
+		return 0, backends.ErrUnsettled
+	}
+	return 0, why
+}
+
+func (r *reading) patience() time.Duration { return r.o.file.Patience() }
+
+func (*reading) ended(error) {}
+
+// writing is a WRITE to a message face.
+type writing struct {
+	o    *openFile
+	data []byte // what is still to be sent
+	done int    // of a stream: how much was sent
+}
+
+// Try is nodes.Op's. An error after a part was taken is left for the next write.
+func (w *writing) Try(buf []byte) (int, error) {
+	n, err := w.o.file.Write(w.data)
+	w.done += n
+	w.data = w.data[n:]
+	if err == nil && len(w.data) > 0 {
+		err = backends.ErrWouldBlock
+	}
+	if nodes.Waits(err) {
+		return 0, err
+	}
+	return w.answer(buf, err)
+}
+
+// For is nodes.Op's.
+func (w *writing) For() (backends.Waiter, backends.Ready) { return w.o.file.Waiter(), backends.Out }
+
+// Stop is nodes.Op's.
+func (w *writing) Stop(buf []byte, why error) (int, error) {
+	if !w.o.file.Stop(backends.Out) {
+		return 0, backends.ErrUnsettled
+	}
+	return w.answer(buf, why)
+}
+
+// answer is how much was taken, if anything.
+func (w *writing) answer(buf []byte, why error) (int, error) {
+	if why != nil && w.done == 0 {
+		return 0, why
+	}
+	*(*fuse.WriteOut)(unsafe.Pointer(&buf[0])) = fuse.WriteOut{Size: uint32(w.done)}
+	return int(unsafe.Sizeof(fuse.WriteOut{})), nil
+}
+
+func (*writing) patience() time.Duration { return 0 }
+
+func (*writing) ended(error) {}
+
+// releasing is a RELEASE of a file that has something left to send (see nodes.Finisher). The request was answered already.
+type releasing struct {
+	o   *openFile
+	req []byte
+}
+
+// Try is nodes.Op's.
+func (r *releasing) Try([]byte) (int, error) { return 0, r.o.file.Finish() }
+
+// For is nodes.Op's.
+func (r *releasing) For() (backends.Waiter, backends.Ready) { return r.o.file.Waiter(), backends.Out }
+
+// Stop is nodes.Op's.
+func (r *releasing) Stop(_ []byte, why error) (int, error) {
+	if !r.o.file.Stop(backends.Out) {
+		return 0, backends.ErrUnsettled
+	}
+	return 0, why
+}
+
+func (*releasing) patience() time.Duration { return 0 }
+
+func (r *releasing) ended(err error) {
+	s := r.o.gate.s
+	s.finished(r.o, err)
+	var none [headerSize]byte // for the answer, which nobody waits for
+	_, _ = s.protocol.HandleRequest([][]byte{r.req}, [][]byte{none[:]})
+}
+
+// opening is an OPEN.
+type opening struct {
+	*fs.Opening
+	s    *Session
+	gate *gate // where it waits
+}
+
+// Try is nodes.Op's.
+func (o *opening) Try(buf []byte) (int, error) {
+	out := (*fuse.OpenOut)(unsafe.Pointer(&buf[0]))
+	*out = fuse.OpenOut{}
+	if err := o.Opening.Try(out); err != nil {
+		return 0, err
+	}
+	return int(unsafe.Sizeof(*out)), nil
+}
+
+// Stop is nodes.Op's.
+func (o *opening) Stop(_ []byte, why error) (int, error) {
+	if !o.Opening.Stop() {
+		return 0, backends.ErrUnsettled
+	}
+	return 0, why
+}
+
+func (*opening) patience() time.Duration { return 0 }
+
+func (o *opening) ended(error) { o.s.leave(o.gate) }

@@ -14,6 +14,17 @@ import (
 type Caller struct {
 	Uid, Gid uint32
 	Pid      int
+
+	remembers bool     // member are the groups it had when it was
+	member    []uint32 // remembered
+}
+
+// remembered is the process with its groups as they are now, for what is judged when it may be gone and its number another's.
+func (c Caller) remembered() Caller {
+	if c.Uid != 0 && !c.remembers {
+		c.member, c.remembers = c.groups(), true
+	}
+	return c
 }
 
 // name is how status files show a process.
@@ -66,6 +77,9 @@ func (c Caller) mayRead() func(way []Attr) bool {
 
 // groups are the supplementary groups of the process (proc(5), /proc/PID/status); none if they cannot be known.
 func (c Caller) groups() (list []uint32) {
+	if c.remembers {
+		return c.member
+	}
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.Pid))
 	if err != nil {
 		return nil

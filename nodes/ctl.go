@@ -145,9 +145,17 @@ func (c *Ctl) controls(k *Kind, object string, a Attr) []Control {
 		list = append(list, reports(r, object)...)
 	}
 	if _, ok := k.Class.(Changer); ok {
-		list = append(list, CommandControl("ctl", 0644,
+		control := CommandControl("ctl", 0644,
 			func() (string, error) { return settings(k.Class, object) },
-			func(line string, by Caller) error { return c.do(k, object, a, line, by) }))
+			func(line string, by Caller) error { return c.do(k, object, a, line, by) })
+		open := control.Open
+		control.Open = func(flags int, by Caller) (Open, error) {
+			if writes(flags) {
+				by = by.remembered()
+			}
+			return open(flags, by)
+		}
+		list = append(list, control)
 	}
 	if more, ok := k.Class.(Controller); ok {
 		list = append(list, more.Controls(object, a)...)

@@ -134,12 +134,17 @@ func setAttrs(class Class, object string, c Command, by Caller) error {
 	if err != nil {
 		return err
 	}
-	change := Change{Mode: &newMode}
-	if newUid != a.Uid || newGid != a.Gid {
-		if by.Uid != 0 {
-			return syscall.EPERM // chown(2) is root's
-		}
-		change.Uid, change.Gid = &newUid, &newGid
+	change, err := by.permitted(a, Change{Mode: given(c, "mode", &newMode), Uid: &newUid, Gid: &newGid})
+	if err != nil || change == (Change{}) {
+		return err
 	}
 	return class.(Changer).Change(object, change)
+}
+
+// given is what an option of a command says; nil if it is not there.
+func given[T any](c Command, key string, value *T) *T {
+	if _, ok := c.Get(key); !ok {
+		return nil
+	}
+	return value
 }

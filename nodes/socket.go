@@ -152,6 +152,7 @@ func (s *Sockets) New(path string, o Owner, c Command) error {
 }
 
 func (s *Sockets) make(path string, o Owner, how listening) (err error) {
+	o.Mode &^= setIDs
 	s.names.Lock()
 	defer s.names.Unlock()
 	if s.inNetwork(path) {
@@ -272,11 +273,14 @@ func (s *Sockets) Change(path string, c Change) error {
 		}
 		return nil
 	}
-	if err := s.dir.Change(path, c); err != nil {
-		return err
-	}
 	a, err := s.Stat(path)
 	if err != nil {
+		return err
+	}
+	if err := s.dir.Change(path, withoutSetID(a, c)); err != nil {
+		return err
+	}
+	if a, err = s.Stat(path); err != nil {
 		return err
 	}
 	if c.Uid != nil {

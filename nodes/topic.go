@@ -35,7 +35,10 @@ func (t *Topics) Stat(path string) (Attr, error) {
 }
 
 // Create makes a topic with the default rules.
-func (t *Topics) Create(path string, o Owner, _ bool) error { return t.back.Create(path, o) }
+func (t *Topics) Create(path string, o Owner, _ bool) error {
+	o.Mode &^= setIDs
+	return t.back.Create(path, o)
+}
 
 // New is Newer.New: a topic with rules.
 func (t *Topics) New(path string, o Owner, c Command) error {
@@ -43,7 +46,7 @@ func (t *Topics) New(path string, o Owner, c Command) error {
 	if err != nil {
 		return err
 	}
-	if err := t.back.Create(path, o); err != nil {
+	if err := t.Create(path, o, true); err != nil {
 		return err
 	}
 	one, err := t.back.Topic(path)
@@ -198,7 +201,13 @@ func (t *Topics) Rmdir(path string) error { return t.back.Rmdir(path) }
 func (t *Topics) Rename(from, to string, flags uint32) error { return t.back.Rename(from, to, flags) }
 
 // Change is Changer.Change. Truncating a topic takes back its retained value.
-func (t *Topics) Change(path string, c Change) error { return t.back.Change(path, c) }
+func (t *Topics) Change(path string, c Change) error {
+	a, err := t.folder.Stat(path)
+	if err != nil {
+		return err
+	}
+	return t.back.Change(path, withoutSetID(a, c))
+}
 
 // Settings is Settler.Settings.
 func (t *Topics) Settings(path string) ([]Command, error) {

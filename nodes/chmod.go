@@ -1,0 +1,65 @@
+package nodes
+
+import (
+	"fmt"
+	"slices"
+	"syscall"
+)
+
+// permitted makes of a change that a process asks for in a text the one that chmod(2) and chown(2) would make for it to an object of
+// attributes a: as SETATTR comes from the kernel, which has judged it. EPERM: the process may not. c has no other fields than mode, uid
+// and gid. The groups are those of when the process opened the file it writes the text to (see remembered).
+func (c Caller) permitted(a Attr, change Change) (Change, error) {
+	root := c.Uid == 0
+	if !root && c.Uid != a.Uid {
+		return change, fmt.Errorf("%w: it is user %d's", syscall.EPERM, a.Uid)
+	}
+	if change.Uid != nil && *change.Uid == a.Uid {
+		change.Uid = nil
+	}
+	if change.Gid != nil && *change.Gid == a.Gid {
+		change.Gid = nil
+	}
+	groups := c.groups()
+	member := func(gid uint32) bool { return root || gid == c.Gid || slices.Contains(groups, gid) }
+	gid := a.Gid
+	if change.Gid != nil {
+		gid = *change.Gid
+	}
+	switch {
+	case change.Uid != nil && !root:
+		return change, fmt.Errorf("%w: only root gives an object to another user", syscall.EPERM)
+	case change.Gid != nil && !member(gid):
+		return change, fmt.Errorf("%w: user %d is not in group %d", syscall.EPERM, c.Uid, gid)
+	}
+	mode, moved := a.Mode&07777, change.Uid != nil || change.Gid != nil
+	switch {
+	case change.Mode != nil:
+		if mode = *change.Mode; !member(gid) {
+			mode &^= syscall.S_ISGID
+		}
+	case moved && a.Type() != syscall.S_IFDIR:
+		mode &^= syscall.S_ISUID
+		if mode&0010 != 0 || !member(a.Gid) {
+			mode &^= syscall.S_ISGID
+		}
+	}
+	change.Mode = nil
+	if mode != a.Mode&07777 || moved {
+		change.Mode = &mode // after chown(2), which takes bits off it
+	}
+	return change, nil
+}
+
+// setIDs are the bits of a mode that files of ours do not have, topics and touched sockets: chmod(2) lets a system ignore them. Nobody
+// executes such a file, and so no write has to clear them.
+const setIDs = syscall.S_ISUID | syscall.S_ISGID
+
+// withoutSetID takes these bits off the mode that an object is to have, if it is a file of ours.
+func withoutSetID(a Attr, c Change) Change {
+	if c.Mode != nil && a.Type() == syscall.S_IFREG {
+		mode := *c.Mode &^ setIDs
+		c.Mode = &mode
+	}
+	return c
+}

@@ -29,6 +29,8 @@ type Conn struct {
 	unit   int // the longest message that can be sent; 0: a stream
 	peer   Peer
 	since  time.Time
+	from   *Listener // that accepted it; nil: it was dialled
+	asked  bool      // see LookedAt
 
 	in, out atomic.Int64
 }
@@ -288,6 +290,7 @@ func (c *Conn) Close() error {
 		c.dial.stop()
 	}
 	fd, src, closed := c.fd, c.src, c.closed
+	unused := c.asked && c.from != nil && c.in.Load()+c.out.Load() == 0
 	c.fd, c.dial, c.closed = -1, nil, nil
 	if c.err == nil {
 		c.err = ErrRemoved
@@ -300,5 +303,8 @@ func (c *Conn) Close() error {
 		return nil
 	}
 	src.Forget()
+	if unused && c.from.takeBack(call{fd, c.peer}) {
+		return nil
+	}
 	return unix.Close(fd)
 }

@@ -24,6 +24,7 @@ type Listener struct {
 	backlog int           // as it was asked for
 	dialled []Peer        // who dialled through us and is not accepted yet, in order: the kernel says that it was us
 	waiting []*ownDialler // those that found the backlog full, in order
+	back    []call        // those that were accepted and given back
 	tired   bool          // accept(2) found no room for one more descriptor
 }
 
@@ -169,6 +170,9 @@ func (l *Listener) accept(stat func() (Attr, error), closed func()) (*Conn, erro
 	defer l.mu.Unlock()
 	for l.fd >= 0 {
 		l.tired = false
+		if c, ok := l.nextBack(); ok {
+			return acceptedConn(l, c, stat, closed), nil
+		}
 		if pollNow(l.fd, In) == 0 {
 			return nil, ErrWouldBlock
 		}
@@ -179,7 +183,7 @@ func (l *Listener) accept(stat func() (Attr, error), closed func()) (*Conn, erro
 		switch err {
 		case nil:
 			l.admit(1)
-			return newConn(l.poll, fd, l.caller(fd), stat, closed), nil
+			return acceptedConn(l, call{fd, l.caller(fd)}, stat, closed), nil
 		case unix.EAGAIN:
 			return nil, ErrWouldBlock
 		case unix.EINTR, unix.ECONNABORTED, unix.EPROTO, unix.ENETDOWN, unix.ENETUNREACH, unix.EHOSTDOWN, unix.EHOSTUNREACH,
@@ -211,6 +215,9 @@ func (l *Listener) Ready() (ready Ready) {
 			ready |= Err | Hup
 		} else {
 			ready |= pollNow(l.fd, In)
+		}
+		if len(l.back) > 0 {
+			ready |= In
 		}
 		l.mu.Unlock()
 	}
@@ -246,6 +253,7 @@ func (l *Listener) Close() error {
 	fd := l.fd
 	l.fd = -1
 	l.admit(len(l.waiting))
+	l.hangUp()
 	l.mu.Unlock()
 	if fd < 0 {
 		return nil

@@ -44,6 +44,9 @@ func (o *Opening) Try(out *fuse.OpenOut) error {
 		return syscall.ESTALE
 	}
 	t, n := o.t, o.n
+	if n.inquires(o.flags, o.by.Uid) {
+		return syscall.ENOTTY
+	}
 	h := &Handle{node: n, flags: o.flags, uid: o.by.Uid}
 	if !n.message() {
 		n.mu.Lock() // all who open it share what is open

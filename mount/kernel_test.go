@@ -15,6 +15,8 @@ import (
 const (
 	opMknod  = 8
 	opUnlink = 10
+
+	largeFile = 0x8000 // O_LARGEFILE, which the open(2) of every program has
 )
 
 // kernel plays the kernel to a session: it makes requests and takes the answers from the other end of the device, which is a socket
@@ -135,7 +137,7 @@ func (k *kernel) queue() uint64 {
 
 // open opens a queue and returns requests to write a message to it, to read one, and to poll it.
 func (k *kernel) open(node uint64, flags uint32) (write, read, poll []byte) {
-	open := fuse.OpenIn{Flags: flags}
+	open := fuse.OpenIn{Flags: flags | largeFile}
 	errno, answer := k.ask(request(&open.InHeader, opOpen, node, bytesOf(&open)))
 	if errno != 0 {
 		k.t.Fatalf("open: %v", errno)

@@ -267,6 +267,13 @@ func (f *File) Ready() backends.Ready {
 // Waiter is what the file waits for; files of one object share it.
 func (f *File) Waiter() backends.Waiter { return f.end }
 
+// LookedAt tells the file that it may have been opened only to ask what file it is.
+func (f *File) LookedAt() {
+	if l, ok := f.end.(interface{ LookedAt() }); ok {
+		l.LookedAt()
+	}
+}
+
 // Stat is fstat(2), also of an object whose name is gone.
 func (f *File) Stat() (Attr, error) { return f.end.Stat() }
 

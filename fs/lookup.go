@@ -89,9 +89,10 @@ func (t *Tree) Message(id uint64) bool {
 }
 
 // KeepsLength reports whether the kernel should use a, the answer to a GETATTR, for stat(2) alone, and go on as LOOKUP has told it: else
-// it believes the length. It asks on its own, too, before it opens a file. It must believe what it does not know yet of mode and owner, and
-// the length of a file that can seek, for SEEK_END, if nobody can wait to write by the same node (TestKeepLength).
-func (t *Tree) KeepsLength(id uint64, a *fuse.Attr) bool {
+// it believes the length, and a read by sendfile(2) of an object with nothing in it were at the end. It asks on its own, too, before it
+// opens a file. It must believe what it does not know yet of mode and owner, and the length of a file that can seek when it seeks to its
+// end, if nobody can wait to write by the same node (TestKeepLength).
+func (t *Tree) KeepsLength(id uint64, a *fuse.Attr, seeks bool) bool {
 	n := t.table.get(id)
 	if n == nil || !n.message() {
 		return false
@@ -105,7 +106,7 @@ func (t *Tree) KeepsLength(id uint64, a *fuse.Attr) bool {
 			return !news
 		}
 	}
-	return !news && len(n.faces) == 0
+	return !news && !(seeks && len(n.faces) > 0)
 }
 
 // told notes what the kernel is told of a message face.

@@ -145,7 +145,7 @@ func (k *kernel) open(node uint64, flags uint32) (write, read, poll []byte) {
 	fh := as[fuse.OpenOut](answer).Fh
 	message := []byte("a message")
 	w := fuse.WriteIn{Fh: fh, Size: uint32(len(message))}
-	r := fuse.ReadIn{Fh: fh, Size: 4096}
+	r := fuse.ReadIn{Fh: fh, Size: 4096, ReadFlags: fuse.READ_LOCKOWNER}
 	p := pollIn{Fh: fh, Kh: fh, Flags: pollScheduleNotify, Events: unix.POLLIN}
 	return request(&w.InHeader, opWrite, node, bytesOf(&w), message...), request(&r.InHeader, opRead, node, bytesOf(&r)),
 		request(&p.InHeader, opPoll, node, bytesOf(&p))

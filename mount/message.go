@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"container/list"
 	"syscall"
-	"unsafe"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/ipcfs/ipcfs/backends"
@@ -13,6 +12,10 @@ import (
 
 // read answers a READ of a message face, or parks it. One that must not wait (O_NONBLOCK, as it is set now) gets EAGAIN.
 func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
+	if byPageCache(in) {
+		s.answer(out, in.Unique, 0, syscall.EINVAL)
+		return
+	}
 	g := o.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -136,18 +139,6 @@ func (s *Session) send(b []byte) {
 	if err := s.dev.write(b); err != nil && err != syscall.ENOENT {
 		s.log.Debug("answer not taken", "err", err)
 	}
-}
-
-// keepLength has the kernel use out, the answer to a GETATTR that is about to be sent, for stat(2) alone, if it should: it throws away
-// attributes that it asked for before a notification came (fuse_reverse_inval_inode, fs/fuse/inode.c). TestConformance/…/harmless holds it.
-func (s *Session) keepLength(node uint64, out []byte) {
-	if as[fuse.OutHeader](out).Status != 0 || !s.tree.KeepsLength(node, &as[fuse.AttrOut](out[headerSize:]).Attr) {
-		return
-	}
-	var msg [headerSize + 24]byte
-	*(*fuse.OutHeader)(unsafe.Pointer(&msg[0])) = fuse.OutHeader{Length: uint32(len(msg)), Status: notifyInvalInode}
-	*(*fuse.NotifyInvalInodeOut)(unsafe.Pointer(&msg[headerSize])) = fuse.NotifyInvalInodeOut{Ino: node, Off: -1}
-	s.send(msg[:])
 }
 
 // file finds the message face open as fh; nil if fh is something else.

@@ -146,9 +146,11 @@ func (s *Session) handle(req, out []byte) {
 	}()
 	switch h.Opcode {
 	case opRead:
-		if o := s.file(as[fuse.ReadIn](req).Fh); o != nil {
-			s.read(o, as[fuse.ReadIn](req), out)
-			return
+		if in := as[fuse.ReadIn](req); in != nil {
+			if o := s.file(in.Fh); o != nil {
+				s.read(o, in, out)
+				return
+			}
 		}
 	case opWrite:
 		if in := as[fuse.WriteIn](req); in != nil {
@@ -180,8 +182,8 @@ func (s *Session) handle(req, out []byte) {
 		s.answer(out, h.Unique, 0, syscall.Errno(status))
 	case n == 0: // FORGET and its like are not answered
 	default:
-		if h.Opcode == opGetattr {
-			s.keepLength(h.NodeId, out[:n])
+		if h.Opcode == opGetattr || h.Opcode == opStatx {
+			s.keepLength(req, out[:n])
 		}
 		s.send(out[:n])
 		if h.Opcode == opInit {

@@ -22,6 +22,7 @@ const (
 	opInterrupt   = 36
 	opPoll        = 40
 	opBatchForget = 42
+	opStatx       = 52
 
 	pollScheduleNotify = 1 << 0 // FUSE_POLL_SCHEDULE_NOTIFY: the kernel wants to be told of a change
 	notifyPoll         = 1      // FUSE_NOTIFY_POLL

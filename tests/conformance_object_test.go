@@ -79,6 +79,7 @@ func blockedWritersAreHarmless(s *stage) {
 	w2 := s.second(s, w)
 	w.fill()
 	w.must("size", 0, nil) // as cat looks at its output: the kernel must not come to believe that a write makes the file longer
+	w.must("birth", 0, nil)
 	w.begin(s.message(-1))
 	s.wait(w)
 	w2.begin(s.message(-1))

@@ -157,12 +157,15 @@ var socketRows = []face{
 	datagramRow("udp-data", "ctl/{}/data", messages),
 }
 
+// kernels is why messages of the kernel's own objects may be taken otherwise.
+const kernels = "the kernel carries them by itself"
+
 // nativeSocketRow is a socket of the kernel's.
 func nativeSocketRow(typ string, f framing) face {
 	row := connected(face{
 		name: "kernel/" + typ, native: true, meet: nativeSocket, writer: end{flags: typ}, framing: f, bulk: 32 << 10, longest: 212992 - 32,
 	})
-	return row.with("removed-outlived anew permission harmless", noName)
+	return row.with("removed-outlived anew permission harmless", noName).with("only-read", kernels)
 }
 
 // kernelRows are the kernel's own objects: what does not hold there is no property.
@@ -179,7 +182,7 @@ var fifo = func() face {
 		writer: end{"{}", "wronly", 2}, reader: end{"{}", "rdonly", 4}, shared: "rdonly", bulk: 4000,
 	})
 	row.hangup = "HUP"
-	return row
+	return row.with("only-read", kernels)
 }()
 
 var nativeQueue = func() face {
@@ -190,5 +193,5 @@ var nativeQueue = func() face {
 	row.ended, row.small = removed{}, 128
 	delete(row.not, "removed-outlived")
 	return row.with("short hand fuzz rest-is-mine", "mq_receive takes whole messages").with("removed-reader removed-writer", outlivesName).
-		with("permission", "it is that of the queue's file")
+		with("permission", "it is that of the queue's file").with("only-read", kernels)
 }()

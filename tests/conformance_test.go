@@ -28,6 +28,7 @@ var properties = []struct {
 	{"longest", longestMessage},
 	{"zero", zeroLength},
 	{"short", shortReads},
+	{"only-read", onlyRead},
 	{"hand", messageInHand},
 	{"fuzz", fuzzedSizes},
 	{"empty", emptyBlocks},

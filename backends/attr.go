@@ -62,7 +62,7 @@ func fstat(fd int) (Attr, error) {
 func apply(fd int, c Change) error {
 	path := procPath(fd)
 	if c.Size != nil {
-		if err := unix.Ftruncate(fd, *c.Size); err != nil {
+		if err := Unprivileged(func() error { return unix.Ftruncate(fd, *c.Size) }); err != nil {
 			return err
 		}
 	}

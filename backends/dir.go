@@ -185,7 +185,7 @@ func give(dir int, base string, o Owner) error {
 			c.Mode = &mode
 		}
 	}
-	return apply(fd, c)
+	return without(exceedSpace, func() error { return apply(fd, c) })
 }
 
 // Change sets attributes. Setting a size opens the file for writing.
@@ -240,6 +240,21 @@ func (d *Dir) Space() (s Space, err error) {
 		return s, err
 	}
 	return Space{Bsize: uint32(fs.Bsize), Blocks: fs.Blocks, Bfree: fs.Bfree, Bavail: fs.Bavail, Files: fs.Files, Ffree: fs.Ffree}, nil
+}
+
+// Restrictions are the options of mount(8) by which the file system keeps from running programs, and from giving them the rights of others.
+func (d *Dir) Restrictions() (list []string, err error) {
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(d.fd, &fs); err != nil {
+		return nil, err
+	}
+	if fs.Flags&unix.ST_NOEXEC != 0 {
+		list = append(list, "noexec")
+	}
+	if fs.Flags&unix.ST_NOSUID != 0 {
+		list = append(list, "nosuid")
+	}
+	return list, nil
 }
 
 // Space is the room on a file system (statfs(2)).

@@ -6,12 +6,17 @@ import (
 
 // Memory is an open shared memory object (shm_overview(7)): a regular file of the directory the kernel keeps them in. It is safe for
 // concurrent use; none of its calls waits for another process.
-type Memory struct{ fd int }
+type Memory struct {
+	fd       int
+	readOnly error // why it is open for reading only
+}
 
-// OpenMemory opens an object that exists, for reading and writing if the daemon may, else for reading.
+// OpenMemory opens an object that exists, for reading and writing if the daemon may, else for reading (see Writable).
 func OpenMemory(d *Dir, name string) (*Memory, error) {
+	var readOnly error
 	fd, err := openBeneath(d.fd, name, unix.O_RDWR, 0)
-	if err == unix.EACCES {
+	if err == unix.EACCES || err == unix.EPERM || err == unix.EROFS {
+		readOnly = err
 		fd, err = openBeneath(d.fd, name, unix.O_RDONLY, 0)
 	}
 	fd, err = toStay(fd, err)
@@ -26,7 +31,7 @@ func OpenMemory(d *Dir, name string) (*Memory, error) {
 		unix.Close(fd)
 		return nil, err
 	}
-	return &Memory{fd}, nil
+	return &Memory{fd, readOnly}, nil
 }
 
 // Fd is the descriptor, valid until Close.
@@ -36,11 +41,16 @@ func (m *Memory) Fd() int { return m.fd }
 func (m *Memory) ReadAt(p []byte, off int64) (int, error) { return unix.Pread(m.fd, p, off) }
 
 // WriteAt is pwrite(2).
-func (m *Memory) WriteAt(p []byte, off int64) (int, error) { return unix.Pwrite(m.fd, p, off) }
+func (m *Memory) WriteAt(p []byte, off int64) (n int, err error) {
+	return n, Unprivileged(func() error {
+		n, err = unix.Pwrite(m.fd, p, off)
+		return err
+	})
+}
 
 // Allocate is fallocate(2) with its modes.
 func (m *Memory) Allocate(mode uint32, off, length int64) error {
-	return unix.Fallocate(m.fd, mode, off, length)
+	return Unprivileged(func() error { return unix.Fallocate(m.fd, mode, off, length) })
 }
 
 // Seek is lseek(2) for SEEK_DATA and SEEK_HOLE, which do not depend on a file position.
@@ -50,7 +60,28 @@ func (m *Memory) Seek(off int64, whence int) (int64, error) { return unix.Seek(m
 func (m *Memory) Stat() (Attr, error) { return fstat(m.fd) }
 
 // Change sets attributes, of an object whose name is gone too.
-func (m *Memory) Change(c Change) error { return apply(m.fd, c) }
+func (m *Memory) Change(c Change) error {
+	if c.Size != nil {
+		if err := m.Writable(); err != nil {
+			return err
+		}
+	}
+	return apply(m.fd, c)
+}
+
+// Writable says why the object cannot be opened for writing as it is now: EPERM if it is immutable or append-only (chattr(1)), or what
+// the daemon was told when it opened the object. A file that is append-only is not for O_APPEND either, as its one descriptor here is not.
+func (m *Memory) Writable() error {
+	const frozen = unix.STATX_ATTR_IMMUTABLE | unix.STATX_ATTR_APPEND
+	var st unix.Statx_t
+	if err := unix.Statx(m.fd, "", unix.AT_EMPTY_PATH, 0, &st); err != nil {
+		return err
+	}
+	if st.Attributes&frozen != 0 {
+		return unix.EPERM
+	}
+	return m.readOnly
+}
 
 // Close closes the object.
 func (m *Memory) Close() error { return unix.Close(m.fd) }

@@ -28,6 +28,9 @@ func (t *Tree) openKinds(c Config) error {
 	if err != nil {
 		return err
 	}
+	if t.restrictions, err = shm.Restrictions(); err != nil {
+		return err
+	}
 	fifos, err := t.openDir(c.StateDir + "/fifos")
 	if err != nil {
 		return err

@@ -31,6 +31,11 @@ func newMemory(m nodes.Memory, uid uint32, b Backer) *memory {
 }
 
 func (m *memory) join(flags uint32) error {
+	if flags&syscall.O_ACCMODE != syscall.O_RDONLY {
+		if err := m.Writable(); err != nil {
+			return err
+		}
+	}
 	if flags&syscall.O_TRUNC != 0 {
 		var none int64
 		if err := m.Change(nodes.Change{Size: &none}); err != nil {

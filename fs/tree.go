@@ -45,6 +45,8 @@ type Tree struct {
 
 	unlisted string // why the queues that there are cannot be listed; "" if they can
 
+	restrictions []string
+
 	mu      sync.Mutex
 	session Session
 
@@ -146,6 +148,9 @@ func (t *Tree) backer() Backer {
 	}
 	return t.session.Backer()
 }
+
+// Restrictions are options that the tree must be mounted with, as what it shows is on a file system that was (noexec, nosuid).
+func (t *Tree) Restrictions() []string { return t.restrictions }
 
 // String names the file system.
 func (t *Tree) String() string { return "ipcfs" }

@@ -3,6 +3,7 @@ package mount
 import (
 	"unsafe"
 
+	"github.com/ipcfs/ipcfs/backends"
 	"golang.org/x/sys/unix"
 )
 
@@ -35,18 +36,23 @@ const (
 	iocBackingClose = 0x4004e502 // FUSE_DEV_IOC_BACKING_CLOSE
 )
 
-// BackingOpen registers fd as a file the kernel may read, write and map by itself (Linux 6.9; needs CAP_SYS_ADMIN).
+// BackingOpen registers fd as a file the kernel may read, write and map by itself (Linux 6.9; needs CAP_SYS_ADMIN). It will do so with the
+// capabilities of this call.
 func (d device) BackingOpen(fd int) (int32, error) {
 	m := struct {
 		fd    int32
 		flags uint32
 		_     uint64
 	}{fd: int32(fd)}
-	id, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(d.fd), iocBackingOpen, uintptr(unsafe.Pointer(&m)))
-	if errno != 0 {
-		return 0, errno
-	}
-	return int32(id), nil
+	var id uintptr
+	err := backends.Unprivileged(func() (err error) {
+		var errno unix.Errno
+		if id, _, errno = unix.Syscall(unix.SYS_IOCTL, uintptr(d.fd), iocBackingOpen, uintptr(unsafe.Pointer(&m))); errno != 0 {
+			err = errno
+		}
+		return err
+	})
+	return int32(id), err
 }
 
 // BackingClose ends a registration; files opened with it go on.

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -82,7 +83,10 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 		MaxWrite: maxWrite,
 		// RELEASE is one: with as few as usual the kernel would hold those of many closes back, and let later requests overtake them.
 		MaxBackground: 1 << 15,
-		DisableXAttrs: true, // else each write to a passthrough file asks for security.capability first
+		// Else ls -l asks for each name, and each truncate for security.capability.
+		DisableXAttrs: true,
+		// HANDLE_KILLPRIV_V2: who writes the bytes clears set-ID bits, at the moment of the write (backends.Unprivileged).
+		ExtraCapabilities: fuse.CAP_HANDLE_KILLPRIV_V2,
 		// Readdirplus would give the kernel a node for each name listed.
 		DisableReadDirPlus: true,
 		Logger:             slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
@@ -93,6 +97,7 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 	}
 	s.protocol = fuse.NewProtocolServer(t, options)
 	if o.Device == 0 {
+		o.Flags = append(slices.Clone(o.Flags), t.Restrictions()...)
 		if s.dev.fd, err = mountDevice(o); err != nil {
 			return nil, err
 		}

@@ -116,6 +116,7 @@ type Memory interface {
 	Allocate(mode uint32, off, length int64) error
 	Seek(off int64, whence int) (int64, error)
 	Change(c Change) error
+	Writable() error // why it cannot be opened for writing as it is now
 	Fd() int
 }
 

@@ -10,7 +10,9 @@ import (
 type Shm struct{ folder }
 
 // NewShm shows the objects in dir, which is /dev/shm.
-func NewShm(dir *backends.Dir) *Shm { return &Shm{folder{dir: dir, types: []uint32{syscall.S_IFREG}}} }
+func NewShm(dir *backends.Dir) *Shm {
+	return &Shm{folder{dir: dir, types: []uint32{syscall.S_IFREG}}}
+}
 
 // Message is Class.Message: the kernel carries the bytes.
 func (*Shm) Message(Attr) bool { return false }
@@ -26,12 +28,16 @@ func (s *Shm) Open(path string, flags int, _ Caller) (Open, error) {
 	if err != nil {
 		return nil, err
 	}
-	if flags&syscall.O_TRUNC != 0 {
+	if writes(flags) {
+		err = m.Writable()
+	}
+	if err == nil && flags&syscall.O_TRUNC != 0 {
 		var none int64
-		if err := m.Change(Change{Size: &none}); err != nil {
-			m.Close()
-			return nil, err
-		}
+		err = m.Change(Change{Size: &none})
+	}
+	if err != nil {
+		m.Close()
+		return nil, err
 	}
 	return m, nil
 }

@@ -4,21 +4,22 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// asCommand becomes another user and then the command.
+// asCommand becomes another user, who is also in some groups, and then the command.
 func asCommand(args []string) error {
 	if len(args) < 2 {
 		return errUsage
 	}
-	id, err := strconv.Atoi(args[0])
+	id, groups, err := parseUser(args[0])
 	if err != nil {
 		return err
 	}
-	if err := syscall.Setgroups(nil); err != nil {
+	if err := syscall.Setgroups(groups); err != nil {
 		return err
 	}
 	if err := syscall.Setresgid(id, id, id); err != nil {
@@ -28,6 +29,22 @@ func asCommand(args []string) error {
 		return err
 	}
 	return become(args[1:])
+}
+
+// parseUser reads UID[:GROUP,…].
+func parseUser(s string) (id int, groups []int, err error) {
+	uid, list, _ := strings.Cut(s, ":")
+	if id, err = strconv.Atoi(uid); err != nil {
+		return 0, nil, err
+	}
+	for g := range strings.FieldsFuncSeq(list, func(r rune) bool { return r == ',' }) {
+		n, err := strconv.Atoi(g)
+		if err != nil {
+			return 0, nil, err
+		}
+		groups = append(groups, n)
+	}
+	return id, groups, nil
 }
 
 // limitCommand sets a resource limit and becomes the command.

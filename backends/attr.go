@@ -32,6 +32,8 @@ type Change struct {
 type Owner struct {
 	Uid, Gid uint32
 	Mode     uint32 // permissions with the umask already taken off
+	Umask    uint32 // what it took off, which a directory's default access control list makes up for
+	Inherits bool   // there is such a list, so nothing was taken off, and the kernel sets the permissions by it
 }
 
 // Entry is one name in a directory.

@@ -13,9 +13,10 @@ import (
 // Dir is a directory of the kernel's that holds the objects of one class: /dev/shm, or one of our own that remembers FIFOs and
 // sockets. Names are slash-separated paths below it; nothing planted there (a symbolic link, another mount) is followed.
 type Dir struct {
-	fd   int
-	name string // as people know it; may be empty
-	room *Room  // that what is made here takes of; nil: not counted
+	fd    int
+	name  string // as people know it; may be empty
+	room  *Room  // that what is made here takes of; nil: not counted
+	lists bool   // see HeedACLs
 }
 
 // OpenDir opens an existing directory.
@@ -62,12 +63,16 @@ func (d *Dir) at(name string, f func(dir int, base string) error) error {
 }
 
 // Stat is lstat(2).
-func (d *Dir) Stat(name string) (Attr, error) {
-	var st unix.Stat_t
-	err := d.at(name, func(dir int, base string) error {
-		return unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW)
+func (d *Dir) Stat(name string) (a Attr, err error) {
+	err = d.at(name, func(dir int, base string) error {
+		var st unix.Stat_t
+		if err := unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			return err
+		}
+		a, err = d.granted(dir, base, attrOf(&st))
+		return err
 	})
-	return attrOf(&st), err
+	return a, err
 }
 
 // Born is when a file was made, zero where its file system does not know (statx(2), STATX_BTIME).
@@ -96,6 +101,7 @@ func (d *Dir) List(name string) (list []Entry, err error) {
 func (d *Dir) Mknod(name string, typ uint32, o Owner) error {
 	return d.room.making(o, typ, func() error {
 		return d.why(d.at(name, func(dir int, base string) error {
+			o := d.inherit(dir, o)
 			return own(dir, base, o, unix.Mknodat(dir, base, typ|o.Mode&0777, 0))
 		}))
 	})
@@ -105,6 +111,7 @@ func (d *Dir) Mknod(name string, typ uint32, o Owner) error {
 func (d *Dir) Mkdir(name string, o Owner) error {
 	return d.room.making(o, unix.S_IFDIR, func() error {
 		return d.why(d.at(name, func(dir int, base string) error {
+			o := d.inherit(dir, o)
 			return own(dir, base, o, unix.Mkdirat(dir, base, o.Mode&0777))
 		}))
 	})
@@ -176,13 +183,20 @@ func give(dir int, base string, o Owner) error {
 		return err
 	}
 	defer unix.Close(fd)
-	c := Change{Uid: &o.Uid, Gid: &o.Gid, Mode: &o.Mode}
+	st, err := fstat(fd)
+	if err != nil {
+		return err
+	}
+	mode := o.Mode
+	if o.Inherits {
+		mode = mode&^0777 | st.Mode&0777 // as the list has made it
+	}
+	c := Change{Uid: &o.Uid, Gid: &o.Gid, Mode: &mode}
 	parent, err := fstat(dir)
 	if err == nil && parent.Mode&unix.S_ISGID != 0 {
 		c.Gid = nil
-		if st, err := fstat(fd); err == nil && st.Type() == unix.S_IFDIR {
-			mode := o.Mode | unix.S_ISGID
-			c.Mode = &mode
+		if st.Type() == unix.S_IFDIR {
+			mode |= unix.S_ISGID
 		}
 	}
 	return without(exceedSpace, func() error { return apply(fd, c) })

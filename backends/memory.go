@@ -56,8 +56,8 @@ func (m *Memory) Allocate(mode uint32, off, length int64) error {
 // Seek is lseek(2) for SEEK_DATA and SEEK_HOLE, which do not depend on a file position.
 func (m *Memory) Seek(off int64, whence int) (int64, error) { return unix.Seek(m.fd, off, whence) }
 
-// Stat is fstat(2).
-func (m *Memory) Stat() (Attr, error) { return fstat(m.fd) }
+// Stat is fstat(2), with the mode that the access control list grants.
+func (m *Memory) Stat() (Attr, error) { return fstatGranted(m.fd) }
 
 // Change sets attributes, of an object whose name is gone too.
 func (m *Memory) Change(c Change) error {

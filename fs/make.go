@@ -41,8 +41,10 @@ func (t *Tree) made(p place, err error, out *fuse.EntryOut) fuse.Status {
 	return t.lookup(p.parent, p.name, out)
 }
 
-func owner(h *fuse.InHeader, mode uint32) nodes.Owner {
-	return nodes.Owner{Uid: h.Uid, Gid: h.Gid, Mode: mode & 07777}
+// owner is who made a request, of the mode it asks for.
+func owner(h *fuse.InHeader, mode, umask uint32) nodes.Owner {
+	mode &= 07777
+	return nodes.Owner{Uid: h.Uid, Gid: h.Gid, Mode: mode &^ umask, Umask: mode & umask}
 }
 
 // Create is open(2) with O_CREAT of a name that did not exist when the kernel looked.
@@ -56,7 +58,7 @@ func (t *Tree) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *fu
 		return fuse.EPERM
 	}
 	exclusive := in.Flags&syscall.O_EXCL != 0
-	err := class.Create(p.path, owner(&in.InHeader, in.Mode), exclusive)
+	err := class.Create(p.path, owner(&in.InHeader, in.Mode, in.Umask), exclusive)
 	flags, made := in.Flags, true
 	if errors.Is(err, syscall.EEXIST) && !exclusive {
 		err, flags, made = nil, flags&^syscall.O_CREAT, false // somebody else made it meanwhile, and that will do
@@ -93,10 +95,10 @@ func (t *Tree) Mknod(_ <-chan struct{}, in *fuse.MknodIn, name string, out *fuse
 		typ = syscall.S_IFREG
 	}
 	if class, ok := p.class.(nodes.Maker); ok {
-		return t.made(p, class.Mknod(p.path, typ, owner(&in.InHeader, in.Mode)), out)
+		return t.made(p, class.Mknod(p.path, typ, owner(&in.InHeader, in.Mode, in.Umask)), out)
 	}
 	if class, ok := p.class.(nodes.Creator); ok && typ == syscall.S_IFREG {
-		return t.made(p, class.Create(p.path, owner(&in.InHeader, in.Mode), true), out)
+		return t.made(p, class.Create(p.path, owner(&in.InHeader, in.Mode, in.Umask), true), out)
 	}
 	return fuse.EPERM
 }
@@ -111,7 +113,7 @@ func (t *Tree) Mkdir(_ <-chan struct{}, in *fuse.MkdirIn, name string, out *fuse
 	if !ok {
 		return fuse.EPERM
 	}
-	return t.made(p, class.Mkdir(p.path, owner(&in.InHeader, in.Mode)), out)
+	return t.made(p, class.Mkdir(p.path, owner(&in.InHeader, in.Mode, in.Umask)), out)
 }
 
 // Symlink is refused: an object is reached by its own name.

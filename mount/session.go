@@ -83,10 +83,11 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 		MaxWrite: maxWrite,
 		// RELEASE is one: with as few as usual the kernel would hold those of many closes back, and let later requests overtake them.
 		MaxBackground: 1 << 15,
-		// Else ls -l asks for each name, and each truncate for security.capability.
+		// Else each open of each object asks for lists, ls -l for each name, and each truncate for security.capability (docs/semantics.md).
 		DisableXAttrs: true,
+		// DONT_MASK: the tree takes the umask off, as not where a directory has a default access control list.
 		// HANDLE_KILLPRIV_V2: who writes the bytes clears set-ID bits, at the moment of the write (backends.Unprivileged).
-		ExtraCapabilities: fuse.CAP_HANDLE_KILLPRIV_V2,
+		ExtraCapabilities: fuse.CAP_DONT_MASK | fuse.CAP_HANDLE_KILLPRIV_V2,
 		// Readdirplus would give the kernel a node for each name listed.
 		DisableReadDirPlus: true,
 		Logger:             slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),

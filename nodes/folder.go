@@ -10,22 +10,33 @@ import (
 // folder is what the classes have in common whose objects lie in a directory of the kernel's: their names, attributes and folders are
 // those of that directory, but only for the file types of the class. Anything else that lies there is not served.
 type folder struct {
-	dir   *backends.Dir
-	types []uint32 // S_IFMT bits of what is served, besides directories
+	dir    *backends.Dir
+	types  []uint32 // S_IFMT bits of what is served, besides directories
+	shared bool     // other programs use the directory too, by the permissions it has
 }
 
 func (f *folder) served(typ uint32) bool {
 	return typ == syscall.S_IFDIR || slices.Contains(f.types, typ)
 }
 
-// Stat is Class.Stat. The class itself is open to all, and never sticky: see fs for the rule that is kept instead.
+// classMode is the mode of a class, whose directory has a mode of its own: open to all, but for what others may not do in a shared
+// directory either; and never sticky: see fs for the rule that is kept instead.
+func classMode(mode uint32, shared bool) uint32 {
+	perm := uint32(0777)
+	if shared {
+		perm &= mode
+	}
+	return syscall.S_IFDIR | perm
+}
+
+// Stat is Class.Stat.
 func (f *folder) Stat(path string) (Attr, error) {
 	a, err := f.dir.Stat(path)
 	if err != nil {
 		return a, err
 	}
 	if path == "" {
-		a.Mode = syscall.S_IFDIR | 0777
+		a.Mode = classMode(a.Mode, f.shared)
 	}
 	if !f.served(a.Type()) {
 		return a, syscall.ENOENT

@@ -35,7 +35,13 @@ func (*Queues) Message(a Attr) bool { return a.Type() == syscall.S_IFREG }
 // Stat is Class.Stat; the size is left for fstat, as only those who list want it.
 func (q *Queues) Stat(path string) (Attr, error) {
 	if path == "" {
-		return ourDir(0777, q.began), nil
+		a := ourDir(0777, q.began)
+		if native := q.back.Dir(); native != nil {
+			if n, err := native.Stat(""); err == nil {
+				a.Mode = classMode(n.Mode|0111, true) // mq_open(3) opens what there is whether or not one may search
+			}
+		}
+		return a, nil
 	}
 	return q.back.Stat(path)
 }

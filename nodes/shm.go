@@ -11,7 +11,8 @@ type Shm struct{ folder }
 
 // NewShm shows the objects in dir, which is /dev/shm.
 func NewShm(dir *backends.Dir) *Shm {
-	return &Shm{folder{dir: dir, types: []uint32{syscall.S_IFREG}}}
+	dir.HeedACLs() // other programs reach what lies there too, so lists of theirs count
+	return &Shm{folder{dir: dir, types: []uint32{syscall.S_IFREG}, shared: true}}
 }
 
 // Message is Class.Message: the kernel carries the bytes.

@@ -2,34 +2,41 @@ package backends
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
 	"hash/maphash"
-	"os"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Leases are the messages that were taken from queues and are not done yet. Each is written to a file before it is handed out, so that
-// one whose worker or whose daemon dies can go back to its queue. Safe for concurrent use.
+// one whose worker or whose daemon dies can go back to its queue. Who takes a message pays for it. Safe for concurrent use.
 type Leases struct {
-	dir  string
+	Bytes *Budget // what each user has out, in bytes of memory
+	Tries *Budget // how many messages that went back are remembered for each user
+
+	dir  *Dir
+	room *Room
 	seed maphash.Seed
 
-	mu     sync.Mutex
-	out    map[string]int      // by queue: how many are handed out
-	failed map[returned][]int  // messages that went back to their queue, and how often they were tried
-	queues map[string]struct{} // whose directory was made
-	last   int64
+	mu      sync.Mutex
+	out     map[string]map[*Lease]struct{}     // by queue: what is handed out, or waits for room in its queue
+	failed  map[string]map[returned][]attempts // by queue: messages that went back, and how often they were tried
+	waiting map[string]*comingBack             // by queue
+	last    int64
 }
 
 // returned is what a message that went back is known by: the kernel keeps no mark on it.
 type returned struct {
-	queue string
-	prio  uint32
-	hash  uint64
+	prio uint32
+	hash uint64
+}
+
+// attempts are how often a message was tried, and for whom that is remembered.
+type attempts struct {
+	tries int
+	uid   uint32
 }
 
 // Lease is one message that was handed out.
@@ -40,85 +47,157 @@ type Lease struct {
 
 	all      *Leases
 	queue    string
+	ino      uint64 // of the queue, and whose it was
+	owner    uint32
+	uid      uint32 // who took it, and pays
 	file     string
 	recorded bool
 }
 
-// maxReturned bounds what is remembered of messages that went back; beyond it tries are counted anew.
-const maxReturned = 1 << 14
+const (
+	maxLeased     = 64 << 20 // bytes of one user's
+	leaseOverhead = 512      // bytes of memory, beside the message
+	maxTries      = 1 << 14  // messages of one user; beyond it tries are counted anew
+	maxTriesRoot  = 1 << 17
+)
 
-// OpenLeases keeps leases in dir.
-func OpenLeases(dir string) *Leases {
-	return &Leases{
-		dir: dir, seed: maphash.MakeSeed(), out: map[string]int{}, failed: map[returned][]int{}, queues: map[string]struct{}{},
-		last: time.Now().UnixNano(),
+// OpenLeases keeps leases in dir, which is on the file system of room.
+func OpenLeases(dir *Dir, room *Room) *Leases {
+	l := &Leases{
+		Bytes: NewBudget(Terms{Name: "lease_bytes", Holds: "bytes of messages on lease", Err: unix.EDQUOT, Raise: "ack or nack some"},
+			func(int64) Bounds { return Bounds{One: maxLeased, All: Unbounded, Root: Unbounded} }),
+		Tries: NewBudget(Terms{Name: "lease_tries", Holds: "messages that went back", Err: unix.EDQUOT, Raise: "beyond it tries count anew"},
+			func(int64) Bounds { return Bounds{One: maxTries, All: Unbounded, Root: maxTriesRoot} }),
+		dir: dir, room: room, seed: maphash.MakeSeed(), out: map[string]map[*Lease]struct{}{},
+		failed: map[string]map[returned][]attempts{}, waiting: map[string]*comingBack{}, last: time.Now().UnixNano(),
 	}
+	if room != nil {
+		room.others = append(room.others, l.each)
+	}
+	return l
 }
 
-// Take makes a lease of a message that was received from a queue. It is to be recorded before it is handed out.
-func (l *Leases) Take(queue string, m Meta, data []byte) *Lease {
-	one := &Lease{Meta: m, Tries: 1, Data: bytes.Clone(data), all: l, queue: queue}
-	key := l.key(one)
+// each calls f for each lease: who pays, and for how many bytes of the file system.
+func (l *Leases) each(f func(uid uint32, bytes int64)) {
 	l.mu.Lock()
-	if known := l.failed[key]; len(known) > 0 {
-		one.Tries = known[0] + 1
-		if l.failed[key] = known[1:]; len(known) == 1 {
-			delete(l.failed, key)
+	defer l.mu.Unlock()
+	for _, list := range l.out {
+		for one := range list {
+			f(one.uid, recordBytes(len(one.Data)))
 		}
 	}
-	l.last++
-	one.file = filepath.Join(l.dir, queue, strconv.FormatInt(l.last, 10))
-	l.out[queue]++
-	l.mu.Unlock()
-	return one
 }
 
-// Record writes the lease to its file. If that fails, the message must not be handed out; it can be tried again.
-func (one *Lease) Record() error {
-	if err := one.all.directory(one.queue); err != nil {
+// recordBytes is what the file of a message of n bytes takes, whole pages with its header.
+func recordBytes(n int) int64 {
+	return (int64(n) + leaseOverhead + textBytes - 1) / textBytes * textBytes
+}
+
+// pay has a user pay for a message of n bytes.
+func (l *Leases) pay(uid uint32, n int) error {
+	if err := l.room.TakeBytes(uid, recordBytes(n)); err != nil {
 		return err
 	}
-	record := fmt.Appendf(nil, "prio=%d tries=%d\n", one.Meta.Prio, one.Tries)
-	err := os.WriteFile(one.file, append(record, one.Data...), 0600)
-	one.recorded = err == nil
+	err := l.Bytes.Take(uid, int64(n)+leaseOverhead)
+	if err != nil {
+		l.room.GiveBytes(uid, recordBytes(n))
+	}
 	return err
+}
+
+func (l *Leases) unpay(uid uint32, n int) {
+	l.room.GiveBytes(uid, recordBytes(n))
+	l.Bytes.Give(uid, int64(n)+leaseOverhead)
+}
+
+// Take receives a message from a queue for a user and makes a lease of it, which is to be recorded before it is handed out. buf is room
+// for any message of the queue. EDQUOT if the user has as much out as one user may; ErrWouldBlock as TryRead.
+func (l *Leases) Take(from *Queue, uid uint32, buf []byte) (*Lease, error) {
+	// The longest message has to fit: which one comes nobody knows before it was taken.
+	most := from.Unit()
+	if err := l.pay(uid, most); err != nil {
+		return nil, err
+	}
+	n, m, err := from.TryRead(buf)
+	if err != nil {
+		l.unpay(uid, most)
+		return nil, err
+	}
+	l.unpay(uid, most)
+	l.count(uid, n)
+	one := &Lease{
+		Meta: m, Tries: 1, Data: bytes.Clone(buf[:n]), all: l, queue: from.name, ino: from.ino, owner: from.owner(), uid: uid,
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	one.Tries += l.tried(one)
+	l.last++
+	one.file = strconv.FormatInt(l.last, 10)
+	l.add(one)
+	return one, nil
+}
+
+// count counts a message of n bytes for a user who is not asked.
+func (l *Leases) count(uid uint32, n int) {
+	l.room.AddBytes(uid, recordBytes(n))
+	l.Bytes.Add(uid, int64(n)+leaseOverhead)
+}
+
+// tried is how often a message that comes from a queue went back to it, which is forgotten. The caller holds l.mu.
+func (l *Leases) tried(one *Lease) int {
+	messages := l.failed[one.queue]
+	key := l.key(one)
+	known := messages[key]
+	if len(known) == 0 {
+		return 0
+	}
+	first := known[0]
+	if messages[key] = known[1:]; len(known) == 1 {
+		delete(messages, key)
+	}
+	if len(messages) == 0 {
+		delete(l.failed, one.queue)
+	}
+	l.Tries.Give(first.uid, 1)
+	return first.tries
+}
+
+func (l *Leases) key(one *Lease) returned {
+	return returned{one.Meta.Prio, maphash.Bytes(l.seed, one.Data)}
+}
+
+// add and drop keep the table of leases. The caller holds l.mu.
+func (l *Leases) add(one *Lease) {
+	if l.out[one.queue] == nil {
+		l.out[one.queue] = map[*Lease]struct{}{}
+	}
+	l.out[one.queue][one] = struct{}{}
+}
+
+func (l *Leases) drop(one *Lease) {
+	delete(l.out[one.queue], one)
+	if len(l.out[one.queue]) == 0 {
+		delete(l.out, one.queue)
+	}
 }
 
 // Recorded reports whether the lease was recorded, and so may have been handed out.
 func (one *Lease) Recorded() bool { return one.recorded }
-
-// directory makes that of a queue's leases, once.
-func (l *Leases) directory(queue string) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if _, made := l.queues[queue]; made {
-		return nil
-	}
-	if err := os.Mkdir(filepath.Join(l.dir, queue), 0700); err != nil && !errors.Is(err, os.ErrExist) {
-		return err
-	}
-	l.queues[queue] = struct{}{}
-	return nil
-}
-
-func (l *Leases) key(one *Lease) returned {
-	return returned{one.queue, one.Meta.Prio, maphash.Bytes(l.seed, one.Data)}
-}
 
 // Queue is the name of the queue the message is from.
 func (one *Lease) Queue() string { return one.queue }
 
 // Done forgets the lease: the work was done.
 func (one *Lease) Done() error {
-	one.all.mu.Lock()
-	if one.all.out[one.queue]--; one.all.out[one.queue] == 0 {
-		delete(one.all.out, one.queue)
+	l := one.all
+	l.mu.Lock()
+	l.drop(one)
+	l.mu.Unlock()
+	l.unpay(one.uid, len(one.Data))
+	if !one.recorded {
+		return nil
 	}
-	one.all.mu.Unlock()
-	if err := os.Remove(one.file); one.recorded || !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return nil
+	return unix.Unlinkat(l.dir.fd, one.file, 0)
 }
 
 // Return puts the message back at its old priority, behind those of that priority which are there: the kernel has no other place for
@@ -127,84 +206,47 @@ func (one *Lease) Return(to Port) error {
 	if _, err := to.TryWrite(one.Data, one.Meta); err != nil {
 		return err
 	}
-	one.all.tried(one)
+	one.all.remember(one)
 	return one.Done()
 }
 
-// tried remembers how often a message was tried that goes back to its queue. One that could not be recorded was not.
-func (l *Leases) tried(one *Lease) {
+// remember keeps how often a message was tried that goes back to its queue. One that could not be recorded was not.
+func (l *Leases) remember(one *Lease) {
 	tries := one.Tries
 	if !one.recorded {
 		tries--
 	}
+	if tries == 0 || l.Tries.Take(one.uid, 1) != nil {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if key := l.key(one); tries > 0 && len(l.failed) < maxReturned {
-		l.failed[key] = append(l.failed[key], tries)
+	if l.failed[one.queue] == nil {
+		l.failed[one.queue] = map[returned][]attempts{}
 	}
+	key := l.key(one)
+	l.failed[one.queue][key] = append(l.failed[one.queue][key], attempts{tries, one.uid})
 }
 
-// Out is how many messages of a queue are handed out.
+// Out is how many messages of a queue are handed out, or wait to come back to it.
 func (l *Leases) Out(queue string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.out[queue]
+	return len(l.out[queue])
 }
 
-// Recover puts back what a daemon that died had handed out, and reports how many messages. Those whose queue is full or gone stay
-// where they are for the next time; the error names them.
-func (l *Leases) Recover(q *Queues) (int, error) {
-	files, err := filepath.Glob(filepath.Join(escapeGlob(l.dir), "*", "*"))
-	if err != nil {
-		return 0, err
-	}
-	back := 0
-	var failed []error
-	for _, file := range files {
-		queue := filepath.Base(filepath.Dir(file))
-		if err := l.recover(q, queue, file); err != nil {
-			failed = append(failed, fmt.Errorf("lease %s of queue %s: %w", file, queue, err))
-			continue
-		}
-		back++
-	}
-	return back, errors.Join(failed...)
-}
-
-func (l *Leases) recover(q *Queues, queue, file string) error {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	header, data, _ := bytes.Cut(b, []byte("\n"))
-	one := &Lease{Data: data, all: l, queue: queue, file: file, recorded: true}
-	if _, err := fmt.Sscanf(string(header), "prio=%d tries=%d", &one.Meta.Prio, &one.Tries); err != nil {
-		return fmt.Errorf("%q: %w", header, err)
-	}
-	to, err := q.OpenBriefly(queue, os.O_RDWR)
-	if err != nil {
-		return err
-	}
-	defer to.Close()
+// Forget is told that a queue was removed: nothing is remembered of its messages, and those that wait to come back go its way.
+func (l *Leases) Forget(queue string) {
 	l.mu.Lock()
-	l.out[queue]++
+	failed, waiting := l.failed[queue], l.waiting[queue]
+	delete(l.failed, queue)
 	l.mu.Unlock()
-	if err := one.Return(to); err != nil {
-		l.mu.Lock()
-		l.out[queue]--
-		l.mu.Unlock()
-		return err
-	}
-	return nil
-}
-
-func escapeGlob(s string) string {
-	var b []byte
-	for i := range len(s) {
-		if bytes.IndexByte([]byte(`*?[\`), s[i]) >= 0 {
-			b = append(b, '\\')
+	for _, known := range failed {
+		for _, a := range known {
+			l.Tries.Give(a.uid, 1)
 		}
-		b = append(b, s[i])
 	}
-	return string(b)
+	if waiting != nil {
+		waiting.try()
+	}
 }

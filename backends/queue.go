@@ -116,6 +116,12 @@ func (q *Queue) Close() error {
 	return unix.Close(q.fd)
 }
 
+// owner is the queue's, root's if it cannot be known.
+func (q *Queue) owner() uint32 {
+	a, _ := fstat(q.fd)
+	return a.Uid
+}
+
 // pollNow is poll(2) with no wait.
 func pollNow(fd int, want Ready) Ready {
 	fds := [1]unix.PollFd{{Fd: int32(fd), Events: int16(want)}}

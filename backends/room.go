@@ -16,7 +16,8 @@ import (
 type Room struct {
 	Files, Bytes *Budget
 
-	dirs []*Dir
+	dirs   []*Dir
+	others []func(func(uid uint32, bytes int64)) // what is counted besides: files whose owners do not say who pays
 
 	mu       sync.Mutex
 	counting bool
@@ -98,6 +99,15 @@ func (r *Room) TakeBytes(uid uint32, n int64) error {
 		r.Files.Give(uid, 1)
 	}
 	return err
+}
+
+// AddBytes is TakeBytes without asking, for what is there already.
+func (r *Room) AddBytes(uid uint32, n int64) {
+	if r == nil {
+		return
+	}
+	r.Files.Add(uid, 1)
+	r.Bytes.Add(uid, n)
 }
 
 // GiveBytes gives back what TakeBytes took.
@@ -210,6 +220,12 @@ func (r *Room) count() {
 			files[st.Uid]++
 			bytes[st.Uid] += bytesOf(st.Mode & unix.S_IFMT)
 			return !r.closed.Load()
+		})
+	}
+	for _, each := range r.others {
+		each(func(uid uint32, n int64) {
+			files[uid]++
+			bytes[uid] += n
 		})
 	}
 	r.Files.counted(files)

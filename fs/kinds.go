@@ -2,6 +2,7 @@ package fs
 
 import (
 	"fmt"
+	"strings"
 	"syscall"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -19,10 +20,6 @@ func (t *Tree) openKinds(c Config) error {
 		t.unlisted = "there is no mount of the mqueue file system: as root, mount -t mqueue mqueue /dev/mqueue, and mount the tree again"
 		t.log.Warn("queues are not listed", "why", t.unlisted)
 		t.env.Notes.Note("queues", &nodes.Error{Op: "list", Path: "queues", Errno: syscall.EPERM, Advice: t.unlisted})
-	}
-	leases := backends.OpenLeases(c.StateDir + "/leases")
-	if n, err := leases.Recover(queues); n > 0 || err != nil {
-		t.log.Info("messages that were out on lease are back in their queues", "messages", n, "err", err)
 	}
 	shm, err := t.openDir(c.ShmDir)
 	if err != nil {
@@ -49,6 +46,13 @@ func (t *Tree) openKinds(c Config) error {
 	}
 	room := backends.NewRoom(c.StateDir, fifos, faces, bound, topics)
 	t.closers = append(t.closers, room)
+	onLease, err := t.openDir(c.StateDir + "/leases")
+	if err != nil {
+		return err
+	}
+	leases := backends.OpenLeases(onLease, room)
+	t.closers = append(t.closers, leases)
+	leases.Recover(queues, t.cameBack)
 	reach, err := backends.ParseReach(c.Net)
 	if err != nil {
 		return fmt.Errorf("net: %w", err)
@@ -62,7 +66,7 @@ func (t *Tree) openKinds(c Config) error {
 	t.closers = append(t.closers, sockets)
 
 	published := backends.NewTopics(t.env.Poll, topics)
-	budgets := []backends.Limited{t.env.Shares, t.env.Memory, published.Used, room}
+	budgets := []backends.Limited{t.env.Shares, t.env.Memory, published.Used, room, leases.Bytes, leases.Tries}
 
 	t.kinds = []nodes.Kind{
 		{Name: "queues", Class: nodes.NewQueues(t.env, queues, leases)},
@@ -85,6 +89,7 @@ func (t *Tree) openKinds(c Config) error {
 	watch, err := backends.NewWatch(t.env.Poll, roots, func(root, name string) {
 		if root == "queues" {
 			queues.Removed(name)
+			leases.Forget(name)
 		}
 	})
 	if err != nil {
@@ -95,6 +100,17 @@ func (t *Tree) openKinds(c Config) error {
 	}
 	t.kinds = append(t.kinds, nodes.Kind{Name: "ctl", Class: nodes.NewCtl(t.kinds, t.env, global...)})
 	return nil
+}
+
+// cameBack tells what became of messages that a daemon that died had handed out.
+func (t *Tree) cameBack(queue string, back int, err error) {
+	if back > 0 {
+		t.log.Info("messages that were out on lease are back in their queue", "queue", queue, "messages", back)
+	}
+	if err != nil {
+		t.log.Warn("a message that was out on lease stays where it is", "queue", queue, "err", err)
+		t.env.Notes.Note(strings.TrimSuffix("queues/"+queue, "queues/"), fmt.Errorf("lease: %w", err))
+	}
 }
 
 func rendered(facts func() ([]nodes.Fact, error), render func([]nodes.Fact) (string, error)) func() (string, error) {

@@ -17,6 +17,7 @@ import (
 type lease struct {
 	q    *Queues
 	path string
+	uid  uint32          // who takes the messages
 	now  *backends.Lease // the message that was handed out, or that could neither be recorded nor put back; nil: none
 }
 
@@ -51,11 +52,14 @@ func (l *lease) take(end backends.Endpoint, buf []byte) error {
 		if unit := end.Unit(); len(buf) < unit {
 			buf = make([]byte, unit)
 		}
-		n, m, err := end.TryRead(buf)
+		one, err := l.q.leases.Take(end.(*backends.Queue), l.uid, buf)
+		if errors.Is(err, syscall.EDQUOT) {
+			return advise("lease", "queues/"+l.path, syscall.EDQUOT, err)
+		}
 		if err != nil {
 			return err
 		}
-		l.now = l.q.leases.Take(l.path, m, buf[:n])
+		l.now = one
 	}
 	err := l.now.Record()
 	if err == nil {

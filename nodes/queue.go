@@ -170,7 +170,9 @@ func (q *Queues) face(path string, a Attr, name string, face func() Face) Contro
 
 // lease is a control file that who may receive may also write to, to acknowledge: that belongs to the open file that took the message.
 func (q *Queues) lease(path string, a Attr) Control {
-	return taking(q.face(path, a, "lease", func() Face { return &lease{q: q, path: path} }), a.Mode)
+	return taking(Control{Name: "lease", Open: func(flags int, by Caller) (Open, error) {
+		return q.open(path, flags, by, &lease{q: q, path: path, uid: by.Uid})
+	}}, a.Mode)
 }
 
 // Remove is Remover.Remove.

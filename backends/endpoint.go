@@ -69,6 +69,20 @@ type Recaller interface {
 	Recall(dir Ready) bool
 }
 
+// A Fitter is a Port that can leave a message where it is if there is too little room for it.
+type Fitter interface {
+	// TryFit is TryRead into room of any length. A message longer than p is EMSGSIZE, and stays to be read.
+	TryFit(p []byte) (int, Meta, error)
+}
+
+// A Returner is a Port that takes back a message which was received and of which nothing was used.
+type Returner interface {
+	// Returns reports whether it can: the daemon may have the object open for reading only.
+	Returns() bool
+	// TryReturn puts the message behind the others of its priority: there is no way to put it before them.
+	TryReturn(p []byte, m Meta) error
+}
+
 // A Waiter tells when an object becomes ready.
 type Waiter interface {
 	// Ready says what would not block now.

@@ -112,6 +112,15 @@ func (m *Msq) TryRead(p []byte) (int, Meta, error) {
 	return n, Meta{Type: typ}, nil
 }
 
+// TryFit is Fitter.TryFit: msgrcv(2) without MSG_NOERROR.
+func (m *Msq) TryFit(p []byte) (int, Meta, error) {
+	n, meta, err := m.TryRead(p)
+	if err == unix.E2BIG {
+		err = unix.EMSGSIZE
+	}
+	return n, meta, err
+}
+
 // TryWrite is msgsnd(2) with the type in meta, or the one that belongs to the selection. EMSGSIZE if p is longer than kernel.msgmax or
 // the whole queue, which for msgsnd is a reason to wait for ever.
 func (m *Msq) TryWrite(p []byte, meta Meta) (int, error) {

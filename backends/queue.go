@@ -59,6 +59,21 @@ func (q *Queue) TryWrite(p []byte, m Meta) (int, error) {
 	return len(p), nil
 }
 
+// Returns is Returner.Returns.
+func (q *Queue) Returns() bool { return q.access == unix.O_RDWR }
+
+// TryReturn is Returner.TryReturn. The message counts as not received.
+func (q *Queue) TryReturn(p []byte, m Meta) error {
+	if q.removed.Load() {
+		return ErrRemoved
+	}
+	if err := mqSend(q.fd, p, m.Prio); err != nil {
+		return q.explain(err)
+	}
+	q.past.received.Add(-1)
+	return nil
+}
+
 func (q *Queue) explain(err error) error {
 	switch {
 	case err != unix.EAGAIN:

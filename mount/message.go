@@ -21,20 +21,22 @@ func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
 	defer g.mu.Unlock()
 	// A READ that is answered in full the kernel follows by one for the next piece of a longer read(2), which would wait.
 	r := reading{o: o, size: min(int(in.Size), maxWhole), off: int64(in.Offset)}
-	err := behind(&g.readers)
-	tries := err == nil || o.file.InHand(r.off)
+	n, err := 0, behind(&g.readers)
+	tries := err == nil
 	if tries {
 		g.hush(backends.Out)
-		var n int
-		if n, err = r.Try(out[headerSize:]); !nodes.Waits(err) {
-			s.note(&in.InHeader, err)
-			s.answer(out, in.Unique, n, err)
-			g.moved(backends.Out, out)
-			return
-		}
-		if len(g.polls) > 0 {
-			g.tellPollers()
-		}
+		n, err = r.Try(out[headerSize:])
+	} else if rest, e := o.file.Rest(out[headerSize:], r.size, r.off); !nodes.Waits(e) {
+		n, err = rest, e // nothing that others wait for
+	}
+	if !nodes.Waits(err) {
+		s.note(&in.InHeader, err)
+		s.answer(out, in.Unique, n, err)
+		g.moved(backends.Out, out)
+		return
+	}
+	if tries && len(g.polls) > 0 {
+		g.tellPollers()
 	}
 	if nonblock := in.Flags&syscall.O_NONBLOCK != 0; nonblock && err == backends.ErrWouldBlock {
 		_, err = r.Stop(out, err)

@@ -13,7 +13,16 @@ type Truncater interface{ Truncated() }
 // A Closer is a face that is told when its file is closed for the last time, used or not.
 type Closer interface{ Closed() }
 
-// A keeper is a face that may keep a part of what was written: keeps is how many bytes it keeps now, or less than 0 if it never does.
+// A Holder is a face that may have something to give which a read need not take from the object: a message that it holds, the end.
+type Holder interface {
+	// Holds says what poll(2) is to hear of that beside what is ready at the endpoint.
+	Holds(end backends.Endpoint) backends.Ready
+	// Held is Next as far as it takes nothing from the object. ErrWouldBlock: there is nothing of the kind.
+	Held(end backends.Endpoint, buf []byte, size int) ([]byte, error)
+}
+
+// A keeper is a face that may keep bytes between calls, a part of what was written or a message that did not fit: keeps is how much
+// memory that takes now, or less than 0 if it never does.
 type keeper interface{ keeps() int }
 
 // wrapped is what a face has in common with the one it is made around.
@@ -36,12 +45,28 @@ func (f *wrapped) Finish(end backends.Endpoint) error {
 	return nil
 }
 
-// Room is Batcher.Room; 0: it is none.
-func (f *wrapped) Room(end backends.Endpoint) int {
+// More is Batcher.More.
+func (f *wrapped) More(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
 	if many, ok := f.Face.(Batcher); ok {
-		return many.Room(end)
+		return many.More(end, buf, size)
+	}
+	return nil, backends.ErrWouldBlock
+}
+
+// Holds is Holder.Holds.
+func (f *wrapped) Holds(end backends.Endpoint) backends.Ready {
+	if h, ok := f.Face.(Holder); ok {
+		return h.Holds(end)
 	}
 	return 0
+}
+
+// Held is Holder.Held.
+func (f *wrapped) Held(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
+	if h, ok := f.Face.(Holder); ok {
+		return h.Held(end, buf, size)
+	}
+	return nil, backends.ErrWouldBlock
 }
 
 // Patience is Patient.Patience.

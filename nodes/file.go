@@ -24,9 +24,9 @@ type File struct {
 	hand   []byte // the last unit
 	lent   bool   // hand is memory that others may hold too, and nobody changes
 	room   []byte // memory of its own for what is in hand
-	unsent int    // bytes the face keeps of what was written
+	kept   int    // bytes the face keeps: what was written in part, a message that did not fit
 	base   int64  // the file offset of hand[0]
-	next   int64  // where the next read is expected; all before it was read
+	at     int64  // where the next read is expected; all before it was read
 	closed func()
 }
 
@@ -57,9 +57,11 @@ type Finisher interface {
 	Finish(end backends.Endpoint) error
 }
 
-// A Batcher is a face of which one read gives as many units as there are and fit. Room is what the next one may take, in bytes.
+// A Batcher is a face of which one read gives as many units as there are and fit.
 type Batcher interface {
-	Room(end backends.Endpoint) int
+	// More is Next for bytes that go behind those of an earlier Next to the same reader: only what fits in size bytes. ErrWouldBlock
+	// or EMSGSIZE: there is nothing more, or the next unit does not fit.
+	More(end backends.Endpoint, buf []byte, size int) ([]byte, error)
 }
 
 // A Patient face waits only for so long: a read that still waits then ends with ETIMEDOUT.
@@ -81,17 +83,10 @@ func readingFor(flags int) Reading {
 // Seekable reports whether the offset of a read counts.
 func (f *File) Seekable() bool { return f.how != InOrder }
 
-// InHand reports whether a read at off is served without a new unit.
-func (f *File) InHand(off int64) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.held(off) != nil
-}
-
-// held is the part of the unit in hand that a read at off is to get; nil if it wants a new one.
-func (f *File) held(off int64) []byte {
+// inHand is the part of the unit in hand that a read at off is to get; nil if it wants a new one.
+func (f *File) inHand(off int64) []byte {
 	if f.how == InOrder {
-		off = f.next
+		off = f.at
 	}
 	if f.how == ReadText && off == 0 {
 		return nil
@@ -104,23 +99,37 @@ func (f *File) held(off int64) []byte {
 
 // Read gets up to size bytes; 0 is the end. buf is room to work in, at least size bytes; the answer lies at its beginning.
 func (f *File) Read(buf []byte, size int, off int64) (int, error) {
+	return f.read(buf, size, off, true)
+}
+
+// Rest is Read as far as it takes nothing from the object, for which others may wait already: what is in hand, what the face holds, the
+// end. ErrWouldBlock: there is nothing of the kind.
+func (f *File) Rest(buf []byte, size int, off int64) (int, error) {
+	return f.read(buf, size, off, false)
+}
+
+func (f *File) read(buf []byte, size int, off int64, take bool) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.how == InOrder {
-		off = f.next
+		off = f.at
 	}
-	if rest := f.held(off); rest != nil {
+	if rest := f.inHand(off); rest != nil {
 		n := copy(buf[:size], rest)
-		f.next = off + int64(n)
+		f.at = off + int64(n)
 		return n, nil
 	}
 	if f.how == ReadText && off > 0 {
 		return 0, nil
 	}
-	if size < f.end.Unit() && f.pays.full() {
-		return 0, syscall.ENOBUFS // there may be a rest, which could not be kept
+	if take && f.pays.full() {
+		if size < f.end.Unit() {
+			return 0, syscall.ENOBUFS // there may be a rest, which could not be kept
+		}
+		buf = buf[:size]
 	}
-	unit, err := f.face.Next(f.end, buf, size)
+	unit, err := f.next(buf, size, take)
+	f.count()
 	if err == io.EOF {
 		return 0, nil
 	}
@@ -128,10 +137,30 @@ func (f *File) Read(buf []byte, size int, off int64) (int, error) {
 		return 0, err
 	}
 	n := min(len(unit), size)
-	f.base, f.next = off, off+int64(n)
+	f.base, f.at = off, off+int64(n)
 	f.keep(unit, n, len(unit) > 0 && &unit[0] == &buf[0])
 	copy(buf, unit[:n])
 	return n, nil
+}
+
+// next is the next unit of the face, or, if nothing may be taken, what it holds.
+func (f *File) next(buf []byte, size int, take bool) ([]byte, error) {
+	if take {
+		return f.face.Next(f.end, buf, size)
+	}
+	if h, ok := f.face.(Holder); ok {
+		return h.Held(f.end, buf, size)
+	}
+	return nil, backends.ErrWouldBlock
+}
+
+// count has the user pay for what the face keeps.
+func (f *File) count() {
+	if k, ok := f.face.(keeper); ok {
+		had := f.kept
+		f.kept = max(0, k.keeps())
+		f.pays.add(f.kept - had)
+	}
 }
 
 // More is called after a Read that gave n bytes of size in buf: it adds what has come since to the same answer, if the face gives many
@@ -143,10 +172,14 @@ func (f *File) More(buf []byte, size, n int) int {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if room := many.Room(f.end); room == 0 || size-n < room || f.lent {
+	if f.lent {
 		return n
 	}
-	units, err := f.face.Next(f.end, buf[n:size], size-n)
+	if f.pays.full() {
+		buf = buf[:size]
+	}
+	units, err := many.More(f.end, buf[n:], size-n)
+	f.count()
 	if err != nil {
 		return n // the next read will get it, if it lasts
 	}
@@ -156,7 +189,7 @@ func (f *File) More(buf []byte, size, n int) int {
 		f.hand = f.room
 		f.pays.add(cap(f.room) - had)
 	}
-	f.next += int64(len(units))
+	f.at += int64(len(units))
 	return n + len(units)
 }
 
@@ -204,9 +237,7 @@ func (f *File) Write(p []byte) (int, error) {
 		return 0, syscall.ENOBUFS
 	}
 	n, err := f.face.Put(f.end, p)
-	had := f.unsent
-	f.unsent = k.keeps()
-	f.pays.add(f.unsent - had)
+	f.count()
 	return n, err
 }
 
@@ -258,8 +289,11 @@ func (f *File) Ready() backends.Ready {
 	ready := f.end.Ready()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.held(f.next) != nil {
+	if f.inHand(f.at) != nil {
 		ready |= backends.In
+	}
+	if h, ok := f.face.(Holder); ok {
+		ready |= h.Holds(f.end)
 	}
 	return ready
 }
@@ -281,8 +315,8 @@ func (f *File) Stat() (Attr, error) { return f.end.Stat() }
 func (f *File) Close() error {
 	f.mu.Lock()
 	f.letGo()
-	f.pays.add(-cap(f.room) - f.unsent)
-	f.room, f.unsent = nil, 0
+	f.pays.add(-cap(f.room) - f.kept)
+	f.room, f.kept = nil, 0
 	f.mu.Unlock()
 	if c, ok := f.face.(Closer); ok {
 		c.Closed()

@@ -119,14 +119,22 @@ func (s *splitter) Put(end backends.Endpoint, p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (s *splitter) keeps() int { return cap(s.pending) }
-
 // Lines is the face of messages as lines. A write is cut at its newlines, which are not sent; a line without its end waits for it, or
-// for the file to be closed. A read gives as many whole lines as fit.
-type Lines struct{ splitter }
+// for the file to be closed. A read gives as many whole lines as fit, but at least one; a message that ends in a newline is a line as it is.
+type Lines struct {
+	splitter
+	packer
+}
 
 // NewLines makes a Lines.
-func NewLines() *Lines { return &Lines{splitter{cut: cutLine}} }
+func NewLines() *Lines { return &Lines{splitter{cut: cutLine}, packer{frame: frameLine}} }
+
+func frameLine(msg []byte, _ *backends.Meta) (head []byte, tail string) {
+	if n := len(msg); n > 0 && msg[n-1] == '\n' {
+		return nil, ""
+	}
+	return nil, "\n"
+}
 
 func cutLine(data []byte, unit int) (msg []byte, m backends.Meta, used int, err error) {
 	i := bytes.IndexByte(data, '\n')
@@ -139,52 +147,20 @@ func cutLine(data []byte, unit int) (msg []byte, m backends.Meta, used int, err 
 	return data[:i], m, i + 1, nil
 }
 
-// Next is whole lines, as many as fit in size, but at least one. A message that ends in a newline is a line as it is.
-func (l *Lines) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
-	unit := end.Unit()
-	if len(buf) < unit+1 {
-		buf = make([]byte, unit+1)
-	}
-	out := buf[:0]
-	for room := unit; room >= 0; room = size - len(out) - 1 {
-		msg, _, err := take(end, buf[len(out):len(buf)-1], room)
-		if err != nil && len(out) > 0 {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, msg...)
-		if len(msg) == 0 || msg[len(msg)-1] != '\n' {
-			out = append(out, '\n')
-		}
-	}
-	return out, nil
-}
+func (l *Lines) keeps() int { return cap(l.pending) + l.keepsHeld() }
 
-// take receives a message of at most room bytes, into space if it has to lie somewhere. EMSGSIZE: it is longer, or may be.
-func take(end backends.Endpoint, space []byte, room int) ([]byte, backends.Meta, error) {
-	if lender, ok := end.(backends.Lender); ok {
-		return lender.TryLend(room)
-	}
-	if room < end.Unit() {
-		return nil, backends.Meta{}, syscall.EMSGSIZE
-	}
-	n, m, err := end.TryRead(space)
-	return space[:n], m, err
-}
-
-// Room is Batcher.Room.
-func (*Lines) Room(end backends.Endpoint) int { return end.Unit() + 1 }
-
-// Finish sends a last line that has no end.
+// Finish puts back what is held, and sends a last line that has no end.
 func (l *Lines) Finish(end backends.Endpoint) error {
-	if len(l.pending) == 0 {
-		return nil
+	lost := l.putBack(end)
+	if Waits(lost) || len(l.pending) == 0 {
+		return lost
 	}
 	_, err := end.TryWrite(l.pending, backends.Meta{})
-	if err != backends.ErrWouldBlock {
+	if !Waits(err) {
 		l.pending = nil
+	}
+	if err == nil {
+		err = lost
 	}
 	return err
 }

@@ -14,7 +14,9 @@ import (
 // is the same for reading and writing, and holds any bytes.
 type Records struct {
 	splitter
-	keys []string
+	packer
+	keys   []string
+	header []byte // of the record that was read last
 }
 
 // recordFields are what a header can say beside len. show appends the value to b, which must not hold a blank; take reports whether
@@ -64,7 +66,7 @@ func appendWord(b []byte, name string) []byte {
 // any but len.
 func NewRecords(keys ...string) *Records {
 	r := &Records{keys: keys}
-	r.cut = r.cutRecord
+	r.cut, r.frame, r.reserve = r.cutRecord, r.frameRecord, maxRecordHeader
 	return r
 }
 
@@ -131,38 +133,24 @@ func (r *Records) bad(why string) error {
 	return advise("write", "", syscall.EINVAL, fmt.Errorf("%s: a record is `%slen=N`, a newline, the bytes, a newline", why, header))
 }
 
-// Next is whole records, as many as fit in size, but at least one. All fields are there each time, so that a shell that evals one header
-// after the other sees none of an older one.
-func (r *Records) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
-	unit := end.Unit()
-	if most := maxRecordHeader + unit + 1; len(buf) < most {
-		buf = make([]byte, most)
+// frameRecord makes the header. All fields are there each time, so that a shell that evals one header after the other sees none of an
+// older one.
+func (r *Records) frameRecord(msg []byte, m *backends.Meta) (head []byte, tail string) {
+	head = r.header[:0]
+	for _, k := range r.keys {
+		head = append(recordFields[k].show(append(append(head, k...), '='), m), ' ')
 	}
-	out := buf[:0]
-	for room := unit; room >= 0; room = size - len(out) - maxRecordHeader - 1 {
-		msg, meta, err := take(end, buf[len(out)+maxRecordHeader:len(buf)-1], room)
-		if err != nil && len(out) > 0 {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-		for _, k := range r.keys {
-			out = append(recordFields[k].show(append(append(out, k...), '='), &meta), ' ')
-		}
-		out = append(strconv.AppendInt(append(out, "len="...), int64(len(msg)), 10), '\n')
-		out = append(append(out, msg...), '\n')
-	}
-	return out, nil
+	r.header = append(strconv.AppendInt(append(head, "len="...), int64(len(msg)), 10), '\n')
+	return r.header, "\n"
 }
 
-// Room is Batcher.Room.
-func (*Records) Room(end backends.Endpoint) int { return maxRecordHeader + end.Unit() + 1 }
+func (r *Records) keeps() int { return cap(r.pending) + r.keepsHeld() }
 
-// Finish refuses a record that has no end; it was not sent.
-func (r *Records) Finish(backends.Endpoint) error {
-	if len(r.pending) > 0 {
-		return syscall.EINVAL
+// Finish puts back what is held, and refuses a record that has no end; it was not sent.
+func (r *Records) Finish(end backends.Endpoint) error {
+	err := r.putBack(end)
+	if err == nil && len(r.pending) > 0 {
+		err = syscall.EINVAL
 	}
-	return nil
+	return err
 }

@@ -17,7 +17,7 @@ type end interface {
 //
 //	mq     a message queue, through mq_overview(7)
 //	file   anything that read(2) and write(2) move a message of
-//	lines  a file of lines; many move at once
+//	lines  a file of lines; many move at once, as many as linesRead lets one read get
 //	at     a file of addressed bytes: pread(2), pwrite(2)
 //	map    a file that is mapped: a copy to it, and from it
 //	unix   a stream socket, unix(7); who opens it for O_RDONLY listens
@@ -25,8 +25,7 @@ type end interface {
 func open(kind, path string, flags int) (end, error) {
 	switch kind {
 	case "mq":
-		fd, err := mqOpen(path, flags)
-		return mqEnd(fd), err
+		return openQueue(path, flags)
 	case "unix":
 		fd, err := openSocket(path, flags == unix.O_RDONLY)
 		return fileEnd(fd), err
@@ -74,12 +73,29 @@ func openSocket(path string, listen bool) (int, error) {
 	return fd, err
 }
 
-type mqEnd int
+// mqEnd is a queue. room is for the longest message it may hold: mq_receive(3) takes no shorter one.
+type mqEnd struct {
+	fd   int
+	room []byte
+}
 
-func (e mqEnd) put(p []byte) error { return mqSend(int(e), p) }
+func openQueue(name string, flags int) (end, error) {
+	fd, err := mqOpen(name, flags)
+	if err != nil {
+		return nil, err
+	}
+	msgsize, err := mqMsgsize(fd)
+	return mqEnd{fd, make([]byte, msgsize)}, err
+}
+
+func (e mqEnd) put(p []byte) error { return mqSend(e.fd, p) }
 func (e mqEnd) get(p []byte) error {
-	n, err := mqReceive(int(e), p)
-	return whole(n, len(p), err)
+	room := p
+	if len(p) < len(e.room) {
+		room = e.room
+	}
+	n, err := mqReceive(e.fd, room)
+	return whole(copy(p, room[:n]), len(p), err)
 }
 
 type fileEnd int

@@ -138,7 +138,7 @@ const linesWrite = 4096
 func (p peer) send() (func() error, error) {
 	e, err := open(p.kind, p.path, unix.O_WRONLY)
 	m := p.message()
-	if p.kind != "lines" || err != nil {
+	if linesRead[p.kind] == 0 || err != nil {
 		return p.times(func() error { return e.put(m) }), err
 	}
 	text := []byte(strings.Repeat(string(m)+"\n", p.count))
@@ -154,17 +154,17 @@ func (p peer) send() (func() error, error) {
 	}, nil
 }
 
-// catRead is how much cat(1) reads at once.
-const catRead = 128 << 10
+// linesRead is how much the kinds of lines read at once: as cat(1) does, stdio, and head -c and Python's readline.
+var linesRead = map[string]int{"lines": 128 << 10, "lines4k": 4 << 10, "lines8k": 8 << 10}
 
 func (p peer) take() (func() error, error) {
 	e, err := open(p.kind, p.path, unix.O_RDONLY)
 	m := p.message()
 	ready()
-	if p.kind != "lines" || err != nil {
+	if linesRead[p.kind] == 0 || err != nil {
 		return p.times(func() error { return e.get(m) }), err
 	}
-	buf, fd := make([]byte, catRead), int(e.(fileEnd))
+	buf, fd := make([]byte, linesRead[p.kind]), int(e.(fileEnd))
 	return func() error {
 		for left := p.count * (p.size + 1); left > 0; {
 			n, err := rawRead(fd, buf)

@@ -62,6 +62,16 @@ func mqOpenAttr(name string, flags int, attr *[8]int) (int, error) {
 	return int(fd), nil
 }
 
+// mqMsgsize is mq_msgsize of a queue (mq_getattr(3)).
+func mqMsgsize(fd int) (int, error) {
+	var attr [8]int
+	_, _, errno := unix.RawSyscall(unix.SYS_MQ_GETSETATTR, uintptr(fd), 0, uintptr(unsafe.Pointer(&attr)))
+	if errno != 0 {
+		return 0, errno
+	}
+	return attr[2], nil
+}
+
 // mqUnlink is mq_unlink(2).
 func mqUnlink(name string) error {
 	p, err := unix.BytePtrFromString(name)

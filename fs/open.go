@@ -119,6 +119,7 @@ func (t *Tree) opened(n *node, h *Handle, out *fuse.OpenOut) fuse.Status {
 			out.OpenFlags |= fuse.FOPEN_STREAM | fuse.FOPEN_NONSEEKABLE
 		}
 		n.faces = append(n.faces, h)
+		t.table.busy(n)
 	case *memory:
 		open.answer(out)
 	case nodes.Memory:

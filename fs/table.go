@@ -96,6 +96,16 @@ func (t *table) idle(n *node) {
 	}
 }
 
+// busy takes a message face's node that was opened out of the spare ones: it can be opened without a lookup, by /dev/fd of a descriptor
+// that is O_PATH or by a bind mount of the file (spare.txtar).
+func (t *table) busy(n *node) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if at := (spot{n.parent, n.name}); t.spare[at] == n {
+		delete(t.spare, at)
+	}
+}
+
 // known finds or makes the node of an object, and notes where it was seen last.
 func (t *table) known(parent *node, name string, k key) *node {
 	t.mu.Lock()

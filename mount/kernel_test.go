@@ -118,21 +118,29 @@ func (k *kernel) lookup(dir uint64, name string) uint64 {
 // queueName is of this process alone: the queues are those of the system.
 func queueName() string { return fmt.Sprintf("ipcfs-test-%d", os.Getpid()) }
 
-// queue makes a queue and returns its node.
+// queue makes a queue and returns its node. It is removed when the test ends.
 func (k *kernel) queue() uint64 {
-	name := queueName()
-	dir := k.lookup(fuse.FUSE_ROOT_ID, "queues")
-	create := fuse.MknodIn{Mode: syscall.S_IFREG | 0600}
-	if errno, _ := k.ask(request(&create.InHeader, opMknod, dir, bytesOf(&create), append([]byte(name), 0)...)); errno != 0 {
-		k.t.Fatalf("mknod: %v", errno)
-	}
+	node, dir := k.lastingQueue()
 	k.t.Cleanup(func() {
 		var h fuse.InHeader
-		if errno, _ := k.ask(request(&h, opUnlink, dir, bytesOf(&h), append([]byte(name), 0)...)); errno != 0 {
+		req := request(&h, opUnlink, dir, bytesOf(&h), append([]byte(queueName()), 0)...)
+		if errno, _ := k.ask(req); errno != 0 {
 			k.t.Errorf("unlink: %v", errno)
 		}
 	})
-	return k.lookup(dir, name)
+	return node
+}
+
+// lastingQueue makes a queue and returns its node and its directory's.
+func (k *kernel) lastingQueue() (node, dir uint64) {
+	name := queueName()
+	dir = k.lookup(fuse.FUSE_ROOT_ID, "queues")
+	create := fuse.MknodIn{Mode: syscall.S_IFREG | 0600}
+	req := request(&create.InHeader, opMknod, dir, bytesOf(&create), append([]byte(name), 0)...)
+	if errno, _ := k.ask(req); errno != 0 {
+		k.t.Fatalf("mknod: %v", errno)
+	}
+	return k.lookup(dir, name), dir
 }
 
 // open opens a queue and returns requests to write a message to it, to read one, and to poll it.

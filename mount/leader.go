@@ -65,6 +65,10 @@ func (s *Session) serveUntilLong(in, out []byte) (over bool) {
 		}
 		count := s.requests.Add(1)
 		req := in[:n]
+		if malformed(req) {
+			s.refuse(req, out)
+			continue
+		}
 		if unawaited(req) {
 			s.unawaited.Add(1)
 		}

@@ -152,18 +152,15 @@ func (s *Session) handle(req, out []byte) {
 	}()
 	switch h.Opcode {
 	case opRead:
-		if in := as[fuse.ReadIn](req); in != nil {
-			if o := s.file(in.Fh); o != nil {
-				s.read(o, in, out)
-				return
-			}
+		if o := s.file(as[fuse.ReadIn](req).Fh); o != nil {
+			s.read(o, as[fuse.ReadIn](req), out)
+			return
 		}
 	case opWrite:
-		if in := as[fuse.WriteIn](req); in != nil {
-			if o := s.file(in.Fh); o != nil {
-				s.write(o, in, req[len(req)-int(in.Size):], out)
-				return
-			}
+		if o := s.file(as[fuse.WriteIn](req).Fh); o != nil {
+			in := as[fuse.WriteIn](req)
+			s.write(o, in, req[len(req)-int(in.Size):], out)
+			return
 		}
 	case opPoll:
 		s.poll(req, out)

@@ -23,12 +23,16 @@ const (
 	maxParkedBytes = 64 << 20 // of messages that wait to be sent
 )
 
-// add takes p in: ENOBUFS if its user has too much waiting, or the errno the session ends with, unless it must.
+// add takes p in: ENOBUFS if its user has too much waiting, or the errno the session ends with, unless it must; EINVAL if there is one of
+// its number already.
 func (w *waiting) add(p *parked, must bool) syscall.Errno {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.ended != 0 && !must {
 		return w.ended
+	}
+	if w.all[p.in.Unique] != nil && !must {
+		return syscall.EINVAL
 	}
 	c := w.byUid[p.in.Uid]
 	if c == nil {
@@ -61,7 +65,9 @@ func (w *waiting) settle(p *parked, settles bool) {
 func (w *waiting) remove(p *parked) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.all, p.in.Unique)
+	if w.all[p.in.Unique] == p {
+		delete(w.all, p.in.Unique)
+	}
 	if p.settles {
 		w.away--
 	}

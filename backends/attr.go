@@ -1,6 +1,8 @@
 package backends
 
 import (
+	"path"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -8,13 +10,84 @@ import (
 
 // Attr is what stat(2) tells of an object.
 type Attr struct {
-	Ino                 uint64
+	ID
 	Mode                uint32 // type and permissions, as st_mode
 	Nlink               uint32
 	Uid, Gid            uint32
 	Size, Blocks        int64 // bytes; 512-byte blocks
-	Blksize             int64
 	Atime, Mtime, Ctime time.Time
+}
+
+// ID says which object it is: no other one ever has the same inode number and the same time of birth, while an inode number alone
+// serves again on many file systems. Born is in nanoseconds (statx(2), STATX_BTIME), 0 where the file system does not tell it; those
+// that do not (mqueue) give each inode a number of its own.
+type ID struct{ Ino, Born uint64 }
+
+// BornAt is the time of birth, zero if it is not known.
+func (id ID) BornAt() time.Time {
+	if id.Born == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, int64(id.Born))
+}
+
+// Ref names one object: where it was found, and what was seen of it then. A call that is given a Ref acts on that very object, or
+// answers ESTALE if the path leads to another one by now. Without an inode number (Ref{Path: "x"}) it is whatever is there. Path is
+// relative to the class; "" is the class's own directory.
+type Ref struct {
+	Path string
+	Was  Attr
+}
+
+// is reports with ESTALE that now are the attributes of another object.
+func (r Ref) is(now Attr) error {
+	if r.Was.ID != (ID{}) && r.Was.ID != now.ID {
+		return unix.ESTALE
+	}
+	return nil
+}
+
+// Judged reports with ESTALE that now are not the attributes that somebody's permissions were judged by: those of another object, or
+// of one that has another owner, group or mode by now. The kernel then walks the path again, and judges again (open(2)).
+func (r Ref) Judged(now Attr) error {
+	if err := r.is(now); err != nil || r.Was.ID == (ID{}) {
+		return err
+	}
+	if now.Uid != r.Was.Uid || now.Gid != r.Was.Gid || now.Mode != r.Was.Mode {
+		return unix.ESTALE
+	}
+	return nil
+}
+
+// Owned reports with ESTALE that the object is another one, or another user's by now.
+func (r Ref) Owned(now Attr) error {
+	if err := r.is(now); err != nil || r.Was.ID == (ID{}) {
+		return err
+	}
+	if now.Uid != r.Was.Uid {
+		return unix.ESTALE
+	}
+	return nil
+}
+
+// Name is a name in a directory.
+type Name struct {
+	Dir  Ref
+	Base string
+}
+
+// Path is that of the name, relative to the class.
+func (n Name) Path() string {
+	if n.Dir.Path == "" {
+		return n.Base
+	}
+	return n.Dir.Path + "/" + n.Base
+}
+
+// named is the name that a path of the class ends in, in whatever directory is there.
+func named(p string) Name {
+	dir, base := path.Split(p)
+	return Name{Ref{Path: strings.TrimSuffix(dir, "/")}, base}
 }
 
 // Type is the S_IFMT part of the mode.
@@ -43,17 +116,33 @@ type Entry struct {
 	Type uint32 // S_IFMT bits
 }
 
-func attrOf(st *unix.Stat_t) Attr {
-	return Attr{
-		Ino: st.Ino, Mode: st.Mode, Nlink: uint32(st.Nlink), Uid: st.Uid, Gid: st.Gid,
-		Size: st.Size, Blocks: st.Blocks, Blksize: int64(st.Blksize),
-		Atime: time.Unix(st.Atim.Unix()), Mtime: time.Unix(st.Mtim.Unix()), Ctime: time.Unix(st.Ctim.Unix()),
+// seenMask is what Attr needs of statx(2).
+const seenMask = unix.STATX_BASIC_STATS | unix.STATX_BTIME
+
+func attrOf(st *unix.Statx_t) Attr {
+	at := func(t unix.StatxTimestamp) time.Time { return time.Unix(t.Sec, int64(t.Nsec)) }
+	a := Attr{
+		ID: ID{Ino: st.Ino}, Mode: uint32(st.Mode), Nlink: st.Nlink, Uid: st.Uid, Gid: st.Gid,
+		Size: int64(st.Size), Blocks: int64(st.Blocks), Atime: at(st.Atime), Mtime: at(st.Mtime), Ctime: at(st.Ctime),
 	}
+	if st.Mask&unix.STATX_BTIME != 0 {
+		a.Born = uint64(at(st.Btime).UnixNano())
+	}
+	return a
+}
+
+// lstat is lstat(2) of a name in the directory open at dir.
+func lstat(dir int, base string) (Attr, error) {
+	var st unix.Statx_t
+	if err := unix.Statx(dir, base, unix.AT_SYMLINK_NOFOLLOW, seenMask, &st); err != nil {
+		return Attr{}, err
+	}
+	return attrOf(&st), nil
 }
 
 func fstat(fd int) (Attr, error) {
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
+	var st unix.Statx_t
+	if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, seenMask, &st); err != nil {
 		return Attr{}, err
 	}
 	return attrOf(&st), nil

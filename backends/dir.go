@@ -3,9 +3,6 @@ package backends
 import (
 	"fmt"
 	"os"
-	"path"
-	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -45,101 +42,116 @@ func (d *Dir) why(err error) error {
 	return err
 }
 
-// at calls f with the directory that name is in and name's last component. The root itself is ".".
-func (d *Dir) at(name string, f func(dir int, base string) error) error {
-	parent, base := path.Split(name)
-	if base == "" {
-		return f(d.fd, ".")
+// at calls f with the directory that a name is in: the very one, ESTALE otherwise.
+func (d *Dir) at(n Name, f func(dir int) error) error {
+	if n.Dir.Path == "" {
+		return f(d.fd)
 	}
-	if parent == "" {
-		return f(d.fd, base)
-	}
-	fd, err := openBeneath(d.fd, strings.TrimSuffix(parent, "/"), unix.O_PATH|unix.O_DIRECTORY, 0)
+	fd, err := d.pin(n.Dir, unix.O_PATH|unix.O_DIRECTORY)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
-	return f(fd, base)
+	return f(fd)
 }
 
-// Stat is lstat(2).
-func (d *Dir) Stat(name string) (a Attr, err error) {
-	err = d.at(name, func(dir int, base string) error {
-		var st unix.Stat_t
-		if err := unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-			return err
+// pin opens an object: the very one, ESTALE otherwise.
+func (d *Dir) pin(r Ref, flags int) (int, error) {
+	fd, err := openBeneath(d.fd, dot(r.Path), flags, 0)
+	if err != nil {
+		return -1, err
+	}
+	now, err := fstat(fd)
+	if err == nil {
+		err = r.is(now)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// Find is lstat(2) of a name.
+func (d *Dir) Find(n Name) (a Attr, err error) {
+	if n.Base == "" {
+		return fstat(d.fd)
+	}
+	err = d.at(n, func(dir int) error {
+		if a, err = lstat(dir, n.Base); err == nil {
+			a, err = d.granted(dir, n.Base, a)
 		}
-		a, err = d.granted(dir, base, attrOf(&st))
 		return err
 	})
 	return a, err
 }
 
-// Born is when a file was made, zero where its file system does not know (statx(2), STATX_BTIME).
-func (d *Dir) Born(name string) (t time.Time) {
-	_ = d.at(name, func(dir int, base string) error {
-		var st unix.Statx_t
-		err := unix.Statx(dir, base, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BTIME, &st)
-		if err == nil && st.Mask&unix.STATX_BTIME != 0 {
-			t = time.Unix(st.Btime.Sec, int64(st.Btime.Nsec))
-		}
-		return err
-	})
-	return t
+// Stat is lstat(2) of an object that was found, ENOENT or ESTALE if it is not there any more.
+func (d *Dir) Stat(r Ref) (Attr, error) {
+	a, err := d.Find(named(r.Path))
+	if err == nil && r.Path != "" {
+		err = r.is(a)
+	}
+	return a, err
 }
 
 // List names what is in a directory, in no order.
-func (d *Dir) List(name string) (list []Entry, err error) {
-	err = d.at(name, func(dir int, base string) error {
-		list, err = readDir(dir, base)
-		return err
-	})
-	return list, err
+func (d *Dir) List(r Ref) (list []Entry, err error) {
+	fd, err := d.pin(r, unix.O_RDONLY|unix.O_DIRECTORY)
+	if err != nil {
+		return nil, err
+	}
+	return listOpen(fd, r.Path)
 }
 
-// Mknod makes a FIFO, a socket's node, or an empty regular file, by the type in mode, that must not exist yet.
-func (d *Dir) Mknod(name string, typ uint32, o Owner) error {
-	return d.room.making(o, typ, func() error {
-		return d.why(d.at(name, func(dir int, base string) error {
-			o := d.inherit(dir, o)
-			return own(dir, base, o, unix.Mknodat(dir, base, typ|o.Mode&0777, 0))
-		}))
-	})
+// Mknod makes a FIFO, a socket's node, or an empty regular file, by its type, that must not exist yet.
+func (d *Dir) Mknod(n Name, typ uint32, o Owner) (Attr, error) {
+	return d.make(n, typ, o, func(dir int, mode uint32) error { return unix.Mknodat(dir, n.Base, typ|mode, 0) })
 }
 
 // Mkdir is mkdir(2).
-func (d *Dir) Mkdir(name string, o Owner) error {
-	return d.room.making(o, unix.S_IFDIR, func() error {
-		return d.why(d.at(name, func(dir int, base string) error {
-			o := d.inherit(dir, o)
-			return own(dir, base, o, unix.Mkdirat(dir, base, o.Mode&0777))
-		}))
-	})
+func (d *Dir) Mkdir(n Name, o Owner) (Attr, error) {
+	return d.make(n, unix.S_IFDIR, o, func(dir int, mode uint32) error { return unix.Mkdirat(dir, n.Base, mode) })
+}
+
+// make makes a node of a type by f and gives it to its owner, if there is room for it. Nothing half-made stays behind, but where the
+// daemon is killed just now, and then only the owner is wrong: so a node is made with its mode (crash_making.txtar).
+func (d *Dir) make(n Name, typ uint32, o Owner, f func(dir int, mode uint32) error) (a Attr, err error) {
+	make := func(dir int) error {
+		o := d.inherit(dir, o)
+		if err := f(dir, o.Mode&0777); err != nil {
+			return err
+		}
+		if a, err = d.give(dir, n.Base, o); err != nil && unix.Unlinkat(dir, n.Base, 0) == unix.EISDIR {
+			_ = unix.Unlinkat(dir, n.Base, unix.AT_REMOVEDIR)
+		}
+		return err
+	}
+	err = d.room.making(o, typ, func() error { return d.why(d.at(n, make)) })
+	return a, err
 }
 
 // maxText is the longest text a file of ours holds, in bytes.
 const maxText = 4096
 
 // MakeText makes a regular file with a text, that must not exist yet.
-func (d *Dir) MakeText(name, text string, o Owner) error {
-	return d.room.making(o, unix.S_IFREG, func() error {
-		return d.why(d.at(name, func(dir int, base string) error {
-			fd, err := openBeneath(dir, base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, o.Mode&0777)
-			if err != nil {
-				return err
-			}
-			defer unix.Close(fd)
-			if _, err = unix.Write(fd, []byte(text)); err != nil {
-				_ = unix.Unlinkat(dir, base, 0)
-			}
-			return own(dir, base, o, err)
-		}))
+func (d *Dir) MakeText(n Name, text string, o Owner) (Attr, error) {
+	return d.make(n, unix.S_IFREG, o, func(dir int, mode uint32) error {
+		fd, err := openBeneath(dir, n.Base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, mode)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		if _, err = unix.Write(fd, []byte(text)); err != nil {
+			_ = unix.Unlinkat(dir, n.Base, 0)
+		}
+		return err
 	})
 }
 
 // Text reads a file made by MakeText.
-func (d *Dir) Text(name string) (string, error) {
-	fd, err := openBeneath(d.fd, name, unix.O_RDONLY, 0)
+func (d *Dir) Text(r Ref) (string, error) {
+	fd, err := d.pin(r, unix.O_RDONLY)
 	if err != nil {
 		return "", err
 	}
@@ -151,8 +163,8 @@ func (d *Dir) Text(name string) (string, error) {
 
 // SetText writes another text, of whole lines. If it fails, or the daemon dies in the middle, the first line is the old one or the new
 // one: the new text goes over the old one, which needs no room on the file system, before the file is cut to its length.
-func (d *Dir) SetText(name, text string) error {
-	fd, err := openBeneath(d.fd, name, unix.O_WRONLY, 0)
+func (d *Dir) SetText(r Ref, text string) error {
+	fd, err := d.pin(r, unix.O_WRONLY)
 	if err != nil {
 		return d.why(err)
 	}
@@ -163,29 +175,17 @@ func (d *Dir) SetText(name, text string) error {
 	return unix.Ftruncate(fd, int64(len(text)))
 }
 
-// own gives a node that was just made (or not: err) to its owner. Nothing half-made stays behind, but where the daemon is killed just now,
-// and then only the owner is wrong: so a node is made with its mode (crash_making.txtar).
-func own(dir int, base string, o Owner, err error) error {
-	if err != nil {
-		return err
-	}
-	if err = give(dir, base, o); err != nil && unix.Unlinkat(dir, base, 0) == unix.EISDIR {
-		_ = unix.Unlinkat(dir, base, unix.AT_REMOVEDIR)
-	}
-	return err
-}
-
 // give gives a node to its owner. A directory with the set-group-ID bit hands down its group, and a new directory in it the bit as well
 // (mkdir(2)).
-func give(dir int, base string, o Owner) error {
+func (d *Dir) give(dir int, base string, o Owner) (Attr, error) {
 	fd, err := openBeneath(dir, base, unix.O_PATH, 0)
 	if err != nil {
-		return err
+		return Attr{}, err
 	}
 	defer unix.Close(fd)
 	st, err := fstat(fd)
 	if err != nil {
-		return err
+		return Attr{}, err
 	}
 	mode := o.Mode
 	if o.Inherits {
@@ -199,48 +199,79 @@ func give(dir int, base string, o Owner) error {
 			mode |= unix.S_ISGID
 		}
 	}
-	return without(exceedSpace, func() error { return apply(fd, c) })
+	if err := without(exceedSpace, func() error { return apply(fd, c) }); err != nil {
+		return Attr{}, err
+	}
+	return d.fstat(fd)
 }
 
-// Change sets attributes. Setting a size opens the file for writing.
-func (d *Dir) Change(name string, c Change) error {
+// fstat is fstat(2), with the mode that an access control list grants if the directory heeds those.
+func (d *Dir) fstat(fd int) (Attr, error) {
+	if d.lists {
+		return fstatGranted(fd)
+	}
+	return fstat(fd)
+}
+
+// Change sets attributes of an object that belongs to whom it belonged. Setting a size opens the file for writing.
+func (d *Dir) Change(r Ref, c Change) error {
 	flags := unix.O_PATH
 	if c.Size != nil {
 		flags = unix.O_WRONLY
 	}
-	fd, err := openBeneath(d.fd, dot(name), flags, 0)
+	fd, err := d.pin(r, flags)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
+	now, err := fstat(fd)
+	if err == nil {
+		err = r.Owned(now)
+	}
+	if err != nil {
+		return err
+	}
 	return d.why(d.room.changing(fd, c, func() error { return apply(fd, c) }))
 }
 
 // Remove is unlink(2).
-func (d *Dir) Remove(name string) error {
-	return d.at(name, func(dir int, base string) error { return d.room.unlink(dir, base, 0) })
+func (d *Dir) Remove(n Name) error {
+	return d.at(n, func(dir int) error { return d.room.unlink(dir, n.Base, 0) })
 }
 
 // Rmdir is rmdir(2).
-func (d *Dir) Rmdir(name string) error {
-	return d.at(name, func(dir int, base string) error { return d.room.unlink(dir, base, unix.AT_REMOVEDIR) })
+func (d *Dir) Rmdir(n Name) error {
+	return d.at(n, func(dir int) error { return d.room.unlink(dir, n.Base, unix.AT_REMOVEDIR) })
 }
 
 // Rename is renameat2(2) with its flags.
-func (d *Dir) Rename(from, to string, flags uint32) error {
-	return d.why(d.at(from, func(dir int, base string) error {
-		return d.at(to, func(todir int, tobase string) error {
-			return d.room.rename(dir, base, todir, tobase, uint(flags))
-		})
+func (d *Dir) Rename(from, to Name, flags uint32) error {
+	return d.why(d.at(from, func(dir int) error {
+		return d.at(to, func(todir int) error { return d.room.rename(dir, from.Base, todir, to.Base, uint(flags)) })
 	}))
 }
 
+// As calls f, which removes or renames names of this directory, in somebody's name: the kernel itself judges then, at the moment it acts,
+// whether they may (unlink(2), rename(2)). So it is where others than the daemon change what is in the directory, and a look before the
+// act would prove nothing. f's errors are returned.
+func As(who Cred, f func() error) error { return asUser(who, 0, f) }
+
 // Link is link(2).
-func (d *Dir) Link(from, to string) error {
-	return d.why(d.at(from, func(dir int, base string) error {
-		return d.room.link(dir, base, func() error {
-			return d.at(to, func(todir int, tobase string) error { return unix.Linkat(dir, base, todir, tobase, 0) })
-		})
+func (d *Dir) Link(r Ref, to Name) (a Attr, err error) {
+	fd, err := d.pin(r, unix.O_PATH)
+	if err != nil {
+		return a, err
+	}
+	defer unix.Close(fd)
+	link := func(todir int) error {
+		err := unix.Linkat(unix.AT_FDCWD, procPath(fd), todir, to.Base, unix.AT_SYMLINK_FOLLOW)
+		if err == nil {
+			a, err = fstat(fd)
+		}
+		return err
+	}
+	return a, d.why(d.at(to, func(todir int) error {
+		return d.room.link(fd, "", func() error { return link(todir) })
 	}))
 }
 
@@ -291,6 +322,11 @@ func readDir(dir int, name string) ([]Entry, error) {
 	if err != nil {
 		return nil, err
 	}
+	return listOpen(fd, name)
+}
+
+// listOpen is readDir of the directory open at fd, which it closes.
+func listOpen(fd int, name string) ([]Entry, error) {
 	f := os.NewFile(uintptr(fd), name)
 	defer f.Close()
 	found, err := f.ReadDir(-1)

@@ -16,7 +16,7 @@ func TestSetTextKeepsTheOldOne(t *testing.T) {
 	}
 	defer d.Close()
 	owner := Owner{Uid: uint32(os.Getuid()), Gid: uint32(os.Getgid()), Mode: 0600}
-	if err := d.MakeText("f", "the old one\n", owner); err != nil {
+	if _, err := d.MakeText(Name{Base: "f"}, "the old one\n", owner); err != nil {
 		t.Fatal(err)
 	}
 	// No file may be written to any more (RLIMIT_FSIZE, setrlimit(2)).
@@ -29,17 +29,17 @@ func TestSetTextKeepsTheOldOne(t *testing.T) {
 	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 0, Max: before.Max}); err != nil {
 		t.Fatal(err)
 	}
-	err = d.SetText("f", "new\n")
+	err = d.SetText(Ref{Path: "f"}, "new\n")
 	if e := unix.Setrlimit(unix.RLIMIT_FSIZE, &before); e != nil {
 		t.Fatal(e)
 	}
-	if text, _ := d.Text("f"); err != unix.EFBIG || text != "the old one\n" {
+	if text, _ := d.Text(Ref{Path: "f"}); err != unix.EFBIG || text != "the old one\n" {
 		t.Errorf("%v, and then it is %q", err, text)
 	}
-	if err := d.SetText("f", "new\n"); err != nil {
+	if err := d.SetText(Ref{Path: "f"}, "new\n"); err != nil {
 		t.Fatal(err)
 	}
-	if text, _ := d.Text("f"); text != "new\n" {
+	if text, _ := d.Text(Ref{Path: "f"}); text != "new\n" {
 		t.Errorf("%q, want the new one", text)
 	}
 }

@@ -27,18 +27,14 @@ func leasing(t *testing.T) (*Leases, *Queues, *Queue, string) {
 	q := NewQueues(p, 2, 64)
 	t.Cleanup(func() { q.Close() })
 	name := fmt.Sprintf("ipcfs-lease \n%d", os.Getpid())
-	err = q.Create(name, Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0600}, 2, 64)
+	one, err := q.Create(name, Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0600}, 2, 64)
 	if errors.Is(err, ErrQueueBytes) || errors.Is(err, unix.ENOSPC) {
 		t.Skip("no room for a queue: ", err)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = q.Remove(name) })
-	one, err := q.Open(name, os.O_RDWR)
-	if err != nil {
-		t.Fatal(err)
-	}
+	t.Cleanup(func() { _ = q.Remove(name, Cred{}) })
 	t.Cleanup(func() { one.Close() })
 	return OpenLeases(dir, nil), q, one, at
 }

@@ -11,21 +11,26 @@ type Memory struct {
 	readOnly error // why it is open for reading only
 }
 
-// OpenMemory opens an object that exists, for reading and writing if the daemon may, else for reading (see Writable).
-func OpenMemory(d *Dir, name string) (*Memory, error) {
+// OpenMemory opens an object that exists, for reading and writing if the daemon may, else for reading (see Writable). It answers ESTALE if
+// it is not the object that was judged.
+func OpenMemory(d *Dir, r Ref) (*Memory, error) {
 	var readOnly error
-	fd, err := openBeneath(d.fd, name, unix.O_RDWR, 0)
+	fd, err := openBeneath(d.fd, r.Path, unix.O_RDWR, 0)
 	if err == unix.EACCES || err == unix.EPERM || err == unix.EROFS {
 		readOnly = err
-		fd, err = openBeneath(d.fd, name, unix.O_RDONLY, 0)
+		fd, err = openBeneath(d.fd, r.Path, unix.O_RDONLY, 0)
 	}
 	fd, err = toStay(fd, err)
 	if err != nil {
 		return nil, err
 	}
-	st, err := fstat(fd)
-	if err == nil && st.Type() != unix.S_IFREG {
+	st, err := d.fstat(fd)
+	switch {
+	case err != nil:
+	case st.Type() != unix.S_IFREG:
 		err = unix.ENXIO // a FIFO or a device, put there by somebody
+	default:
+		err = r.Judged(st)
 	}
 	if err != nil {
 		unix.Close(fd)

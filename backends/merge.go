@@ -14,13 +14,17 @@ type merge struct {
 
 // All opens a subscription to what is published from now on to any topic below a directory, where may, given the attributes of the
 // directories that lead to the topic and of the topic itself, allows it.
-func (ts *Topics) All(dir string, may func(way []Attr) bool) (*Subscription, error) {
+func (ts *Topics) All(at Ref, may func(way []Attr) bool) (*Subscription, error) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	a, err := ts.dir.Stat(dir)
+	a, err := ts.dir.Stat(at)
+	if err == nil && at.Path != "" {
+		err = at.Judged(a)
+	}
 	if err != nil {
 		return nil, err
 	}
+	dir := at.Path
 	if a.Type() != unix.S_IFDIR {
 		return nil, unix.ENOTDIR
 	}

@@ -32,6 +32,7 @@ type past struct {
 	ino            uint64
 	born           time.Time    // zero if others made it
 	sent, received atomic.Int64 // messages through the daemon
+	tries          atomic.Int64 // how often a message is handed out before it goes to the dead queue; 0: without end
 }
 
 // PrioMax is one more than the highest priority of a message (MQ_PRIO_MAX, mq_overview(7)).
@@ -95,6 +96,9 @@ func (q *Queue) Ready() Ready {
 	return pollNow(q.fd, In|Out)
 }
 
+// Name is the queue's, without the slash.
+func (q *Queue) Name() string { return q.name }
+
 // Stat is fstat(2) of the queue with the bytes pending as its size.
 func (q *Queue) Stat() (Attr, error) { return queueAttr(q.fd) }
 
@@ -108,6 +112,16 @@ func (q *Queue) Limits() (maxmsg, msgsize, curmsgs int, err error) {
 func (q *Queue) Counts() (sent, received int64) {
 	return q.past.sent.Load(), q.past.received.Load()
 }
+
+// MaxTries is how often a message is handed out on lease before it goes to the dead queue; 0: without end. It is the queue's for as long
+// as the daemon runs.
+func (q *Queue) MaxTries() int { return int(q.past.tries.Load()) }
+
+// SetMaxTries sets it.
+func (q *Queue) SetMaxTries(n int) { q.past.tries.Store(int64(n)) }
+
+// Born is when the queue was made, zero if that was not through the daemon.
+func (q *Queue) Born() time.Time { return q.past.born }
 
 // EndReaders gives all who read the queue now an end of file, once, and wakes those who wait.
 func (q *Queue) EndReaders() {

@@ -63,37 +63,78 @@ func (q *Queues) Close() error {
 // errno of a lack of descriptors.
 var ErrQueueBytes = errors.New("RLIMIT_MSGQUEUE is used up")
 
-// Create makes a queue that must not exist yet, with maxmsg and msgsize or, where they are 0, the defaults.
-func (q *Queues) Create(name string, o Owner, maxmsg, msgsize int) error {
+// Create makes a queue that must not exist yet, with maxmsg and msgsize or, where they are 0, the defaults, and opens it.
+func (q *Queues) Create(name string, o Owner, maxmsg, msgsize int) (*Queue, error) {
+	return q.create(name, o, maxmsg, msgsize, toStay)
+}
+
+// CreateBriefly is Create for one who closes the queue before they answer.
+func (q *Queues) CreateBriefly(name string, o Owner, maxmsg, msgsize int) (*Queue, error) {
+	return q.create(name, o, maxmsg, msgsize, briefly)
+}
+
+// briefly is toStay for a descriptor that does not stay open.
+func briefly(fd int, err error) (int, error) { return fd, err }
+
+func (q *Queues) create(name string, o Owner, maxmsg, msgsize int, may func(int, error) (int, error)) (*Queue, error) {
 	attr, err := q.attributes(maxmsg, msgsize)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	fd, err := mqOpen(name, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NONBLOCK, o.Mode&0777, attr)
 	if err == unix.EMFILE {
 		if room(q.poll.ep) == nil {
-			return ErrQueueBytes
+			return nil, ErrQueueBytes
 		}
-		return descriptors(err)
+		return nil, descriptors(err)
 	}
 	if err == unix.EINVAL {
-		return tooLarge(attr)
+		return nil, tooLarge(attr)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer unix.Close(fd)
-	if err := apply(fd, Change{Uid: &o.Uid, Gid: &o.Gid, Mode: &o.Mode}); err != nil {
-		// Nothing half-made stays behind.
-		_ = mqUnlink(name)
-		return err
+	one, err := q.created(name, fd, o, may)
+	if err != nil {
+		_ = mqUnlink(name) // nothing half-made stays behind
+		return nil, err
 	}
-	if st, err := fstat(fd); err == nil {
-		q.mu.Lock()
-		q.past(name, st.Ino).born = time.Now()
-		q.mu.Unlock()
+	return one, nil
+}
+
+// created holds a queue that was made as fd, and gives it to its owner.
+func (q *Queues) created(name string, fd int, o Owner, may func(int, error) (int, error)) (*Queue, error) {
+	a, err := fstat(fd)
+	if err == nil {
+		err = apply(fd, Change{Uid: &o.Uid, Gid: &o.Gid, Mode: &o.Mode})
 	}
-	return nil
+	if err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.past(name, a.Ino).born = time.Now()
+	return q.take(name, a.Ino, fd, unix.O_RDWR, may)
+}
+
+// take holds the queue open at fd, which it closes if that fails, as when the descriptor may not stay open. The caller holds q.mu.
+func (q *Queues) take(name string, ino uint64, fd, access int, may func(int, error) (int, error)) (*Queue, error) {
+	fd, err := may(fd, nil)
+	if err != nil {
+		return nil, err
+	}
+	attr, err := mqGetattr(fd)
+	if err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	one := &Queue{
+		Source: q.poll.Watch(fd), all: q, name: name, ino: ino, fd: fd, access: access, msgsize: attr.MsgSize,
+		past: q.past(name, ino), holders: 1,
+	}
+	q.open[queueKey{ino, access}] = one
+	return one, nil
 }
 
 // past finds or begins what is remembered of a queue. The caller holds q.mu.
@@ -104,13 +145,6 @@ func (q *Queues) past(name string, ino uint64) *past {
 		q.pasts[name] = p
 	}
 	return p
-}
-
-// Born is when a queue was made, if that was through the daemon.
-func (q *Queues) Born(name string, ino uint64) time.Time {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.past(name, ino).born
 }
 
 func (q *Queues) attributes(maxmsg, msgsize int) (*mqAttr, error) {
@@ -140,81 +174,73 @@ func (q *Queues) attributes(maxmsg, msgsize int) (*mqAttr, error) {
 	return &mqAttr{MaxMsg: maxmsg, MsgSize: msgsize}, nil
 }
 
-// Open opens a queue for access (O_RDONLY, O_WRONLY, O_RDWR). All who open one queue share one Queue if the daemon may read and write
-// it, as root may.
-func (q *Queues) Open(name string, access int) (*Queue, error) { return q.hold(name, access, toStay) }
+// Open opens a queue for access (O_RDONLY, O_WRONLY, O_RDWR), the very one that was judged, ESTALE otherwise. All who open one queue
+// share one Queue if the daemon may read and write it, as root may.
+func (q *Queues) Open(r Ref, access int) (*Queue, error) { return q.hold(r, access, r.Judged, toStay) }
 
-// OpenBriefly is Open for one who closes the queue before he answers.
-func (q *Queues) OpenBriefly(name string, access int) (*Queue, error) {
-	return q.hold(name, access, func(fd int, err error) (int, error) { return fd, err })
+// OpenBriefly opens the very queue for one who closes it before they answer, whatever its mode is by now.
+func (q *Queues) OpenBriefly(r Ref, access int) (*Queue, error) {
+	return q.hold(r, access, r.is, briefly)
 }
 
-func (q *Queues) hold(name string, access int, may func(fd int, err error) (int, error)) (*Queue, error) {
-	fd, err := mqOpen(name, unix.O_RDWR|unix.O_NONBLOCK, 0, nil)
+func (q *Queues) hold(r Ref, access int, check func(Attr) error, may func(int, error) (int, error)) (*Queue, error) {
+	fd, err := mqOpen(r.Path, unix.O_RDWR|unix.O_NONBLOCK, 0, nil)
 	if err == unix.EACCES && access != unix.O_RDWR {
-		fd, err = mqOpen(name, access|unix.O_NONBLOCK, 0, nil)
+		fd, err = mqOpen(r.Path, access|unix.O_NONBLOCK, 0, nil)
 	} else {
 		access = unix.O_RDWR
 	}
 	if err != nil {
 		return nil, err
 	}
-	st, err := fstat(fd)
+	a, err := fstat(fd)
+	if err == nil {
+		err = check(a)
+	}
 	if err != nil {
 		unix.Close(fd)
 		return nil, err
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if have := q.open[queueKey{st.Ino, access}]; have != nil {
+	if have := q.open[queueKey{a.Ino, access}]; have != nil {
 		unix.Close(fd)
 		have.holders++
 		return have, nil
 	}
-	if fd, err = may(fd, nil); err != nil {
-		return nil, err
-	}
-	attr, err := mqGetattr(fd)
-	if err != nil {
-		unix.Close(fd)
-		return nil, err
-	}
-	one := &Queue{
-		Source: q.poll.Watch(fd), all: q, name: name, ino: st.Ino, fd: fd, access: access, msgsize: attr.MsgSize,
-		past: q.past(name, st.Ino), holders: 1,
-	}
-	q.open[queueKey{st.Ino, access}] = one
-	return one, nil
+	return q.take(r.Path, a.Ino, fd, access, may)
 }
 
-// Stat is stat(2) of a queue, with the bytes pending as its size where the daemon may read it.
-func (q *Queues) Stat(name string) (Attr, error) {
-	if q.dir >= 0 {
-		// Asking by name needs no permission on the queue.
-		var st unix.Stat_t
-		if err := unix.Fstatat(q.dir, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-			return Attr{}, err
-		}
-		a := attrOf(&st)
-		a.Size, a.Blocks = 0, 0
-		return a, nil
+// Find is stat(2) of a queue, without the bytes pending, which cost more.
+func (q *Queues) Find(name string) (Attr, error) {
+	if q.dir < 0 {
+		return q.Stat(Ref{Path: name})
 	}
-	fd, err := openAny(name)
+	// Asking by name needs no permission on the queue.
+	a, err := lstat(q.dir, name)
+	a.Size, a.Blocks = 0, 0
+	return a, err
+}
+
+// Stat is stat(2) of the very queue, with the bytes pending as its size where the daemon may read it.
+func (q *Queues) Stat(r Ref) (Attr, error) {
+	fd, err := openAny(r.Path)
+	if err == unix.EACCES && q.dir >= 0 {
+		a, err := q.Find(r.Path)
+		if err == nil {
+			err = r.is(a)
+		}
+		return a, err
+	}
 	if err != nil {
 		return Attr{}, err
 	}
 	defer unix.Close(fd)
-	return queueAttr(fd)
-}
-
-// Pending is the number of bytes waiting in a queue, 0 where the daemon may not read it.
-func (q *Queues) Pending(name string) int64 {
-	fd, err := openAny(name)
-	if err != nil {
-		return 0
+	a, err := queueAttr(fd)
+	if err == nil {
+		err = r.is(a)
 	}
-	defer unix.Close(fd)
-	return queueBytes(fd)
+	return a, err
 }
 
 func openAny(name string) (int, error) {
@@ -225,13 +251,20 @@ func openAny(name string) (int, error) {
 	return fd, err
 }
 
-// Change sets attributes of a queue; a size is not one of them.
-func (q *Queues) Change(name string, c Change) error {
-	fd, err := openAny(name)
+// Change sets attributes of the very queue; a size is not one of them.
+func (q *Queues) Change(r Ref, c Change) error {
+	fd, err := openAny(r.Path)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
+	a, err := fstat(fd)
+	if err == nil {
+		err = r.Owned(a)
+	}
+	if err != nil {
+		return err
+	}
 	c.Size = nil
 	return apply(fd, c)
 }
@@ -246,16 +279,17 @@ func (q *Queues) List() ([]Entry, error) {
 	var list []Entry
 	for _, one := range q.open {
 		if !one.removed.Load() {
-			list = append(list, Entry{Name: one.name, Ino: one.ino, Type: unix.S_IFREG})
+			list = append(list, Entry{Name: one.name, Type: unix.S_IFREG})
 		}
 	}
 	return list, nil
 }
 
-// Remove is mq_unlink(3). Those who hold the queue open through the daemon get what is left in it and then ErrRemoved.
-func (q *Queues) Remove(name string) error {
-	st, statErr := q.Stat(name)
-	if err := mqUnlink(name); err != nil {
+// Remove is mq_unlink(3) in somebody's name: the directory of queues is sticky, so the kernel lets them remove their own and no other.
+// Those who hold the queue open through the daemon get what is left in it and then ErrRemoved.
+func (q *Queues) Remove(name string, who Cred) error {
+	a, statErr := q.Find(name)
+	if err := asUser(who, 0, func() error { return mqUnlink(name) }); err != nil {
 		return err
 	}
 	if statErr != nil {
@@ -263,8 +297,10 @@ func (q *Queues) Remove(name string) error {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	delete(q.pasts, name)
-	q.lost(st.Ino)
+	if p := q.pasts[name]; p != nil && p.ino == a.Ino {
+		delete(q.pasts, name)
+	}
+	q.lost(a.Ino)
 	return nil
 }
 
@@ -272,14 +308,18 @@ func (q *Queues) Remove(name string) error {
 func (q *Queues) Removed(name string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	delete(q.pasts, name)
 	for key, one := range q.open {
 		if one.name != name {
 			continue
 		}
-		if st, err := fstat(one.fd); err == nil && st.Nlink == 0 {
+		if a, err := fstat(one.fd); err == nil && a.Nlink == 0 {
 			q.lost(key.ino)
 		}
+	}
+	if a, err := q.Find(name); err == nil {
+		q.past(name, a.Ino) // one of the same name has none of what the other had
+	} else {
+		delete(q.pasts, name)
 	}
 }
 

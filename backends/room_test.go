@@ -21,7 +21,7 @@ func TestRoomCounts(t *testing.T) {
 	}
 	defer dir.Close()
 	me := Owner{Uid: 1000, Gid: 1000, Mode: 0755}
-	if err := dir.Mknod("old", unix.S_IFIFO, me); err != nil {
+	if _, err := dir.Mknod(named("old"), unix.S_IFIFO, me); err != nil {
 		t.Fatal(err)
 	}
 	r := NewRoom(at, dir)
@@ -43,19 +43,23 @@ func TestRoomCounts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	must(dir.Mkdir("d", me), dir.Mknod("d/f", unix.S_IFIFO, me), dir.MakeText("t", "text\n", me))
+	_, err1 := dir.Mkdir(named("d"), me)
+	_, err2 := dir.Mknod(named("d/f"), unix.S_IFIFO, me)
+	_, err3 := dir.MakeText(named("t"), "text\n", me)
+	must(err1, err2, err3)
 	check("made", 4, 2*textBytes)
-	if err := dir.Mknod("old", unix.S_IFIFO, me); err != unix.EEXIST {
+	if _, err := dir.Mknod(named("old"), unix.S_IFIFO, me); err != unix.EEXIST {
 		t.Error(err)
 	}
-	must(dir.Link("d/f", "hard"))
+	_, err = dir.Link(Ref{Path: "d/f"}, named("hard"))
+	must(err)
 	check("linked", 5, 2*textBytes)
-	must(dir.Rename("hard", "old", 0), dir.Rename("d/f", "d/g", 0), dir.Rename("d/g", "t", unix.RENAME_EXCHANGE))
+	must(dir.Rename(named("hard"), named("old"), 0), dir.Rename(named("d/f"), named("d/g"), 0), dir.Rename(named("d/g"), named("t"), unix.RENAME_EXCHANGE))
 	check("replaced and exchanged", 4, 2*textBytes)
 	uid := uint32(1001)
-	must(dir.Change("d/g", Change{Uid: &uid}))
+	must(dir.Change(Ref{Path: "d/g"}, Change{Uid: &uid}))
 	check("given away", 3, textBytes)
-	must(dir.Remove("d/g"), dir.Rmdir("d"), dir.Remove("t"))
+	must(dir.Remove(named("d/g")), dir.Rmdir(named("d")), dir.Remove(named("t")))
 	check("removed", 1, 0)
 	if r.Files.Used(1001) != 0 || r.Bytes.Used(1001) != 0 {
 		t.Errorf("another user: %d files, %d bytes", r.Files.Used(1001), r.Bytes.Used(1001))

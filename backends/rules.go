@@ -50,17 +50,17 @@ func (r Rules) Check() error {
 const MaxTopicDepth = 1 << 20
 
 // saveRules keeps rules in the file of a topic.
-func saveRules(d *Dir, name string, r Rules) error {
+func saveRules(d *Dir, file Ref, r Rules) error {
 	text, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}
-	return d.SetText(name, string(text)+"\n")
+	return d.SetText(file, string(text)+"\n")
 }
 
 // loadRules reads what saveRules kept. A file that has none, or something else, is that of a topic with the default ones.
-func loadRules(d *Dir, name string) (Rules, error) {
-	text, err := d.Text(name)
+func loadRules(d *Dir, file Ref) (Rules, error) {
+	text, err := d.Text(file)
 	if err != nil {
 		return Rules{}, err
 	}

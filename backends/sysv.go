@@ -35,7 +35,7 @@ type MsqInfo struct {
 // Attr is what stat(2) shows: the times are those of the last message received and sent, or the last change where there was none.
 func (i MsqInfo) Attr() Attr {
 	a := Attr{
-		Ino: uint64(i.ID) + msqIno, Mode: unix.S_IFREG | i.Mode, Nlink: 1, Uid: i.Uid, Gid: i.Gid, Size: int64(i.Cbytes),
+		ID: ID{Ino: uint64(i.ID) + msqIno}, Mode: unix.S_IFREG | i.Mode, Nlink: 1, Uid: i.Uid, Gid: i.Gid, Size: int64(i.Cbytes),
 		Atime: i.Rtime, Mtime: i.Stime, Ctime: i.Ctime,
 	}
 	if a.Atime.IsZero() {
@@ -46,6 +46,9 @@ func (i MsqInfo) Attr() Attr {
 	}
 	return a
 }
+
+// MsqID is the id of the queue with these attributes.
+func MsqID(a Attr) int { return int(a.Ino) - msqIno }
 
 // msqIno is the inode number of the queue with id 0; those below are for directories.
 const msqIno = 16
@@ -127,7 +130,7 @@ func (s *SysV) Limits() (msgmax, msgmnb, msgmni int, err error) {
 
 // Create makes a queue that must not exist yet. It is made in the name of its owner, so that he is its creator too, whom the kernel
 // never forgets. A daemon that may not take his name makes it itself and gives it away: then cuid stays the daemon's.
-func (s *SysV) Create(key uint32, o Owner) error {
+func (s *SysV) Create(key uint32, o Owner) (MsqInfo, error) {
 	var id int
 	create := func() (err error) {
 		id, err = msgget(key, unix.IPC_CREAT|unix.IPC_EXCL|int(o.Mode&0777))
@@ -138,16 +141,17 @@ func (s *SysV) Create(key uint32, o Owner) error {
 		err = create() // msgget(2) itself has no such error
 	}
 	if err != nil {
-		return err
+		return MsqInfo{}, err
 	}
 	made, err := s.Stat(id)
 	if err == nil && (made.Uid != o.Uid || made.Gid != o.Gid) {
 		err = s.Change(id, Change{Uid: &o.Uid, Gid: &o.Gid})
+		made.Uid, made.Gid = o.Uid, o.Gid
 	}
 	if err != nil {
 		_ = s.Remove(id)
 	}
-	return err
+	return made, err
 }
 
 // Change sets mode and owner; sizes and times are not for setting.

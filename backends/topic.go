@@ -11,7 +11,7 @@ import (
 // messages in the daemon's memory, each once. As an Endpoint it is shared by all who have it open only to publish.
 type Topic struct {
 	feed
-	ino       uint64
+	id        ID
 	name      string // path below the class
 	attr      Attr   // as last seen
 	way       []Attr // of the directories that lead to it, and its own, as of wayAt
@@ -128,13 +128,16 @@ func (t *Topic) Stat() (Attr, error) {
 }
 
 func (t *Topic) stat() Attr {
-	a, err := t.all.dir.Stat(t.name)
-	if t.removed || err != nil || a.Ino != t.ino {
+	a, err := t.all.dir.Stat(t.ref())
+	if t.removed || err != nil {
 		a = t.attr
 		a.Nlink = 0
 	}
 	return t.show(a)
 }
+
+// ref is the topic's file.
+func (t *Topic) ref() Ref { return Ref{Path: t.name, Was: Attr{ID: t.id}} }
 
 // show makes attributes of the topic's file those of the topic.
 func (t *Topic) show(a Attr) Attr {
@@ -147,6 +150,9 @@ func (t *Topic) show(a Attr) Attr {
 
 // Close gives up nothing: the topic is there as long as its name.
 func (t *Topic) Close() error { return nil }
+
+// Born is when it was made, zero if its file system does not tell.
+func (t *Topic) Born() time.Time { return t.id.BornAt() }
 
 // Rules are the topic's.
 func (t *Topic) Rules() Rules {
@@ -162,7 +168,7 @@ func (t *Topic) Restrict(r Rules) error {
 	}
 	t.all.mu.Lock()
 	defer t.all.unlock()
-	if err := saveRules(t.all.dir, t.name, r); err != nil {
+	if err := saveRules(t.all.dir, t.ref(), r); err != nil {
 		return err
 	}
 	t.restrict(r)

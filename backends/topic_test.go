@@ -30,10 +30,10 @@ func newTopics(t *testing.T) *Topics {
 
 func newTopic(t *testing.T, ts *Topics, name string, r Rules) *Topic {
 	t.Helper()
-	if err := ts.Create(name, Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0644}); err != nil {
+	if _, err := ts.Create(named(name), Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0644}); err != nil {
 		t.Fatal(err)
 	}
-	one, err := ts.Topic(name)
+	one, err := ts.Topic(Ref{Path: name})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,17 +186,17 @@ func TestTopicQuota(t *testing.T) {
 	}
 	// Another user's topics do not care.
 	uid := fat.uid + 1000
-	if err := ts.Create("other", Owner{Uid: uid, Gid: uid, Mode: 0644}); err != nil {
+	if _, err := ts.Create(named("other"), Owner{Uid: uid, Gid: uid, Mode: 0644}); err != nil {
 		t.Skip("cannot give it away: ", err)
 	}
-	other, err := ts.Topic("other")
+	other, err := ts.Topic(Ref{Path: "other"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := other.TryWrite(big, Meta{}); err != nil {
 		t.Error(err)
 	}
-	if err := ts.Change("other", Change{Uid: &fat.uid}); err != nil {
+	if err := ts.Change(Ref{Path: "other"}, Change{Uid: &fat.uid}); err != nil {
 		t.Fatal(err)
 	}
 	if ts.Used.Used(uid) != 0 || other.uid != fat.uid {
@@ -256,7 +256,7 @@ func TestTopicWakes(t *testing.T) {
 	arm("b", b, In)
 	b.Close()
 	arm("a", a, In)
-	if err := ts.Remove("t"); err != nil {
+	if err := ts.Remove(named("t"), func(Attr) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	expect("a")

@@ -16,7 +16,7 @@ type Topics struct {
 	dir  *Dir
 
 	mu     sync.Mutex
-	open   map[uint64]*Topic // by inode; a topic that was never used is not in it
+	open   map[ID]*Topic     // a topic that was never used is not in it
 	merges map[string]*merge // by directory
 	feeds  map[*feed]struct{}
 	ways   uint64   // how often an attribute or a name changed
@@ -27,7 +27,7 @@ type Topics struct {
 func NewTopics(p *Poller, dir *Dir) *Topics {
 	return &Topics{
 		poll: p, dir: dir,
-		open: map[uint64]*Topic{}, merges: map[string]*merge{}, feeds: map[*feed]struct{}{},
+		open: map[ID]*Topic{}, merges: map[string]*merge{}, feeds: map[*feed]struct{}{},
 		Used: newTopicBytes(),
 	}
 }
@@ -48,39 +48,53 @@ func (ts *Topics) unlock() {
 }
 
 // Create makes a topic that must not exist yet.
-func (ts *Topics) Create(name string, o Owner) error { return ts.dir.Mknod(name, unix.S_IFREG, o) }
+func (ts *Topics) Create(n Name, o Owner) (Attr, error) { return ts.dir.Mknod(n, unix.S_IFREG, o) }
 
-// Topic finds a topic.
-func (ts *Topics) Topic(name string) (*Topic, error) {
+// Topic finds the very topic that was seen; ESTALE if its name is another's by now.
+func (ts *Topics) Topic(r Ref) (*Topic, error) {
+	t, _, err := ts.find(r)
+	return t, err
+}
+
+// Open is Topic for those who were judged by what was seen.
+func (ts *Topics) Open(r Ref) (*Topic, error) {
+	t, a, err := ts.find(r)
+	if err == nil {
+		err = r.Judged(a)
+	}
+	return t, err
+}
+
+func (ts *Topics) find(r Ref) (*Topic, Attr, error) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	a, err := ts.dir.Stat(name)
+	a, err := ts.dir.Stat(r)
 	if err != nil {
-		return nil, err
+		return nil, a, err
 	}
 	if a.Type() != unix.S_IFREG {
-		return nil, unix.EISDIR
+		return nil, a, unix.EISDIR
 	}
-	t := ts.open[a.Ino]
+	t := ts.open[a.ID]
 	if t == nil {
-		rules, err := loadRules(ts.dir, name)
+		rules, err := loadRules(ts.dir, Ref{r.Path, a})
 		if err != nil {
-			return nil, err
+			return nil, a, err
 		}
-		t = &Topic{ino: a.Ino, name: name, groups: map[string]*Subscription{}}
+		t = &Topic{id: a.ID, name: r.Path, groups: map[string]*Subscription{}}
 		t.feed = newFeed(ts, t, a.Uid, rules)
-		ts.open[a.Ino] = t
+		ts.open[a.ID] = t
 		ts.feeds[&t.feed] = struct{}{}
 	}
 	t.attr = a
-	return t, nil
+	return t, a, nil
 }
 
 // Show makes attributes of a topic's file those of the topic.
 func (ts *Topics) Show(a Attr) Attr {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	if t := ts.open[a.Ino]; t != nil {
+	if t := ts.open[a.ID]; t != nil {
 		return t.show(a)
 	}
 	a.Size, a.Blocks = 0, 0
@@ -88,9 +102,9 @@ func (ts *Topics) Show(a Attr) Attr {
 }
 
 // Change sets attributes of a topic or a directory. Setting the size of a topic takes back its retained value.
-func (ts *Topics) Change(name string, c Change) error {
+func (ts *Topics) Change(r Ref, c Change) error {
 	if c.Size != nil {
-		t, err := ts.Topic(name)
+		t, err := ts.Topic(r)
 		if err != nil {
 			return err
 		}
@@ -99,18 +113,18 @@ func (ts *Topics) Change(name string, c Change) error {
 	}
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	if err := ts.dir.Change(name, c); err != nil {
+	if err := ts.dir.Change(r, c); err != nil {
 		return err
 	}
 	ts.ways++
-	a, err := ts.dir.Stat(name)
+	a, err := ts.dir.Stat(r)
 	if err != nil {
 		return err
 	}
 	f := (*feed)(nil)
-	if t := ts.open[a.Ino]; t != nil {
+	if t := ts.open[a.ID]; t != nil {
 		f = &t.feed
-	} else if m := ts.merges[name]; m != nil {
+	} else if m := ts.merges[r.Path]; m != nil {
 		f = &m.feed
 	}
 	if f != nil && f.uid != a.Uid {
@@ -123,16 +137,19 @@ func (ts *Topics) Change(name string, c Change) error {
 	return nil
 }
 
-// Remove is unlink(2). Those who read the topic get what they have still to read and then ErrRemoved.
-func (ts *Topics) Remove(name string) error {
+// Remove is unlink(2), if may allows it for what is there. Those who read the topic get what they have still to read and then ErrRemoved.
+func (ts *Topics) Remove(n Name, may func(Attr) error) error {
 	ts.mu.Lock()
 	defer ts.unlock()
-	a, err := ts.dir.Stat(name)
+	a, err := ts.dir.Find(n)
+	if err == nil {
+		err = may(a)
+	}
 	if err != nil {
 		return err
 	}
 	ts.look(a)
-	if err := ts.dir.Remove(name); err != nil {
+	if err := ts.dir.Remove(n); err != nil {
 		return err
 	}
 	ts.gone(a)
@@ -141,7 +158,7 @@ func (ts *Topics) Remove(name string) error {
 
 // look has the topic of a file that may be about to go know who may read it.
 func (ts *Topics) look(a Attr) {
-	if t := ts.open[a.Ino]; t != nil && len(ts.merges) > 0 {
+	if t := ts.open[a.ID]; t != nil && len(ts.merges) > 0 {
 		t.path()
 	}
 }
@@ -149,25 +166,33 @@ func (ts *Topics) look(a Attr) {
 // gone ends the topic of a file that was removed.
 func (ts *Topics) gone(a Attr) {
 	ts.ways++
-	t := ts.open[a.Ino]
+	t := ts.open[a.ID]
 	if t == nil || a.Nlink > 1 {
 		return
 	}
 	t.attr = a
 	t.attr.Nlink = 0
-	delete(ts.open, a.Ino)
+	delete(ts.open, a.ID)
 	delete(ts.feeds, &t.feed)
 	t.end()
 }
 
-// Rmdir is rmdir(2). Those who read all topics below the directory get ErrRemoved.
-func (ts *Topics) Rmdir(name string) error {
+// Rmdir is rmdir(2), if may allows it. Those who read all topics below the directory get ErrRemoved.
+func (ts *Topics) Rmdir(n Name, may func(Attr) error) error {
 	ts.mu.Lock()
 	defer ts.unlock()
-	if err := ts.dir.Rmdir(name); err != nil {
+	a, err := ts.dir.Find(n)
+	if err == nil {
+		err = may(a)
+	}
+	if err != nil {
+		return err
+	}
+	if err := ts.dir.Rmdir(n); err != nil {
 		return err
 	}
 	ts.ways++
+	name := n.Path()
 	if m := ts.merges[name]; m != nil {
 		delete(ts.merges, name)
 		m.end()
@@ -175,15 +200,29 @@ func (ts *Topics) Rmdir(name string) error {
 	return nil
 }
 
-// Rename is renameat2(2). Readers follow what they read to its new name; a topic that is replaced ends.
-func (ts *Topics) Rename(from, to string, flags uint32) error {
+// Rename is renameat2(2), if may allows it for what is moved and what is replaced. Readers follow what they read to its new name; a topic
+// that is replaced ends.
+func (ts *Topics) Rename(source, dest Name, flags uint32, may func(Attr) error) error {
 	ts.mu.Lock()
 	defer ts.unlock()
-	old, missing := ts.dir.Stat(to)
-	ts.look(old)
-	if err := ts.dir.Rename(from, to, flags); err != nil {
+	a, err := ts.dir.Find(source)
+	if err == nil {
+		err = may(a)
+	}
+	if err != nil {
 		return err
 	}
+	old, missing := ts.dir.Find(dest)
+	if missing == nil {
+		if err := may(old); err != nil {
+			return err
+		}
+	}
+	ts.look(old)
+	if err := ts.dir.Rename(source, dest, flags); err != nil {
+		return err
+	}
+	from, to := source.Path(), dest.Path()
 	moved := func(name string) string {
 		switch {
 		case within(name, from):
@@ -193,8 +232,7 @@ func (ts *Topics) Rename(from, to string, flags uint32) error {
 		}
 		return name
 	}
-	now, err := ts.dir.Stat(to)
-	if missing == nil && err == nil && now.Ino != old.Ino && flags&unix.RENAME_EXCHANGE == 0 {
+	if missing == nil && a.ID != old.ID && flags&unix.RENAME_EXCHANGE == 0 {
 		ts.gone(old)
 		if m := ts.merges[to]; m != nil {
 			delete(ts.merges, to)
@@ -228,7 +266,7 @@ func (t *Topic) path() []Attr {
 		if i < len(t.name) && t.name[i] != '/' {
 			continue
 		}
-		a, err := t.all.dir.Stat(t.name[:i])
+		a, err := t.all.dir.Stat(Ref{Path: t.name[:i]})
 		if err != nil {
 			break
 		}

@@ -68,7 +68,7 @@ func (w *Watch) add(d watched, fresh bool) {
 	w.mu.Lock()
 	w.dirs[int32(wd)] = d
 	w.mu.Unlock()
-	list, err := d.dir.List(dot(d.path))
+	list, err := d.dir.List(Ref{Path: d.path})
 	if err != nil {
 		return
 	}

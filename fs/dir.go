@@ -3,6 +3,7 @@ package fs
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -12,15 +13,14 @@ import (
 
 // OpenDir is opendir(3).
 func (t *Tree) OpenDir(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
-	n := t.table.get(in.NodeId)
-	if n == nil {
+	if _, ok := t.table.get(in.NodeId); !ok {
 		return fuse.Status(syscall.ESTALE)
 	}
-	h := &Handle{node: n, flags: in.Flags, uid: in.Uid}
+	h := &opened{Handle: Handle{Node: in.NodeId, Flags: in.Flags, Uid: in.Uid, Gid: in.Gid, Pid: in.Pid}}
 	if !t.handles.add(h) {
 		return t.tooMany(h)
 	}
-	out.Fh = h.num
+	out.Fh = h.Num
 	return fuse.OK
 }
 
@@ -30,12 +30,16 @@ func (t *Tree) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryLis
 	if h == nil {
 		return fuse.EBADF
 	}
-	h.node.mu.Lock()
-	defer h.node.mu.Unlock()
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	if in.Offset == 0 || h.list == nil {
-		list, err := t.list(h.node)
+		n, ok := t.table.get(h.Node)
+		if !ok {
+			return fuse.Status(syscall.ESTALE)
+		}
+		list, err := t.list(n)
 		if err != nil {
-			return t.failAt("list", h.node.kind, t.table.path(h.node, ""), err)
+			return t.failAt("list", n, "", err)
 		}
 		h.list = list
 	}
@@ -53,20 +57,41 @@ func (t *Tree) ReadDirPlus(<-chan struct{}, *fuse.ReadIn, *fuse.DirEntryList) fu
 	return fuse.ENOTSUP
 }
 
-func (t *Tree) list(n *node) ([]nodes.Entry, error) {
+func (t *Tree) list(n Node) ([]nodes.Entry, error) {
 	list := []nodes.Entry{{Name: ".", Type: syscall.S_IFDIR}, {Name: "..", Type: syscall.S_IFDIR}}
-	if n.kind == rootKind {
-		for _, k := range t.kinds {
-			list = append(list, nodes.Entry{Name: k.Name, Type: syscall.S_IFDIR})
-		}
-	} else {
-		found, err := t.class(n).List(t.table.path(n, ""))
+	found, err := t.names(n)
+	if err != nil {
+		return nil, err
+	}
+	list = append(list, found...)
+	slices.SortFunc(list[2:], func(a, b nodes.Entry) int { return cmp.Compare(a.Name, b.Name) })
+	return list, nil
+}
+
+// names are those in a directory.
+func (t *Tree) names(n Node) (list []nodes.Entry, err error) {
+	if n.Kind != dirKind {
+		object, err := t.object(n)
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, found...)
+		dir, ok := object.(nodes.Directory)
+		if !ok {
+			return nil, syscall.ENOTDIR
+		}
+		return dir.List()
 	}
-	slices.SortFunc(list[2:], func(a, b nodes.Entry) int { return cmp.Compare(a.Name, b.Name) })
+	above, _ := t.table.path(n.ID)
+	for _, k := range t.kinds {
+		below, ok := k.Name, above == ""
+		if !ok {
+			below, ok = strings.CutPrefix(k.Name, above+"/")
+		}
+		first, _, _ := strings.Cut(below, "/")
+		if e := (nodes.Entry{Name: first, Type: syscall.S_IFDIR}); ok && !slices.Contains(list, e) {
+			list = append(list, e)
+		}
+	}
 	return list, nil
 }
 
@@ -78,19 +103,14 @@ func (t *Tree) FsyncDir(<-chan struct{}, *fuse.FsyncIn) fuse.Status { return fus
 
 // Readlink is readlink(2).
 func (t *Tree) Readlink(_ <-chan struct{}, h *fuse.InHeader) ([]byte, fuse.Status) {
-	n := t.table.get(h.NodeId)
-	if n == nil {
+	n, ok := t.table.get(h.NodeId)
+	switch {
+	case !ok:
 		return nil, fuse.Status(syscall.ESTALE)
-	}
-	class, ok := t.class(n).(nodes.Pointer)
-	if !ok {
+	case n.Link == "":
 		return nil, fuse.EINVAL
 	}
-	to, err := class.Readlink(t.table.path(n, ""))
-	if err != nil {
-		return nil, t.fail(err)
-	}
-	return []byte(to), fuse.OK
+	return []byte(n.Link), fuse.OK
 }
 
 // Access is not asked with default_permissions: the kernel judges by mode and owner.
@@ -99,15 +119,11 @@ func (t *Tree) Access(<-chan struct{}, *fuse.AccessIn) fuse.Status { return fuse
 // StatFs is statfs(2): of shared memory what room there is for it, elsewhere only the length of names.
 func (t *Tree) StatFs(_ <-chan struct{}, in *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
 	*out = fuse.StatfsOut{Bsize: 4096, Frsize: 4096, NameLen: nameMax}
-	n := t.table.get(in.NodeId)
-	if n == nil || n.kind == rootKind {
+	n, ok := t.table.get(in.NodeId)
+	if !ok || n.Kind == dirKind || t.kinds[n.Kind].Space == nil {
 		return fuse.OK
 	}
-	class, ok := t.class(n).(nodes.Spacer)
-	if !ok {
-		return fuse.OK
-	}
-	s, err := class.Space()
+	s, err := t.kinds[n.Kind].Space()
 	if err != nil {
 		return t.fail(err)
 	}
@@ -118,21 +134,21 @@ func (t *Tree) StatFs(_ <-chan struct{}, in *fuse.InHeader, out *fuse.StatfsOut)
 
 // Statx has nothing to add to stat(2): birth times are not kept. It answers with what GetAttr says.
 func (t *Tree) Statx(c <-chan struct{}, in *fuse.StatxIn, out *fuse.StatxOut) fuse.Status {
-	n := t.table.get(in.NodeId)
-	if n == nil {
+	n, ok := t.table.get(in.NodeId)
+	if !ok {
 		return fuse.Status(syscall.ESTALE)
 	}
 	a, err := t.stat(n)
 	if err != nil {
 		return t.fail(err)
 	}
-	fillStatx(out, n.kind, a)
+	t.fillStatx(out, n, a)
 	return fuse.OK
 }
 
-func fillStatx(out *fuse.StatxOut, kind int, a nodes.Attr) {
+func (t *Tree) fillStatx(out *fuse.StatxOut, n Node, a nodes.Attr) {
 	var attr fuse.Attr
-	fillAttr(&attr, kind, a)
+	t.fillAttr(&attr, n, a)
 	out.Statx = fuse.Statx{
 		Mask: unix.STATX_BASIC_STATS, Blksize: attr.Blksize, Nlink: attr.Nlink, Uid: attr.Uid, Gid: attr.Gid, Mode: uint16(attr.Mode),
 		Ino: attr.Ino, Size: attr.Size, Blocks: attr.Blocks,

@@ -2,6 +2,7 @@ package fs
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -9,8 +10,8 @@ import (
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
-// rootKind is the kind of the root directory, which belongs to no class.
-const rootKind = -1
+// dirKind is the kind of the root directory and of those between it and the kinds, which belong to no class.
+const dirKind = -1
 
 // kinds is the table of what there is in the tree. A new kind is one line here, one file in nodes and one in backends.
 func (t *Tree) openKinds(c Config) error {
@@ -59,7 +60,7 @@ func (t *Tree) openKinds(c Config) error {
 	}
 	t.sockets = backends.NewSockets(t.env.Poll, reach)
 	t.closers = append(t.closers, t.sockets)
-	sockets, err := nodes.NewSockets(t.env, t.sockets, faces, bound, c.StateDir+"/sock")
+	sockets, err := nodes.NewSockets("sockets", t.env, t.sockets, faces, bound, c.StateDir+"/sock")
 	if err != nil {
 		return err
 	}
@@ -68,13 +69,14 @@ func (t *Tree) openKinds(c Config) error {
 	published := backends.NewTopics(t.env.Poll, topics)
 	budgets := []backends.Limited{t.env.Shares, t.env.Memory, published.Used, room, leases.Bytes, leases.Tries}
 
+	memory, pipes, news := nodes.NewShm(shm), nodes.NewFifos(fifos), nodes.NewTopics(t.env, topics, published)
 	t.kinds = []nodes.Kind{
 		{Name: "queues", Class: nodes.NewQueues(t.env, queues, leases)},
-		{Name: "shm", Class: nodes.NewShm(shm)},
-		{Name: "fifos", Class: nodes.NewFifos(fifos)},
-		{Name: "sockets", Class: sockets},
-		{Name: "sysv", Class: nodes.NewSysV(t.env, backends.NewSysV(t.env.Poll))},
-		{Name: "topics", Class: nodes.NewTopics(t.env, topics, published)},
+		{Name: "shm", Class: memory, Space: memory.Space},
+		{Name: "fifos", Class: pipes, Space: pipes.Space},
+		{Name: "sockets", Class: sockets, Space: sockets.Space},
+		{Name: "sysv/queues", Class: nodes.NewSysV(t.env, backends.NewSysV(t.env.Poll))},
+		{Name: "topics", Class: news, Space: news.Space},
 	}
 	global := []nodes.Control{
 		nodes.TextControl("status", rendered(t.status, func(f []nodes.Fact) (string, error) { return nodes.Render(f), nil })),
@@ -98,6 +100,7 @@ func (t *Tree) openKinds(c Config) error {
 		t.closers = append(t.closers, watch)
 		global = append(global, nodes.EventsControl(t.env, watch))
 	}
+	t.dirs = dirsAbove(t.kinds)
 	t.kinds = append(t.kinds, nodes.Kind{Name: "ctl", Class: nodes.NewCtl(t.kinds, t.env, global...)})
 	return nil
 }
@@ -121,4 +124,17 @@ func rendered(facts func() ([]nodes.Fact, error), render func([]nodes.Fact) (str
 		}
 		return render(f)
 	}
+}
+
+// dirsAbove are the directories between the root and the kinds, the root first.
+func dirsAbove(kinds []nodes.Kind) []string {
+	dirs := []string{""}
+	for _, k := range kinds {
+		for i := range k.Name {
+			if dir := k.Name[:i]; k.Name[i] == '/' && !slices.Contains(dirs, dir) {
+				dirs = append(dirs, dir)
+			}
+		}
+	}
+	return dirs
 }

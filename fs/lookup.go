@@ -1,6 +1,10 @@
 package fs
 
 import (
+	"cmp"
+	"hash/maphash"
+	"path"
+	"slices"
 	"syscall"
 	"time"
 
@@ -13,34 +17,53 @@ const nameMax = 255
 
 // Lookup answers for a name in a directory. Nothing it says may be cached: objects come, go and change behind our back.
 func (t *Tree) Lookup(_ <-chan struct{}, h *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
-	parent := t.table.get(h.NodeId)
-	if parent == nil {
+	parent, ok := t.table.get(h.NodeId)
+	switch {
+	case !ok:
 		return fuse.Status(syscall.ESTALE)
+	case len(name) > nameMax:
+		return fuse.Status(syscall.ENAMETOOLONG)
+	case parent.Kind == dirKind:
+		return t.lookupKind(parent, name, out)
 	}
-	return t.lookup(parent, name, out)
+	object, err := t.object(parent)
+	if err != nil {
+		return t.fail(err)
+	}
+	dir, ok := object.(nodes.Directory)
+	if !ok {
+		return fuse.ENOTDIR
+	}
+	seen, err := dir.Find(name)
+	if err != nil {
+		return t.failAt("look up", parent, name, err)
+	}
+	t.entry(parent, name, seen, out)
+	return fuse.OK
 }
 
-func (t *Tree) lookup(parent *node, name string, out *fuse.EntryOut) fuse.Status {
-	if len(name) > nameMax {
-		return fuse.Status(syscall.ENAMETOOLONG)
-	}
-	kind, path := parent.kind, ""
-	if kind == rootKind {
-		if kind = t.kindNamed(name); kind < 0 {
-			return fuse.ENOENT
+// lookupKind is Lookup in the root, or in a directory between it and the kinds.
+func (t *Tree) lookupKind(parent Node, name string, out *fuse.EntryOut) fuse.Status {
+	above, _ := t.table.path(parent.ID)
+	path := join(above, name)
+	n := Node{Parent: parent.ID, Name: name, Kind: dirKind, Top: true}
+	var a nodes.Attr
+	if kind := t.kindAt(path); kind >= 0 {
+		n.Kind = kind
+		var err error
+		if a, err = t.kinds[kind].Class.At(nodes.Seen{}).Stat(false); err != nil {
+			return t.failAt("look up", parent, name, err)
 		}
+	} else if number := slices.Index(t.dirs, path); number >= 0 {
+		a = nodes.Root(number, t.started)
 	} else {
-		path = t.table.path(parent, name)
+		return fuse.ENOENT
 	}
-	a, err := t.kinds[kind].Class.Stat(path)
-	if err != nil {
-		return t.failAt("look up", kind, path, err)
-	}
-	t.entry(parent, name, kind, a, out)
-	if parent.kind == rootKind {
-		out.SetEntryTimeout(classEntryTimeout)
-		out.SetAttrTimeout(classAttrTimeout)
-	}
+	n.Object, n.Mode, n.Uid, n.Gid = a.ID, a.Mode, a.Uid, a.Gid
+	out.NodeId, out.Generation = t.table.known(n), 1
+	t.fillAttr(&out.Attr, n, a)
+	out.SetEntryTimeout(classEntryTimeout)
+	out.SetAttrTimeout(classAttrTimeout)
 	return fuse.OK
 }
 
@@ -51,29 +74,38 @@ const (
 	classAttrTimeout  = time.Second
 )
 
-func (t *Tree) kindNamed(name string) int {
-	for i, k := range t.kinds {
-		if k.Name == name {
-			return i
-		}
-	}
-	return -1
+func (t *Tree) kindAt(path string) int {
+	return slices.IndexFunc(t.kinds, func(k nodes.Kind) bool { return k.Name == path })
 }
 
-// entry gives an object that exists its node, and the kernel the answer.
-func (t *Tree) entry(parent *node, name string, kind int, a nodes.Attr, out *fuse.EntryOut) *node {
-	var n *node
-	fillAttr(&out.Attr, kind, a)
-	if t.kinds[kind].Class.Message(a) {
-		n = t.table.fresh(parent, name, key{kind, a.Ino})
-		out.Attr.Size = messageSize
-		n.told(&out.Attr)
-	} else {
-		n = t.table.known(parent, name, key{kind, a.Ino})
+// object is the object of a node: ESTALE if it has no place that is known.
+func (t *Tree) object(n Node) (nodes.Object, error) {
+	path, ok := t.table.path(n.ID)
+	if !ok {
+		return nil, syscall.ESTALE
 	}
-	n.owned.Store(a.Uid)
-	out.NodeId, out.Generation = n.id, 1
-	return n
+	was := nodes.Attr{ID: n.Object, Mode: n.Mode, Uid: n.Uid, Gid: n.Gid}
+	seen := nodes.Seen{Ref: nodes.Ref{Path: path, Was: was}, Part: n.Part, Message: n.Message, Link: n.Link}
+	if n.Top {
+		seen = nodes.Seen{}
+	}
+	return t.kinds[n.Kind].Class.At(seen), nil
+}
+
+// entry gives an object that was seen in a directory its node, and the kernel the answer.
+func (t *Tree) entry(parent Node, name string, s nodes.Seen, out *fuse.EntryOut) {
+	n := Node{
+		Parent: parent.ID, Name: path.Base(s.Path), Kind: parent.Kind, Object: s.Was.ID, Part: s.Part, Message: s.Message, Link: s.Link,
+		Mode: s.Was.Mode, Uid: s.Was.Uid, Gid: s.Was.Gid,
+	}
+	t.fillAttr(&out.Attr, n, s.Was)
+	if n.Message {
+		out.Attr.Size = messageSize
+		out.NodeId = t.table.fresh(n)
+	} else {
+		out.NodeId = t.table.known(n)
+	}
+	out.Generation = 1
 }
 
 // messageSize is how long the kernel is made to think a message face is. It takes an inode's lock for itself alone to write beyond the
@@ -84,8 +116,8 @@ const messageSize = 1 << 40
 
 // Message reports whether the kernel has the node id for a message face.
 func (t *Tree) Message(id uint64) bool {
-	n := t.table.get(id)
-	return n != nil && n.message()
+	n, _ := t.table.get(id)
+	return n.Message
 }
 
 // KeepsLength reports whether the kernel should use a, the answer to a GETATTR, for stat(2) alone, and go on as LOOKUP has told it: else
@@ -93,33 +125,37 @@ func (t *Tree) Message(id uint64) bool {
 // opens a file. It must believe what it does not know yet of mode and owner, and the length of a file that can seek when it seeks to its
 // end, if nobody can wait to write by the same node (TestKeepLength).
 func (t *Tree) KeepsLength(id uint64, a *fuse.Attr, seeks bool) bool {
-	n := t.table.get(id)
-	if n == nil || !n.message() {
+	n, _ := t.table.get(id)
+	if !n.Message {
 		return false
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	news := n.mode != a.Mode || n.owner != a.Owner
-	n.mode, n.owner = a.Mode, a.Owner
-	for _, h := range n.faces {
+	news := t.table.told(id, nodes.Attr{Mode: a.Mode, Uid: a.Uid, Gid: a.Gid})
+	l := t.table.open(id)
+	if l == nil {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, h := range l.faces {
 		if !h.open.(*nodes.File).Seekable() {
 			return !news
 		}
 	}
-	return !news && !(seeks && len(n.faces) > 0)
+	return !news && !(seeks && len(l.faces) > 0)
 }
 
-// told notes what the kernel is told of a message face.
-func (n *node) told(a *fuse.Attr) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.mode, n.owner = a.Mode, a.Owner
-}
-
-// fillAttr writes a for the kernel. Inode numbers of the classes come from different file systems and must not meet.
-func fillAttr(out *fuse.Attr, kind int, a nodes.Attr) {
+// fillAttr writes a for the kernel. Inode numbers of the classes come from different file systems and must not meet; those of control
+// files only have to be the same each time and not easily another's.
+func (t *Tree) fillAttr(out *fuse.Attr, n Node, a nodes.Attr) {
+	ino := a.Ino
+	switch {
+	case n.Part != (nodes.Part{}):
+		ino = maphash.Comparable(t.seed, n.key())
+	case ino == 0: // the address of a host
+		ino = maphash.Comparable(t.seed, spot{n.Parent, n.Name})
+	}
 	*out = fuse.Attr{
-		Ino: a.Ino<<4 ^ a.Ino>>60 ^ uint64(kind+2), Mode: a.Mode, Nlink: a.Nlink, Owner: fuse.Owner{Uid: a.Uid, Gid: a.Gid},
+		Ino: ino<<kindBits ^ ino>>(64-kindBits) ^ uint64(n.Kind+2), Mode: a.Mode, Nlink: a.Nlink, Owner: fuse.Owner{Uid: a.Uid, Gid: a.Gid},
 		Size: uint64(a.Size), Blocks: uint64(a.Blocks), Blksize: 4096,
 	}
 	for _, t := range []struct {
@@ -133,121 +169,138 @@ func fillAttr(out *fuse.Attr, kind int, a nodes.Attr) {
 	}
 }
 
+// kindBits are the bits of an inode number that tell the kind; maxKinds is how many kinds they can tell.
+const (
+	kindBits = 8
+	maxKinds = 1<<kindBits - 2
+)
+
 // Forget is told what the kernel no longer remembers.
 func (t *Tree) Forget(id, count uint64) { t.table.forget(id, count) }
 
 // GetAttr is stat(2) and fstat(2). An open object answers for itself, whether or not it still has its name.
 func (t *Tree) GetAttr(_ <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
-	n := t.table.get(in.NodeId)
-	if n == nil {
+	n, ok := t.table.get(in.NodeId)
+	if !ok {
 		return fuse.Status(syscall.ESTALE)
 	}
 	a, err := t.stat(n)
 	if err != nil {
 		return t.fail(err)
 	}
-	n.owned.Store(a.Uid)
-	fillAttr(&out.Attr, n.kind, a)
-	if t.table.top(n) {
+	t.fillAttr(&out.Attr, n, a)
+	if !n.Message {
+		t.table.told(n.ID, a) // else KeepsLength does, which looks what is news
+	}
+	if n.Top {
 		out.SetTimeout(classAttrTimeout)
 	}
 	return fuse.OK
 }
 
-func (t *Tree) stat(n *node) (nodes.Attr, error) {
-	if n.kind == rootKind {
-		return nodes.Root(t.started), nil
+// stat tells of a node. One whose name is gone, or leads to another object by now, is told of as it was last, without links: the kernel
+// gives up an inode for good whose type changes (fuse_make_bad, fs/fuse).
+func (t *Tree) stat(n Node) (nodes.Attr, error) {
+	if n.Kind == dirKind {
+		path, _ := t.table.path(n.ID)
+		return nodes.Root(slices.Index(t.dirs, path), t.started), nil
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.memory != nil {
-		return n.memory.Stat()
+	l := t.table.open(n.ID)
+	if l == nil {
+		return nodes.Attr{}, syscall.ESTALE
 	}
-	class, path := t.class(n), t.table.path(n, "")
-	a, err := class.Stat(path)
-	if f := n.face(); f != nil {
-		face, gone := a, err != nil || a.Ino != n.ino
-		if a, err = f.Stat(); gone {
-			a.Mode, a.Uid, a.Gid = n.mode, n.owner.Uid, n.owner.Gid
-		} else {
-			a.Mode, a.Uid, a.Gid = face.Mode, face.Uid, face.Gid
-		}
-		a.Ino = n.ino // a control file of an object is not the object: cp looks if it opened what it had seen
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.memory != nil {
+		return l.memory.Stat()
+	}
+	f := l.face()
+	a, err := t.statByName(n, f == nil)
+	gone := err == syscall.ENOENT || err == syscall.ESTALE || err == syscall.ENOTDIR
+	if err != nil && !gone {
 		return a, err
 	}
-	if sizer, ok := class.(nodes.Sizer); ok && err == nil && class.Message(a) {
-		a.Size = sizer.Size(path)
+	if gone {
+		a = nodes.Attr{ID: n.Object, Mode: n.Mode, Uid: n.Uid, Gid: n.Gid}
+	}
+	if f == nil {
+		return a, nil
+	}
+	of := a
+	a, err = f.Stat()
+	a.Mode, a.Uid, a.Gid, a.ID = of.Mode, of.Uid, of.Gid, of.ID // a control file of an object is not the object
+	return a, err
+}
+
+func (t *Tree) statByName(n Node, sized bool) (nodes.Attr, error) {
+	object, err := t.object(n)
+	if err != nil {
+		return nodes.Attr{}, err
+	}
+	a, err := object.Stat(sized)
+	if err == nil && a.Mode&syscall.S_IFMT != n.Mode&syscall.S_IFMT {
+		err = syscall.ESTALE
 	}
 	return a, err
 }
 
 // SetAttr is chmod, chown, truncate and utimensat.
 func (t *Tree) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut) fuse.Status {
-	n := t.table.get(in.NodeId)
-	if n == nil {
+	n, ok := t.table.get(in.NodeId)
+	if !ok {
 		return fuse.Status(syscall.ESTALE)
 	}
 	c := changeOf(in)
-	message := t.Message(n.id)
-	if message && c.Size != nil {
+	if n.Message && c.Size != nil {
 		c.Atime, c.Mtime = nil, nil // the times of a message object are those of its messages
 	}
 	// The O_TRUNC of an open comes when the file is open, and names no open file (fuse_do_setattr).
-	byOpen := message && c.Size != nil && in.Valid&fuse.FATTR_FH == 0
+	byOpen := n.Message && c.Size != nil && in.Valid&fuse.FATTR_FH == 0
 	if err := t.change(n, c, byOpen); err != nil {
-		return t.failAt("change", n.kind, t.table.path(n, ""), err)
+		return t.failAt("change", n, "", err)
 	}
 	a, err := t.stat(n)
 	if err != nil {
 		return t.fail(err)
 	}
-	n.owned.Store(a.Uid)
-	fillAttr(&out.Attr, n.kind, a)
-	if message {
+	t.table.told(n.ID, a)
+	t.fillAttr(&out.Attr, n, a)
+	if n.Message {
 		out.Attr.Size = messageSize
-		n.told(&out.Attr)
 	}
 	return fuse.OK
 }
 
 // change sets attributes. byOpen says that the size is set by an open with O_TRUNC.
-func (t *Tree) change(n *node, c nodes.Change, byOpen bool) error {
-	if c == (nodes.Change{}) {
+func (t *Tree) change(n Node, c nodes.Change, byOpen bool) error {
+	l := t.table.open(n.ID)
+	switch {
+	case c == (nodes.Change{}):
 		return nil
+	case n.Kind == dirKind:
+		return syscall.EPERM // the directories of the tree itself stay as they are
+	case l == nil:
+		return syscall.ESTALE
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.memory != nil {
-		return n.memory.Change(c)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.memory != nil {
+		if a, err := l.memory.Stat(); err != nil || a.Uid != n.Uid {
+			return cmp.Or(err, error(syscall.ESTALE)) // it changed hands just now
+		}
+		return l.memory.Change(c)
 	}
-	if f := n.face(); byOpen && f != nil && f.Truncated() {
+	if f := l.face(); byOpen && f != nil && f.Truncated() {
 		c.Size = nil
 	}
 	if c == (nodes.Change{}) {
 		return nil
 	}
-	path := t.table.path(n, "")
-	class, ok := t.class(n).(nodes.Changer)
-	if !ok || path == "" {
-		return syscall.EPERM // the directories of the tree itself stay as they are
-	}
-	if a, err := t.still(n, path); err != nil {
+	object, err := t.object(n)
+	if err != nil {
 		return err
-	} else if a.Uid != n.owned.Load() {
-		return syscall.ESTALE // its inode number serves for somebody else's object, or it changed hands just now
 	}
-	return class.Change(path, c)
-}
-
-// still is the object that n is, if path still leads to it: ESTALE if it leads to another one by now. The kernel goes on to use a node
-// whose name is gone, by an open file and /proc/PID/fd, and judges by what it knows of the node who may do what (reused_name.txtar).
-// On ESTALE it walks along the path once more, if it came by one.
-func (t *Tree) still(n *node, path string) (nodes.Attr, error) {
-	a, err := t.class(n).Stat(path)
-	if err == nil && a.Ino != n.ino && a.Ino != n.stable.ino {
-		err = syscall.ESTALE
-	}
-	return a, err
+	return object.Change(c)
 }
 
 func changeOf(in *fuse.SetAttrIn) (c nodes.Change) {

@@ -8,37 +8,28 @@ import (
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
-// place is a name in a directory of a class, where something is to be made or removed.
-type place struct {
-	parent *node
-	name   string
-	class  nodes.Class
-	path   string
-}
-
-func (t *Tree) place(parent uint64, name string) (place, fuse.Status) {
-	n := t.table.get(parent)
+// directory is a directory of a class, where a name is to be made or removed.
+func (t *Tree) directory(id uint64, name string) (Node, nodes.Object, fuse.Status) {
+	n, ok := t.table.get(id)
 	switch {
-	case n == nil:
-		return place{}, fuse.Status(syscall.ESTALE)
+	case !ok:
+		return n, nil, fuse.Status(syscall.ESTALE)
 	case len(name) > nameMax:
-		return place{}, fuse.Status(syscall.ENAMETOOLONG)
-	case n.kind == rootKind:
-		return place{}, fuse.EPERM // which classes there are is not for users to say
+		return n, nil, fuse.Status(syscall.ENAMETOOLONG)
+	case n.Kind == dirKind:
+		return n, nil, fuse.EPERM // which classes there are is not for users to say
 	}
-	return place{n, name, t.class(n), t.table.path(n, name)}, fuse.OK
+	object, err := t.object(n)
+	return n, object, fuse.Status(nodes.Errno(err))
 }
 
 // made is the answer to whatever made an object, or failed to.
-func (t *Tree) made(p place, err error, out *fuse.EntryOut) fuse.Status {
-	var other *nodes.Made
-	switch {
-	case errors.As(err, &other):
-		p.name = other.Name
-	case err != nil:
-		return t.failAt("create", p.parent.kind, p.path, err)
+func (t *Tree) made(parent Node, name string, s nodes.Seen, err error, out *fuse.EntryOut) fuse.Status {
+	if err != nil {
+		return t.failAt("create", parent, name, err)
 	}
-	return t.lookup(p.parent, p.name, out)
+	t.entry(parent, name, s, out)
+	return fuse.OK
 }
 
 // owner is who made a request, of the mode it asks for.
@@ -49,31 +40,33 @@ func owner(h *fuse.InHeader, mode, umask uint32) nodes.Owner {
 
 // Create is open(2) with O_CREAT of a name that did not exist when the kernel looked.
 func (t *Tree) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *fuse.CreateOut) fuse.Status {
-	p, status := t.place(in.NodeId, name)
+	parent, object, status := t.directory(in.NodeId, name)
 	if !status.Ok() {
 		return status
 	}
-	class, ok := p.class.(nodes.Creator)
+	maker, ok := object.(nodes.Maker)
 	if !ok {
 		return fuse.EPERM
 	}
-	exclusive := in.Flags&syscall.O_EXCL != 0
-	err := class.Create(p.path, owner(&in.InHeader, in.Mode, in.Umask), exclusive)
-	flags, made := in.Flags, true
-	if errors.Is(err, syscall.EEXIST) && !exclusive {
-		err, flags, made = nil, flags&^syscall.O_CREAT, false // somebody else made it meanwhile, and that will do
+	seen, open, err := maker.Create(name, owner(&in.InHeader, in.Mode, in.Umask), int(in.Flags), caller(&in.InHeader))
+	if errors.Is(err, syscall.EEXIST) && in.Flags&syscall.O_EXCL == 0 {
+		// Somebody else made it meanwhile. The kernel walks the path once more, finds it, and judges who may open it.
+		return fuse.Status(syscall.ESTALE)
 	}
-	if status := t.made(p, err, &out.EntryOut); !status.Ok() {
+	if err == nil && open == nil {
+		// A FIFO: CREATE can only answer with a regular file, so the kernel is to find and open it (open(2), Linux 3.8).
+		return fuse.Status(syscall.ESTALE)
+	}
+	if status := t.made(parent, name, seen, err, &out.EntryOut); !status.Ok() {
 		return status
 	}
-	n := t.table.get(out.NodeId)
-	if status := t.open(n, flags, &in.InHeader, &out.OpenOut); !status.Ok() {
-		path := t.table.path(n, "") // touch :0 makes another name
-		_, other := t.still(n, path)
-		if remover, ok := p.class.(nodes.Remover); ok && made && other == nil {
-			_ = remover.Remove(path) // nothing is made by an open that fails
-		}
-		t.table.forget(n.id, 1)
+	n, _ := t.table.get(out.NodeId)
+	l := t.table.open(n.ID)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if status := t.opened(n, l, open, in.Flags, caller(&in.InHeader), &out.OpenOut); !status.Ok() {
+		_ = maker.Remove(n.Name, nodes.Caller{}) // nothing is made by an open that fails
+		t.table.forget(n.ID, 1)
 		return status
 	}
 	return fuse.OK
@@ -86,7 +79,7 @@ func (t *Tree) Tmpfile(<-chan struct{}, *fuse.CreateIn, *fuse.CreateOut) fuse.St
 
 // Mknod is mkfifo, bind, and mknod of a regular file.
 func (t *Tree) Mknod(_ <-chan struct{}, in *fuse.MknodIn, name string, out *fuse.EntryOut) fuse.Status {
-	p, status := t.place(in.NodeId, name)
+	parent, object, status := t.directory(in.NodeId, name)
 	if !status.Ok() {
 		return status
 	}
@@ -94,26 +87,26 @@ func (t *Tree) Mknod(_ <-chan struct{}, in *fuse.MknodIn, name string, out *fuse
 	if typ == 0 {
 		typ = syscall.S_IFREG
 	}
-	if class, ok := p.class.(nodes.Maker); ok {
-		return t.made(p, class.Mknod(p.path, typ, owner(&in.InHeader, in.Mode, in.Umask)), out)
+	maker, ok := object.(nodes.Maker)
+	if !ok {
+		return fuse.EPERM
 	}
-	if class, ok := p.class.(nodes.Creator); ok && typ == syscall.S_IFREG {
-		return t.made(p, class.Create(p.path, owner(&in.InHeader, in.Mode, in.Umask), true), out)
-	}
-	return fuse.EPERM
+	seen, err := maker.Mknod(name, typ, owner(&in.InHeader, in.Mode, in.Umask))
+	return t.made(parent, name, seen, err, out)
 }
 
 // Mkdir is mkdir(2).
 func (t *Tree) Mkdir(_ <-chan struct{}, in *fuse.MkdirIn, name string, out *fuse.EntryOut) fuse.Status {
-	p, status := t.place(in.NodeId, name)
+	parent, object, status := t.directory(in.NodeId, name)
 	if !status.Ok() {
 		return status
 	}
-	class, ok := p.class.(nodes.Folders)
+	dir, ok := object.(nodes.Folders)
 	if !ok {
 		return fuse.EPERM
 	}
-	return t.made(p, class.Mkdir(p.path, owner(&in.InHeader, in.Mode, in.Umask)), out)
+	seen, err := dir.Mkdir(name, owner(&in.InHeader, in.Mode, in.Umask))
+	return t.made(parent, name, seen, err, out)
 }
 
 // Symlink is refused: an object is reached by its own name.
@@ -123,24 +116,25 @@ func (t *Tree) Symlink(<-chan struct{}, *fuse.InHeader, string, string, *fuse.En
 
 // Link is link(2).
 func (t *Tree) Link(_ <-chan struct{}, in *fuse.LinkIn, name string, out *fuse.EntryOut) fuse.Status {
-	p, status := t.place(in.NodeId, name)
+	parent, object, status := t.directory(in.NodeId, name)
 	if !status.Ok() {
 		return status
 	}
-	old := t.table.get(in.Oldnodeid)
-	if old == nil {
+	old, ok := t.table.get(in.Oldnodeid)
+	if !ok {
 		return fuse.Status(syscall.ESTALE)
 	}
-	if old.kind != p.parent.kind {
+	if old.Kind != parent.Kind {
 		return fuse.EXDEV
 	}
-	class, ok := p.class.(nodes.Linker)
+	dir, ok := object.(nodes.Linker)
 	if !ok {
 		return fuse.EPERM
 	}
-	path := t.table.path(old, "")
-	if _, err := t.still(old, path); err != nil {
+	from, err := t.object(old)
+	if err != nil {
 		return t.fail(err)
 	}
-	return t.made(p, class.Link(path, p.path), out)
+	seen, err := dir.Link(from, name)
+	return t.made(parent, name, seen, err, out)
 }

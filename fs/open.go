@@ -13,7 +13,7 @@ import (
 // An Opening is an open(2), from its request until there is an open file. Its methods never block.
 type Opening struct {
 	t       *Tree
-	n       *node // nil: one that the kernel was never told of
+	node    uint64
 	flags   uint32
 	by      nodes.Caller
 	pending *nodes.Pending // nil: it has not begun, or has ended
@@ -21,74 +21,59 @@ type Opening struct {
 
 // Begin begins an open(2).
 func (t *Tree) Begin(in *fuse.OpenIn) *Opening {
-	return t.opening(t.table.get(in.NodeId), in.Flags, &in.InHeader)
+	return &Opening{t: t, node: in.NodeId, flags: in.Flags, by: caller(&in.InHeader)}
 }
 
-func (t *Tree) opening(n *node, flags uint32, in *fuse.InHeader) *Opening {
-	return &Opening{t: t, n: n, flags: flags, by: nodes.Caller{Uid: in.Uid, Gid: in.Gid, Pid: int(in.Pid)}}
-}
-
-// open is an open(2) that cannot come again.
-func (t *Tree) open(n *node, flags uint32, in *fuse.InHeader, out *fuse.OpenOut) fuse.Status {
-	o := t.opening(n, flags, in)
-	err := o.Try(out)
-	if nodes.Waits(err) {
-		o.Stop()
-	}
-	return fuse.Status(nodes.Errno(err))
+func caller(h *fuse.InHeader) nodes.Caller {
+	return nodes.Caller{Uid: h.Uid, Gid: h.Gid, Pid: int(h.Pid)}
 }
 
 // Try goes on until out is the answer. ErrWouldBlock and ErrUnsettled: it has to wait. Any other error is an errno.
 func (o *Opening) Try(out *fuse.OpenOut) error {
-	if o.n == nil {
+	n, ok := o.t.table.get(o.node)
+	l := o.t.table.open(o.node)
+	if !ok || l == nil || n.Kind == dirKind {
 		return syscall.ESTALE
 	}
-	t, n := o.t, o.n
-	if n.inquires(o.flags, o.by.Uid) {
+	if n.Message && o.flags == 0 && l.inquired(o.by.Uid) {
 		return syscall.ENOTTY
 	}
-	h := &Handle{node: n, flags: o.flags, uid: o.by.Uid}
-	if !n.message() {
-		n.mu.Lock() // all who open it share what is open
-		defer n.mu.Unlock()
+	if !n.Message {
+		l.mu.Lock() // all who open it share what is open
+		defer l.mu.Unlock()
 	}
-	open, err := o.object()
+	open, err := o.object(n, l)
 	switch {
 	case nodes.Waits(err):
 		return err
 	case err != nil:
-		return syscall.Errno(t.failAt("open", n.kind, t.table.path(n, ""), err))
+		return syscall.Errno(o.t.failAt("open", n, "", err))
 	}
-	h.open = open
-	if n.message() {
-		n.mu.Lock()
-		defer n.mu.Unlock()
+	if n.Message {
+		l.mu.Lock()
+		defer l.mu.Unlock()
 	}
-	if status := t.opened(n, h, out); !status.Ok() {
+	if status := o.t.opened(n, l, open, o.flags, o.by, out); !status.Ok() {
 		return syscall.Errno(status)
 	}
 	return nil
 }
 
 // object is what is opened.
-func (o *Opening) object() (open nodes.Open, err error) {
-	t, n := o.t, o.n
-	if n.memory != nil {
+func (o *Opening) object(n Node, l *live) (open nodes.Open, err error) {
+	if !n.Message && l.memory != nil {
 		// The object is the one the kernel has this node for, whatever its name leads to by now.
-		return n.memory, n.memory.join(o.flags)
+		return l.memory, l.memory.join(o.flags)
 	}
 	if o.pending == nil {
-		class, ok := t.class(n).(nodes.Opener)
-		if !ok {
-			return nil, syscall.EPERM
-		}
-		path := t.table.path(n, "")
-		if _, err = t.still(n, path); err != nil {
+		object, err := o.t.object(n)
+		if err != nil {
 			return nil, err
 		}
-		if open, err = class.Open(path, int(o.flags), o.by); err != nil {
+		if open, err = object.Open(int(o.flags), o.by); err != nil {
 			return nil, err
 		}
+		var ok bool
 		if o.pending, ok = open.(*nodes.Pending); !ok {
 			return open, nil
 		}
@@ -109,46 +94,49 @@ func (o *Opening) For() (backends.Waiter, backends.Ready) { return o.pending.For
 // Stop gives up after Try had to wait. false: it is too late, and Try will tell.
 func (o *Opening) Stop() bool { return o.pending.Stop == nil || o.pending.Stop() }
 
-// opened gives what a handle has open its number. The caller holds the node's lock.
-func (t *Tree) opened(n *node, h *Handle, out *fuse.OpenOut) fuse.Status {
-	switch open := h.open.(type) {
+// opened gives what was opened of a node its handle, and the kernel the answer. The caller holds l.mu.
+func (t *Tree) opened(n Node, l *live, open nodes.Open, flags uint32, by nodes.Caller, out *fuse.OpenOut) fuse.Status {
+	h := &opened{Handle: Handle{Node: n.ID, Flags: flags, Uid: by.Uid, Gid: by.Gid, Pid: uint32(by.Pid)}, open: open}
+	switch open := open.(type) {
 	case *nodes.File:
+		open.At(t.where(n))
 		out.OpenFlags = fuse.FOPEN_DIRECT_IO | fuse.FOPEN_NOFLUSH | fuse.FOPEN_PARALLEL_DIRECT_WRITES
 		if !open.Seekable() {
 			// Without a file position there is no lock of it that a blocked read would keep from a write.
 			out.OpenFlags |= fuse.FOPEN_STREAM | fuse.FOPEN_NONSEEKABLE
 		}
-		n.faces = append(n.faces, h)
-		t.table.busy(n)
+		t.table.busy(n.ID)
+		l.faces = append(l.faces, h)
 	case *memory:
 		open.answer(out)
 	case nodes.Memory:
-		if err := t.env.Shares.Take(h.uid); err != nil {
+		if err := t.env.Shares.Take(by.Uid); err != nil {
 			_ = open.Close()
-			return t.failAt("open", n.kind, t.table.path(n, ""), err)
+			return t.failAt("open", n, "", err)
 		}
-		n.memory = newMemory(open, h.uid, t.backer())
-		if n.memory.failed != nil {
+		l.memory = newMemory(open, by.Uid, t.backer())
+		if l.memory.failed != nil {
 			t.backingFailures.Add(1)
-			t.log.Warn("no passthrough for this object", "path", t.table.path(n, ""), "err", n.memory.failed)
+			t.log.Warn("no passthrough for this object", "path", t.where(n), "err", l.memory.failed)
 		}
-		h.open = n.memory
-		n.memory.answer(out)
+		h.open = l.memory
+		l.memory.answer(out)
 	default:
 		out.OpenFlags = fuse.FOPEN_DIRECT_IO | fuse.FOPEN_NOFLUSH
 	}
 	if !t.handles.add(h) {
-		t.close(h)
+		t.close(h, l)
 		return t.tooMany(h)
 	}
-	out.Fh = h.num
+	out.Fh = h.Num
 	return fuse.OK
 }
 
 // tooMany refuses one more open file.
-func (t *Tree) tooMany(h *Handle) fuse.Status {
-	advice := fmt.Sprintf("user %d has %d files of the tree open, which is as many as one user may", h.uid, maxHandles)
-	return t.fail(&nodes.Error{Op: "open", Path: t.where(h.node), Errno: syscall.ENFILE, Advice: advice})
+func (t *Tree) tooMany(h *opened) fuse.Status {
+	advice := fmt.Sprintf("user %d has %d files of the tree open, which is as many as one user may", h.Uid, maxHandles)
+	n, _ := t.table.get(h.Node)
+	return t.fail(&nodes.Error{Op: "open", Path: t.where(n), Errno: syscall.ENFILE, Advice: advice})
 }
 
 // Release is told once, after the last descriptor of an open file was closed.
@@ -158,51 +146,47 @@ func (t *Tree) Release(_ <-chan struct{}, in *fuse.ReleaseIn) {
 	}
 }
 
-func (t *Tree) closeHandle(h *Handle) {
-	if h.node != nil {
-		h.node.mu.Lock()
-		defer h.node.mu.Unlock()
+func (t *Tree) closeHandle(h *opened) {
+	l := t.table.open(h.Node)
+	if l == nil {
+		l = &live{} // the kernel forgot the node before it closed the file, or the file is a directory
 	}
-	t.close(h)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t.close(h, l)
 }
 
-// close closes what h has open. The caller holds the node's lock.
-func (t *Tree) close(h *Handle) {
+// close closes what h has open. The caller holds l.mu.
+func (t *Tree) close(h *opened, l *live) {
 	switch open := h.open.(type) {
 	case nil:
 		return
 	case *memory:
 		if last, err := open.leave(); last {
-			h.node.memory = nil
+			l.memory = nil
 			t.env.Shares.Give(open.uid)
 			if err != nil {
 				t.log.Warn("closing shared memory", "err", err)
 			}
 		}
 		return
-	}
-	if _, ok := h.open.(*nodes.File); ok {
-		h.node.release(h, t.table)
+	case *nodes.File:
+		l.faces = slices.DeleteFunc(l.faces, func(o *opened) bool { return o == h })
+		if len(l.faces) == 0 {
+			t.table.idle(h.Node)
+		}
 	}
 	if err := h.open.Close(); err != nil {
 		t.log.Warn("close", "err", err)
 	}
 }
 
-// release takes a handle of a message face from its node. The caller holds n.mu.
-func (n *node) release(h *Handle, t *table) {
-	n.faces = slices.DeleteFunc(n.faces, func(o *Handle) bool { return o == h })
-	if len(n.faces) == 0 {
-		t.idle(n)
-	}
-}
-
-// face is the message face of a node as who opened it last has it open; nil if nobody has. The caller holds n.mu.
-func (n *node) face() *nodes.File {
-	if len(n.faces) == 0 {
+// face is the message face of a node as it was opened last; nil if nobody has it open. The caller holds l.mu.
+func (l *live) face() *nodes.File {
+	if len(l.faces) == 0 {
 		return nil
 	}
-	return n.faces[len(n.faces)-1].open.(*nodes.File)
+	return l.faces[len(l.faces)-1].open.(*nodes.File)
 }
 
 // File is the message face open as fh, nil if fh is something else.

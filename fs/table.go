@@ -3,45 +3,44 @@ package fs
 import (
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/nodes"
 )
 
-// node is a file or directory the kernel knows by number. A node is plain data: which class, and where in it.
-type node struct {
-	id     uint64
-	kind   int // index of its class in Tree.kinds; rootKind for the root
-	stable key // zero for a message face
+// Node is a file or directory the kernel knows by number: plain data, from which its object is found again. What is open of it is kept
+// beside it (see live).
+type Node struct {
+	ID     uint64
+	Parent uint64 // 0: where it is is not known any more
+	Name   string
+	Kind   int  // index of its class in Tree.kinds; dirKind for the directories between the root and the kinds
+	Top    bool // the directory of its class, or one between the root and the kinds
 
-	ino uint64 // of a message face
+	Object  backends.ID
+	Part    nodes.Part
+	Message bool
+	Link    string
 
-	owned atomic.Uint32 // the owner that the kernel was told of last, by which it judges who may change what
+	// What the kernel was told last, by which it judges who may do what:
+	Mode, Uid, Gid uint32
 
-	mu     sync.Mutex // of what is open
-	memory *memory    // the one backing file of a shared memory object that is open
-	faces  []*Handle  // those who have a message face open
-	mode   uint32     // what the kernel was told of a message face last
-	owner  fuse.Owner
-
-	// Under table.mu:
-	parent  *node // nil for the root
-	name    string
-	lookups uint64 // how often the kernel was told of it and has not forgotten it
+	Lookups uint64 // how often the kernel was told of it and has not forgotten it
 }
-
-// message reports whether n is the node of a message face.
-func (n *node) message() bool { return n.kind != rootKind && n.stable == key{} }
 
 // key is the identity of an object that must keep its node id for as long as the kernel knows it.
 type key struct {
-	kind int
-	ino  uint64
+	kind   int
+	object backends.ID
+	part   nodes.Part
 }
+
+func (n *Node) key() key { return key{n.Kind, n.Object, n.Part} }
 
 // table gives the kernel its node ids. Message faces get a fresh one for each lookup: the kernel holds an inode's lock while a write
 // waits for its answer, so that a second user of the same node id would hang behind a blocked writer, and then, through the
-// directory's lock, everybody (TestFullQueueHarmsNobody). Everything else keeps one id for as long as the kernel remembers it: pipes,
+// directory's lock, everybody (queue_full_harmless.txtar). Everything else keeps one id for as long as the kernel remembers it: pipes,
 // bound sockets, mappings and locks hang on the kernel's inode.
 //
 // The kernel asks about a name it knows before it walks over it, and drops what it knows if the answer is another node. So that an
@@ -49,84 +48,138 @@ type key struct {
 // for one more lookup: of that one lookup alone, as a fresh one would.
 type table struct {
 	mu    sync.Mutex
-	nodes map[uint64]*node
-	byKey map[key]*node
-	spare map[spot]*node
+	nodes map[uint64]*Node
+	live  map[uint64]*live
+	byKey map[key]uint64
+	spare map[spot]uint64
 	last  uint64
+}
+
+// live is what is open of a node. Whoever holds mu may open and close it.
+type live struct {
+	mu     sync.Mutex
+	memory *memory   // the one backing file of a shared memory object that is open
+	faces  []*opened // those who have a message face open
 }
 
 // spot is a name in a directory.
 type spot struct {
-	parent *node
+	parent uint64
 	name   string
 }
 
 func newTable() *table {
-	root := &node{id: fuse.FUSE_ROOT_ID, kind: rootKind, lookups: 1}
-	return &table{nodes: map[uint64]*node{root.id: root}, byKey: map[key]*node{}, spare: map[spot]*node{}, last: root.id}
+	root := &Node{ID: fuse.FUSE_ROOT_ID, Kind: dirKind, Top: true, Lookups: 1}
+	return &table{
+		nodes: map[uint64]*Node{root.ID: root}, live: map[uint64]*live{},
+		byKey: map[key]uint64{}, spare: map[spot]uint64{}, last: root.ID,
+	}
 }
 
-// get finds a node the kernel asks about; nil if it was never told of it.
-func (t *table) get(id uint64) *node {
+// get finds a node the kernel asks about; false if it was never told of it.
+func (t *table) get(id uint64) (Node, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.nodes[id]
+	n := t.nodes[id]
+	if n == nil {
+		return Node{}, false
+	}
+	return *n, true
+}
+
+// open is what is open of a node; it begins with nothing. nil: the kernel does not know the node.
+func (t *table) open(id uint64) *live {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	l := t.live[id]
+	if l == nil && t.nodes[id] != nil {
+		l = &live{}
+		t.live[id] = l
+	}
+	return l
 }
 
 // fresh makes a node for a message face that nobody else will share, or takes the spare one.
-func (t *table) fresh(parent *node, name string, k key) *node {
+func (t *table) fresh(n Node) uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if n := t.spare[spot{parent, name}]; n != nil {
-		delete(t.spare, spot{parent, name})
-		if n.kind == k.kind && n.ino == k.ino {
-			n.lookups++
-			return n
+	at := spot{n.Parent, n.Name}
+	if old := t.nodes[t.spare[at]]; old != nil {
+		delete(t.spare, at)
+		if old.key() == n.key() {
+			old.Lookups++
+			old.Mode, old.Uid, old.Gid = n.Mode, n.Uid, n.Gid
+			return old.ID
 		}
 	}
-	return t.add(&node{kind: k.kind, ino: k.ino, parent: parent, name: name})
+	return t.add(n)
 }
 
 // idle keeps a message face's node that is not open any more for the next lookup.
-func (t *table) idle(n *node) {
+func (t *table) idle(id uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.nodes[n.id] == n {
-		t.spare[spot{n.parent, n.name}] = n
+	if n := t.nodes[id]; n != nil {
+		t.spare[spot{n.Parent, n.Name}] = id
 	}
 }
 
 // busy takes a message face's node that was opened out of the spare ones: it can be opened without a lookup, by /dev/fd of a descriptor
 // that is O_PATH or by a bind mount of the file (spare.txtar).
-func (t *table) busy(n *node) {
+func (t *table) busy(id uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if at := (spot{n.parent, n.name}); t.spare[at] == n {
-		delete(t.spare, at)
+	if n := t.nodes[id]; n != nil && t.spare[spot{n.Parent, n.Name}] == id {
+		delete(t.spare, spot{n.Parent, n.Name})
 	}
 }
 
 // known finds or makes the node of an object, and notes where it was seen last.
-func (t *table) known(parent *node, name string, k key) *node {
+func (t *table) known(n Node) uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	n := t.byKey[k]
-	if n == nil {
-		n = t.add(&node{kind: k.kind, stable: k})
-		t.byKey[k] = n
-	} else {
-		n.lookups++
+	old := t.nodes[t.byKey[n.key()]]
+	if old == nil {
+		id := t.add(n)
+		t.byKey[n.key()] = id
+		return id
 	}
-	n.parent, n.name = parent, name
-	return n
+	old.Lookups++
+	old.Mode, old.Uid, old.Gid = n.Mode, n.Uid, n.Gid
+	t.place(old, n.Parent, n.Name)
+	return old.ID
+}
+
+// place notes where a node is. What was noted before of a directory above may be out of date, as others rename too: where it would make
+// the node an ancestor of itself, it is forgotten, and that directory has no place until it is looked up again. The caller holds t.mu.
+func (t *table) place(n *Node, parent uint64, name string) {
+	for above := t.nodes[parent]; above != nil; above = t.nodes[above.Parent] {
+		if above.Parent == n.ID {
+			above.Parent = 0
+		}
+	}
+	n.Parent, n.Name = parent, name
 }
 
 // add gives n its number. The caller holds t.mu.
-func (t *table) add(n *node) *node {
+func (t *table) add(n Node) uint64 {
 	t.last++
-	n.id, n.lookups = t.last, 1
-	t.nodes[n.id] = n
-	return n
+	n.ID, n.Lookups = t.last, 1
+	t.nodes[n.ID] = &n
+	return n.ID
+}
+
+// told notes what the kernel is told of a node, and reports whether that is news.
+func (t *table) told(id uint64, a nodes.Attr) (news bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := t.nodes[id]
+	if n == nil {
+		return false
+	}
+	news = n.Mode != a.Mode || n.Uid != a.Uid || n.Gid != a.Gid
+	n.Mode, n.Uid, n.Gid = a.Mode, a.Uid, a.Gid
+	return news
 }
 
 // forget takes back count of the times the kernel was told of a node.
@@ -137,20 +190,21 @@ func (t *table) forget(id, count uint64) {
 	if n == nil || id == fuse.FUSE_ROOT_ID {
 		return
 	}
-	if n.lookups > count {
-		n.lookups -= count
+	if n.Lookups > count {
+		n.Lookups -= count
 		return
 	}
 	delete(t.nodes, id)
-	if at := (spot{n.parent, n.name}); t.spare[at] == n {
+	delete(t.live, id)
+	if at := (spot{n.Parent, n.Name}); t.spare[at] == id {
 		delete(t.spare, at)
 	}
-	if t.byKey[n.stable] == n {
-		delete(t.byKey, n.stable)
+	if t.byKey[n.key()] == id {
+		delete(t.byKey, n.key())
 	}
 }
 
-// gone parts an object that was removed from its node: the inode number may serve for another one soon.
+// gone parts an object that was removed from its node: where no time of birth is known, its identity may serve for another one soon.
 func (t *table) gone(k key) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -158,37 +212,29 @@ func (t *table) gone(k key) {
 }
 
 // moved notes a new place of an object, for those who stand in it.
-func (t *table) moved(k key, parent *node, name string) {
+func (t *table) moved(k key, parent uint64, name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if n := t.byKey[k]; n != nil {
-		n.parent, n.name = parent, name
+	if n := t.nodes[t.byKey[k]]; n != nil {
+		t.place(n, parent, name)
 	}
 }
 
-// path is where n is inside its class; child, if not empty, is a name below that.
-func (t *table) path(n *node, child string) string {
+// path is where a node is inside its class, or, of a directory between the root and the kinds, below the root. false: it has no place that
+// is known.
+func (t *table) path(id uint64) (string, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var parts []string
-	if child != "" {
-		parts = append(parts, child)
-	}
-	// The class directory is the child of the root: its own name is not part of the path.
-	for ; n.parent != nil && n.parent.parent != nil; n = n.parent {
-		parts = append(parts, n.name)
+	n := t.nodes[id]
+	for n != nil && n.ID != fuse.FUSE_ROOT_ID && (!n.Top || n.Kind == dirKind) {
+		parts = append(parts, n.Name)
+		n = t.nodes[n.Parent]
 	}
 	for i, j := 0, len(parts)-1; i < j; i, j = i+1, j-1 {
 		parts[i], parts[j] = parts[j], parts[i]
 	}
-	return strings.Join(parts, "/")
-}
-
-// top reports whether n is the root or the directory of a class.
-func (t *table) top(n *node) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return n.parent == nil || n.parent.parent == nil
+	return strings.Join(parts, "/"), n != nil
 }
 
 // count is how many nodes the kernel knows.

@@ -7,8 +7,10 @@ package fs
 
 import (
 	"fmt"
+	"hash/maphash"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -37,6 +39,8 @@ type Tree struct {
 	version string
 	started time.Time
 	kinds   []nodes.Kind
+	dirs    []string // between the root, which is "", and the kinds, by their paths
+	seed    maphash.Seed
 	env     *nodes.Env
 	table   *table
 	handles *handles
@@ -72,7 +76,7 @@ func New(c Config) (*Tree, error) {
 	t := &Tree{
 		RawFileSystem: fuse.NewDefaultRawFileSystem(),
 		log:           c.Log, version: c.Version, started: time.Now(),
-		table: newTable(), handles: newHandles(),
+		table: newTable(), seed: maphash.MakeSeed(), handles: newHandles(),
 	}
 	lock, err := lockState(c.StateDir)
 	if err != nil {
@@ -104,7 +108,7 @@ func (t *Tree) openDir(name string) (*backends.Dir, error) {
 func (t *Tree) Close() error {
 	t.handles.mu.Lock()
 	open := t.handles.all
-	t.handles.all = map[uint64]*Handle{}
+	t.handles.all = map[uint64]*opened{}
 	t.handles.mu.Unlock()
 	for _, h := range open {
 		if f, ok := h.open.(*nodes.File); ok {
@@ -176,24 +180,32 @@ func (t *Tree) status() ([]nodes.Fact, error) {
 		facts = append(facts, nodes.Fact{Key: "queues", Value: "not-listed"}, nodes.Fact{Key: "queues_reason", Value: t.unlisted})
 	}
 	for _, k := range t.kinds[:len(t.kinds)-1] {
-		n, err := countObjects(k.Class, "")
+		n, err := countObjects(k.Class, k.Class.At(nodes.Seen{}))
 		if err != nil {
 			return nil, fmt.Errorf("listing %s: %w", k.Name, err)
 		}
-		facts = append(facts, nodes.Fact{Key: "objects_" + k.Name, Value: n})
+		facts = append(facts, nodes.Fact{Key: "objects_" + strings.ReplaceAll(k.Name, "/", "_"), Value: n})
 	}
 	return facts, nil
 }
 
-func countObjects(c nodes.Class, dir string) (int, error) {
-	list, err := c.List(dir)
+func countObjects(c nodes.Class, o nodes.Object) (int, error) {
+	dir, ok := o.(nodes.Directory)
+	if !ok {
+		return 0, nil
+	}
+	list, err := dir.List()
 	count := 0
 	for _, e := range list {
 		if e.Type != syscall.S_IFDIR {
 			count++
 			continue
 		}
-		n, err := countObjects(c, join(dir, e.Name))
+		seen, err := dir.Find(e.Name)
+		if err != nil {
+			continue // it went just now
+		}
+		n, err := countObjects(c, c.At(seen))
 		if err != nil {
 			return 0, err
 		}
@@ -215,13 +227,14 @@ func (t *Tree) fail(err error) fuse.Status {
 	return fuse.Status(nodes.Errno(err))
 }
 
-// failAt is fail for what was tried with the object at path in a kind.
-func (t *Tree) failAt(op string, kind int, path string, err error) fuse.Status {
+// failAt is fail for what was tried with a node, or with a name in it.
+func (t *Tree) failAt(op string, n Node, name string, err error) fuse.Status {
 	if err == syscall.ENOENT {
 		return fuse.ENOENT // that says it all, and is the answer to many a lookup
 	}
-	if kind != rootKind {
-		path = join(t.kinds[kind].Name, path)
+	path := t.where(n)
+	if name != "" {
+		path = join(path, name)
 	}
 	return t.fail(nodes.Explain(op, path, err))
 }
@@ -236,23 +249,21 @@ func (t *Tree) Note(err error) {
 
 // Crowded notes that something was refused with ENOBUFS, as a user has as much waiting, or kept for him, as one user may.
 func (t *Tree) Crowded(op string, id uint64, uid uint32) {
-	if n := t.table.get(id); n != nil {
+	if n, ok := t.table.get(id); ok {
 		t.Note(nodes.Crowded(op, t.where(n), uid))
 	}
 }
 
-// where is the path of a node from the root of the tree.
-func (t *Tree) where(n *node) string {
-	if n.kind == rootKind {
-		return ""
+// where is the path of a node's object from the root of the tree: of a control file, the path of the object that it is about.
+func (t *Tree) where(n Node) string {
+	path, _ := t.table.path(n.ID)
+	switch {
+	case n.Kind == dirKind:
+		return path
+	case n.Part.Kind != "":
+		return strings.TrimSuffix(strings.TrimSuffix(path, n.Part.Name), "/")
+	case path == "":
+		return t.kinds[n.Kind].Name
 	}
-	return join(t.kinds[n.kind].Name, t.table.path(n, ""))
-}
-
-// class is the class n is in; nil for the root.
-func (t *Tree) class(n *node) nodes.Class {
-	if n.kind == rootKind {
-		return nil
-	}
-	return t.kinds[n.kind].Class
+	return join(t.kinds[n.Kind].Name, path)
 }

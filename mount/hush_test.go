@@ -57,7 +57,7 @@ func (k *kernel) sendNatively(message string) {
 	defer poll.Close()
 	all := backends.NewQueues(poll, 0, 0)
 	defer all.Close()
-	q, err := all.Open(queueName(), syscall.O_WRONLY)
+	q, err := all.Open(backends.Ref{Path: queueName()}, syscall.O_WRONLY)
 	if err != nil {
 		k.t.Fatal(err)
 	}

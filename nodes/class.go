@@ -1,7 +1,7 @@
-// Package nodes says how each kind of object looks as files: names, modes, faces and control files. One file defines one kind; a
-// kind is a Class with as many of the small interfaces below as make sense for it, and what it leaves out is answered with EPERM.
+// Package nodes says how each kind of object looks as files: names, modes, faces and control files. One file defines one kind, or a part
+// of one: a Class, whose objects answer for themselves by as many of the small interfaces below as make sense for them. What they
+// leave out is answered with EPERM.
 //
-// Paths are those inside the class: "jobs", or "plant/line1" where a class holds directories, and "" for the class itself.
 // Errors are of the errno table in errno.go; an *Error carries advice for a person besides.
 package nodes
 
@@ -17,87 +17,101 @@ type (
 	Attr   = backends.Attr
 	Change = backends.Change
 	Entry  = backends.Entry
+	Name   = backends.Name
 	Owner  = backends.Owner
+	Ref    = backends.Ref
 	Space  = backends.Space
 )
 
-// A Class is one kind of object, or any other part of the tree that can be looked at.
+// Seen is what a name led to when it was looked up: which object, and what its owner and mode were, by which the kernel judges who
+// may do what. It is plain data, from which Class.At makes the object again.
+type Seen struct {
+	Ref
+	Part    Part   // which file of the control tree; zero outside of it
+	Message bool   // a message face: read and written through the daemon, one message at a time, and waited for
+	Ours    bool   // a directory that is the tree's own, and open to all
+	Link    string // where a symbolic link leads
+}
+
+// A Class is one kind of object, or the control tree.
 type Class interface {
-	// Stat is lstat(2). It is asked for every path walked, and is never cached.
-	Stat(path string) (Attr, error)
-	// List names what a directory holds, in any order.
-	List(dir string) ([]Entry, error)
-	// Message reports whether an object of these attributes is a message face: read and written through the daemon, one message at
-	// a time, and waited for.
-	Message(a Attr) bool
+	// At is the object that was seen: that one and no other. It makes no system call. Seen{} is the directory of the class, which is
+	// a Directory.
+	At(s Seen) Object
 }
 
-// A Creator makes what opening a new name with O_CREAT makes. The name does not exist; EEXIST if it was made meanwhile.
-// ErrNative says that what was made is one the kernel must open itself.
-type Creator interface {
-	Create(path string, o Owner, exclusive bool) error
+// An Object is one thing in the tree. Each call acts on the very object that was seen, and answers ESTALE if its name leads to another
+// one by now, ENOENT if to none.
+type Object interface {
+	// Stat is lstat(2). The bytes that wait in a message object are only told if they are asked for: that can take longer.
+	Stat(sized bool) (Attr, error)
+	// Open opens it for the access in flags (O_RDONLY, O_WRONLY, O_RDWR; O_NONBLOCK; O_TRUNC), if its owner and mode are those that
+	// were seen: ESTALE otherwise. It never blocks: if there is something to wait for, what it gives is a *Pending.
+	Open(flags int, by Caller) (Open, error)
+	// Change sets attributes, if its owner is the one that was seen.
+	Change(c Change) error
 }
 
-// Made is the answer of a Creator or Newer that made something by another name than it was asked for, in the same directory.
-type Made struct{ Name string }
+// A Directory is an Object with names in it.
+type Directory interface {
+	Object
+	Find(name string) (Seen, error)
+	// List names what it holds, in any order.
+	List() ([]Entry, error)
+}
 
-func (m *Made) Error() string { return "made as " + m.Name }
-
-// A Maker is mknod(2): mkfifo, or bind of a socket. typ is S_IFIFO, S_IFSOCK or S_IFREG.
+// A Maker is a Directory in which objects are made and removed.
 type Maker interface {
-	Mknod(path string, typ uint32, o Owner) error
+	// Create makes what opening a new name with O_CREAT makes, and opens it. The name does not exist; EEXIST if it was made
+	// meanwhile. What is made may have another name than it was asked for. It is not opened if it is one that the kernel
+	// itself must open, a FIFO.
+	Create(name string, o Owner, flags int, by Caller) (Seen, Open, error)
+	// Mknod is mknod(2): mkfifo, or bind of a socket. typ is S_IFIFO, S_IFSOCK or S_IFREG.
+	Mknod(name string, typ uint32, o Owner) (Seen, error)
+	// Remove is unlink(2). In a directory that is open to all only the owner of an object or root removes it: EPERM.
+	Remove(name string, by Caller) error
 }
 
-// An Opener opens an object for the access in flags (O_RDONLY, O_WRONLY, O_RDWR; O_NONBLOCK; O_TRUNC). It never blocks: if there is
-// something to wait for, what it gives is a *Pending.
-type Opener interface {
-	Open(path string, flags int, by Caller) (Open, error)
-}
-
-// A Remover is unlink(2).
-type Remover interface{ Remove(path string) error }
-
-// A Keeper has directories of its own that are open to all, as the classes themselves are. In them, too, only the owner of an object or
-// root removes it.
-type Keeper interface{ Keeps(dir string) bool }
-
-// A Changer sets attributes.
-type Changer interface {
-	Change(path string, c Change) error
-}
-
-// Folders are the calls of a class that holds directories, as mkdir(2), rmdir(2) and renameat2(2).
+// Folders are a Directory in which directories are made, removed and renamed, as mkdir(2), rmdir(2) and renameat2(2). to is of the same
+// class.
 type Folders interface {
-	Mkdir(path string, o Owner) error
-	Rmdir(path string) error
-	Rename(from, to string, flags uint32) error
+	Mkdir(name string, o Owner) (Seen, error)
+	Rmdir(name string, by Caller) error
+	Rename(name string, to Directory, newName string, flags uint32, by Caller) error
 }
 
-// A Linker is link(2).
-type Linker interface{ Link(from, to string) error }
-
-// A Pointer holds symbolic links.
-type Pointer interface {
-	Readlink(path string) (string, error)
+// A Linker is a Directory that takes another name of an object of its class, as link(2).
+type Linker interface {
+	Link(o Object, name string) (Seen, error)
 }
 
-// A Sizer tells how many bytes wait in a message object, where Stat would be slower for it; only fstat asks.
-type Sizer interface{ Size(path string) int64 }
-
-// A Newer makes an object with attributes, for /ctl/new. The options of c have mode besides its own.
+// A Newer is a Directory that makes objects with attributes, for /ctl/new. The options of c have mode besides its own.
 type Newer interface {
-	New(path string, o Owner, c Command) error
+	New(name string, o Owner, c Command) error
 }
 
-// A Spacer tells what room there is for objects.
-type Spacer interface{ Space() (Space, error) }
-
-// A Reporter tells about an object, for its status file: facts in the order they are shown.
+// A Reporter is an object that tells about itself, for its status file: facts in the order they are shown.
 type Reporter interface {
-	Report(path string) ([]Fact, error)
+	Report() ([]Fact, error)
 }
 
-// Open is what an Opener gives: a *File, whose reads and writes may wait, Bytes, or a *Pending.
+// A Settler is an object with settings: commands that bring about its present state, and those that change it.
+type Settler interface {
+	Settings() ([]Command, error)
+	// Do does a command, and what is left of set when the options that all objects know are done. An error that is no errno is what
+	// the caller did wrong.
+	Do(c Command, by Caller) error
+}
+
+// A Controller is an object that has control files besides those every object has.
+type Controller interface {
+	// Controls are those that are listed.
+	Controls() []Control
+	// Control finds one that is not, as prio/7; false if there is none of that name.
+	Control(name string) (Control, bool)
+}
+
+// Open is what an Object gives when it is opened: a *File, whose reads and writes may wait, Bytes, or a *Pending.
 type Open interface {
 	Stat() (Attr, error)
 	Close() error
@@ -120,21 +134,41 @@ type Memory interface {
 	Fd() int
 }
 
-// ErrNative is a Creator's answer when it made something the kernel itself must open, a FIFO: it makes the kernel look the name up
-// again (open(2) with ESTALE, Linux 3.8 and later).
-var ErrNative error = syscall.ESTALE
+// mayRemove keeps the sticky rule for the directories that are the tree's own and show 0777: only an object's owner or root removes or
+// renames it there. A real sticky bit would let fs.protected_regular and fs.protected_fifos refuse another user's `echo > queue`, which
+// carries O_CREAT (proc_sys_fs(5)). In directories that users made the kernel itself judges by their modes.
+func mayRemove(by Caller) func(Attr) error {
+	return func(a Attr) error {
+		if by.Uid != 0 && by.Uid != a.Uid {
+			return syscall.EPERM
+		}
+		return nil
+	}
+}
+
+// anyone is the rule of the directories in which the kernel judges.
+func anyone(Attr) error { return nil }
 
 // ourDir are the attributes of a directory that is only in the tree. It belongs to the daemon's user: in a user namespace there may be no
 // other, and the kernel makes nothing in a directory of a user it does not know.
-func ourDir(perm uint32, since time.Time) Attr {
+func ourDir(ino uint64, perm uint32, since time.Time) Attr {
 	return Attr{
-		Ino: 1, Mode: syscall.S_IFDIR | perm, Nlink: 2, Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()),
+		ID: backends.ID{Ino: ino}, Mode: syscall.S_IFDIR | perm, Nlink: 2, Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()),
 		Atime: since, Mtime: since, Ctime: since,
 	}
 }
 
-// Root are the attributes of the root of the tree.
-func Root(since time.Time) Attr { return ourDir(0755, since) }
+// Root are the attributes of the root of the tree, and of the directories between it and the kinds, by their number.
+func Root(number int, since time.Time) Attr { return ourDir(uint64(number)+1, 0755, since) }
+
+// nothing is what an object does not do.
+type nothing struct{}
+
+// Open refuses.
+func (nothing) Open(int, Caller) (Open, error) { return nil, syscall.EPERM }
+
+// Change refuses.
+func (nothing) Change(Change) error { return syscall.EPERM }
 
 const (
 	accessMode = syscall.O_ACCMODE

@@ -71,23 +71,24 @@ func (one *socket) close() {
 }
 
 // link keeps a connection in mind, which begin makes, until it is closed: begin gets what is to be called then.
-func (s *Sockets) link(ino uint64, end string, by Caller, begin func(closed func()) (*backends.Conn, error)) (*backends.Conn, error) {
+func (e socketEntry) link(end string, by Caller, begin func(closed func()) (*backends.Conn, error)) (*backends.Conn, error) {
+	s, key := e.all, e.key()
 	if err := s.env.Shares.Take(by.Uid); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	one := s.all[ino]
+	one := s.all[key]
 	if one == nil {
 		one = &socket{}
 	}
 	l := &link{end: end, by: by}
-	conn, err := begin(func() { s.unlink(ino, one, l) })
+	conn, err := begin(func() { s.unlink(key, one, l) })
 	if err != nil {
 		s.env.Shares.Give(by.Uid)
 		return nil, err
 	}
-	s.all[ino] = one
+	s.all[key] = one
 	if one.links == nil {
 		one.links = map[*link]bool{}
 	}
@@ -99,14 +100,14 @@ func (s *Sockets) link(ino uint64, end string, by Caller, begin func(closed func
 }
 
 // unlink is called when a connection was closed.
-func (s *Sockets) unlink(ino uint64, one *socket, l *link) {
+func (s *Sockets) unlink(key socketKey, one *socket, l *link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(one.links, l)
 	l.count(&one.accepted, &one.dialled)
 	s.env.Shares.Give(l.by.Uid)
-	if len(one.links) == 0 && !one.listens() && s.all[ino] == one {
-		delete(s.all, ino)
+	if len(one.links) == 0 && !one.listens() && s.all[key] == one {
+		delete(s.all, key)
 	}
 }
 
@@ -161,7 +162,7 @@ func (l *link) facts() []Fact {
 // peers is the text of the peer file: a line for each connection, as its row in status.
 func (s *Sockets) peers(one *socket) string {
 	if one == nil {
-		return "" // a socket that a program bound and nobody has dialled
+		return "" // nobody has connected through a face
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,7 +1,6 @@
 package nodes
 
 import (
-	"hash/fnv"
 	"path"
 	"slices"
 	"strings"
@@ -9,7 +8,7 @@ import (
 	"time"
 )
 
-// Ctl is /ctl: everything that is about an object and is not the object. Each class has a directory in it, each object of the class a
+// Ctl is /ctl: everything that is about an object and is not the object. Each kind has a directory in it, each object of the kind a
 // directory in that, at the object's own path, and in it are the object's control files.
 type Ctl struct {
 	kinds  []Kind
@@ -18,10 +17,18 @@ type Ctl struct {
 	began  time.Time
 }
 
-// Kind is a class under the name it has in the root of the tree.
+// Kind is a class under the path it has in the tree.
 type Kind struct {
-	Name  string
+	Name  string // "queues", "sysv/queues"
 	Class Class
+	Space func() (Space, error) // what room there is for objects; nil: that is not known
+}
+
+// Part says which file of the control tree something is. It is about the object whose identity it has (Seen.Was.ID).
+type Part struct {
+	Kind string // of the object; empty for a file of the daemon's
+	Dir  bool   // the object is a directory, or the kind itself
+	Name string // the control file, or the directory of some, as listed in the object's own directory; empty for that
 }
 
 // A Control is one control file, a directory of them, or a link.
@@ -33,22 +40,6 @@ type Control struct {
 	Open func(flags int, by Caller) (Open, error)
 }
 
-// A Controller has control files besides those every object has.
-type Controller interface {
-	// Controls are those that are listed.
-	Controls(path string, a Attr) []Control
-	// Control finds one that is not, as prio/7; false if there is none of that name.
-	Control(path string, a Attr, name string) (Control, bool)
-}
-
-// A Namer has objects that several names lead to, and tells the one they are listed by.
-type Namer interface{ Name(path string) string }
-
-// A DirController has control files for its directories. An object of the same name as one of them hides it.
-type DirController interface {
-	DirControls(dir string, a Attr) []Control
-}
-
 // NewCtl makes the control tree of kinds with global in its root.
 func NewCtl(kinds []Kind, env *Env, global ...Control) *Ctl {
 	c := &Ctl{kinds: kinds, env: env, began: time.Now()}
@@ -56,70 +47,275 @@ func NewCtl(kinds []Kind, env *Env, global ...Control) *Ctl {
 	return c
 }
 
-// place is what a path in the control tree leads to.
-type place struct {
-	kind    *Kind
-	object  string   // path inside the kind's class
-	attr    Attr     // of the object
-	control *Control // nil: the directory of an object or of objects
+// kind finds a kind by its path; nil if that is none.
+func (c *Ctl) kind(name string) *Kind {
+	i := slices.IndexFunc(c.kinds, func(k Kind) bool { return k.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &c.kinds[i]
 }
 
-func (c *Ctl) find(p string) (place, error) {
-	if p == "" {
-		return place{}, nil
+// At is Class.At.
+func (c *Ctl) At(s Seen) Object {
+	about := ctlObject{c, c.kind(s.Part.Kind), s}
+	switch {
+	case s.Part.Name != "":
+		return ctlFile{about}
+	case about.kind == nil:
+		return ctlDir{c, s.Path}
 	}
-	name, rest, _ := strings.Cut(p, "/")
-	for i := range c.global {
-		if c.global[i].Name == p {
-			return place{control: &c.global[i]}, nil
-		}
-	}
-	for i := range c.kinds {
-		if c.kinds[i].Name == name {
-			return c.findIn(&c.kinds[i], rest)
-		}
-	}
-	return place{}, syscall.ENOENT
+	return about
 }
 
-// findIn finds the object that p begins with, and the control file that the rest of p names.
-func (c *Ctl) findIn(k *Kind, p string) (place, error) {
-	for object, file := p, ""; ; {
-		a, err := k.Class.Stat(object)
-		if namer, ok := k.Class.(Namer); ok && err == nil {
-			object = namer.Name(object)
+func (c *Ctl) dirAttr() Attr { return ourDir(1, 0755, c.began) }
+
+// ctlDir is a directory between the root of the control tree and its kinds, or the root.
+type ctlDir struct {
+	ctl  *Ctl
+	path string
+}
+
+// Stat is Object.Stat.
+func (d ctlDir) Stat(bool) (Attr, error) { return d.ctl.dirAttr(), nil }
+
+// Open refuses.
+func (ctlDir) Open(int, Caller) (Open, error) { return nil, syscall.EISDIR }
+
+// Change refuses.
+func (ctlDir) Change(Change) error { return syscall.EPERM }
+
+// Find is Directory.Find.
+func (d ctlDir) Find(name string) (Seen, error) {
+	path := Name{Dir: Ref{Path: d.path}, Base: name}.Path()
+	if k := d.ctl.kind(path); k != nil {
+		return ctlObject{d.ctl, k, Seen{}}.seen(path, Seen{})
+	}
+	below := func(k Kind) bool { return strings.HasPrefix(k.Name, path+"/") }
+	if slices.ContainsFunc(d.ctl.kinds, below) {
+		return Seen{Ref: Ref{Path: path, Was: d.ctl.dirAttr()}, Part: Part{Kind: path, Dir: true}}, nil
+	}
+	one, ok := named(d.ctl.global, path)
+	if !ok {
+		return Seen{}, syscall.ENOENT
+	}
+	return one.seen(Seen{Ref: Ref{Path: path, Was: d.ctl.dirAttr()}, Part: Part{Name: path}}), nil
+}
+
+// List is Directory.List.
+func (d ctlDir) List() ([]Entry, error) {
+	var list []Entry
+	for _, k := range d.ctl.kinds {
+		below, ok := k.Name, d.path == ""
+		if !ok {
+			below, ok = strings.CutPrefix(k.Name, d.path+"/")
 		}
-		switch {
-		case err == nil && file == "":
-			return place{kind: k, object: object, attr: a}, nil
-		case err == nil && a.Type() != syscall.S_IFDIR:
-			control, ok := c.control(k, object, a, file)
-			if !ok {
-				return place{}, syscall.ENOENT
+		first, _, _ := strings.Cut(below, "/")
+		e := Entry{Name: first, Type: syscall.S_IFDIR}
+		if ok && !slices.Contains(list, e) {
+			list = append(list, e)
+		}
+	}
+	if d.path != "" {
+		return list, nil
+	}
+	return append(list, entries(d.ctl.global)...), nil
+}
+
+// ctlObject is the directory of an object's control files, or of objects.
+type ctlObject struct {
+	ctl  *Ctl
+	kind *Kind
+	Seen // its own, with the identity of the object
+}
+
+// path is that of the object inside its class.
+func (o ctlObject) path() string {
+	p := strings.TrimPrefix(o.Path, o.kind.Name)
+	p = strings.TrimSuffix(p, o.Part.Name)
+	return strings.Trim(p, "/")
+}
+
+// base is the object, by its identity alone.
+func (o ctlObject) base() Object { return o.object(Attr{ID: o.Was.ID}) }
+
+// object is the object with these attributes.
+func (o ctlObject) object(a Attr) Object {
+	return o.kind.Class.At(Seen{Ref: Ref{Path: o.path(), Was: a}})
+}
+
+// seen is what was seen of the control directory of an object.
+func (o ctlObject) seen(path string, s Seen) (Seen, error) {
+	a, dir := s.Was, s.Path == "" || s.Was.Type() == syscall.S_IFDIR
+	if s.Path == "" {
+		a = o.ctl.dirAttr()
+		a.ID.Ino = 0
+	}
+	a.Mode = syscall.S_IFDIR | ctlPerm(a, dir && s.Path != "")
+	a.Nlink, a.Size, a.Blocks = 2, 0, 0
+	return Seen{Ref: Ref{Path: path, Was: a}, Part: Part{Kind: o.kind.Name, Dir: dir}}, nil
+}
+
+// ctlPerm is who may search and list the control directory of an object, or of a directory of objects: who may not search that may not
+// reach their control files either.
+func ctlPerm(a Attr, dir bool) uint32 {
+	if dir {
+		return a.Mode & 0755
+	}
+	return 0755
+}
+
+// Stat is Object.Stat.
+func (o ctlObject) Stat(bool) (Attr, error) {
+	if o.path() == "" {
+		s, err := o.seen(o.Path, Seen{})
+		return s.Was, err
+	}
+	a, err := o.base().Stat(false)
+	if err != nil {
+		return a, err
+	}
+	s, err := o.seen(o.Path, Seen{Ref: Ref{Path: o.path(), Was: a}})
+	return s.Was, err
+}
+
+// Open refuses.
+func (ctlObject) Open(int, Caller) (Open, error) { return nil, syscall.EISDIR }
+
+// Change refuses.
+func (ctlObject) Change(Change) error { return syscall.EPERM }
+
+// Find is Directory.Find: a control file, or in a directory of objects the control directory of one. An object hides a control file of its
+// directory that has the same name.
+func (o ctlObject) Find(name string) (Seen, error) {
+	if o.Part.Dir {
+		s, err := o.base().(Directory).Find(name)
+		if err == nil {
+			return o.seen(Name{Dir: o.Ref, Base: path.Base(s.Path)}.Path(), s)
+		}
+		if err != syscall.ENOENT && err != syscall.ESTALE {
+			return s, err
+		}
+	}
+	a, err := o.base().Stat(false)
+	if err != nil {
+		return Seen{}, err
+	}
+	return o.found(Name{Dir: o.Ref, Base: name}.Path(), name, a)
+}
+
+// found is the control file of a name.
+func (o ctlObject) found(path, name string, a Attr) (Seen, error) {
+	one, err := o.control(o.object(a), name)
+	if err != nil {
+		return Seen{}, err
+	}
+	part := Part{Kind: o.kind.Name, Dir: o.Part.Dir, Name: name}
+	return one.seen(Seen{Ref: Ref{Path: path, Was: o.owned(a)}, Part: part}), nil
+}
+
+// owned are the attributes of the object, or those of the directory of a kind, which is the daemon's.
+func (o ctlObject) owned(a Attr) Attr {
+	if o.path() == "" {
+		a = o.ctl.dirAttr()
+		a.ID.Ino = 0
+	}
+	return a
+}
+
+// List is Directory.List.
+func (o ctlObject) List() ([]Entry, error) {
+	a, err := o.base().Stat(false)
+	if err != nil {
+		return nil, err
+	}
+	files := entries(o.controls(o.object(a)))
+	if !o.Part.Dir {
+		return files, nil
+	}
+	objects, err := o.base().(Directory).List()
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Entry, 0, len(objects)+len(files))
+	hidden := map[string]bool{}
+	for _, one := range objects {
+		hidden[one.Name] = true
+		list = append(list, Entry{Name: one.Name, Type: syscall.S_IFDIR})
+	}
+	return append(list, slices.DeleteFunc(files, func(e Entry) bool { return hidden[e.Name] })...), nil
+}
+
+// control finds a control file of an object.
+func (o ctlObject) control(object Object, name string) (Control, error) {
+	if one, ok := named(o.controls(object), name); ok {
+		return one, nil
+	}
+	if more, ok := object.(Controller); ok {
+		if one, ok := more.Control(name); ok {
+			return one, nil
+		}
+	}
+	return Control{}, syscall.ENOENT
+}
+
+// controls are the listed control files of an object.
+func (o ctlObject) controls(object Object) []Control {
+	more, controller := object.(Controller)
+	if o.Part.Dir {
+		if !controller {
+			return nil
+		}
+		list := more.Controls()
+		if r, ok := object.(Reporter); ok && len(list) > 0 {
+			list = append(list, reports(r)...)
+		}
+		return list
+	}
+	list := []Control{o.ctl.env.Notes.control(o.where())}
+	if r, ok := object.(Reporter); ok {
+		list = append(list, reports(r)...)
+	}
+	list = append(list, o.commands())
+	if controller {
+		list = append(list, more.Controls()...)
+	}
+	return list
+}
+
+// commands is the ctl file.
+func (o ctlObject) commands() Control {
+	c := CommandControl("ctl", 0644, func() (string, error) { return settings(o.base()) }, o.do)
+	open := c.Open
+	c.Open = func(flags int, by Caller) (Open, error) {
+		if writes(flags) {
+			by = by.remembered()
+		}
+		return open(flags, by)
+	}
+	return c
+}
+
+// where is the path of the object from the root of the tree.
+func (o ctlObject) where() string { return o.kind.Name + "/" + o.path() }
+
+// reports are the status files of an object.
+func reports(r Reporter) []Control {
+	status := func() (string, error) {
+		facts, err := r.Report()
+		return Render(facts), err
+	}
+	return []Control{
+		TextControl("status", status),
+		WatchControl("watch", status),
+		TextControl("status.json", func() (string, error) {
+			facts, err := r.Report()
+			if err != nil {
+				return "", err
 			}
-			return place{kind: k, object: object, attr: a, control: &control}, nil
-		case err == nil:
-			control, ok := named(dirControls(k, object, a), file)
-			if !ok {
-				return place{}, syscall.ENOENT
-			}
-			return place{kind: k, object: object, attr: a, control: &control}, nil
-		case object == "":
-			return place{}, syscall.ENOENT
-		}
-		dir, base := path.Split(object)
-		object, file = strings.TrimSuffix(dir, "/"), path.Join(base, file)
+			return RenderJSON(facts)
+		}),
 	}
-}
-
-func (c *Ctl) control(k *Kind, object string, a Attr, name string) (Control, bool) {
-	if control, ok := named(c.controls(k, object, a), name); ok {
-		return control, true
-	}
-	if more, ok := k.Class.(Controller); ok {
-		return more.Control(object, a, name)
-	}
-	return Control{}, false
 }
 
 func named(list []Control, name string) (Control, bool) {
@@ -130,164 +326,106 @@ func named(list []Control, name string) (Control, bool) {
 	return list[i], true
 }
 
-// dirControls are the control files of a directory.
-func dirControls(k *Kind, dir string, a Attr) []Control {
-	if class, ok := k.Class.(DirController); ok {
-		return class.DirControls(dir, a)
-	}
-	return nil
-}
-
-// controls are the listed control files of an object.
-func (c *Ctl) controls(k *Kind, object string, a Attr) []Control {
-	list := []Control{c.env.Notes.control(k.Name + "/" + object)}
-	if r, ok := k.Class.(Reporter); ok {
-		list = append(list, reports(r, object)...)
-	}
-	if _, ok := k.Class.(Changer); ok {
-		control := CommandControl("ctl", 0644,
-			func() (string, error) { return settings(k.Class, object) },
-			func(line string, by Caller) error { return c.do(k, object, a, line, by) })
-		open := control.Open
-		control.Open = func(flags int, by Caller) (Open, error) {
-			if writes(flags) {
-				by = by.remembered()
-			}
-			return open(flags, by)
-		}
-		list = append(list, control)
-	}
-	if more, ok := k.Class.(Controller); ok {
-		list = append(list, more.Controls(object, a)...)
+func entries(controls []Control) []Entry {
+	list := make([]Entry, len(controls))
+	for i, c := range controls {
+		list[i] = Entry{Name: c.Name, Type: c.typ()}
 	}
 	return list
 }
 
-// reports are the status files of an object.
-func reports(r Reporter, object string) []Control {
-	status := func() (string, error) {
-		facts, err := r.Report(object)
-		return Render(facts), err
+func (c Control) typ() uint32 {
+	switch {
+	case c.Link != "":
+		return syscall.S_IFLNK
+	case c.Dir:
+		return syscall.S_IFDIR
 	}
-	return []Control{
-		TextControl("status", status),
-		WatchControl("watch", status),
-		TextControl("status.json", func() (string, error) {
-			facts, err := r.Report(object)
-			if err != nil {
-				return "", err
-			}
-			return RenderJSON(facts)
-		}),
-	}
+	return syscall.S_IFREG
 }
 
-// Stat is Class.Stat. Control files belong to the object's owner.
-func (c *Ctl) Stat(p string) (Attr, error) {
-	at, err := c.find(p)
-	if err != nil {
-		return Attr{}, err
+// seen is what was seen of the control file, given the object's path and attributes. A control file belongs to the object's owner.
+func (c Control) seen(s Seen) Seen {
+	s.Was = c.attr(s.Was)
+	s.Message, s.Link = c.typ() == syscall.S_IFREG, c.Link
+	return s
+}
+
+// attr are the attributes of the control file of an object with these.
+func (c Control) attr(a Attr) Attr {
+	made := Attr{ID: a.ID, Nlink: 1, Uid: a.Uid, Gid: a.Gid, Mtime: a.Mtime, Ctime: a.Ctime}
+	switch c.typ() {
+	case syscall.S_IFLNK:
+		made.Mode, made.Size = syscall.S_IFLNK|0777, int64(len(c.Link))
+	case syscall.S_IFDIR:
+		made.Mode, made.Nlink = syscall.S_IFDIR|0755, 2
+	default:
+		made.Mode = syscall.S_IFREG | c.Perm
 	}
-	a := Attr{Ino: ino(p), Nlink: 1, Uid: at.attr.Uid, Gid: at.attr.Gid, Mtime: at.attr.Mtime, Ctime: at.attr.Ctime}
-	if at.kind == nil || at.object == "" {
-		a = ourDir(0755, c.began)
-		a.Ino, a.Nlink = ino(p), 1
+	return made
+}
+
+// ctlFile is a control file, or a directory of some, of the object that it is about.
+type ctlFile struct{ about ctlObject }
+
+// now is the control file of the very object as it is now, with its attributes.
+func (f ctlFile) now() (Control, Attr, error) {
+	if f.about.kind == nil {
+		one, ok := named(f.about.ctl.global, f.about.Part.Name)
+		if !ok {
+			return one, Attr{}, syscall.ENOENT
+		}
+		return one, one.attr(f.about.ctl.dirAttr()), nil
+	}
+	a, err := f.about.base().Stat(false)
+	if err != nil {
+		return Control{}, a, err
+	}
+	one, err := f.about.control(f.about.object(a), f.about.Part.Name)
+	return one, one.attr(f.about.owned(a)), err
+}
+
+// Stat is Object.Stat.
+func (f ctlFile) Stat(bool) (Attr, error) {
+	_, a, err := f.now()
+	return a, err
+}
+
+// Open is Object.Open.
+func (f ctlFile) Open(flags int, by Caller) (Open, error) {
+	one, a, err := f.now()
+	if err == nil {
+		err = f.about.Judged(a)
 	}
 	switch {
-	case at.control == nil && at.attr.Type() == syscall.S_IFDIR:
-		// Who may not search a directory of objects may not reach their control files either.
-		a.Mode, a.Nlink = syscall.S_IFDIR|at.attr.Mode&0755, 2
-	case at.control == nil || at.control.Dir:
-		a.Mode, a.Nlink = syscall.S_IFDIR|0755, 2
-	case at.control.Link != "":
-		a.Mode, a.Size = syscall.S_IFLNK|0777, int64(len(at.control.Link))
-	default:
-		a.Mode = syscall.S_IFREG | at.control.Perm
-	}
-	return a, nil
-}
-
-// ino gives a path an inode number; two paths that share one only look like hard links.
-func ino(p string) uint64 {
-	h := fnv.New64a()
-	h.Write([]byte(p))
-	return h.Sum64()
-}
-
-// List is Class.List.
-func (c *Ctl) List(dir string) ([]Entry, error) {
-	at, err := c.find(dir)
-	if err != nil {
+	case err != nil:
 		return nil, err
-	}
-	var list []Entry
-	controls := c.global
-	switch {
-	case at.control != nil:
-		return nil, nil // what is in a directory of control files is found by name
-	case at.kind == nil:
-		for _, k := range c.kinds {
-			list = append(list, Entry{Name: k.Name, Type: syscall.S_IFDIR})
-		}
-	case at.attr.Type() == syscall.S_IFDIR:
-		objects, err := at.kind.Class.List(at.object)
-		if err != nil {
-			return nil, err
-		}
-		for _, o := range objects {
-			list = append(list, Entry{Name: o.Name, Type: syscall.S_IFDIR})
-		}
-		controls = slices.DeleteFunc(dirControls(at.kind, at.object, at.attr), func(c Control) bool {
-			return slices.ContainsFunc(objects, func(o Entry) bool { return o.Name == c.Name })
-		})
-	default:
-		controls = c.controls(at.kind, at.object, at.attr)
-	}
-	for _, control := range controls {
-		typ := uint32(syscall.S_IFREG)
-		switch {
-		case control.Link != "":
-			typ = syscall.S_IFLNK
-		case control.Dir:
-			typ = syscall.S_IFDIR
-		}
-		list = append(list, Entry{Name: control.Name, Type: typ})
-	}
-	return list, nil
-}
-
-// Message is Class.Message: control files are served by the daemon, and some of them wait.
-func (*Ctl) Message(a Attr) bool { return a.Type() == syscall.S_IFREG }
-
-// Readlink is Pointer.Readlink.
-func (c *Ctl) Readlink(p string) (string, error) {
-	at, err := c.find(p)
-	if err != nil {
-		return "", err
-	}
-	if at.control == nil || at.control.Link == "" {
-		return "", syscall.EINVAL
-	}
-	return at.control.Link, nil
-}
-
-// Open is Opener.Open.
-func (c *Ctl) Open(p string, flags int, by Caller) (Open, error) {
-	at, err := c.find(p)
-	if err != nil {
-		return nil, err
-	}
-	if at.control == nil || at.control.Open == nil {
+	case one.Open == nil:
 		return nil, syscall.EISDIR
 	}
-	return at.control.Open(flags, by)
+	return one.Open(flags, by)
 }
 
-// Change is Changer.Change: `>` truncates a control file, which does nothing, and nothing else can be set.
-func (c *Ctl) Change(_ string, change Change) error {
-	change.Size, change.Atime, change.Mtime = nil, nil, nil
-	if change != (Change{}) {
+// Change is Object.Change: `>` truncates a control file, which does nothing, and nothing else can be set.
+func (ctlFile) Change(c Change) error {
+	c.Size, c.Atime, c.Mtime = nil, nil, nil
+	if c != (Change{}) {
 		return syscall.EPERM
 	}
 	return nil
 }
+
+// Find is Directory.Find in a directory of control files.
+func (f ctlFile) Find(name string) (Seen, error) {
+	if f.about.kind == nil {
+		return Seen{}, syscall.ENOENT
+	}
+	a, err := f.about.base().Stat(false)
+	if err != nil {
+		return Seen{}, err
+	}
+	return f.about.found(Name{Dir: f.about.Ref, Base: name}.Path(), f.about.Part.Name+"/"+name, a)
+}
+
+// List is Directory.List: what is in a directory of control files is found by name.
+func (ctlFile) List() ([]Entry, error) { return nil, nil }

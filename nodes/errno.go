@@ -48,7 +48,21 @@ var errnos = []struct {
 
 // Explain gives the object at path (from the root of the tree) the words of an error that any call may end with, as what it takes is used
 // up: descriptors, or the room where objects are kept. It leaves other errors as they are.
-func Explain(op, path string, err error) error {
+func Explain(op, path string, err error) error { return Located(path, explain(op, err)) }
+
+// Located gives an error the path of the object that it is about, if it is one that has none yet: who makes an error of an object does
+// not know where in the tree the object is.
+func Located(path string, err error) error {
+	known, ok := err.(*Error)
+	if !ok || known.Path != "" {
+		return err
+	}
+	at := *known
+	at.Path = path
+	return &at
+}
+
+func explain(op string, err error) error {
 	if known := new(Error); errors.As(err, &known) {
 		return err
 	}
@@ -58,7 +72,7 @@ func Explain(op, path string, err error) error {
 	}
 	for _, known := range []error{backends.ErrDescriptors, syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS} {
 		if errors.Is(err, known) {
-			return advise(op, path, Errno(err), err)
+			return advise(op, Errno(err), err)
 		}
 	}
 	return err

@@ -28,15 +28,6 @@ type keeper interface{ keeps() int }
 // wrapped is what a face has in common with the one it is made around.
 type wrapped struct{ Face }
 
-// put is Put of the face inside, which does not know the path of the object that its errors are about.
-func (f *wrapped) put(end backends.Endpoint, p []byte, path string) (int, error) {
-	n, err := f.Face.Put(end, p)
-	if known, ok := err.(*Error); ok {
-		known.Path = path
-	}
-	return n, err
-}
-
 // Finish is Finisher.Finish.
 func (f *wrapped) Finish(end backends.Endpoint) error {
 	if last, ok := f.Face.(Finisher); ok {

@@ -6,7 +6,8 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// Fifos is /fifos: true FIFOs (fifo(7)). The kernel carries their data; what is kept in dir is that they exist, and whose they are.
+// Fifos is /fifos: true FIFOs (fifo(7)). The kernel carries their data; what is kept in a directory is that they exist, and whose they
+// are.
 type Fifos struct{ folder }
 
 // NewFifos shows the FIFOs remembered in dir.
@@ -14,30 +15,39 @@ func NewFifos(dir *backends.Dir) *Fifos {
 	return &Fifos{folder{dir: dir, types: []uint32{syscall.S_IFIFO}}}
 }
 
-// Message is Class.Message.
-func (*Fifos) Message(Attr) bool { return false }
+// At is Class.At.
+func (f *Fifos) At(seen Seen) Object { return fifo{entry{&f.folder, seen}} }
+
+// Space is what room there is for objects.
+func (f *Fifos) Space() (Space, error) { return f.space() }
+
+// fifo is a FIFO, or a directory of them.
+type fifo struct{ entry }
 
 // Mknod is Maker.Mknod, for mkfifo(3).
-func (f *Fifos) Mknod(path string, typ uint32, o Owner) error {
+func (f fifo) Mknod(name string, typ uint32, o Owner) (Seen, error) {
 	if typ != syscall.S_IFIFO {
-		return &Error{Op: "mknod", Path: "fifos/" + path, Errno: syscall.EPERM, Advice: "only FIFOs live here: mkfifo"}
+		return Seen{}, &Error{Op: "mknod", Errno: syscall.EPERM, Advice: "only FIFOs live here: mkfifo"}
 	}
-	return f.dir.Mknod(path, typ, o)
+	return f.mknod(name, typ, o)
 }
 
-// Create makes a FIFO out of the shell's `>` and touch. Such an open cannot be exclusive: the kernel opens the FIFO by looking the
-// name up again, and would then find that it exists.
-func (f *Fifos) Create(path string, o Owner, exclusive bool) error {
-	if exclusive {
-		return &Error{Op: "create", Path: "fifos/" + path, Errno: syscall.EOPNOTSUPP,
+// Create makes a FIFO out of the shell's `>` and touch, for the kernel to open. Such an open cannot be exclusive: the kernel opens the
+// FIFO by looking the name up again, and would then find that it exists.
+func (f fifo) Create(name string, o Owner, flags int, _ Caller) (Seen, Open, error) {
+	if flags&syscall.O_EXCL != 0 {
+		return Seen{}, nil, &Error{Op: "create", Errno: syscall.EOPNOTSUPP,
 			Advice: "a FIFO cannot be made by an exclusive open (set -C, O_EXCL): use mkfifo"}
 	}
-	// One that somebody else has just made will do as well.
-	if err := f.dir.Mknod(path, syscall.S_IFIFO, o); err != nil && err != syscall.EEXIST {
-		return err
-	}
-	return ErrNative
+	seen, err := f.Mknod(name, syscall.S_IFIFO, o)
+	return seen, nil, err
 }
 
 // Link is Linker.Link.
-func (f *Fifos) Link(from, to string) error { return f.dir.Link(from, to) }
+func (f fifo) Link(o Object, name string) (Seen, error) {
+	from, ok := o.(fifo)
+	if !ok {
+		return Seen{}, syscall.EXDEV
+	}
+	return f.link(from.Ref, name)
+}

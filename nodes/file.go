@@ -19,6 +19,7 @@ type File struct {
 	how  Reading
 
 	pays *allowance // for what it keeps in hand
+	path string     // of the object, from the root of the tree, as it was opened; for errors
 
 	mu     sync.Mutex
 	hand   []byte // the last unit
@@ -80,6 +81,9 @@ func readingFor(flags int) Reading {
 	return Seekable
 }
 
+// At says where in the tree the object is that the file is of. It is called before anything else.
+func (f *File) At(path string) { f.path = path }
+
 // Seekable reports whether the offset of a read counts.
 func (f *File) Seekable() bool { return f.how != InOrder }
 
@@ -134,7 +138,7 @@ func (f *File) read(buf []byte, size int, off int64, take bool) (int, error) {
 		return 0, nil
 	}
 	if err != nil {
-		return 0, err
+		return 0, Located(f.path, err)
 	}
 	n := min(len(unit), size)
 	f.base, f.at = off, off+int64(n)
@@ -231,14 +235,15 @@ func (f *File) Write(p []byte) (int, error) {
 	defer f.mu.Unlock()
 	k, keeps := f.face.(keeper)
 	if !keeps || k.keeps() < 0 {
-		return f.face.Put(f.end, p)
+		n, err := f.face.Put(f.end, p)
+		return n, Located(f.path, err)
 	}
 	if f.pays.full() {
 		return 0, syscall.ENOBUFS
 	}
 	n, err := f.face.Put(f.end, p)
 	f.count()
-	return n, err
+	return n, Located(f.path, err)
 }
 
 // Truncated tells the file that it was opened with O_TRUNC, and reports whether its face knows what to do about it.
@@ -261,7 +266,7 @@ func (f *File) Finish() error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return last.Finish(f.end)
+	return Located(f.path, last.Finish(f.end))
 }
 
 // Whole reports whether a write of n bytes has to be one message and could be, and so must not be sent if it may be a part of a longer one.

@@ -2,8 +2,8 @@ package nodes
 
 import (
 	"fmt"
+	"os"
 	"path"
-	"strings"
 	"syscall"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -16,26 +16,27 @@ var networks = []struct {
 	typ  int
 }{{"tcp", syscall.SOCK_STREAM}, {"udp", syscall.SOCK_DGRAM}}
 
-// Keeps is Keeper.Keeps.
-func (*Sockets) Keeps(dir string) bool {
+// network reports whether a path is the directory of a network. It is open to all, as the classes themselves are.
+func network(p string) bool {
 	for _, n := range networks {
-		if n.name == dir {
+		if n.name == p {
 			return true
 		}
 	}
 	return false
 }
 
-// inNetwork reports whether a path is below one of the networks' directories.
-func (s *Sockets) inNetwork(p string) bool {
-	dir, _, below := strings.Cut(p, "/")
-	return below && s.Keeps(dir)
+// remote reports whether the object is the address of a host to call.
+func (e socketEntry) remote() bool {
+	to, err := parseHost(e.Path)
+	return err == nil && !to.Listens()
 }
 
-// host is the address that a path is; false if it is none.
-func (s *Sockets) host(p string) (backends.Address, bool) {
-	to, err := parseHost(p)
-	return to, err == nil
+// host is the address of a host to call, which belongs to the daemon's user and is everybody's to open.
+func (s *Sockets) host(p string) Seen {
+	a := Attr{Mode: syscall.S_IFREG | 0666, Nlink: 1, Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()),
+		Atime: s.started, Mtime: s.started, Ctime: s.started}
+	return Seen{Ref: Ref{Path: p, Was: a}, Message: true}
 }
 
 func parseHost(p string) (backends.Address, error) {
@@ -49,39 +50,33 @@ func parseHost(p string) (backends.Address, error) {
 }
 
 // makeHost makes a socket that listens at a host's address. Port 0 lets the kernel choose one, which the name then has.
-func (s *Sockets) makeHost(p string, o Owner, how listening) error {
-	to, err := parseHost(p)
+func (e socketEntry) makeHost(name string, o Owner, how listening) (Seen, error) {
+	to, err := parseHost(e.name(name).Path())
 	if err != nil || !to.Listens() {
-		return advise("create", "sockets/"+p, syscall.EINVAL,
+		return Seen{}, advise("create", syscall.EINVAL,
 			fmt.Errorf("a name here is HOST:PORT (IPv6 in brackets), which opening dials, or :PORT or *:PORT, which making it listens on (%v)", err))
 	}
-	if _, err := s.folder.Stat(p); err == nil {
-		return syscall.EEXIST
+	if _, err := e.entry.Find(name); err == nil {
+		return Seen{}, syscall.EEXIST
 	}
 	var stat func() (Attr, error)
-	one, err := s.listenHost(to, o, how, func() (Attr, error) { return stat() })
+	one, err := e.all.listenHost(to, o, how, func() (Attr, error) { return stat() })
 	if err != nil {
-		return s.explain("listen", p, err)
+		return Seen{}, e.all.at(Seen{Ref: Ref{Path: e.name(name).Path()}}).explain("listen", err)
 	}
 	to.Port = one.port()
-	made := path.Dir(p) + "/" + to.String()
-	err = s.dir.MakeText(made, how.command().String()+"\n", o)
-	a, statErr := s.Stat(made)
-	if err == nil {
-		err = statErr
-	}
+	made := e.name(to.String())
+	a, err := e.dir.MakeText(made, how.command().String()+"\n", o)
 	if err != nil {
 		one.close()
-		return err
+		return Seen{}, err
 	}
-	stat = s.statOf(made, a)
-	s.mu.Lock()
-	s.all[a.Ino] = one
-	s.mu.Unlock()
-	if made != p {
-		return &Made{to.String()}
-	}
-	return nil
+	seen := e.seen(made.Path(), e.shown(made.Path(), a))
+	stat = e.all.at(seen).statOf()
+	e.all.mu.Lock()
+	e.all.all[socketKey{id: a.ID}] = one
+	e.all.mu.Unlock()
+	return seen, nil
 }
 
 // listenHost listens at a host's address for its owner, who needs root's capabilities for the low ports.

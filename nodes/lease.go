@@ -15,10 +15,9 @@ import (
 // or closing the file without an ack, as SIGKILL of the worker does, puts the message back at its old priority. A message ends
 // in a newline here, so that a shell's read gets one whole.
 type lease struct {
-	q    *Queues
-	path string
-	uid  uint32          // who takes the messages
-	now  *backends.Lease // the message that was handed out, or that could neither be recorded nor put back; nil: none
+	q   *Queues
+	uid uint32          // who takes the messages
+	now *backends.Lease // the message that was handed out, or that could neither be recorded nor put back; nil: none
 }
 
 // deadQueue is where messages go that were tried too often.
@@ -33,7 +32,8 @@ func (l *lease) Next(end backends.Endpoint, buf []byte, _ int) ([]byte, error) {
 		if err := l.take(end, buf); err != nil {
 			return nil, err
 		}
-		if limit := l.q.maxTries(l.path); limit > 0 && l.now.Tries > limit && l.q.bury(l.now) == nil {
+		from := end.(*backends.Queue)
+		if limit := from.MaxTries(); limit > 0 && l.now.Tries > limit && l.q.bury(l.now, from) == nil {
 			l.now = nil
 			continue
 		}
@@ -54,7 +54,7 @@ func (l *lease) take(end backends.Endpoint, buf []byte) error {
 		}
 		one, err := l.q.leases.Take(end.(*backends.Queue), l.uid, buf)
 		if errors.Is(err, syscall.EDQUOT) {
-			return advise("lease", "queues/"+l.path, syscall.EDQUOT, err)
+			return advise("lease", syscall.EDQUOT, err)
 		}
 		if err != nil {
 			return err
@@ -68,7 +68,7 @@ func (l *lease) take(end backends.Endpoint, buf []byte) error {
 	if l.now.Return(end) == nil {
 		l.now = nil
 	}
-	return advise("lease", "queues/"+l.path, Errno(err), fmt.Errorf("a message is only handed out when that is recorded: %w", err))
+	return advise("lease", Errno(err), fmt.Errorf("a message is only handed out when that is recorded: %w", err))
 }
 
 // ack forgets the message that was handed out.
@@ -79,7 +79,7 @@ func (l *lease) ack() error {
 	one := l.now
 	l.now = nil
 	if err := one.Done(); err != nil {
-		return advise("ack", "queues/"+l.path, Errno(err), fmt.Errorf("the message will come again: %w", err))
+		return advise("ack", Errno(err), fmt.Errorf("the message will come again: %w", err))
 	}
 	return nil
 }
@@ -92,10 +92,10 @@ func (l *lease) Put(end backends.Endpoint, p []byte) (int, error) {
 	for line := range bytes.Lines(p) {
 		word := strings.TrimSpace(string(line))
 		if word != "ack" && word != "nack" {
-			return 0, advise("write", "queues/"+l.path, syscall.EINVAL, fmt.Errorf("%q: a lease takes ack or nack", word))
+			return 0, advise("write", syscall.EINVAL, fmt.Errorf("%q: a lease takes ack or nack", word))
 		}
 		if !l.out() {
-			return 0, advise("write", "queues/"+l.path, syscall.ENOMSG, fmt.Errorf("%s: no message is out on this file", word))
+			return 0, advise("write", syscall.ENOMSG, fmt.Errorf("%s: no message is out on this file", word))
 		}
 		if word == "ack" {
 			if err := l.ack(); err != nil {
@@ -125,23 +125,14 @@ func (l *lease) Finish(end backends.Endpoint) error {
 	return err
 }
 
-// bury sends a message to the dead queue, which is made for it with the queue's attributes if it is not there. A dead queue of somebody
-// else's, who might only want to read it, gets nothing.
-func (q *Queues) bury(one *backends.Lease) error {
-	from, err := q.Stat(one.Queue())
+// bury sends a message to the dead queue, which is made for it with the attributes of the queue it is from if it is not there. A dead queue
+// of somebody else's, who might only want to read it, gets nothing.
+func (q *Queues) bury(one *backends.Lease, from *backends.Queue) error {
+	a, err := from.Stat()
 	if err != nil {
 		return err
 	}
-	if dead, err := q.Stat(deadQueue); err == nil && dead.Uid != from.Uid && dead.Uid != 0 {
-		return syscall.EPERM
-	}
-	to, err := q.back.OpenBriefly(deadQueue, writeOnly)
-	if errors.Is(err, syscall.ENOENT) {
-		if err := q.makeDead(one.Queue(), from); err != nil {
-			return err
-		}
-		to, err = q.back.OpenBriefly(deadQueue, writeOnly)
-	}
+	to, err := q.dead(a, from)
 	if err != nil {
 		return err
 	}
@@ -152,40 +143,35 @@ func (q *Queues) bury(one *backends.Lease) error {
 	return one.Done()
 }
 
-func (q *Queues) makeDead(like string, a Attr) error {
-	one, err := q.back.OpenBriefly(like, readOnly)
-	if err != nil {
-		return err
+// dead opens or makes the dead queue for messages of a queue.
+func (q *Queues) dead(a Attr, from *backends.Queue) (*backends.Queue, error) {
+	there, err := q.back.Find(deadQueue)
+	if err == nil && there.Uid != a.Uid && there.Uid != 0 {
+		return nil, syscall.EPERM
 	}
-	defer one.Close()
-	maxmsg, msgsize, _, err := one.Limits()
-	if err != nil {
-		return err
+	if err == nil {
+		return q.back.OpenBriefly(Ref{Path: deadQueue, Was: there}, writeOnly)
 	}
-	err = q.back.Create(deadQueue, Owner{Uid: a.Uid, Gid: a.Gid, Mode: a.Mode & 0777}, maxmsg, msgsize)
-	return explainQueue(deadQueue, err)
-}
-
-// maxTries is how often a message of the queue is handed out before it goes to the dead queue; 0: without end.
-func (q *Queues) maxTries(path string) int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.tries[path]
+	if !errors.Is(err, syscall.ENOENT) {
+		return nil, err
+	}
+	maxmsg, msgsize, _, err := from.Limits()
+	if err != nil {
+		return nil, err
+	}
+	to, err := q.back.CreateBriefly(deadQueue, Owner{Uid: a.Uid, Gid: a.Gid, Mode: a.Mode & 0777}, maxmsg, msgsize)
+	return to, explainQueue(err)
 }
 
 // setTries does the command lease max_tries=N.
-func (q *Queues) setTries(path string, c Command) error {
+func setTries(one *backends.Queue, c Command) error {
 	if err := c.Only("max_tries"); err != nil {
 		return err
 	}
-	n, err := c.Int("max_tries", q.maxTries(path), 0)
+	n, err := c.Int("max_tries", one.MaxTries(), 0)
 	if err != nil {
 		return err
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.tries[path] = n; n == 0 {
-		delete(q.tries, path)
-	}
+	one.SetMaxTries(n)
 	return nil
 }

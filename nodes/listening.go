@@ -66,40 +66,32 @@ func (how listening) command() Command {
 }
 
 // Settings is Settler.Settings.
-func (s *Sockets) Settings(path string) ([]Command, error) {
-	a, err := s.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if one := s.find(a); one != nil && one.listener != nil {
+func (e socketEntry) Settings() ([]Command, error) {
+	if one := e.find(); one != nil && one.listener != nil {
 		return []Command{listening{one.listener.Type(), one.listener.Backlog()}.command()}, nil
 	}
 	return nil, nil
 }
 
 // Do is Settler.Do: listen, shutdown.
-func (s *Sockets) Do(path string, c Command, by Caller) error {
-	s.names.Lock()
-	defer s.names.Unlock()
-	a, err := s.Stat(path)
-	if err != nil {
-		return err
-	}
-	one := s.find(a)
+func (e socketEntry) Do(c Command, by Caller) error {
+	e.names.Lock()
+	defer e.names.Unlock()
+	one := e.find()
 	switch c.Verb {
 	case "listen":
 		if one == nil || one.listener == nil {
 			return fmt.Errorf("%w: ipcfs does not listen on it", syscall.EOPNOTSUPP)
 		}
-		return s.relisten(path, one, c)
+		return e.relisten(one, c)
 	case "shutdown":
-		return s.shutdown(one, c, anybodys, by)
+		return e.all.shutdown(one, c, anybodys, by)
 	}
 	return fmt.Errorf("unknown command %s; a socket knows set, listen, shutdown", c.Verb)
 }
 
 // relisten gives a listener another backlog and takes what it is already.
-func (s *Sockets) relisten(path string, one *socket, c Command) error {
+func (e socketEntry) relisten(one *socket, c Command) error {
 	how, err := listeningOf(c)
 	if err != nil {
 		return err
@@ -113,22 +105,23 @@ func (s *Sockets) relisten(path string, one *socket, c Command) error {
 	if err := one.listener.SetBacklog(how.backlog); err != nil {
 		return err
 	}
-	return s.dir.SetText(path, how.command().String()+"\n")
+	return e.dir.SetText(e.Ref, how.command().String()+"\n")
 }
 
 // explain gives an error of the network the words of a person, for the err file.
-func (s *Sockets) explain(op, path string, err error) error {
+func (e socketEntry) explain(op string, err error) error {
 	if err == nil || err == backends.ErrWouldBlock {
 		return err
 	}
 	errno := Errno(err)
+	_, noHost := parseHost(e.Path)
 	switch {
 	case errno == syscall.ECONNREFUSED:
 		err = fmt.Errorf("%w: nobody listens there", err)
-	case errno == syscall.EADDRINUSE && s.inNetwork(path):
+	case errno == syscall.EADDRINUSE && noHost == nil:
 		err = fmt.Errorf("%w: another program has the port: `ss -lntup` says which; port 0 takes a free one", err)
 	case errno == syscall.EACCES && op == "listen" && !errors.Is(err, backends.ErrReach):
 		err = fmt.Errorf("%w: the port is root's: see sysctl net.ipv4.ip_unprivileged_port_start", err)
 	}
-	return advise(op, "sockets/"+path, errno, err)
+	return advise(op, errno, err)
 }

@@ -48,30 +48,40 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		measure(out, "ipcfs_daemon_", nil, nil, facts)
 	}
 	for _, k := range c.kinds {
-		if reporter, ok := k.Class.(Reporter); ok {
-			c.object(out, k, reporter, "", maxMeasured)
-		}
+		c.below(out, k, k.Class.At(Seen{}), "", maxMeasured)
 	}
 }
 
-// object measures what is at dir and below, up to so many objects, and returns how many are left of those.
-func (c collector) object(out chan<- prometheus.Metric, k Kind, r Reporter, dir string, left int) int {
-	list, err := k.Class.List(dir)
+// below measures what is in a directory and below, up to so many objects, and returns how many are left of those.
+func (c collector) below(out chan<- prometheus.Metric, k Kind, dir Object, at string, left int) int {
+	d, ok := dir.(Directory)
+	if !ok {
+		return left
+	}
+	list, err := d.List()
 	if err != nil {
 		return left
 	}
+	prefix := "ipcfs_" + strings.ReplaceAll(k.Name, "/", "_") + "_"
 	for _, e := range list {
-		name := path.Join(dir, e.Name)
+		name := path.Join(at, e.Name)
 		if left == 0 {
 			break
 		}
+		s, err := d.Find(e.Name)
+		if err != nil {
+			continue // it is gone meanwhile
+		}
+		object := k.Class.At(s)
 		if e.Type == syscall.S_IFDIR {
-			left = c.object(out, k, r, name, left)
+			left = c.below(out, k, object, name, left)
 			continue
 		}
 		left--
-		if facts, err := r.Report(name); err == nil { // else it is gone meanwhile
-			measure(out, "ipcfs_"+k.Name+"_", []string{"name"}, []string{strings.ToValidUTF8(name, "?")}, facts)
+		if reporter, ok := object.(Reporter); ok {
+			if facts, err := reporter.Report(); err == nil {
+				measure(out, prefix, []string{"name"}, []string{strings.ToValidUTF8(name, "?")}, facts)
+			}
 		}
 	}
 	return left

@@ -1,9 +1,7 @@
 package nodes
 
 import (
-	"errors"
 	"fmt"
-	"path"
 	"strings"
 	"syscall"
 )
@@ -19,65 +17,74 @@ func (c *Ctl) create(line string, by Caller) error {
 		return c.refuse("new", err)
 	}
 	command.Verb = strings.TrimPrefix(command.Verb, "/") // of the tree
-	kind, path, _ := strings.Cut(command.Verb, "/")
-	var classes []string
-	for i := range c.kinds {
-		if c.kinds[i].Name == kind && path != "" {
-			err := c.createIn(&c.kinds[i], path, command, by)
-			var made *Made
-			if errors.As(err, &made) {
-				return nil
-			}
-			return c.refuse(command.Verb, err)
+	if err := checkPath(command.Verb); err != nil {
+		return c.refuse(command.Verb, err)
+	}
+	names := make([]string, len(c.kinds))
+	for i, k := range c.kinds {
+		if path, ok := strings.CutPrefix(command.Verb, k.Name+"/"); ok {
+			return c.refuse(command.Verb, createIn(k, path, command, by))
 		}
-		classes = append(classes, c.kinds[i].Name)
+		names[i] = k.Name
 	}
 	return c.refuse("new", fmt.Errorf("%w: %s: write CLASS/NAME key=value…; the classes are %s", syscall.ENOENT, command.Verb,
-		strings.Join(classes, ", ")))
+		strings.Join(names, ", ")))
 }
 
 func (c *Ctl) refuse(path string, err error) error {
 	if err == nil {
 		return nil
 	}
-	err = advise("create", path, errnoOr(err, syscall.EINVAL), err)
+	err = Located(path, advise("create", errnoOr(err, syscall.EINVAL), err))
 	c.env.Notes.Note(path, err)
 	return err
 }
 
-func (c *Ctl) createIn(k *Kind, path string, command Command, by Caller) error {
-	if err := checkPath(path); err != nil {
-		return err
-	}
+func createIn(k Kind, path string, command Command, by Caller) error {
 	mode, err := command.Mode(0644)
 	if err != nil {
 		return err
 	}
-	o := Owner{Uid: by.Uid, Gid: by.Gid, Mode: mode}
-	if by.Uid != 0 && inFolder(k.Class, path) {
-		// The kernel checks a directory that somebody made when a name is made in it, and here it does not know of it.
-		return fmt.Errorf("%w: only root makes objects in directories this way", syscall.EPERM)
+	dir, name, err := walk(k, path, by)
+	if err != nil {
+		return err
 	}
-	if class, ok := k.Class.(Newer); ok {
-		return class.New(path, o, command)
+	o := Owner{Uid: by.Uid, Gid: by.Gid, Mode: mode}
+	if newer, ok := dir.(Newer); ok {
+		return newer.New(name, o, command)
 	}
 	if err := command.Only("mode"); err != nil {
 		return err
 	}
-	class, ok := k.Class.(Creator)
+	maker, ok := dir.(Maker)
 	if !ok {
 		return fmt.Errorf("%w: nothing is made in %s", syscall.EPERM, k.Name)
 	}
-	if err := class.Create(path, o, false); err != ErrNative {
-		return err
+	_, open, err := maker.Create(name, o, writeOnly, by)
+	if open != nil {
+		err = open.Close()
 	}
-	return nil
+	return err
 }
 
-// inFolder reports whether a path is in a directory that somebody made.
-func inFolder(class Class, p string) bool {
-	_, folders := class.(Folders)
-	dir := path.Dir(p)
-	keeper, ok := class.(Keeper)
-	return folders && dir != "." && !(ok && keeper.Keeps(dir))
+// walk finds the directory that a path ends in, and the name in it.
+func walk(k Kind, path string, by Caller) (dir Directory, name string, err error) {
+	dir = k.Class.At(Seen{}).(Directory)
+	parts := strings.Split(path, "/")
+	for _, part := range parts[:len(parts)-1] {
+		s, err := dir.Find(part)
+		if err != nil {
+			return nil, "", err
+		}
+		if by.Uid != 0 && !s.Ours {
+			// The kernel checks a directory that somebody made when a name is made in it, and here it does not know of it.
+			return nil, "", fmt.Errorf("%w: only root makes objects in directories this way", syscall.EPERM)
+		}
+		below, ok := k.Class.At(s).(Directory)
+		if !ok {
+			return nil, "", syscall.ENOTDIR
+		}
+		dir = below
+	}
+	return dir, parts[len(parts)-1], nil
 }

@@ -47,10 +47,10 @@ func (n *Notes) control(path string) Control {
 }
 
 // advise notes a failure that its errno alone does not explain, and gives the errno its name.
-func advise(op, path string, errno syscall.Errno, err error) error {
+func advise(op string, errno syscall.Errno, err error) error {
 	var known *Error
 	if errors.As(err, &known) {
 		return err
 	}
-	return &Error{Op: op, Path: path, Errno: errno, Advice: strings.TrimPrefix(strings.TrimPrefix(err.Error(), errno.Error()), ": ")}
+	return &Error{Op: op, Errno: errno, Advice: strings.TrimPrefix(strings.TrimPrefix(err.Error(), errno.Error()), ": ")}
 }

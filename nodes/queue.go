@@ -6,7 +6,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -19,46 +18,81 @@ type Queues struct {
 	back   *backends.Queues
 	leases *backends.Leases
 	began  time.Time
-
-	mu    sync.Mutex
-	tries map[string]int // max_tries by path, where it is set
 }
 
 // NewQueues shows the queues of back. What was handed out of them is kept in leases.
 func NewQueues(env *Env, back *backends.Queues, leases *backends.Leases) *Queues {
-	return &Queues{env: env, back: back, leases: leases, began: time.Now(), tries: map[string]int{}}
+	return &Queues{env: env, back: back, leases: leases, began: time.Now()}
 }
 
-// Message is Class.Message.
-func (*Queues) Message(a Attr) bool { return a.Type() == syscall.S_IFREG }
-
-// Stat is Class.Stat; the size is left for fstat, as only those who list want it.
-func (q *Queues) Stat(path string) (Attr, error) {
-	if path == "" {
-		a := ourDir(0777, q.began)
-		if native := q.back.Dir(); native != nil {
-			if n, err := native.Stat(""); err == nil {
-				a.Mode = classMode(n.Mode|0111, true) // mq_open(3) opens what there is whether or not one may search
-			}
-		}
-		return a, nil
+// At is Class.At.
+func (q *Queues) At(s Seen) Object {
+	if s.Path == "" {
+		return queueDir{Queues: q}
 	}
-	return q.back.Stat(path)
+	return queue{q, s.Ref}
 }
 
-// Size is Sizer.Size: the bytes pending.
-func (q *Queues) Size(path string) int64 { return q.back.Pending(path) }
+// queueDir is the directory of all queues, which holds no others: their names have no slash.
+type queueDir struct {
+	nothing
+	*Queues
+}
 
-// List is Class.List.
-func (q *Queues) List(string) ([]Entry, error) { return q.back.List() }
+// Stat is Object.Stat.
+func (d queueDir) Stat(bool) (Attr, error) {
+	a := ourDir(1, 0777, d.began)
+	if native := d.back.Dir(); native != nil {
+		if n, err := native.Stat(Ref{}); err == nil {
+			a.Mode = classMode(n.Mode|0111, true) // mq_open(3) opens what there is whether or not one may search
+		}
+	}
+	return a, nil
+}
 
-// Create makes a queue with the default attributes.
-func (q *Queues) Create(path string, o Owner, _ bool) error {
-	return explainQueue(path, q.back.Create(path, o, 0, 0))
+// Find is Directory.Find.
+func (d queueDir) Find(name string) (Seen, error) {
+	a, err := d.back.Find(name)
+	return seenQueue(name, a), err
+}
+
+func seenQueue(name string, a Attr) Seen { return Seen{Ref: Ref{Path: name, Was: a}, Message: true} }
+
+// List is Directory.List.
+func (d queueDir) List() ([]Entry, error) { return d.back.List() }
+
+// Create is Maker.Create: a queue with the default attributes.
+func (d queueDir) Create(name string, o Owner, flags int, by Caller) (Seen, Open, error) {
+	one, err := d.back.Create(name, o, 0, 0)
+	if err != nil {
+		return Seen{}, nil, explainQueue(err)
+	}
+	seen, err := made(one)
+	if err != nil {
+		return seen, nil, err
+	}
+	return seen, queue{d.Queues, seen.Ref}.file(one, flags, by, &Plain{}), nil
+}
+
+// made is what was made; it closes the queue if that cannot be told.
+func made(one *backends.Queue) (Seen, error) {
+	a, err := one.Stat()
+	if err != nil {
+		one.Close()
+	}
+	return seenQueue(one.Name(), a), err
+}
+
+// Mknod is Maker.Mknod.
+func (d queueDir) Mknod(name string, typ uint32, o Owner) (Seen, error) {
+	if typ != syscall.S_IFREG {
+		return Seen{}, syscall.EPERM
+	}
+	return d.make(name, o, 0, 0)
 }
 
 // New is Newer.New: a queue with maxmsg and msgsize.
-func (q *Queues) New(path string, o Owner, c Command) error {
+func (d queueDir) New(name string, o Owner, c Command) error {
 	if err := c.Only("mode", "maxmsg", "msgsize"); err != nil {
 		return err
 	}
@@ -70,12 +104,31 @@ func (q *Queues) New(path string, o Owner, c Command) error {
 	if err != nil {
 		return err
 	}
-	return explainQueue(path, q.back.Create(path, o, maxmsg, msgsize))
+	_, err = d.make(name, o, maxmsg, msgsize)
+	return err
+}
+
+// make makes a queue that nobody opens yet.
+func (d queueDir) make(name string, o Owner, maxmsg, msgsize int) (Seen, error) {
+	one, err := d.back.CreateBriefly(name, o, maxmsg, msgsize)
+	if err != nil {
+		return Seen{}, explainQueue(err)
+	}
+	seen, err := made(one)
+	if err != nil {
+		return seen, err
+	}
+	return seen, one.Close()
+}
+
+// Remove is Maker.Remove.
+func (d queueDir) Remove(name string, by Caller) error {
+	return d.back.Remove(name, backends.Cred{Uid: by.Uid, Gid: by.Gid})
 }
 
 // explainQueue turns mq_open(3)'s errors into ones that say what to do.
-func explainQueue(path string, err error) error {
-	e := &Error{Op: "create", Path: "queues/" + path}
+func explainQueue(err error) error {
+	e := &Error{Op: "create"}
 	switch {
 	case errors.Is(err, backends.ErrQueueBytes):
 		e.Errno = syscall.EDQUOT
@@ -85,37 +138,57 @@ func explainQueue(path string, err error) error {
 		e.Errno = syscall.ENOSPC
 		e.Advice = "fs.mqueue.queues_max is reached: remove queues or raise it (sysctl fs.mqueue.queues_max=512)"
 	case errors.Is(err, syscall.EINVAL):
-		return advise(e.Op, e.Path, syscall.EINVAL, err)
+		return advise(e.Op, syscall.EINVAL, err)
 	default:
 		return err
 	}
 	return e
 }
 
-// Open opens the queue's data face: a write sends at priority 0, a read receives.
-func (q *Queues) Open(path string, flags int, by Caller) (Open, error) {
-	return q.open(path, flags, by, &Plain{})
+// queue is one queue.
+type queue struct {
+	*Queues
+	Ref
 }
 
-func (q *Queues) open(path string, flags int, by Caller, face Face) (Open, error) {
+// Stat is Object.Stat.
+func (q queue) Stat(sized bool) (Attr, error) {
+	if sized {
+		return q.back.Stat(q.Ref)
+	}
+	a, err := q.back.Find(q.Path)
+	if err == nil && a.ID != q.Was.ID {
+		err = syscall.ESTALE
+	}
+	return a, err
+}
+
+// Open opens the queue's data face: a write sends at priority 0, a read receives.
+func (q queue) Open(flags int, by Caller) (Open, error) { return q.open(flags, by, &Plain{}) }
+
+func (q queue) open(flags int, by Caller, face Face) (Open, error) {
 	if _, ok := face.(readOnlyFace); ok && writes(flags) {
 		return nil, syscall.EACCES
 	}
-	one, err := q.back.Open(path, flags&accessMode)
+	one, err := q.back.Open(q.Ref, flags&accessMode)
 	if err != nil {
 		return nil, err
 	}
+	return q.file(one, flags, by, face), nil
+}
+
+// file is the open file of a face of a queue that is held.
+func (q queue) file(one *backends.Queue, flags int, by Caller, face Face) *File {
 	tooLong := func() string {
 		return fmt.Sprintf("the message is longer than the queue's msgsize, %d: send less, or make the queue anew with a larger one"+
 			" (echo 'queues/NAME msgsize=N' > ctl/new)", one.Unit())
 	}
-	return q.env.File(&queueFace{wrapped: wrapped{face}, path: "queues/" + path, ends: one.Ends(), tooLong: tooLong}, one, flags, by), nil
+	return q.env.File(&queueFace{wrapped: wrapped{face}, ends: one.Ends(), tooLong: tooLong}, one, flags, by)
 }
 
 // queueFace is any face of a queue: it ends when the queue's readers were ended, and explains what the queue refuses.
 type queueFace struct {
 	wrapped
-	path    string // of the queue, from the root of the tree
 	ends    int64
 	tooLong func() string // what to do about a message that is
 }
@@ -131,59 +204,56 @@ func (f *queueFace) Next(end backends.Endpoint, buf []byte, size int) ([]byte, e
 
 // Put is that of the face.
 func (f *queueFace) Put(end backends.Endpoint, p []byte) (int, error) {
-	n, err := f.put(end, p, f.path)
+	n, err := f.Face.Put(end, p)
 	if err == syscall.EMSGSIZE {
-		return n, &Error{Op: "write", Path: f.path, Errno: syscall.EMSGSIZE, Advice: f.tooLong()}
+		return n, &Error{Op: "write", Errno: syscall.EMSGSIZE, Advice: f.tooLong()}
 	}
 	return n, err
 }
 
 // Controls is Controller.Controls. There is no peek: the kernel has no way to look at a message without taking it, and one that was
 // taken to be looked at could not be put back in its place.
-func (q *Queues) Controls(path string, a Attr) []Control {
+func (q queue) Controls() []Control {
 	var list []Control
 	for _, f := range queueFaces("prio") {
-		list = append(list, q.face(path, a, f.name, f.make))
+		list = append(list, q.face(f.name, f.make))
 	}
-	return append(list, q.lease(path, a), Control{Name: "prio", Dir: true})
+	return append(list, q.lease(), Control{Name: "prio", Dir: true})
 }
 
 // Control is Controller.Control: prio/N, next@TIME.
-func (q *Queues) Control(path string, a Attr, name string) (Control, bool) {
+func (q queue) Control(name string) (Control, bool) {
 	if level, ok := strings.CutPrefix(name, "prio/"); ok {
 		n, err := strconv.ParseUint(level, 10, 32)
 		if err != nil || n >= backends.PrioMax || level != strconv.FormatUint(n, 10) {
 			return Control{}, false
 		}
-		return q.face(path, a, name, func() Face { return &Plain{backends.Meta{Prio: uint32(n)}} }), true
+		return q.face(name, func() Face { return &Plain{backends.Meta{Prio: uint32(n)}} }), true
 	}
 	f, ok := patientFace(name)
-	return q.face(path, a, name, f), ok
+	return q.face(name, f), ok
 }
 
 // face is a control file that is another face of the queue, for those who may use the queue.
-func (q *Queues) face(path string, a Attr, name string, face func() Face) Control {
-	return Control{Name: name, Perm: a.Mode & 0666, Open: func(flags int, by Caller) (Open, error) {
-		return q.open(path, flags, by, face())
+func (q queue) face(name string, face func() Face) Control {
+	return Control{Name: name, Perm: q.Was.Mode & 0666, Open: func(flags int, by Caller) (Open, error) {
+		return q.open(flags, by, face())
 	}}
 }
 
 // lease is a control file that who may receive may also write to, to acknowledge: that belongs to the open file that took the message.
-func (q *Queues) lease(path string, a Attr) Control {
+func (q queue) lease() Control {
 	return taking(Control{Name: "lease", Open: func(flags int, by Caller) (Open, error) {
-		return q.open(path, flags, by, &lease{q: q, path: path, uid: by.Uid})
-	}}, a.Mode)
+		return q.open(flags, by, &lease{q: q.Queues, uid: by.Uid})
+	}}, q.Was.Mode)
 }
 
-// Remove is Remover.Remove.
-func (q *Queues) Remove(path string) error { return q.back.Remove(path) }
-
-// Change is Changer.Change. Truncating a queue keeps its messages: `>` on one is how a shell opens it to send.
-func (q *Queues) Change(path string, c Change) error { return q.back.Change(path, c) }
+// Change is Object.Change. Truncating a queue keeps its messages: `>` on one is how a shell opens it to send.
+func (q queue) Change(c Change) error { return q.back.Change(q.Ref, c) }
 
 // Settings is Settler.Settings.
-func (q *Queues) Settings(path string) ([]Command, error) {
-	one, err := q.back.OpenBriefly(path, readOnly)
+func (q queue) Settings() ([]Command, error) {
+	one, err := q.back.OpenBriefly(q.Ref, readOnly)
 	if err != nil {
 		return nil, err
 	}
@@ -191,30 +261,33 @@ func (q *Queues) Settings(path string) ([]Command, error) {
 	maxmsg, msgsize, _, err := one.Limits()
 	return []Command{
 		{"resize", []Option{{"maxmsg", strconv.Itoa(maxmsg)}, {"msgsize", strconv.Itoa(msgsize)}}},
-		{"lease", []Option{{"max_tries", strconv.Itoa(q.maxTries(path))}}},
+		{"lease", []Option{{"max_tries", strconv.Itoa(one.MaxTries())}}},
 	}, err
 }
 
 // Do is Settler.Do: eof, drain, resize, lease.
-func (q *Queues) Do(path string, c Command, _ Caller) error {
-	one, err := q.back.OpenBriefly(path, readOnly)
+func (q queue) Do(c Command, _ Caller) error {
+	one, err := q.back.OpenBriefly(q.Ref, readOnly)
 	if err != nil {
 		return err
 	}
 	defer one.Close()
 	switch c.Verb {
 	case "eof":
+		if err := c.Only(); err != nil {
+			return err
+		}
 		one.EndReaders()
-		return c.Only()
+		return nil
 	case "drain":
 		if err := c.Only(); err != nil {
 			return err
 		}
 		return drain(one)
 	case "resize":
-		return q.resize(one, c)
+		return resize(one, c)
 	case "lease":
-		return q.setTries(path, c)
+		return setTries(one, c)
 	}
 	return fmt.Errorf("unknown command %s; a queue knows set, eof, drain, resize, lease", c.Verb)
 }
@@ -231,7 +304,7 @@ func drain(one backends.Endpoint) error {
 }
 
 // resize takes what the queue has already and refuses anything else.
-func (q *Queues) resize(one *backends.Queue, c Command) error {
+func resize(one *backends.Queue, c Command) error {
 	if err := c.Only("maxmsg", "msgsize"); err != nil {
 		return err
 	}
@@ -255,17 +328,15 @@ func (q *Queues) resize(one *backends.Queue, c Command) error {
 }
 
 // Report is Reporter.Report.
-func (q *Queues) Report(path string) ([]Fact, error) {
-	a, err := q.Stat(path)
+func (q queue) Report() ([]Fact, error) {
+	a, err := q.Stat(true)
 	if err != nil {
 		return nil, err
 	}
-	pending := q.Size(path)
-	facts := append(owned(a), created(q.back.Born(path, a.Ino))...)
-	facts = append(facts, Fact{"bytes", pending})
-	one, err := q.back.OpenBriefly(path, readOnly)
+	facts := owned(a)
+	one, err := q.back.OpenBriefly(q.Ref, readOnly)
 	if err != nil {
-		return facts, nil // the daemon may look, but not open it
+		return append(facts, Fact{"bytes", a.Size}), nil // the daemon may look, but not open it
 	}
 	defer one.Close()
 	maxmsg, msgsize, curmsgs, err := one.Limits()
@@ -273,11 +344,12 @@ func (q *Queues) Report(path string) ([]Fact, error) {
 		return nil, err
 	}
 	sent, received := one.Counts()
-	facts = append(facts, Fact{"messages", curmsgs}, Fact{"maxmsg", maxmsg}, Fact{"msgsize", msgsize})
+	facts = append(append(facts, created(one.Born())...),
+		Fact{"bytes", a.Size}, Fact{"messages", curmsgs}, Fact{"maxmsg", maxmsg}, Fact{"msgsize", msgsize})
 	if curmsgs == 1 {
-		facts = append(facts, Fact{"next_bytes", pending}) // of more than one the kernel tells only the sum
+		facts = append(facts, Fact{"next_bytes", a.Size}) // of more than one the kernel tells only the sum
 	}
-	facts = append(facts, Fact{"sent", Count(sent)}, Fact{"received", Count(received)}, Fact{"leases", q.leases.Out(path)})
+	facts = append(facts, Fact{"sent", Count(sent)}, Fact{"received", Count(received)}, Fact{"leases", q.leases.Out(q.Path)})
 	return append(facts, q.env.Users(one)...), nil
 }
 

@@ -11,17 +11,9 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// A Settler has settings: commands that bring about the present state of an object, and those that change it.
-type Settler interface {
-	Settings(path string) ([]Command, error)
-	// Do does a command, and what is left of set when the options that all objects know are done. An error that is no errno is what
-	// the caller did wrong.
-	Do(path string, c Command, by Caller) error
-}
-
-// settings are the commands that bring about the present state.
-func settings(class Class, object string) (string, error) {
-	a, err := class.Stat(object)
+// settings are the commands that bring about the present state of an object.
+func settings(object Object) (string, error) {
+	a, err := object.Stat(false)
 	if err != nil {
 		return "", err
 	}
@@ -29,8 +21,8 @@ func settings(class Class, object string) (string, error) {
 		{"mode", "0" + strconv.FormatUint(uint64(a.Mode&07777), 8)},
 		{"uid", strconv.Itoa(int(a.Uid))}, {"gid", strconv.Itoa(int(a.Gid))},
 	}}}
-	if more, ok := class.(Settler); ok {
-		own, err := more.Settings(object)
+	if more, ok := object.(Settler); ok {
+		own, err := more.Settings()
 		if err != nil {
 			return "", err
 		}
@@ -43,44 +35,51 @@ func settings(class Class, object string) (string, error) {
 	return b.String(), nil
 }
 
-// do does one command on an object, which was first when its ctl file was opened. What was wrong with it is noted for the object's err
-// file.
-func (c *Ctl) do(k *Kind, object string, first Attr, line string, by Caller) error {
-	command, err := ParseCommand(line)
-	if now, e := k.Class.Stat(object); e == nil && (now.Ino != first.Ino || now.Uid != first.Uid && by.Uid != 0) {
-		err = backends.ErrRemoved // the name is another object's by now, or the object another user's (reused_ctl.txtar)
-	}
-	switch settler, ok := k.Class.(Settler); {
-	case err != nil || command.Verb == "":
-	case command.Verb == "set" || strings.Contains(command.Verb, "="):
-		err = set(k.Class, object, command, by)
-	case ok:
-		err = settler.Do(object, command, by)
-	default:
-		err = errUnknown(command)
-	}
+// do does one command on the object. What was wrong with it is noted for the object's err file.
+func (o ctlObject) do(line string, by Caller) error {
+	err := o.command(line, by)
 	if err == nil {
 		return nil
 	}
-	err = advise("ctl", k.Name+"/"+object, errnoOr(err, syscall.EINVAL), err)
-	c.env.Notes.Note(k.Name+"/"+object, err)
+	err = Located(o.where(), advise("ctl", errnoOr(err, syscall.EINVAL), err))
+	o.ctl.env.Notes.Note(o.where(), err)
 	return err
+}
+
+func (o ctlObject) command(line string, by Caller) error {
+	command, err := ParseCommand(line)
+	if err != nil || command.Verb == "" {
+		return err
+	}
+	a, err := o.base().Stat(false)
+	if err != nil || a.Uid != o.Was.Uid && by.Uid != 0 {
+		return backends.ErrRemoved // the name is another object's by now, or the object another user's (reused_ctl.txtar)
+	}
+	object := o.object(a)
+	settler, ok := object.(Settler)
+	switch {
+	case command.Verb == "set" || strings.Contains(command.Verb, "="):
+		return set(object, a, command, by)
+	case ok:
+		return settler.Do(command, by)
+	}
+	return errUnknown(command)
 }
 
 func errUnknown(c Command) error { return errors.New("unknown command " + c.Verb) }
 
 // set is the command that chmod and chown are, and that changes the options of the class's own. The word may be left out.
-func set(class Class, object string, c Command, by Caller) error {
+func set(object Object, a Attr, c Command, by Caller) error {
 	if key, value, ok := strings.Cut(c.Verb, "="); ok {
 		if _, twice := c.Get(key); twice {
 			return fmt.Errorf("%s is given twice", key)
 		}
 		c = Command{"set", append([]Option{{key, value}}, c.Options...)}
 	}
-	settler, own := class.(Settler)
+	settler, own := object.(Settler)
 	var keys []string
 	if own {
-		commands, err := settler.Settings(object)
+		commands, err := settler.Settings()
 		if err != nil {
 			return err
 		}
@@ -107,21 +106,17 @@ func set(class Class, object string, c Command, by Caller) error {
 		}
 	}
 	if len(rest.Options) > 0 {
-		if err := settler.Do(object, rest, by); err != nil {
+		if err := settler.Do(rest, by); err != nil {
 			return err
 		}
 	}
 	if len(attrs.Options) == 0 {
 		return nil
 	}
-	return setAttrs(class, object, attrs, by)
+	return setAttrs(object, a, attrs, by)
 }
 
-func setAttrs(class Class, object string, c Command, by Caller) error {
-	a, err := class.Stat(object)
-	if err != nil {
-		return err
-	}
+func setAttrs(object Object, a Attr, c Command, by Caller) error {
 	newMode, err := c.Mode(a.Mode & 07777)
 	if err != nil {
 		return err
@@ -138,7 +133,7 @@ func setAttrs(class Class, object string, c Command, by Caller) error {
 	if err != nil || change == (Change{}) {
 		return err
 	}
-	return class.(Changer).Change(object, change)
+	return object.Change(change)
 }
 
 // given is what an option of a command says; nil if it is not there.

@@ -15,44 +15,69 @@ func NewShm(dir *backends.Dir) *Shm {
 	return &Shm{folder{dir: dir, types: []uint32{syscall.S_IFREG}, shared: true}}
 }
 
-// Message is Class.Message: the kernel carries the bytes.
-func (*Shm) Message(Attr) bool { return false }
+// At is Class.At.
+func (s *Shm) At(seen Seen) Object { return memory{entry{&s.folder, seen}} }
 
-// Create is Creator.Create.
-func (s *Shm) Create(path string, o Owner, _ bool) error {
-	return s.dir.Mknod(path, syscall.S_IFREG, o)
+// Space is what room there is for objects.
+func (s *Shm) Space() (Space, error) { return s.space() }
+
+// memory is a shared memory object, or a directory of them.
+type memory struct{ entry }
+
+// Create is Maker.Create.
+func (m memory) Create(name string, o Owner, flags int, by Caller) (Seen, Open, error) {
+	seen, err := m.Mknod(name, syscall.S_IFREG, o)
+	if err != nil {
+		return seen, nil, err
+	}
+	open, err := memory{entry{m.folder, seen}}.Open(flags, by)
+	if err != nil {
+		_ = m.Remove(name, by) // nothing is made by an open that fails
+	}
+	return seen, open, err
 }
 
-// Open is Opener.Open.
-func (s *Shm) Open(path string, flags int, _ Caller) (Open, error) {
-	m, err := backends.OpenMemory(s.dir, path)
+// Mknod is Maker.Mknod.
+func (m memory) Mknod(name string, typ uint32, o Owner) (Seen, error) {
+	if typ != syscall.S_IFREG {
+		return Seen{}, syscall.EPERM
+	}
+	return m.mknod(name, typ, o)
+}
+
+// Open is Object.Open.
+func (m memory) Open(flags int, _ Caller) (Open, error) {
+	open, err := backends.OpenMemory(m.dir, m.Ref)
 	if err != nil {
 		return nil, err
 	}
 	if writes(flags) {
-		err = m.Writable()
+		err = open.Writable()
 	}
 	if err == nil && flags&syscall.O_TRUNC != 0 {
 		var none int64
-		err = m.Change(Change{Size: &none})
+		err = open.Change(Change{Size: &none})
 	}
 	if err != nil {
-		m.Close()
+		open.Close()
 		return nil, err
 	}
-	return m, nil
+	return open, nil
 }
 
 // Link is Linker.Link; sem_open(3) makes its semaphores with it.
-func (s *Shm) Link(from, to string) error { return s.dir.Link(from, to) }
+func (m memory) Link(o Object, name string) (Seen, error) {
+	from, ok := o.(memory)
+	if !ok {
+		return Seen{}, syscall.EXDEV
+	}
+	return m.link(from.Ref, name)
+}
 
 // Report is Reporter.Report.
-func (s *Shm) Report(path string) ([]Fact, error) {
-	a, err := s.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	facts, err := s.folder.Report(path)
+func (m memory) Report() ([]Fact, error) {
+	a, err := m.Stat(true)
+	facts, _ := m.entry.Report()
 	return append(facts,
 		Fact{"bytes", a.Size},
 		Fact{"allocated", a.Blocks * 512},

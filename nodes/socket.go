@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -18,61 +17,102 @@ import (
 // programs find it by the link /ctl/sockets/NAME/sock. In tcp and udp (see host.go) names are addresses.
 type Sockets struct {
 	folder
+	kind    string // what the tree calls the class
 	env     *Env
 	back    *backends.Sockets
 	bound   *backends.Dir // where its own Unix sockets are bound,
 	where   string        // and how others reach them
 	started time.Time
 
-	names sync.Mutex // held while a name and what listens for it begin or end together; taken before mu
+	mu  sync.Mutex // taken after names
+	all map[socketKey]*socket
+}
 
-	mu  sync.Mutex
-	all map[uint64]*socket // by the inode of the face or node
+// socketKey is what the daemon knows an object by: that of a face or a node, or the address of a host.
+type socketKey struct {
+	id   backends.ID
+	host string
+}
+
+// socketEntry is a socket, or a directory of them.
+type socketEntry struct {
+	entry
+	all *Sockets
 }
 
 // NewSockets shows the sockets remembered in dir and listens again for those that were touched. Unix sockets of its own are bound in
 // bound, which others reach as where.
-func NewSockets(env *Env, back *backends.Sockets, dir, bound *backends.Dir, where string) (*Sockets, error) {
+func NewSockets(kind string, env *Env, back *backends.Sockets, dir, bound *backends.Dir, where string) (*Sockets, error) {
 	s := &Sockets{
-		folder: folder{dir: dir, types: []uint32{syscall.S_IFSOCK, syscall.S_IFREG}},
-		env:    env, back: back, bound: bound, where: where, started: time.Now(),
-		all: map[uint64]*socket{},
+		folder: folder{dir: dir, types: []uint32{syscall.S_IFSOCK, syscall.S_IFREG}, message: syscall.S_IFREG},
+		kind:   kind, env: env, back: back, bound: bound, where: where, started: time.Now(),
+		all: map[socketKey]*socket{},
 	}
+	top := s.at(Seen{})
 	for _, n := range networks {
-		if err := dir.Mkdir(n.name, Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0755}); err != nil && err != syscall.EEXIST {
+		o := Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0755}
+		if _, err := top.entry.Mkdir(n.name, o); err != nil && err != syscall.EEXIST {
 			return nil, err
 		}
 	}
-	return s, s.revive("")
+	return s, top.revive()
 }
 
-// revive listens for what is remembered below dir. What cannot be listened for, as its port is another program's by now, is tried again
-// when it is opened.
-func (s *Sockets) revive(dir string) error {
-	list, err := s.List(dir)
+// At is Class.At.
+func (s *Sockets) At(seen Seen) Object { return s.at(seen) }
+
+func (s *Sockets) at(seen Seen) socketEntry { return socketEntry{entry{&s.folder, seen}, s} }
+
+// Space is what room there is for objects.
+func (s *Sockets) Space() (Space, error) { return s.space() }
+
+// key is what the object is known by.
+func (e socketEntry) key() socketKey {
+	if e.remote() {
+		return socketKey{host: e.Path}
+	}
+	return socketKey{id: e.Was.ID}
+}
+
+// revive listens for what is remembered below a directory. What cannot be listened for, as its port is another program's by now, is tried
+// again when it is opened.
+func (e socketEntry) revive() error {
+	list, err := e.List()
 	if err != nil {
 		return err
 	}
-	for _, e := range list {
-		name := path.Join(dir, e.Name)
-		if e.Type == syscall.S_IFDIR {
-			if err := s.revive(name); err != nil {
+	for _, found := range list {
+		seen, err := e.Find(found.Name)
+		if err != nil {
+			continue // it went just now
+		}
+		one := e.all.at(seen)
+		switch seen.Was.Type() {
+		case syscall.S_IFDIR:
+			if err := one.revive(); err != nil {
 				return err
 			}
-		}
-		if e.Type != syscall.S_IFREG {
-			continue
-		}
-		if err := s.again(name); err != nil {
-			s.env.Notes.Note("sockets/"+name, s.explain("listen", name, err))
+		case syscall.S_IFREG:
+			if err := one.again(); err != nil {
+				one.note(one.explain("listen", err))
+			}
 		}
 	}
 	return nil
 }
 
-// again listens for a face that is there already. The caller holds s.names, or is alone.
-func (s *Sockets) again(path string) error {
-	text, err := s.dir.Text(path)
+// note keeps an error for the err file of the object.
+func (e socketEntry) note(err error) {
+	path := path.Join(e.all.kind, e.Path)
+	if known, ok := err.(*Error); ok {
+		known.Path = path
+	}
+	e.all.env.Notes.Note(path, err)
+}
+
+// again listens for a face that is there already. The caller holds names, or is alone.
+func (e socketEntry) again() error {
+	text, err := e.dir.Text(e.Ref)
 	if err != nil {
 		return err
 	}
@@ -80,17 +120,17 @@ func (s *Sockets) again(path string) error {
 	if err != nil {
 		return err
 	}
-	a, err := s.Stat(path)
+	a, err := e.Stat(false)
 	if err != nil {
 		return err
 	}
-	one, err := s.listen(path, a, how)
+	one, err := e.listen(a, how)
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.all[a.Ino] = one
+	e.all.mu.Lock()
+	defer e.all.mu.Unlock()
+	e.all.all[e.key()] = one
 	return nil
 }
 
@@ -98,7 +138,7 @@ func (s *Sockets) again(path string) error {
 func (s *Sockets) Close() error {
 	s.mu.Lock()
 	all := s.all
-	s.all = map[uint64]*socket{}
+	s.all = map[socketKey]*socket{}
 	s.mu.Unlock()
 	for _, one := range all {
 		one.close()
@@ -106,113 +146,151 @@ func (s *Sockets) Close() error {
 	return nil
 }
 
-// Message is Class.Message.
-func (*Sockets) Message(a Attr) bool { return a.Type() == syscall.S_IFREG }
-
-// Stat is Class.Stat.
-func (s *Sockets) Stat(path string) (Attr, error) {
-	if to, ok := s.host(path); ok && !to.Listens() {
-		// It is the daemon's, as directories that are only in the tree are: see ourDir.
-		return Attr{Ino: ino("sockets/" + path), Mode: syscall.S_IFREG | 0666, Nlink: 1,
-			Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Atime: s.started, Mtime: s.started, Ctime: s.started}, nil
+// Stat is Object.Stat.
+func (e socketEntry) Stat(bool) (Attr, error) {
+	if e.remote() {
+		return e.all.host(e.Path).Was, nil
 	}
-	a, err := s.folder.Stat(path)
+	a, err := e.entry.Stat(false)
+	return e.shown(e.Path, a), err
+}
+
+// shown makes the attributes of a file in the state directory those of the socket at a path.
+func (e socketEntry) shown(path string, a Attr) Attr {
 	switch {
-	case s.Keeps(path):
+	case network(path):
 		a.Mode = syscall.S_IFDIR | 0777
 	case a.Type() == syscall.S_IFREG:
 		a.Size, a.Blocks = 0, 0 // how it listens is kept in there
 	}
-	return a, err
+	return a
+}
+
+// Find is Directory.Find. Addresses of other hosts are there without being listed.
+func (e socketEntry) Find(name string) (Seen, error) {
+	p := e.name(name).Path()
+	if to, err := parseHost(p); err == nil && !to.Listens() {
+		return e.all.host(p), nil
+	}
+	seen, err := e.entry.Find(name)
+	seen.Was, seen.Ours = e.shown(p, seen.Was), network(p)
+	return seen, err
 }
 
 // Mknod is Maker.Mknod, for bind(2).
-func (s *Sockets) Mknod(path string, typ uint32, o Owner) error {
+func (e socketEntry) Mknod(name string, typ uint32, o Owner) (Seen, error) {
 	switch {
 	case typ == syscall.S_IFREG:
-		return s.Create(path, o, true)
-	case typ == syscall.S_IFSOCK && !s.inNetwork(path):
-		return s.dir.Mknod(path, typ, o)
+		return e.make(name, o, listening{typ: syscall.SOCK_STREAM, backlog: backends.MaxBacklog})
+	case typ == syscall.S_IFSOCK && !network(e.Path):
+		return e.mknod(name, typ, o)
 	}
-	return syscall.EPERM
+	return Seen{}, syscall.EPERM
 }
 
-// Create makes a listening socket.
-func (s *Sockets) Create(path string, o Owner, _ bool) error {
-	return s.make(path, o, listening{typ: syscall.SOCK_STREAM, backlog: backends.MaxBacklog})
+// Create is Maker.Create: it makes a listening socket, which the open that makes it does not call yet.
+func (e socketEntry) Create(name string, o Owner, flags int, by Caller) (Seen, Open, error) {
+	seen, err := e.make(name, o, listening{typ: syscall.SOCK_STREAM, backlog: backends.MaxBacklog})
+	if err != nil {
+		return seen, nil, err
+	}
+	open, err := e.all.at(seen).Open(flags|syscall.O_CREAT, by)
+	if err != nil {
+		_ = e.Remove(path.Base(seen.Path), Caller{}) // nothing is made by an open that fails
+	}
+	return seen, open, err
 }
 
 // New is Newer.New: a listening socket of a type, with a backlog.
-func (s *Sockets) New(path string, o Owner, c Command) error {
+func (e socketEntry) New(name string, o Owner, c Command) error {
 	how, err := listeningOf(c, "mode")
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = e.make(name, o, how)
 	}
-	return s.make(path, o, how)
+	return err
 }
 
-func (s *Sockets) make(path string, o Owner, how listening) (err error) {
+func (e socketEntry) make(name string, o Owner, how listening) (Seen, error) {
 	o.Mode &^= setIDs
-	s.names.Lock()
-	defer s.names.Unlock()
-	if s.inNetwork(path) {
-		return s.makeHost(path, o, how)
+	e.names.Lock()
+	defer e.names.Unlock()
+	if network(e.Path) {
+		return e.makeHost(name, o, how)
 	}
-	if err := s.dir.MakeText(path, how.command().String()+"\n", o); err != nil {
-		return err
+	n := e.name(name)
+	a, err := e.dir.MakeText(n, how.command().String()+"\n", o)
+	if err != nil {
+		return Seen{}, err
 	}
-	if err := s.again(path); err != nil {
-		_ = s.dir.Remove(path)
-		return s.explain("listen", path, err)
+	one := e.all.at(e.seen(n.Path(), e.shown(n.Path(), a)))
+	if err := one.again(); err != nil {
+		_ = e.dir.Remove(n)
+		return Seen{}, one.explain("listen", err)
 	}
-	return nil
+	return one.Seen, nil
 }
 
 // listen listens for a face.
-func (s *Sockets) listen(path string, a Attr, how listening) (*socket, error) {
+func (e socketEntry) listen(a Attr, how listening) (*socket, error) {
 	o := Owner{Uid: a.Uid, Gid: a.Gid, Mode: a.Mode & 0777}
-	if to, ok := s.host(path); ok {
-		return s.listenHost(to, o, how, s.statOf(path, a))
+	if to, err := parseHost(e.Path); err == nil {
+		return e.all.listenHost(to, o, how, e.statOf())
 	}
 	// All these sockets lie in one directory that nobody may list, and the modes of the directories that the face lies in count only
 	// because nobody can guess the name: ctl shows it to those who can reach the face.
-	return s.paid(o.Uid, s.bound.Room(), func() (one *socket, err error) {
+	return e.all.paid(o.Uid, e.all.bound.Room(), func() (one *socket, err error) {
 		one = &socket{name: rand.Text()}
-		one.listener, err = s.back.Listen(backends.Address{Type: how.typ, Path: s.bound.Path(one.name)}, o, how.backlog)
+		at := backends.Address{Type: how.typ, Path: e.all.bound.Path(one.name)}
+		one.listener, err = e.all.back.Listen(at, o, how.backlog)
 		return one, err
 	})
 }
 
-// find is what the daemon keeps of an object; nil: nothing.
-func (s *Sockets) find(a Attr) *socket {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.all[a.Ino]
+// find is what the daemon keeps of the object; nil: nothing.
+func (e socketEntry) find() *socket {
+	e.all.mu.Lock()
+	defer e.all.mu.Unlock()
+	return e.all.all[e.key()]
 }
 
-// Remove is Remover.Remove. Connections go on; an open that waits to accept ends.
-func (s *Sockets) Remove(path string) error {
-	if to, ok := s.host(path); ok && !to.Listens() {
+// may is who may remove and rename names of the directory.
+func (e socketEntry) may(by Caller) func(Attr) error {
+	if network(e.Path) {
+		return mayRemove(by)
+	}
+	return e.entry.may(by)
+}
+
+// Remove is Maker.Remove. Connections go on; an open that waits to accept ends.
+func (e socketEntry) Remove(name string, by Caller) error {
+	e.names.Lock()
+	defer e.names.Unlock()
+	n := e.name(name)
+	if to, err := parseHost(n.Path()); err == nil && !to.Listens() {
 		return syscall.EPERM
 	}
-	s.names.Lock()
-	defer s.names.Unlock()
-	a, err := s.Stat(path)
-	if err != nil {
-		return err
+	a, err := e.dir.Find(n)
+	if err == nil {
+		err = e.may(by)(a)
 	}
-	if err := s.dir.Remove(path); err != nil {
-		return err
+	if err == nil {
+		err = e.dir.Remove(n)
 	}
-	s.lost(a.Ino)
-	return nil
+	if err == nil {
+		e.all.lost(a)
+	}
+	return err
 }
 
-// lost is called when an object has lost its name.
-func (s *Sockets) lost(ino uint64) {
+// lost is called when an object has lost a name, which may have been its last.
+func (s *Sockets) lost(a Attr) {
+	if a.Nlink > 1 {
+		return
+	}
+	key := socketKey{id: a.ID}
 	s.mu.Lock()
-	one := s.all[ino]
-	delete(s.all, ino)
+	one := s.all[key]
+	delete(s.all, key)
 	s.mu.Unlock()
 	if one != nil {
 		one.close()
@@ -223,74 +301,76 @@ func (s *Sockets) lost(ino uint64) {
 var errAddress = errors.New("a name in tcp and udp is an address: make another (touch :PORT) and remove this one")
 
 // Mkdir is Folders.Mkdir.
-func (s *Sockets) Mkdir(path string, o Owner) error {
-	if s.inNetwork(path) {
-		return advise("mkdir", "sockets/"+path, syscall.EPERM, errAddress)
+func (e socketEntry) Mkdir(name string, o Owner) (Seen, error) {
+	if network(e.Path) {
+		return Seen{}, advise("mkdir", syscall.EPERM, errAddress)
 	}
-	return s.folder.Mkdir(path, o)
+	return e.entry.Mkdir(name, o)
 }
 
 // Rmdir is Folders.Rmdir.
-func (s *Sockets) Rmdir(path string) error {
-	if s.Keeps(path) {
+func (e socketEntry) Rmdir(name string, by Caller) error {
+	if network(e.name(name).Path()) {
 		return syscall.EPERM
 	}
-	return s.folder.Rmdir(path)
+	return e.entry.Rmdir(name, by)
 }
 
 // Rename is Folders.Rename: a face that is replaced stops listening.
-func (s *Sockets) Rename(from, to string, flags uint32) error {
-	if slices.ContainsFunc([]string{from, to}, func(p string) bool { return s.inNetwork(p) || s.Keeps(p) }) {
-		return advise("rename", "sockets/"+from, syscall.EPERM, errAddress)
+func (e socketEntry) Rename(name string, to Directory, newName string, flags uint32, by Caller) error {
+	dest, ok := to.(socketEntry)
+	if !ok {
+		return syscall.EXDEV
 	}
-	s.names.Lock()
-	defer s.names.Unlock()
-	old, missing := s.Stat(to)
-	if err := s.folder.Rename(from, to, flags); err != nil {
+	from, into := e.name(name), dest.name(newName)
+	if network(e.Path) || network(dest.Path) || network(from.Path()) || network(into.Path()) {
+		return advise("rename", syscall.EPERM, errAddress)
+	}
+	e.names.Lock()
+	defer e.names.Unlock()
+	old, err := e.rename(from, into, flags, by)
+	if err != nil || flags != 0 || old.ID == (backends.ID{}) {
 		return err
 	}
-	if missing != nil || flags != 0 {
-		return nil
-	}
-	if now, err := s.Stat(to); err == nil && now.Ino != old.Ino {
-		s.lost(old.Ino)
+	if now, err := e.dir.Find(into); err == nil && now.ID != old.ID {
+		e.all.lost(old)
 	}
 	return nil
 }
 
-// Change is Changer.Change: who may open the face may connect to its socket.
-func (s *Sockets) Change(path string, c Change) error {
+// Change is Object.Change: who may open the face may connect to its socket.
+func (e socketEntry) Change(c Change) error {
 	if c.Size = nil; c == (Change{}) {
 		return nil
 	}
-	if to, ok := s.host(path); ok && !to.Listens() {
-		// touch comes here too, by who wants to listen there.
-		return advise("change", "sockets/"+path, syscall.EPERM, errors.New("HOST:PORT is called by opening it; touch :PORT or '*:PORT' listens"))
+	if e.remote() {
+		// touch comes here too, by those who want to listen there.
+		return advise("change", syscall.EPERM, errors.New("HOST:PORT is called by opening it; touch :PORT or '*:PORT' listens"))
 	}
-	if s.Keeps(path) {
+	if network(e.Path) {
 		if c.Atime, c.Mtime = nil, nil; c != (Change{}) {
 			return syscall.EPERM
 		}
 		return nil
 	}
-	a, err := s.Stat(path)
+	a, err := e.Stat(false)
 	if err != nil {
 		return err
 	}
-	if err := s.dir.Change(path, withoutSetID(a, c)); err != nil {
+	if err := e.entry.Change(withoutSetID(a, c)); err != nil {
 		return err
 	}
-	if a, err = s.Stat(path); err != nil {
+	if a, err = e.Stat(false); err != nil {
 		return err
 	}
 	if c.Uid != nil {
-		s.mu.Lock()
-		if one := s.all[a.Ino]; one != nil {
+		e.all.mu.Lock()
+		if one := e.all.all[e.key()]; one != nil {
 			one.payer.becomes(a.Uid)
 		}
-		s.mu.Unlock()
+		e.all.mu.Unlock()
 	}
-	if one := s.find(a); one != nil && one.listener != nil {
+	if one := e.find(); one != nil && one.listener != nil {
 		return one.listener.Own(Owner{Uid: a.Uid, Gid: a.Gid, Mode: a.Mode & 0777})
 	}
 	return nil

@@ -12,48 +12,55 @@ import (
 )
 
 // Controls is Controller.Controls.
-func (s *Sockets) Controls(path string, a Attr) []Control {
-	dial := dialPerm(a.Mode)
-	list := []Control{
-		s.face("dial", dial, path, a, s.dial),
-		TextControl("peer", func() (string, error) { return s.peers(s.find(a)), nil }),
-		CommandControl("shutdown", dial&0222, noText, func(line string, by Caller) error {
-			return s.shutdownOwn(path, s.find(a), line, by)
-		}),
+func (e socketEntry) Controls() []Control {
+	if e.Was.Type() == syscall.S_IFDIR {
+		return nil
 	}
-	to, host := s.host(path)
+	dial := dialPerm(e.Was.Mode)
+	list := []Control{
+		{Name: "dial", Perm: dial, Open: e.judge(e.dial)},
+		TextControl("peer", func() (string, error) { return e.all.peers(e.find()), nil }),
+		CommandControl("shutdown", dial&0222, noText, e.shutdownOwn),
+	}
+	to, err := parseHost(e.Path)
+	host := err == nil
 	if host && to.Type == syscall.SOCK_DGRAM {
 		if to.Listens() {
 			list = append(list,
-				s.face("records", a.Mode&0666, path, a, func(path string, a Attr, flags int, by Caller) (Open, error) {
-					return s.datagrams(path, a, flags, by, NewRecords("from"))
-				}),
-				s.face("data", a.Mode&0444, path, a, func(path string, a Attr, flags int, by Caller) (Open, error) {
-					return s.datagrams(path, a, flags, by, &Plain{})
-				}))
+				Control{Name: "records", Perm: e.Was.Mode & 0666, Open: e.judge(func(flags int, by Caller) (Open, error) {
+					return e.datagrams(flags, by, NewRecords("from"))
+				})},
+				Control{Name: "data", Perm: e.Was.Mode & 0444, Open: e.judge(func(flags int, by Caller) (Open, error) {
+					return e.datagrams(flags, by, &Plain{})
+				})})
 		}
 		return list
 	}
-	list = append(list, s.face("call", dial, path, a, s.call))
-	if a.Type() == syscall.S_IFREG && (!host || to.Listens()) {
-		list = append(list, taking(s.face("accept", 0, path, a, s.accept), a.Mode)) // a call is the one's who may read
+	list = append(list, Control{Name: "call", Perm: dial, Open: e.judge(e.call)})
+	if e.Was.Type() == syscall.S_IFREG && (!host || to.Listens()) {
+		list = append(list, taking(Control{Name: "accept", Open: e.judge(e.accept)}, e.Was.Mode)) // a call is the one's who may read
 	}
-	if one := s.find(a); one.listens() && one.name != "" {
-		list = append(list, Control{Name: "sock", Link: s.where + "/" + one.name})
+	if one := e.find(); one.listens() && one.name != "" {
+		list = append(list, Control{Name: "sock", Link: e.all.where + "/" + one.name})
 	}
 	return list
+}
+
+// judge is open for those who may open the socket that was seen.
+func (e socketEntry) judge(open func(int, Caller) (Open, error)) func(int, Caller) (Open, error) {
+	return func(flags int, by Caller) (Open, error) {
+		if err := e.judged(); err != nil {
+			return nil, err
+		}
+		return open(flags, by)
+	}
 }
 
 // dialPerm is the mode of a file that dials: a connection goes both ways, and connect(2) asks for write permission alone.
 func dialPerm(mode uint32) uint32 { return mode&0222 | mode&0222<<1 }
 
-func (s *Sockets) face(name string, perm uint32, path string, a Attr,
-	open func(path string, a Attr, flags int, by Caller) (Open, error)) Control {
-	return Control{Name: name, Perm: perm, Open: func(flags int, by Caller) (Open, error) { return open(path, a, flags, by) }}
-}
-
 // Control is Controller.Control: there are no others.
-func (*Sockets) Control(string, Attr, string) (Control, bool) { return Control{}, false }
+func (socketEntry) Control(string) (Control, bool) { return Control{}, false }
 
 // shutdownHow are the values of how= of the command shutdown, which are those of shutdown(2).
 var shutdownHow = map[string]int{"rd": syscall.SHUT_RD, "wr": syscall.SHUT_WR, "rdwr": syscall.SHUT_RDWR}
@@ -105,18 +112,18 @@ func anybodys(*link) bool { return true }
 
 // shutdownOwn is the file shutdown: a line `wr`, `rd` or `rdwr`, which may have id= or pid=, for those who do not own the socket, and for
 // the connections of their own user alone.
-func (s *Sockets) shutdownOwn(path string, one *socket, line string, by Caller) error {
+func (e socketEntry) shutdownOwn(line string, by Caller) error {
 	c, err := ParseCommand(line)
 	if err != nil || c.Verb == "" {
 		return err
 	}
 	c = Command{Verb: "shutdown", Options: append([]Option{{"how", c.Verb}}, c.Options...)}
-	err = s.shutdown(one, c, func(l *link) bool { return by.Uid == 0 || l.by.Uid == by.Uid }, by)
+	err = e.all.shutdown(e.find(), c, func(l *link) bool { return by.Uid == 0 || l.by.Uid == by.Uid }, by)
 	if err == nil {
 		return nil
 	}
-	err = advise("shutdown", "sockets/"+path, errnoOr(err, syscall.EINVAL), err)
-	s.env.Notes.Note("sockets/"+path, err)
+	err = advise("shutdown", errnoOr(err, syscall.EINVAL), err)
+	e.note(err)
 	return err
 }
 
@@ -135,17 +142,18 @@ func process(tid int) int {
 }
 
 // Report is Reporter.Report.
-func (s *Sockets) Report(path string) ([]Fact, error) {
-	a, err := s.Stat(path)
+func (e socketEntry) Report() ([]Fact, error) {
+	a, err := e.Stat(false)
 	if err != nil {
 		return nil, err
 	}
-	one := s.find(a)
-	to, host := s.host(path)
-	facts := owned(a)
-	if !host || to.Listens() {
-		facts = append(facts, created(s.dir.Born(path))...)
+	facts := append(owned(a), created(a.BornAt())...)
+	if a.Type() == syscall.S_IFDIR {
+		return facts, nil
 	}
+	one := e.find()
+	to, err := parseHost(e.Path)
+	host := err == nil
 	switch {
 	case one.listens():
 		facts = append(facts, Fact{"state", "listening"}, Fact{"type", typeName(one.typ())})
@@ -165,5 +173,5 @@ func (s *Sockets) Report(path string) ([]Fact, error) {
 	if one == nil {
 		one = &socket{}
 	}
-	return append(facts, s.facts(one)...), nil
+	return append(facts, e.all.facts(one)...), nil
 }

@@ -3,6 +3,7 @@ package nodes
 import (
 	"errors"
 	"fmt"
+	"path"
 	"syscall"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -11,30 +12,39 @@ import (
 // Open opens the face. Of a socket that listens, O_RDONLY accepts the next connection, anything else dials; of a host's address, all
 // dials; of listening datagrams all gives those, as records. One that opens as touch does, or that has only just made the socket, dials
 // when it first writes, so that making a socket is not a call to answer.
-func (s *Sockets) Open(path string, flags int, by Caller) (Open, error) {
-	a, err := s.Stat(path)
-	if err != nil {
+func (e socketEntry) Open(flags int, by Caller) (Open, error) {
+	to, err := parseHost(e.Path)
+	host := err == nil
+	if err := e.judged(); err != nil {
 		return nil, err
 	}
-	to, ok := s.host(path)
 	switch {
-	case ok && to.Listens() && to.Type == syscall.SOCK_DGRAM:
-		return s.datagrams(path, a, flags, by, NewRecords("from"))
+	case host && to.Listens() && to.Type == syscall.SOCK_DGRAM:
+		return e.datagrams(flags, by, NewRecords("from"))
 	case flags&syscall.O_CREAT != 0 || flags&(syscall.O_NONBLOCK|accessMode) == syscall.O_NONBLOCK|writeOnly:
-		return s.dialLater(path, a, flags, by)
-	case writes(flags) || ok && !to.Listens():
-		return s.dial(path, a, flags, by)
+		return e.dialLater(flags, by)
+	case writes(flags) || host && !to.Listens():
+		return e.dial(flags, by)
 	}
-	return s.accept(path, a, flags, by)
+	return e.accept(flags, by)
+}
+
+// judged reports with ESTALE that the socket is not the one, or has not the mode, that was judged.
+func (e socketEntry) judged() error {
+	a, err := e.Stat(false)
+	if err == nil {
+		err = e.Ref.Judged(a)
+	}
+	return err
 }
 
 // statOf tells of a face for those who have it open, also when its name is gone. A face is a regular file, that of a bound socket too:
 // the kernel gives up an inode whose type changes.
-func (s *Sockets) statOf(path string, first Attr) func() (Attr, error) {
+func (e socketEntry) statOf() func() (Attr, error) {
 	return func() (Attr, error) {
-		a, err := s.Stat(path)
-		if err != nil || a.Ino != first.Ino {
-			a = first
+		a, err := e.Stat(false)
+		if err != nil {
+			a = e.Was
 			a.Nlink = 0
 		}
 		a.Mode = a.Mode&07777 | syscall.S_IFREG
@@ -43,108 +53,105 @@ func (s *Sockets) statOf(path string, first Attr) func() (Attr, error) {
 }
 
 // listener is what the daemon keeps of a socket of its own. What could not be listened for when the daemon started is tried again.
-func (s *Sockets) listener(path string, a Attr) (*socket, error) {
-	s.names.Lock()
-	defer s.names.Unlock()
-	if one := s.find(a); one.listens() {
+func (e socketEntry) listener() (*socket, error) {
+	e.names.Lock()
+	defer e.names.Unlock()
+	if one := e.find(); one.listens() {
 		return one, nil
 	}
-	if now, err := s.Stat(path); err != nil || now.Ino != a.Ino {
-		return nil, syscall.ENOENT // the name is another socket's by now, which has a listener of its own
+	if err := e.again(); err != nil {
+		return nil, err // ESTALE: the name is another socket's by now, which has a listener of its own
 	}
-	if err := s.again(path); err != nil {
-		return nil, err
-	}
-	return s.find(a), nil
+	return e.find(), nil
 }
 
 // accept opens the next connection of a socket that listens. With no room for a descriptor it says so and goes on waiting, unless it
 // must not wait.
-func (s *Sockets) accept(path string, a Attr, flags int, by Caller) (Open, error) {
-	one, err := s.listener(path, a)
+func (e socketEntry) accept(flags int, by Caller) (Open, error) {
+	one, err := e.listener()
 	if err != nil {
-		return nil, s.explain("listen", path, err)
+		return nil, e.explain("listen", err)
 	}
 	told := false
 	try := func() (Open, error) {
-		conn, err := s.link(a.Ino, "accept", by, func(closed func()) (*backends.Conn, error) {
-			return one.listener.Accept(s.statOf(path, a), closed)
+		conn, err := e.link("accept", by, func(closed func()) (*backends.Conn, error) {
+			return one.listener.Accept(e.statOf(), closed)
 		})
 		switch {
 		case err == nil:
-			return s.file(conn, path, flags, by), nil
+			return e.file(conn, flags, by), nil
 		case errors.Is(err, backends.ErrDescriptors) && flags&syscall.O_NONBLOCK == 0:
 			if !told {
-				s.env.Notes.Note("sockets/"+path, s.explain("accept", path, err))
+				e.note(e.explain("accept", err))
 			}
 			told = true // it is tried again and again, and other errors are to be seen too
 			return nil, backends.ErrWouldBlock
 		}
-		return nil, s.explain("accept", path, err)
+		return nil, e.explain("accept", err)
 	}
 	return &Pending{For: one.listener, Try: try}, nil
 }
 
 // dial opens a connection to the socket. A dialler that must not wait gets one that is still being made, unless a full backlog shows at
 // once (EAGAIN, as connect(2) of a Unix socket).
-func (s *Sockets) dial(path string, a Attr, flags int, by Caller) (Open, error) {
+func (e socketEntry) dial(flags int, by Caller) (Open, error) {
 	nonblock := flags&syscall.O_NONBLOCK != 0
-	conn, err := s.connection(path, a, by, by.cred(), !nonblock)
+	conn, err := e.connection(by, by.cred(), !nonblock)
 	if err != nil {
-		return nil, s.explain("dial", path, err)
+		return nil, e.explain("dial", err)
 	}
 	try := func() (Open, error) {
 		if err := conn.Connect(); err != nil && !(nonblock && err == backends.ErrWouldBlock) {
-			return nil, s.explain("dial", path, err)
+			return nil, e.explain("dial", err)
 		}
-		return s.file(conn, path, flags, by), nil
+		return e.file(conn, flags, by), nil
 	}
 	return &Pending{For: conn, Try: try, Stop: func() bool { conn.Close(); return true }}, nil
 }
 
 // dialLater opens a connection that is dialled when it is first used.
-func (s *Sockets) dialLater(path string, a Attr, flags int, by Caller) (Open, error) {
-	conn, err := s.connection(path, a, by, by.cred(), true)
+func (e socketEntry) dialLater(flags int, by Caller) (Open, error) {
+	conn, err := e.connection(by, by.cred(), true)
 	if err != nil {
-		return nil, s.explain("dial", path, err)
+		return nil, e.explain("dial", err)
 	}
-	return s.file(conn, path, flags, by), nil
+	return e.file(conn, flags, by), nil
 }
 
 // connection makes a connection to whatever the object is, which dials at its first use.
-func (s *Sockets) connection(path string, a Attr, by Caller, who backends.Cred, patient bool) (*backends.Conn, error) {
-	stat := s.statOf(path, a)
-	to, host := s.host(path)
+func (e socketEntry) connection(by Caller, who backends.Cred, patient bool) (*backends.Conn, error) {
+	stat := e.statOf()
+	to, err := parseHost(e.Path)
+	host := err == nil
 	var one *socket
-	if a.Type() == syscall.S_IFREG && (!host || to.Listens()) {
-		var err error
-		if one, err = s.listener(path, a); err != nil {
+	if e.Was.Type() == syscall.S_IFREG && (!host || to.Listens()) {
+		if one, err = e.listener(); err != nil {
 			return nil, err
 		}
 	}
-	return s.link(a.Ino, "dial", by, func(closed func()) (*backends.Conn, error) {
+	return e.link("dial", by, func(closed func()) (*backends.Conn, error) {
 		switch {
 		case host:
-			return s.back.Dial(to, who, stat, closed), nil
+			return e.all.back.Dial(to, who, stat, closed), nil
 		case one == nil:
-			return s.back.DialBound("sockets/"+path, who, stat, closed), nil
+			return e.all.back.DialBound(path.Join(e.all.kind, e.Path), who, stat, closed), nil
 		}
 		return one.listener.Dial(who, by.Pid, patient, stat, closed), nil
 	})
 }
 
 // file is the open file of a connection.
-func (s *Sockets) file(conn *backends.Conn, path string, flags int, by Caller) *File {
-	return s.env.File(&socketFace{wrapped{&Plain{}}, path}, conn, flags, by)
+func (e socketEntry) file(conn *backends.Conn, flags int, by Caller) *File {
+	return e.all.env.File(&socketFace{wrapped{&Plain{}}}, conn, flags, by)
 }
 
 // datagrams opens datagrams that listen, by one of their faces.
-func (s *Sockets) datagrams(path string, a Attr, flags int, by Caller, face Face) (Open, error) {
-	one, err := s.listener(path, a)
+func (e socketEntry) datagrams(flags int, by Caller, face Face) (Open, error) {
+	one, err := e.listener()
 	if err != nil {
-		return nil, s.explain("listen", path, err)
+		return nil, e.explain("listen", err)
 	}
-	return s.env.File(&socketFace{wrapped{face}, path}, shared{one.datagrams}, flags, by), nil
+	return e.all.env.File(&socketFace{wrapped{face}}, shared{one.datagrams}, flags, by), nil
 }
 
 // shared is an endpoint for all who open a socket, which outlives each of them.
@@ -154,21 +161,18 @@ type shared struct{ *backends.Datagrams }
 func (shared) Close() error { return nil }
 
 // call opens a client that asks and is answered.
-func (s *Sockets) call(path string, a Attr, flags int, by Caller) (Open, error) {
+func (e socketEntry) call(flags int, by Caller) (Open, error) {
 	who := by.cred()
-	x := backends.NewExchange(s.env.Poll, s.statOf(path, a), func() (*backends.Conn, error) { return s.connection(path, a, by, who, true) })
-	return s.env.File(&socketFace{wrapped{&Plain{}}, path}, x, flags, by), nil
+	x := backends.NewExchange(e.all.env.Poll, e.statOf(), func() (*backends.Conn, error) { return e.connection(by, who, true) })
+	return e.all.env.File(&socketFace{wrapped{&Plain{}}}, x, flags, by), nil
 }
 
 // socketFace is any face of a socket: it explains what the socket refuses.
-type socketFace struct {
-	wrapped
-	path string
-}
+type socketFace struct{ wrapped }
 
 // Put is that of the face.
 func (f *socketFace) Put(end backends.Endpoint, p []byte) (int, error) {
-	n, err := f.put(end, p, "sockets/"+f.path)
+	n, err := f.Face.Put(end, p)
 	var known *Error
 	switch {
 	case err == nil || err == backends.ErrWouldBlock || err == syscall.EPIPE || err == syscall.ECONNRESET:
@@ -180,5 +184,5 @@ func (f *socketFace) Put(end backends.Endpoint, p []byte) (int, error) {
 	case err == syscall.EDESTADDRREQ:
 		err = fmt.Errorf("%w: a datagram needs a header `from=ADDRESS:PORT len=N` to go there", err)
 	}
-	return n, advise("write", "sockets/"+f.path, Errno(err), err)
+	return n, advise("write", Errno(err), err)
 }

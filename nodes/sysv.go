@@ -11,165 +11,242 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// SysV is /sysv: System V message queues (sysvipc(7)), in queues by their keys as ipcs(1) prints them, 0x00004101, and in queues/private
-// by their ids those that have none (IPC_PRIVATE). A shorter way to write a key, 0x4101, leads to the same queue.
+// SysV is /sysv/queues: System V message queues (sysvipc(7)), by their keys as ipcs(1) prints them, 0x00004101, and in private by their
+// ids those that have none (IPC_PRIVATE). A shorter way to write a key, 0x4101, leads to the same queue.
 type SysV struct {
-	env  *Env
-	back *backends.SysV
+	env   *Env
+	back  *backends.SysV
+	began time.Time
 }
 
 // NewSysV shows the queues of back.
-func NewSysV(env *Env, back *backends.SysV) *SysV { return &SysV{env, back} }
+func NewSysV(env *Env, back *backends.SysV) *SysV { return &SysV{env, back, time.Now()} }
 
-// sysvDirs are the directories there are.
-var sysvDirs = map[string]struct {
-	mode uint32
-	ino  uint64
-}{"": {0755, 1}, "queues": {0777, 2}, "queues/private": {0777, 3}}
+// privateDir is the directory of the queues that have no key.
+const privateDir = "private"
 
-// Message is Class.Message.
-func (*SysV) Message(a Attr) bool { return a.Type() == syscall.S_IFREG }
+// At is Class.At.
+func (s *SysV) At(seen Seen) Object {
+	switch seen.Path {
+	case "":
+		return sysvDir{SysV: s}
+	case privateDir:
+		return sysvDir{SysV: s, private: true}
+	}
+	return sysvQueue{s, seen.Ref}
+}
 
-// keyOf is the key that a path names; false if it names none.
-func keyOf(path string) (uint32, bool) {
-	digits, ok := strings.CutPrefix(path, "queues/0x")
+// sysvDir is the directory of the queues that have a key, or of those that have none.
+type sysvDir struct {
+	nothing
+	*SysV
+	private bool
+}
+
+// sysvQueue is one queue. The kernel's id is its identity: it does not serve again soon (ipc_idmax, sysvipc(7)).
+type sysvQueue struct {
+	*SysV
+	Ref
+}
+
+func (q sysvQueue) id() int { return backends.MsqID(q.Was) }
+
+// info is what the kernel tells of the queue.
+func (q sysvQueue) info() (backends.MsqInfo, error) { return q.back.Stat(q.id()) }
+
+// keyOf is the key that a name is; false if it is none.
+func keyOf(name string) (uint32, bool) {
+	digits, ok := strings.CutPrefix(name, "0x")
 	key, err := strconv.ParseUint(digits, 16, 32)
 	return uint32(key), ok && err == nil
 }
 
-// find tells of the queue at path.
-func (s *SysV) find(path string) (backends.MsqInfo, error) {
-	if key, ok := keyOf(path); ok {
-		id, err := s.back.Find(key)
-		if err != nil {
-			return backends.MsqInfo{}, err
-		}
-		return s.back.Stat(id)
+// Stat is Object.Stat.
+func (d sysvDir) Stat(bool) (Attr, error) {
+	if d.private {
+		return ourDir(2, 0777, d.began), nil
 	}
-	digits, ok := strings.CutPrefix(path, "queues/private/")
-	id, err := strconv.ParseInt(digits, 10, 32)
-	if !ok || err != nil || digits != strconv.Itoa(int(id)) {
-		return backends.MsqInfo{}, syscall.ENOENT
-	}
-	info, err := s.back.Stat(int(id))
-	if err == nil && info.Key != 0 {
-		err = syscall.ENOENT // it has a name of its own
-	}
-	return info, err
+	return ourDir(1, 0777, d.began), nil
 }
 
-// Name is Namer.Name.
-func (*SysV) Name(path string) string {
-	if key, ok := keyOf(path); ok {
-		return "queues/" + keyName(key)
+// Find is Directory.Find.
+func (d sysvDir) Find(name string) (Seen, error) {
+	if !d.private && name == privateDir {
+		a, err := sysvDir{SysV: d.SysV, private: true}.Stat(false)
+		return Seen{Ref: Ref{Path: name, Was: a}, Ours: true}, err
 	}
-	return path
+	id, err := d.id(name)
+	if err != nil {
+		return Seen{}, err
+	}
+	info, err := d.back.Stat(id)
+	if err == nil && d.private && info.Key != 0 {
+		err = syscall.ENOENT // it has a name of its own
+	}
+	return seenMsq(info), err
+}
+
+// id is that of the queue with a name.
+func (d sysvDir) id(name string) (int, error) {
+	if !d.private {
+		key, ok := keyOf(name)
+		if !ok {
+			return 0, syscall.ENOENT
+		}
+		return d.back.Find(key)
+	}
+	id, err := strconv.ParseInt(name, 10, 32)
+	if err != nil || name != strconv.Itoa(int(id)) {
+		return 0, syscall.ENOENT
+	}
+	return int(id), nil
+}
+
+// seenMsq is what was seen of a queue. Its path is the one it is listed by.
+func seenMsq(i backends.MsqInfo) Seen {
+	path := keyName(i.Key)
+	if i.Key == 0 {
+		path = privateDir + "/" + strconv.Itoa(i.ID)
+	}
+	return Seen{Ref: Ref{Path: path, Was: i.Attr()}, Message: true}
 }
 
 func keyName(key uint32) string { return fmt.Sprintf("0x%08x", key) }
 
-// Stat is Class.Stat.
-func (s *SysV) Stat(path string) (Attr, error) {
-	if d, ok := sysvDirs[path]; ok {
-		a := ourDir(d.mode, time.Time{})
-		a.Ino = d.ino
-		return a, nil
-	}
-	info, err := s.find(path)
-	return info.Attr(), err
-}
-
-// List is Class.List.
-func (s *SysV) List(dir string) ([]Entry, error) {
-	if dir == "" {
-		return []Entry{{Name: "queues", Type: syscall.S_IFDIR}}, nil
-	}
-	all, err := s.back.List()
+// List is Directory.List.
+func (d sysvDir) List() ([]Entry, error) {
+	all, err := d.back.List()
 	if err != nil {
 		return nil, err
 	}
 	var list []Entry
-	if dir == "queues" {
-		list = append(list, Entry{Name: "private", Type: syscall.S_IFDIR})
+	if !d.private {
+		list = append(list, Entry{Name: privateDir, Type: syscall.S_IFDIR})
 	}
 	for _, i := range all {
 		switch {
-		case dir == "queues" && i.Key != 0:
+		case !d.private && i.Key != 0:
 			list = append(list, Entry{Name: keyName(i.Key), Type: syscall.S_IFREG})
-		case dir == "queues/private" && i.Key == 0:
+		case d.private && i.Key == 0:
 			list = append(list, Entry{Name: strconv.Itoa(i.ID), Type: syscall.S_IFREG})
 		}
 	}
 	return list, nil
 }
 
-// Create makes a queue with a key.
-func (s *SysV) Create(path string, o Owner, _ bool) error {
-	key, ok := keyOf(path)
+// Create is Maker.Create: a queue with a key.
+func (d sysvDir) Create(name string, o Owner, flags int, by Caller) (Seen, Open, error) {
+	seen, err := d.make(name, o)
+	if err != nil {
+		return seen, nil, err
+	}
+	one := sysvQueue{d.SysV, seen.Ref}
+	open, err := one.Open(flags, by)
+	if err != nil {
+		_ = d.back.Remove(one.id()) // nothing is made by an open that fails
+	}
+	return seen, open, err
+}
+
+// Mknod is Maker.Mknod.
+func (d sysvDir) Mknod(name string, typ uint32, o Owner) (Seen, error) {
+	if typ != syscall.S_IFREG {
+		return Seen{}, syscall.EPERM
+	}
+	return d.make(name, o)
+}
+
+func (d sysvDir) make(name string, o Owner) (Seen, error) {
+	key, ok := keyOf(name)
 	refuse := func(errno syscall.Errno, advice string) error {
-		return &Error{Op: "create", Path: "sysv/" + path, Errno: errno, Advice: advice}
+		return &Error{Op: "create", Errno: errno, Advice: advice}
 	}
 	switch {
-	case !strings.HasPrefix(path, "queues/"):
-		return syscall.EPERM
-	case !ok && strings.HasPrefix(path, "queues/private/"), ok && key == 0:
-		return refuse(syscall.EINVAL, "queues without a key (IPC_PRIVATE) get their ids from the kernel: a program makes one with msgget(2)")
+	case d.private, ok && key == 0:
+		return Seen{}, refuse(syscall.EINVAL,
+			"queues without a key (IPC_PRIVATE) get their ids from the kernel: a program makes one with msgget(2)")
 	case !ok:
-		return refuse(syscall.EINVAL, "a queue's name is its key as ipcs prints it, 0x and up to eight digits: 0x00004101, or 0x4101")
+		return Seen{}, refuse(syscall.EINVAL, "a queue's name is its key as ipcs prints it, 0x and up to eight digits: 0x00004101, or 0x4101")
 	}
-	err := s.back.Create(key, o)
+	info, err := d.back.Create(key, o)
 	if errors.Is(err, syscall.ENOSPC) {
-		_, _, msgmni, _ := s.back.Limits()
-		return refuse(syscall.ENOSPC, fmt.Sprintf("kernel.msgmni, the queues of this ipc namespace, is reached: remove queues"+
+		_, _, msgmni, _ := d.back.Limits()
+		err = refuse(syscall.ENOSPC, fmt.Sprintf("kernel.msgmni, the queues of this ipc namespace, is reached: remove queues"+
 			" (ipcs -q, ipcrm) or raise it (sysctl kernel.msgmni=%d)", 2*msgmni))
 	}
-	return err
+	return seenMsq(info), err
 }
 
 // New is Newer.New: a queue with qbytes.
-func (s *SysV) New(path string, o Owner, c Command) error {
+func (d sysvDir) New(name string, o Owner, c Command) error {
 	if err := c.Only("mode", "qbytes"); err != nil {
 		return err
 	}
+	by := Caller{Uid: o.Uid}
 	// What would be refused later is refused before there is a queue.
-	if _, err := s.qbytes(path, c, 0, Caller{Uid: o.Uid}); err != nil {
+	if _, err := d.qbytes(c, 0, by); err != nil {
 		return err
 	}
-	if err := s.Create(path, o, true); err != nil {
-		return err
-	}
-	err := s.resize(path, c, Caller{Uid: o.Uid})
+	seen, err := d.make(name, o)
 	if err != nil {
-		_ = s.Remove(path) // nothing half-made stays behind
+		return err
+	}
+	one := sysvQueue{d.SysV, seen.Ref}
+	if err = one.resize(c, by); err != nil {
+		_ = d.back.Remove(one.id()) // nothing half-made stays behind
 	}
 	return err
 }
 
-// Open opens the data face: a write sends type 1, a read receives whatever is first.
-func (s *SysV) Open(path string, flags int, by Caller) (Open, error) {
-	return s.open(path, flags, by, backends.Select{}, &Plain{})
+// Remove is Maker.Remove: whoever waits for the queue gets EIDRM.
+func (d sysvDir) Remove(name string, by Caller) error {
+	id, err := d.id(name)
+	if err != nil {
+		return err
+	}
+	info, err := d.back.Stat(id)
+	if err == nil {
+		err = mayRemove(by)(info.Attr())
+	}
+	if err != nil {
+		return err
+	}
+	return d.back.Remove(id)
 }
 
-func (s *SysV) open(path string, flags int, by Caller, sel backends.Select, face Face) (Open, error) {
+// Stat is Object.Stat.
+func (q sysvQueue) Stat(bool) (Attr, error) {
+	info, err := q.info()
+	return info.Attr(), err
+}
+
+// Open opens the data face: a write sends type 1, a read receives whatever is first.
+func (q sysvQueue) Open(flags int, by Caller) (Open, error) {
+	return q.open(flags, by, backends.Select{}, &Plain{})
+}
+
+func (q sysvQueue) open(flags int, by Caller, sel backends.Select, face Face) (Open, error) {
 	if _, ok := face.(readOnlyFace); ok && writes(flags) {
 		return nil, syscall.EACCES
 	}
-	info, err := s.find(path)
+	info, err := q.info()
+	if err == nil {
+		err = q.Judged(info.Attr())
+	}
 	if err != nil {
 		return nil, err
 	}
-	one, err := s.back.Open(info.ID, sel)
+	one, err := q.back.Open(q.id(), sel)
 	if err != nil {
 		return nil, err
 	}
-	tooLong := func() string { return s.tooLong(info.ID) }
-	return s.env.File(&queueFace{wrapped: wrapped{face}, path: "sysv/" + s.Name(path), ends: one.Ends(), tooLong: tooLong}, one, flags, by), nil
+	return q.env.File(&queueFace{wrapped: wrapped{face}, ends: one.Ends(), tooLong: q.tooLong}, one, flags, by), nil
 }
 
 // tooLong is what to do about a message that is.
-func (s *SysV) tooLong(id int) string {
-	msgmax, _, _, _ := s.back.Limits()
-	info, err := s.back.Stat(id)
+func (q sysvQueue) tooLong() string {
+	msgmax, _, _, _ := q.back.Limits()
+	info, err := q.info()
 	if err == nil && info.Qbytes < msgmax {
 		return fmt.Sprintf("the message is longer than the whole queue, qbytes=%d: send less, or echo 'resize qbytes=N' > ctl of the queue",
 			info.Qbytes)
@@ -177,43 +254,33 @@ func (s *SysV) tooLong(id int) string {
 	return fmt.Sprintf("the message is longer than kernel.msgmax, %d: send less, or raise it (sysctl kernel.msgmax=%d)", msgmax, 2*msgmax)
 }
 
-// Remove is Remover.Remove: who waits for the queue gets EIDRM.
-func (s *SysV) Remove(path string) error {
-	info, err := s.find(path)
+// Change is Object.Change. Truncating a queue keeps its messages.
+func (q sysvQueue) Change(c Change) error {
+	info, err := q.info()
+	if err == nil {
+		err = q.Owned(info.Attr())
+	}
 	if err != nil {
 		return err
 	}
-	return s.back.Remove(info.ID)
-}
-
-// Change is Changer.Change. Truncating a queue keeps its messages.
-func (s *SysV) Change(path string, c Change) error {
-	info, err := s.find(path)
-	if err != nil {
-		return err
-	}
-	return s.back.Change(info.ID, c)
+	return q.back.Change(q.id(), c)
 }
 
 // Settings is Settler.Settings.
-func (s *SysV) Settings(path string) ([]Command, error) {
-	info, err := s.find(path)
+func (q sysvQueue) Settings() ([]Command, error) {
+	info, err := q.info()
 	return []Command{{"resize", []Option{{"qbytes", strconv.Itoa(info.Qbytes)}}}}, err
 }
 
 // Do is Settler.Do: eof, drain, resize.
-func (s *SysV) Do(path string, c Command, by Caller) error {
+func (q sysvQueue) Do(c Command, by Caller) error {
 	if c.Verb == "resize" {
 		if err := c.Only("qbytes"); err != nil {
 			return err
 		}
-		return s.resize(path, c, by)
+		return q.resize(c, by)
 	}
-	info, err := s.find(path)
-	if err != nil {
-		return err
-	}
-	one, err := s.back.Open(info.ID, backends.Select{})
+	one, err := q.back.Open(q.id(), backends.Select{})
 	if err != nil {
 		return err
 	}
@@ -232,45 +299,45 @@ func (s *SysV) Do(path string, c Command, by Caller) error {
 }
 
 // resize sets qbytes, if the command has it.
-func (s *SysV) resize(path string, c Command, by Caller) error {
-	info, err := s.find(path)
+func (q sysvQueue) resize(c Command, by Caller) error {
+	info, err := q.info()
 	if err != nil {
 		return err
 	}
-	n, err := s.qbytes(path, c, info.Qbytes, by)
+	n, err := q.qbytes(c, info.Qbytes, by)
 	if err != nil || n == info.Qbytes {
 		return err
 	}
-	err = s.back.Resize(info.ID, n)
+	err = q.back.Resize(q.id(), n)
 	if errors.Is(err, syscall.EPERM) {
-		return s.tooMany(path, n)
+		return q.tooMany(n)
 	}
 	return err
 }
 
 // qbytes is that option, or what it is now. More than kernel.msgmnb is for those with CAP_SYS_RESOURCE: the daemon may have it, and must
 // not lend it.
-func (s *SysV) qbytes(path string, c Command, now int, by Caller) (int, error) {
+func (s *SysV) qbytes(c Command, now int, by Caller) (int, error) {
 	n, err := c.Int("qbytes", now, 0)
 	if err != nil {
 		return 0, err
 	}
 	if _, msgmnb, _, err := s.back.Limits(); err != nil || n != now && n > msgmnb && by.Uid != 0 {
-		return 0, s.tooMany(path, n)
+		return 0, s.tooMany(n)
 	}
 	return n, nil
 }
 
-func (s *SysV) tooMany(path string, qbytes int) error {
+func (s *SysV) tooMany(qbytes int) error {
 	_, msgmnb, _, _ := s.back.Limits()
-	return &Error{Op: "resize", Path: "sysv/" + s.Name(path), Errno: syscall.EPERM,
+	return &Error{Op: "resize", Errno: syscall.EPERM,
 		Advice: fmt.Sprintf("qbytes above kernel.msgmnb, %d, takes CAP_SYS_RESOURCE: raise that (sysctl kernel.msgmnb=%d), or have root do it",
 			msgmnb, qbytes)}
 }
 
 // Report is Reporter.Report, in the kernel's words (msgctl(2)).
-func (s *SysV) Report(path string) ([]Fact, error) {
-	i, err := s.find(path)
+func (q sysvQueue) Report() ([]Fact, error) {
+	i, err := q.info()
 	if err != nil {
 		return nil, err
 	}
@@ -287,8 +354,8 @@ func (s *SysV) Report(path string) ([]Fact, error) {
 		Fact{"lspid", ID(i.Lspid)}, Fact{"lrpid", ID(i.Lrpid)},
 		Fact{"stime", at(i.Stime)}, Fact{"rtime", at(i.Rtime)}, Fact{"ctime", at(i.Ctime)})
 	var ends []backends.Waiter
-	for _, m := range s.back.Users(i.ID) {
+	for _, m := range q.back.Users(i.ID) {
 		ends = append(ends, m)
 	}
-	return append(facts, s.env.Users(ends...)...), nil
+	return append(facts, q.env.Users(ends...)...), nil
 }

@@ -9,37 +9,37 @@ import (
 )
 
 // Controls is Controller.Controls.
-func (s *SysV) Controls(path string, a Attr) []Control {
+func (q sysvQueue) Controls() []Control {
 	var list []Control
 	for _, f := range queueFaces("type") {
-		list = append(list, s.face(path, a, f.name, backends.Select{}, f.make))
+		list = append(list, q.face(f.name, backends.Select{}, f.make))
 	}
 	list = append(list, Control{Name: "type", Dir: true})
-	if s.back.Peeks {
+	if q.back.Peeks {
 		list = append(list, Control{Name: "peek", Dir: true})
 	}
 	return list
 }
 
 // Control is Controller.Control: type/N, type/-N, type/!N, peek/N, next@TIME.
-func (s *SysV) Control(path string, a Attr, name string) (Control, bool) {
+func (q sysvQueue) Control(name string) (Control, bool) {
 	if which, ok := strings.CutPrefix(name, "type/"); ok {
-		return s.typeFace(path, a, name, which)
+		return q.typeFace(name, which)
 	}
 	if digits, ok := strings.CutPrefix(name, "peek/"); ok {
 		n, err := strconv.ParseUint(digits, 10, 31)
-		if err != nil || digits != strconv.Itoa(int(n)) || !s.back.Peeks {
+		if err != nil || digits != strconv.Itoa(int(n)) || !q.back.Peeks {
 			return Control{}, false
 		}
-		return s.face(path, a, name, backends.Select{}, func() Face { return &peek{n: int(n)} }), true
+		return q.face(name, backends.Select{}, func() Face { return &peek{n: int(n)} }), true
 	}
 	f, ok := patientFace(name)
-	return s.face(path, a, name, backends.Select{}, f), ok
+	return q.face(name, backends.Select{}, f), ok
 }
 
 // typeFace is the face of the messages that msgrcv(2) gives for a msgtyp: N for that type, which is also sent, -N for the lowest up to
 // N, !N for any other.
-func (s *SysV) typeFace(path string, a Attr, name, which string) (Control, bool) {
+func (q sysvQueue) typeFace(name, which string) (Control, bool) {
 	digits := strings.TrimLeft(which, "-!")
 	n, err := strconv.Atoi(digits)
 	if err != nil || n <= 0 || digits != strconv.Itoa(n) {
@@ -47,19 +47,19 @@ func (s *SysV) typeFace(path string, a Attr, name, which string) (Control, bool)
 	}
 	switch which {
 	case digits:
-		return s.face(path, a, name, backends.Select{Type: n}, func() Face { return &Plain{} }), true
+		return q.face(name, backends.Select{Type: n}, func() Face { return &Plain{} }), true
 	case "-" + digits:
-		return s.face(path, a, name, backends.Select{Type: -n}, func() Face { return received{} }), true
+		return q.face(name, backends.Select{Type: -n}, func() Face { return received{} }), true
 	case "!" + digits:
-		return s.face(path, a, name, backends.Select{Type: n, Except: true}, func() Face { return received{} }), true
+		return q.face(name, backends.Select{Type: n, Except: true}, func() Face { return received{} }), true
 	}
 	return Control{}, false
 }
 
 // face is a control file that is another face of the queue, for those who may use the queue.
-func (s *SysV) face(path string, a Attr, name string, sel backends.Select, face func() Face) Control {
-	return Control{Name: name, Perm: a.Mode & 0666, Open: func(flags int, by Caller) (Open, error) {
-		return s.open(path, flags, by, sel, face())
+func (q sysvQueue) face(name string, sel backends.Select, face func() Face) Control {
+	return Control{Name: name, Perm: q.Was.Mode & 0666, Open: func(flags int, by Caller) (Open, error) {
+		return q.open(flags, by, sel, face())
 	}}
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // Topics is /topics: what is written to a topic goes to all who have it open for reading. That it exists, whose it is and its rules are
-// kept as a regular file; folders make hierarchies.
+// kept as a regular file; directories make hierarchies.
 type Topics struct {
 	folder
 	env  *Env
@@ -19,49 +19,89 @@ type Topics struct {
 
 // NewTopics shows the topics of back, whose files are in dir.
 func NewTopics(env *Env, dir *backends.Dir, back *backends.Topics) *Topics {
-	return &Topics{folder{dir: dir, types: []uint32{syscall.S_IFREG}}, env, back}
+	return &Topics{folder{dir: dir, types: []uint32{syscall.S_IFREG}, message: syscall.S_IFREG}, env, back}
 }
 
-// Message is Class.Message.
-func (*Topics) Message(a Attr) bool { return a.Type() == syscall.S_IFREG }
+// At is Class.At.
+func (t *Topics) At(s Seen) Object { return topic{entry{&t.folder, s}, t} }
 
-// Stat is Class.Stat; the size is the bytes of the messages the topic holds.
-func (t *Topics) Stat(path string) (Attr, error) {
-	a, err := t.folder.Stat(path)
-	if err != nil || a.Type() != syscall.S_IFREG {
-		return a, err
+// Space is what room there is for objects.
+func (t *Topics) Space() (Space, error) { return t.space() }
+
+// topic is a topic, or a directory of them.
+type topic struct {
+	entry
+	all *Topics
+}
+
+// Stat is Object.Stat; the size is the bytes of the messages the topic holds.
+func (t topic) Stat(bool) (Attr, error) {
+	a, err := t.entry.Stat(false)
+	if err == nil && a.Type() == syscall.S_IFREG {
+		a = t.all.back.Show(a)
 	}
-	return t.back.Show(a), nil
+	return a, err
 }
 
-// Create makes a topic with the default rules.
-func (t *Topics) Create(path string, o Owner, _ bool) error {
+// Find is Directory.Find.
+func (t topic) Find(name string) (Seen, error) {
+	s, err := t.entry.Find(name)
+	if err == nil && s.Message {
+		s.Was = t.all.back.Show(s.Was)
+	}
+	return s, err
+}
+
+// Create is Maker.Create: a topic with the default rules.
+func (t topic) Create(name string, o Owner, flags int, by Caller) (Seen, Open, error) {
+	seen, err := t.Mknod(name, syscall.S_IFREG, o)
+	if err != nil {
+		return seen, nil, err
+	}
+	open, err := topic{entry{t.folder, seen}, t.all}.Open(flags, by)
+	if err != nil {
+		_ = t.Remove(name, by) // nothing is made by an open that fails
+	}
+	return seen, open, err
+}
+
+// Mknod is Maker.Mknod.
+func (t topic) Mknod(name string, typ uint32, o Owner) (Seen, error) {
+	if typ != syscall.S_IFREG {
+		return Seen{}, syscall.EPERM
+	}
 	o.Mode &^= setIDs
-	return t.back.Create(path, o)
+	n := t.name(name)
+	a, err := t.all.back.Create(n, o)
+	if err != nil {
+		return Seen{}, err
+	}
+	return t.seen(n.Path(), t.all.back.Show(a)), nil
 }
 
 // New is Newer.New: a topic with rules.
-func (t *Topics) New(path string, o Owner, c Command) error {
+func (t topic) New(name string, o Owner, c Command) error {
 	r, err := rulesFrom(backends.DefaultRules, c, "mode")
 	if err != nil {
 		return err
 	}
-	if err := t.Create(path, o, true); err != nil {
+	seen, err := t.Mknod(name, syscall.S_IFREG, o)
+	if err != nil {
 		return err
 	}
-	one, err := t.back.Topic(path)
+	one, err := t.all.back.Topic(seen.Ref)
 	if err == nil {
 		err = one.Restrict(r)
 	}
 	if err != nil {
-		_ = t.back.Remove(path) // nothing half-made stays behind
+		_ = t.all.back.Remove(t.name(name), anyone) // nothing half-made stays behind
 	}
 	return err
 }
 
 // Open opens the topic's data face: to read it is to subscribe.
-func (t *Topics) Open(path string, flags int, by Caller) (Open, error) {
-	return t.open(path, flags, by, &Plain{}, subscribe)
+func (t topic) Open(flags int, by Caller) (Open, error) {
+	return t.open(flags, by, &Plain{}, subscribe)
 }
 
 // subscribe is how the data face, lines and records are read.
@@ -73,11 +113,11 @@ func since(seq uint64) func(*backends.Topic, bool) backends.Endpoint {
 }
 
 // open opens a face of a topic. read opens the endpoint of those who read.
-func (t *Topics) open(path string, flags int, by Caller, face Face, read func(*backends.Topic, bool) backends.Endpoint) (Open, error) {
+func (t topic) open(flags int, by Caller, face Face, read func(*backends.Topic, bool) backends.Endpoint) (Open, error) {
 	if _, ok := face.(readOnlyFace); ok && writes(flags) {
 		return nil, syscall.EACCES
 	}
-	one, err := t.back.Topic(path)
+	one, err := t.all.back.Open(t.Ref)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +125,7 @@ func (t *Topics) open(path string, flags int, by Caller, face Face, read func(*b
 	if flags&accessMode != writeOnly {
 		end = read(one, writes(flags))
 	}
-	return t.env.File(&topicFace{wrapped: wrapped{face}, path: path, topic: one}, end, flags, by), nil
+	return t.all.env.File(&topicFace{wrapped: wrapped{face}, path: t.Path, topic: one}, end, flags, by), nil
 }
 
 // topicFace is any face of a topic: it explains what the topic refuses, and clears the retained value when it was opened with O_TRUNC and
@@ -100,7 +140,7 @@ type topicFace struct {
 
 // Put is that of the face.
 func (f *topicFace) Put(end backends.Endpoint, p []byte) (int, error) {
-	n, err := f.put(end, p, "topics/"+f.path)
+	n, err := f.Face.Put(end, p)
 	f.wrote = f.wrote || err == nil
 	return n, f.explain(err)
 }
@@ -110,7 +150,7 @@ func (f *topicFace) Finish(end backends.Endpoint) error { return f.explain(f.wra
 
 func (f *topicFace) explain(err error) error {
 	if advice := f.advice(err); advice != "" {
-		return &Error{Op: "write", Path: "topics/" + f.path, Errno: err.(syscall.Errno), Advice: advice}
+		return &Error{Op: "write", Errno: err.(syscall.Errno), Advice: advice}
 	}
 	return err
 }
@@ -140,13 +180,16 @@ func (f *topicFace) Closed() {
 }
 
 // Controls is Controller.Controls.
-func (t *Topics) Controls(path string, a Attr) []Control {
+func (t topic) Controls() []Control {
+	if t.Was.Type() == syscall.S_IFDIR {
+		return []Control{{Name: "all", Perm: t.Was.Mode & 0444, Open: t.openAll}}
+	}
 	list := []Control{
-		t.face(path, a, "lines", func() Face { return NewLines() }, subscribe),
-		t.face(path, a, "records", func() Face { return NewRecords("seq", "lost") }, subscribe),
-		t.face(path, a, "last", func() Face { return &Once{} }, func(one *backends.Topic, _ bool) backends.Endpoint { return one.Retained() }),
-		t.face(path, a, "changed", func() Face { return Notices{} }, func(one *backends.Topic, _ bool) backends.Endpoint { return one.Notice() }),
-		t.face(path, a, "whole", func() Face { return &Whole{} }, subscribe),
+		t.face("lines", func() Face { return NewLines() }, subscribe),
+		t.face("records", func() Face { return NewRecords("seq", "lost") }, subscribe),
+		t.face("last", func() Face { return &Once{} }, func(one *backends.Topic, _ bool) backends.Endpoint { return one.Retained() }),
+		t.face("changed", func() Face { return Notices{} }, func(one *backends.Topic, _ bool) backends.Endpoint { return one.Notice() }),
+		t.face("whole", func() Face { return &Whole{} }, subscribe),
 		{Name: "since", Dir: true},
 		{Name: "group", Dir: true},
 	}
@@ -157,9 +200,12 @@ func (t *Topics) Controls(path string, a Attr) []Control {
 }
 
 // Control is Controller.Control: since/SEQ, lines@SEQ, records@SEQ, group/NAME.
-func (t *Topics) Control(path string, a Attr, name string) (Control, bool) {
+func (t topic) Control(name string) (Control, bool) {
+	if t.Was.Type() == syscall.S_IFDIR {
+		return Control{}, false
+	}
 	if group, ok := strings.CutPrefix(name, "group/"); ok && group != "" && !strings.Contains(group, "/") {
-		return t.face(path, a, name, func() Face { return &Plain{} }, func(one *backends.Topic, writes bool) backends.Endpoint {
+		return t.face(name, func() Face { return &Plain{} }, func(one *backends.Topic, writes bool) backends.Endpoint {
 			return one.Group(group, writes)
 		}), true
 	}
@@ -170,16 +216,16 @@ func (t *Topics) Control(path string, a Attr, name string) (Control, bool) {
 	} {
 		number, ok := strings.CutPrefix(name, prefix)
 		if seq, err := strconv.ParseUint(number, 10, 64); ok && err == nil && number == strconv.FormatUint(seq, 10) {
-			return t.face(path, a, name, face, since(seq)), true
+			return t.face(name, face, since(seq)), true
 		}
 	}
 	return Control{}, false
 }
 
 // face is a control file that is another face of the topic, for those who may use the topic.
-func (t *Topics) face(path string, a Attr, name string, face func() Face, read func(*backends.Topic, bool) backends.Endpoint) Control {
-	return Control{Name: name, Perm: a.Mode & 0666, Open: func(flags int, by Caller) (Open, error) {
-		return t.open(path, flags, by, face(), read)
+func (t topic) face(name string, face func() Face, read func(*backends.Topic, bool) backends.Endpoint) Control {
+	return Control{Name: name, Perm: t.Was.Mode & 0666, Open: func(flags int, by Caller) (Open, error) {
+		return t.open(flags, by, face(), read)
 	}}
 }
 
@@ -191,27 +237,42 @@ func (Notices) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error)
 	return Plain{}.Next(end, buf, size)
 }
 
-// Remove is Remover.Remove.
-func (t *Topics) Remove(path string) error { return t.back.Remove(path) }
+// Remove is Maker.Remove.
+func (t topic) Remove(name string, by Caller) error {
+	return t.all.back.Remove(t.name(name), t.may(by))
+}
 
 // Rmdir is Folders.Rmdir.
-func (t *Topics) Rmdir(path string) error { return t.back.Rmdir(path) }
+func (t topic) Rmdir(name string, by Caller) error { return t.all.back.Rmdir(t.name(name), t.may(by)) }
 
 // Rename is Folders.Rename.
-func (t *Topics) Rename(from, to string, flags uint32) error { return t.back.Rename(from, to, flags) }
+func (t topic) Rename(name string, to Directory, newName string, flags uint32, by Caller) error {
+	dest, ok := to.(topic)
+	if !ok {
+		return syscall.EXDEV
+	}
+	may := t.may(by)
+	if dest.Path == "" {
+		may = mayRemove(by)
+	}
+	return t.all.back.Rename(t.name(name), dest.name(newName), flags, may)
+}
 
-// Change is Changer.Change. Truncating a topic takes back its retained value.
-func (t *Topics) Change(path string, c Change) error {
-	a, err := t.folder.Stat(path)
+// Change is Object.Change. Truncating a topic takes back its retained value.
+func (t topic) Change(c Change) error {
+	if t.Path == "" {
+		return syscall.EPERM
+	}
+	a, err := t.Stat(false)
 	if err != nil {
 		return err
 	}
-	return t.back.Change(path, withoutSetID(a, c))
+	return t.all.back.Change(t.Ref, withoutSetID(a, c))
 }
 
 // Settings is Settler.Settings.
-func (t *Topics) Settings(path string) ([]Command, error) {
-	one, err := t.back.Topic(path)
+func (t topic) Settings() ([]Command, error) {
+	one, err := t.all.back.Topic(t.Ref)
 	if err != nil {
 		return nil, err
 	}
@@ -219,8 +280,8 @@ func (t *Topics) Settings(path string) ([]Command, error) {
 }
 
 // Do is Settler.Do: set, clear.
-func (t *Topics) Do(path string, c Command, _ Caller) error {
-	one, err := t.back.Topic(path)
+func (t topic) Do(c Command, _ Caller) error {
+	one, err := t.all.back.Topic(t.Ref)
 	if err != nil {
 		return err
 	}
@@ -242,22 +303,22 @@ func (t *Topics) Do(path string, c Command, _ Caller) error {
 }
 
 // Report is Reporter.Report.
-func (t *Topics) Report(path string) ([]Fact, error) {
-	a, err := t.Stat(path)
+func (t topic) Report() ([]Fact, error) {
+	a, err := t.Stat(true)
 	if err != nil {
 		return nil, err
 	}
-	facts := append(owned(a), created(t.dir.Born(path))...)
+	facts := append(owned(a), created(a.BornAt())...)
 	if a.Type() == syscall.S_IFDIR {
-		return append(facts, t.told(t.back.AllState(path))...), nil
+		return append(facts, t.all.told(t.all.back.AllState(t.Path))...), nil
 	}
-	one, err := t.back.Topic(path)
+	one, err := t.all.back.Topic(t.Ref)
 	if err != nil {
 		return nil, err
 	}
 	s := one.State()
 	facts = append(facts, Fact{"bytes", a.Size}, Fact{"value", ID(s.Value)})
-	return append(facts, t.told(s, one)...), nil
+	return append(facts, t.all.told(s, one)...), nil
 }
 
 // maxTold is how many readers a status tells of one by one.
@@ -288,16 +349,14 @@ func (t *Topics) told(s backends.TopicState, others ...*backends.Topic) []Fact {
 	return append(facts, t.env.Users(ends...)...)
 }
 
-// DirControls is DirController.DirControls: all messages of the topics below a directory, and who reads them.
-func (t *Topics) DirControls(dir string, a Attr) []Control {
-	return append(reports(t, dir), Control{Name: "all", Perm: a.Mode & 0444, Open: func(flags int, by Caller) (Open, error) {
-		if writes(flags) {
-			return nil, syscall.EACCES
-		}
-		end, err := t.back.All(dir, by.mayRead())
-		if err != nil {
-			return nil, err
-		}
-		return t.env.File(NewRecords("topic", "seq", "lost"), end, flags, by), nil
-	}})
+// openAll opens all messages of the topics below a directory.
+func (t topic) openAll(flags int, by Caller) (Open, error) {
+	if writes(flags) {
+		return nil, syscall.EACCES
+	}
+	end, err := t.all.back.All(t.Ref, by.mayRead())
+	if err != nil {
+		return nil, err
+	}
+	return t.all.env.File(NewRecords("topic", "seq", "lost"), end, flags, by), nil
 }

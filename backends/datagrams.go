@@ -5,8 +5,9 @@ import (
 	"sync/atomic"
 )
 
-// Datagrams is a datagram socket that listens: one socket for each address, as one cannot take what is sent to the loopback addresses
-// of both families and nothing else. It is an Endpoint, and safe for concurrent use.
+// Datagrams is a datagram socket that listens: one socket for each address, as one cannot take what is sent
+// to the loopback addresses of both families and nothing else. It is an Endpoint, and safe for concurrent
+// use.
 type Datagrams struct {
 	all  []*Conn // 127.0.0.1 before ::1
 	turn atomic.Uint32

@@ -119,7 +119,7 @@ func (d *Dir) Mkdir(n Name, o Owner) (Attr, error) {
 func (d *Dir) make(n Name, typ uint32, o Owner, f func(dir int, mode uint32) error) (a Attr, err error) {
 	make := func(dir int) error {
 		o := d.inherit(dir, o)
-		if err := f(dir, o.Mode&0777); err != nil {
+		if err := f(dir, o.Mode&01777); err != nil {
 			return err
 		}
 		if a, err = d.give(dir, n.Base, o); err != nil && unix.Unlinkat(dir, n.Base, 0) == unix.EISDIR {

@@ -58,6 +58,9 @@ func (m *Memory) Allocate(mode uint32, off, length int64) error {
 	return Unprivileged(func() error { return unix.Fallocate(m.fd, mode, off, length) })
 }
 
+// Sync is fsync(2), which waits for the disk if there is one behind it.
+func (m *Memory) Sync() error { return unix.Fsync(m.fd) }
+
 // Seek is lseek(2) for SEEK_DATA and SEEK_HOLE, which do not depend on a file position.
 func (m *Memory) Seek(off int64, whence int) (int64, error) { return unix.Seek(m.fd, off, whence) }
 

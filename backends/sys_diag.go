@@ -26,8 +26,8 @@ const (
 	loopbackDevice   = uint32(0x1) // of lo in every network namespace (net/core/dev.c, LOOPBACK_IFINDEX)
 )
 
-// hears reports whether a UDP socket of this network namespace would take what is sent to a loopback address; also true where the
-// kernel cannot tell.
+// hears reports whether a UDP socket of this network namespace would take what is sent to a loopback address;
+// also true where the kernel cannot tell.
 func hears(at netip.AddrPort) bool {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
 	if err != nil {
@@ -55,8 +55,9 @@ func hears(at netip.AddrPort) bool {
 	return binary.NativeEndian.Uint16(answer[4:]) != unix.NLMSG_ERROR || unix.Errno(-h.Error) != unix.ENOENT
 }
 
-// heardFirst sorts the addresses of a host for UDP, of which connect(2) always succeeds: loopback addresses where nobody listens come
-// last. Else what is sent to localhost would go to ::1 where the server is on 127.0.0.1, and be lost (sock_localhost.txtar).
+// heardFirst sorts the addresses of a host for UDP, of which connect(2) always succeeds: loopback addresses
+// where nobody listens come last. Else what is sent to localhost would go to ::1 where the server is on
+// 127.0.0.1, and be lost (sock_localhost.txtar).
 func heardFirst(addrs []netip.Addr, port uint16) []netip.Addr {
 	deaf := func(a netip.Addr) int {
 		if a.Unmap().IsLoopback() && !hears(netip.AddrPortFrom(a, port)) {

@@ -101,8 +101,13 @@ func (t *Tree) CopyFileRange(_ <-chan struct{}, in *fuse.CopyFileRangeIn) (uint3
 // Flush is told of each close of each descriptor. What ends with the open file ends at Release.
 func (t *Tree) Flush(<-chan struct{}, *fuse.FlushIn) fuse.Status { return fuse.OK }
 
-// Fsync has nothing to write back: the objects are in memory.
-func (t *Tree) Fsync(<-chan struct{}, *fuse.FsyncIn) fuse.Status { return fuse.OK }
+// Fsync is fsync(2) of addressed bytes; messages are in the kernel's memory.
+func (t *Tree) Fsync(_ <-chan struct{}, in *fuse.FsyncIn) fuse.Status {
+	if m := t.memory(in.Fh); m != nil {
+		return fuse.Status(nodes.Errno(m.Sync()))
+	}
+	return fuse.OK
+}
 
 // Ioctl knows no requests: isatty(3) and its like are told so.
 func (t *Tree) Ioctl(<-chan struct{}, *fuse.IoctlIn, []byte, *fuse.IoctlOut, []byte) fuse.Status {

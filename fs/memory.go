@@ -18,10 +18,10 @@ type memory struct {
 	failed  error // why the kernel did not take the backing file, if it was asked
 }
 
-// newMemory holds m once, for a user.
+// newMemory holds m once, for a user. One without a descriptor is not the kernel's to carry.
 func newMemory(m nodes.Memory, uid uint32, b Backer) *memory {
 	one := &memory{Memory: m, holders: 1, uid: uid}
-	if b == nil {
+	if b == nil || m.Fd() < 0 {
 		return one
 	}
 	if one.id, one.failed = b.BackingOpen(m.Fd()); one.failed == nil {

@@ -124,9 +124,10 @@ type Bytes interface {
 	WriteAt(p []byte, off int64) (int, error)
 }
 
-// Memory is Bytes that the kernel itself may carry, through the descriptor.
+// Memory is Bytes that the kernel itself may carry, through the descriptor; without one (-1) the page cache of the mount carries them.
 type Memory interface {
 	Bytes
+	Sync() error // fsync(2)
 	Allocate(mode uint32, off, length int64) error
 	Seek(off int64, whence int) (int64, error)
 	Change(c Change) error

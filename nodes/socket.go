@@ -14,7 +14,8 @@ import (
 
 // Sockets is /sockets. A socket that a program bound is an S_IFSOCK node, and the kernel carries its data. One that was made by
 // opening a new name (touch) has the face of a regular file: ipcfs listens for it on a socket in another directory, where native
-// programs find it by the link /ctl/sockets/NAME/sock. In tcp and udp (see host.go) names are addresses.
+// programs find it by the link /ctl/sockets/NAME/sock. What O_EXCL made is a plain file (plainfile.go). In tcp and udp (see host.go) names
+// are addresses.
 type Sockets struct {
 	folder
 	kind    string // what the tree calls the class
@@ -23,6 +24,7 @@ type Sockets struct {
 	bound   *backends.Dir // where its own Unix sockets are bound,
 	where   string        // and how others reach them
 	started time.Time
+	plains  *plainFiles
 
 	mu  sync.Mutex // taken after names
 	all map[socketKey]*socket
@@ -46,7 +48,7 @@ func NewSockets(kind string, env *Env, back *backends.Sockets, dir, bound *backe
 	s := &Sockets{
 		folder: folder{dir: dir, types: []uint32{syscall.S_IFSOCK, syscall.S_IFREG}, message: syscall.S_IFREG},
 		kind:   kind, env: env, back: back, bound: bound, where: where, started: time.Now(),
-		all: map[socketKey]*socket{},
+		plains: newPlainFiles(), all: map[socketKey]*socket{},
 	}
 	top := s.at(Seen{})
 	for _, n := range networks {
@@ -59,7 +61,12 @@ func NewSockets(kind string, env *Env, back *backends.Sockets, dir, bound *backe
 }
 
 // At is Class.At.
-func (s *Sockets) At(seen Seen) Object { return s.at(seen) }
+func (s *Sockets) At(seen Seen) Object {
+	if s.plains.has(seen.Was.ID) {
+		return s.plain(seen)
+	}
+	return s.at(seen)
+}
 
 func (s *Sockets) at(seen Seen) socketEntry { return socketEntry{entry{&s.folder, seen}, s} }
 
@@ -93,6 +100,9 @@ func (e socketEntry) revive() error {
 				return err
 			}
 		case syscall.S_IFREG:
+			if e.all.plains.has(seen.Was.ID) {
+				continue
+			}
 			if err := one.again(); err != nil {
 				one.note(one.explain("listen", err))
 			}
@@ -160,6 +170,8 @@ func (e socketEntry) shown(path string, a Attr) Attr {
 	switch {
 	case network(path):
 		a.Mode = syscall.S_IFDIR | 0777
+	case plain(a):
+		a.Mode &^= plainMark
 	case a.Type() == syscall.S_IFREG:
 		a.Size, a.Blocks = 0, 0 // how it listens is kept in there
 	}
@@ -173,7 +185,8 @@ func (e socketEntry) Find(name string) (Seen, error) {
 		return e.all.host(p), nil
 	}
 	seen, err := e.entry.Find(name)
-	seen.Was, seen.Ours = e.shown(p, seen.Was), network(p)
+	seen = e.marked(seen)
+	seen.Ours = network(p)
 	return seen, err
 }
 
@@ -188,8 +201,11 @@ func (e socketEntry) Mknod(name string, typ uint32, o Owner) (Seen, error) {
 	return Seen{}, syscall.EPERM
 }
 
-// Create is Maker.Create: it makes a listening socket, which the open that makes it does not call yet.
+// Create is Maker.Create: it makes a listening socket, which the open that makes it does not call yet, or with O_EXCL a plain file.
 func (e socketEntry) Create(name string, o Owner, flags int, by Caller) (Seen, Open, error) {
+	if flags&syscall.O_EXCL != 0 && !network(e.Path) {
+		return e.createPlain(name, o, flags, by)
+	}
 	seen, err := e.make(name, o, listening{typ: syscall.SOCK_STREAM, backlog: backends.MaxBacklog})
 	if err != nil {
 		return seen, nil, err
@@ -211,7 +227,7 @@ func (e socketEntry) New(name string, o Owner, c Command) error {
 }
 
 func (e socketEntry) make(name string, o Owner, how listening) (Seen, error) {
-	o.Mode &^= setIDs
+	o.Mode &^= setIDs | plainMark
 	e.names.Lock()
 	defer e.names.Unlock()
 	if network(e.Path) {
@@ -287,6 +303,9 @@ func (s *Sockets) lost(a Attr) {
 	if a.Nlink > 1 {
 		return
 	}
+	if plain(a) {
+		s.plains.lost(a.ID)
+	}
 	key := socketKey{id: a.ID}
 	s.mu.Lock()
 	one := s.all[key]
@@ -357,7 +376,7 @@ func (e socketEntry) Change(c Change) error {
 	if err != nil {
 		return err
 	}
-	if err := e.entry.Change(withoutSetID(a, c)); err != nil {
+	if err := e.entry.Change(unmarked(a, withoutSetID(a, c))); err != nil {
 		return err
 	}
 	if a, err = e.Stat(false); err != nil {

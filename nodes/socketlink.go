@@ -1,0 +1,43 @@
+package nodes
+
+import (
+	"errors"
+	"syscall"
+)
+
+// errOneName is why a face cannot be linked.
+var errOneName = errors.New(
+	"what ipcfs listens for has one name; sockets that programs bind, and plain files, may have more")
+
+// Link is Linker.Link: of a socket that a program bound, and of a plain file. Programs bind a name of their
+// own first and link it to the one they are called by, which so is there only when it answers (ssh's
+// ControlPath).
+func (e socketEntry) Link(o Object, name string) (Seen, error) {
+	if network(e.Path) {
+		return Seen{}, advise("link", syscall.EPERM, errAddress)
+	}
+	var from Ref
+	switch o := o.(type) {
+	case plainFile:
+		from = o.Ref
+	case socketEntry:
+		if o.Was.Type() == syscall.S_IFREG {
+			return Seen{}, advise("link", syscall.EPERM, errOneName)
+		}
+		from = o.Ref
+	default:
+		return Seen{}, syscall.EXDEV
+	}
+	seen, err := e.entry.link(from, name)
+	return e.marked(seen), err
+}
+
+// marked is what the entry of a folder has seen, as it is in /sockets.
+func (e socketEntry) marked(seen Seen) Seen {
+	if plain(seen.Was) {
+		e.all.plains.met(seen.Was, false)
+		seen.Message = false
+	}
+	seen.Was = e.shown(seen.Path, seen.Was)
+	return seen
+}

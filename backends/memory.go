@@ -9,6 +9,7 @@ import (
 type Memory struct {
 	fd       int
 	readOnly error // why it is open for reading only
+	locks    Locks
 }
 
 // OpenMemory opens an object that exists, for reading and writing if the daemon may, else for reading (see Writable). It answers ESTALE if
@@ -36,7 +37,7 @@ func OpenMemory(d *Dir, r Ref) (*Memory, error) {
 		unix.Close(fd)
 		return nil, err
 	}
-	return &Memory{fd, readOnly}, nil
+	return &Memory{fd: fd, readOnly: readOnly, locks: Locks{file: fd}}, nil
 }
 
 // Fd is the descriptor, valid until Close.
@@ -91,5 +92,11 @@ func (m *Memory) Writable() error {
 	return m.readOnly
 }
 
-// Close closes the object.
-func (m *Memory) Close() error { return unix.Close(m.fd) }
+// Locks are those that users of the mount hold of it.
+func (m *Memory) Locks() *Locks { return &m.locks }
+
+// Close closes the object, and gives back its locks.
+func (m *Memory) Close() error {
+	m.locks.close()
+	return unix.Close(m.fd)
+}

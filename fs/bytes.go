@@ -98,9 +98,6 @@ func (t *Tree) CopyFileRange(_ <-chan struct{}, in *fuse.CopyFileRangeIn) (uint3
 	return 0, fuse.Status(syscall.EOPNOTSUPP)
 }
 
-// Flush is told of each close of each descriptor. What ends with the open file ends at Release.
-func (t *Tree) Flush(<-chan struct{}, *fuse.FlushIn) fuse.Status { return fuse.OK }
-
 // Fsync is fsync(2) of addressed bytes; messages are in the kernel's memory.
 func (t *Tree) Fsync(_ <-chan struct{}, in *fuse.FsyncIn) fuse.Status {
 	if m := t.memory(in.Fh); m != nil {

@@ -162,6 +162,7 @@ func (t *Tree) close(h *opened, l *live) {
 	case nil:
 		return
 	case *memory:
+		open.Locks().Closed(h.Num)
 		if last, err := open.leave(); last {
 			l.memory = nil
 			t.env.Shares.Give(open.uid)

@@ -90,6 +90,7 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 		ExtraCapabilities: fuse.CAP_DONT_MASK | fuse.CAP_HANDLE_KILLPRIV_V2,
 		// Readdirplus would give the kernel a node for each name listed.
 		DisableReadDirPlus: true,
+		EnableLocks:        true,
 		Logger:             slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
 		PanicHandler:       s.panicked,
 	}
@@ -173,6 +174,9 @@ func (s *Session) handle(req, out []byte) {
 		return
 	case opOpen:
 		s.open(as[fuse.OpenIn](req), out)
+		return
+	case opSetlkw:
+		s.lock(as[fuse.LkIn](req), out)
 		return
 	case opRelease:
 		if s.release(req, out) {
@@ -277,7 +281,11 @@ func (s *Session) endLongWaits(limit time.Duration) {
 			return
 		case now := <-tick.C:
 			for _, p := range s.waiting.older(now.Add(-limit / 2)) {
-				p.gate.cancel(p, syscall.EINTR)
+				why := syscall.EINTR
+				if p.in.Opcode == opSetlkw {
+					why = syscall.ENOLCK // EINTR without a signal would be ERESTARTSYS to the program (fuse_setlk, fs/fuse/file.c)
+				}
+				p.gate.cancel(p, why)
 			}
 		}
 	}

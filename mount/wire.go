@@ -19,6 +19,7 @@ const (
 	opRelease     = 18
 	opInit        = 26
 	opReleasedir  = 29
+	opSetlkw      = 33
 	opInterrupt   = 36
 	opPoll        = 40
 	opBatchForget = 42
@@ -34,7 +35,7 @@ const (
 )
 
 // opNames are what the requests are called that may have to wait.
-var opNames = map[uint32]string{opOpen: "open", opRead: "read", opWrite: "write", opRelease: "close"}
+var opNames = map[uint32]string{opOpen: "open", opRead: "read", opWrite: "write", opRelease: "close", opSetlkw: "lock"}
 
 // maxWhole is the largest READ or WRITE that is surely no piece of a longer one. The kernel cuts a read(2) or write(2) where a request has
 // maxWrite bytes or touches the pages they fill, which is up to a page sooner if the memory does not begin with a page

@@ -128,6 +128,7 @@ type Bytes interface {
 type Memory interface {
 	Bytes
 	Sync() error // fsync(2)
+	Locks() *backends.Locks
 	Allocate(mode uint32, off, length int64) error
 	Seek(off int64, whence int) (int64, error)
 	Change(c Change) error

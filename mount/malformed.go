@@ -29,6 +29,8 @@ func malformed(req []byte) bool {
 		return as[fuse.ReleaseIn](req) == nil
 	case opInterrupt:
 		return as[fuse.InterruptIn](req) == nil
+	case opSetlkw:
+		return as[fuse.LkIn](req) == nil
 	case opPoll:
 		return as[pollIn](req) == nil
 	}

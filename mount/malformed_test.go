@@ -51,7 +51,7 @@ func wellFormed(k *kernel, node uint64) [][]byte {
 	write, read, poll := k.open(node, syscall.O_RDWR)
 	fh := as[fuse.ReadIn](read).Fh
 	get, open, release, interrupt := fuse.GetAttrIn{}, fuse.OpenIn{Flags: largeFile}, fuse.ReleaseIn{Fh: fh}, fuse.InterruptIn{Unique: 2}
-	set := fuse.SetAttrIn{}
+	set, lock := fuse.SetAttrIn{}, fuse.LkIn{Fh: fh}
 	forget := fuse.ForgetIn{Nlookup: 1}
 	var h, unknown, batch fuse.InHeader
 	batchBody := append(bytesOf(&batch), 1, 0, 0, 0, 0, 0, 0, 0)
@@ -60,6 +60,7 @@ func wellFormed(k *kernel, node uint64) [][]byte {
 		request(&get.InHeader, opGetattr, node, bytesOf(&get)),
 		request(&set.InHeader, opSetattr, node, bytesOf(&set)),
 		request(&open.InHeader, opOpen, node, bytesOf(&open)),
+		request(&lock.InHeader, opSetlkw, node, bytesOf(&lock)),
 		request(&interrupt.InHeader, opInterrupt, 0, bytesOf(&interrupt)),
 		request(&h, opLookup, fuse.FUSE_ROOT_ID, bytesOf(&h), []byte("ctl\x00")...),
 		request(&unknown, opUnknown, node, bytesOf(&unknown)),
@@ -109,6 +110,9 @@ func TestMalformed(t *testing.T) {
 		}
 		alive("it lies")
 	}
+	// One of the reads waits; else its end could come before the answer to the removal of the queue.
+	k.interrupt(0)
+	k.drain(0)
 }
 
 // TestNumberTwice: a request with the number of one that waits is refused, and the first waits on, can be interrupted, and costs its user

@@ -12,8 +12,8 @@ const (
 	exceedSpace = 1 << unix.CAP_SYS_RESOURCE // quotas and reserved blocks are no bounds
 )
 
-// nobody is a user who has nothing.
-const nobody = 65534
+// nobody is a user who has nothing, not even what file systems may keep for 65534.
+const nobody = -2
 
 // Unprivileged calls f, which writes what others ask for, or opens what they will write through, so that the kernel judges it as a write of
 // theirs: it clears set-ID bits, and ends where their quota does, and before the blocks that a file system keeps for root (setfsuid(2)).

@@ -44,6 +44,7 @@ var commands = map[string]struct {
 	"grants":     {"PATH…", grantsCommand},
 	"limit":      {"msgqueue|nofile N COMMAND…", limitCommand},
 	"may":        {"'UID[:GROUP,…] …' read|write|trunc|creat|cut|stat|list|mkdir|rm|mv|chmod=PATH…", mayCommand},
+	"race":       {"MNT CLASS tree|native|dir|new ATTEMPTS", raceCommand},
 	"mix-send":   {"native|mount WHERE ID COUNT", mixSendCommand},
 	"mix-recv":   {"native|mount WHERE", mixReceiveCommand},
 	"sleepers":   {"COUNT FILE…", sleepersCommand},

@@ -61,18 +61,8 @@ func mayCommand(args []string) error {
 
 // mayAs makes the calling thread another user's, and tries.
 func mayAs(id int, groups []int, args []string) error {
-	list := make([]uint32, len(groups))
-	for i, g := range groups {
-		list[i] = uint32(g)
-	}
-	for _, call := range [][3]uintptr{
-		{unix.SYS_SETGROUPS, uintptr(len(list)), uintptr(unsafe.Pointer(unsafe.SliceData(list)))},
-		{unix.SYS_SETRESGID, uintptr(id), uintptr(id)},
-		{unix.SYS_SETRESUID, uintptr(id), uintptr(id)},
-	} {
-		if _, _, errno := unix.RawSyscall(call[0], call[1], call[2], uintptr(id)); errno != 0 {
-			return errno
-		}
+	if err := becomeOn(id, groups); err != nil {
+		return err
 	}
 	for _, arg := range args {
 		what, path, _ := strings.Cut(arg, "=")
@@ -88,6 +78,24 @@ func mayAs(id int, groups []int, args []string) error {
 			answer = "no"
 		}
 		fmt.Println(id, what, answer)
+	}
+	return nil
+}
+
+// becomeOn makes the calling thread another user's, for good.
+func becomeOn(id int, groups []int) error {
+	list := make([]uint32, len(groups))
+	for i, g := range groups {
+		list[i] = uint32(g)
+	}
+	for _, call := range [][3]uintptr{
+		{unix.SYS_SETGROUPS, uintptr(len(list)), uintptr(unsafe.Pointer(unsafe.SliceData(list)))},
+		{unix.SYS_SETRESGID, uintptr(id), uintptr(id)},
+		{unix.SYS_SETRESUID, uintptr(id), uintptr(id)},
+	} {
+		if _, _, errno := unix.RawSyscall(call[0], call[1], call[2], uintptr(id)); errno != 0 {
+			return errno
+		}
 	}
 	return nil
 }

@@ -28,6 +28,9 @@ func Limits(q *Queues, shm *Dir, budgets ...Limited) []Limit {
 		{"kernel.msgmni", msqCount(), sysctlOr("kernel/msgmni"), "sysctl kernel.msgmni=32000"},
 		{"kernel.msgmax", -1, sysctlOr("kernel/msgmax"), "sysctl kernel.msgmax=65536"},
 		{"kernel.msgmnb", -1, sysctlOr("kernel/msgmnb"), "sysctl kernel.msgmnb=65536"},
+		{"kernel.shmmni", segmentCount(), sysctlOr("kernel/shmmni"), "sysctl kernel.shmmni=8192"},
+		{"kernel.shmmax", -1, sysctlOr("kernel/shmmax"), "sysctl kernel.shmmax=BYTES"},
+		{"kernel.shmall", -1, sysctlOr("kernel/shmall"), "sysctl kernel.shmall=PAGES"},
 	}
 	if s, err := shm.Space(); err == nil {
 		total, free := int64(s.Blocks)*int64(s.Bsize), int64(s.Bavail)*int64(s.Bsize)
@@ -96,6 +99,14 @@ func msqCount() int64 {
 		return -1
 	}
 	return int64(info.msgpool)
+}
+
+func segmentCount() int64 {
+	count, _, err := shmLast()
+	if err != nil {
+		return -1
+	}
+	return int64(count)
 }
 
 func rlimit(what int) int64 {

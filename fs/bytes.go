@@ -33,6 +33,7 @@ func (t *Tree) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, 
 		done += max(n, 0)
 		switch {
 		case err != nil && (done == 0 || in.WriteFlags&fuse.WRITE_CACHE != 0):
+			t.Note(err)
 			return 0, fuse.Status(nodes.Errno(err))
 		case err != nil || n <= 0 || done == len(data):
 			return uint32(done), fuse.OK

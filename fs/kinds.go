@@ -76,6 +76,7 @@ func (t *Tree) openKinds(c Config) error {
 		{Name: "fifos", Class: pipes, Space: pipes.Space},
 		{Name: "sockets", Class: sockets, Space: sockets.Space},
 		{Name: "sysv/queues", Class: nodes.NewSysV(t.env, backends.NewSysV(t.env.Poll))},
+		{Name: "sysv/shm", Class: nodes.NewSegments()},
 		{Name: "topics", Class: news, Space: news.Space},
 	}
 	global := []nodes.Control{

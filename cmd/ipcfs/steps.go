@@ -76,7 +76,7 @@ $ python3 -c '
 $ echo news > queues/jobs; wait
 ready: b'news\n'
 `}, {
-		title: "A System V queue, of the key that its name is",
+		title: "System V: a queue and shared memory, of the keys that their names are",
 		transcript: `
 $ echo hello > sysv/queues/0x4101
 $ ls sysv/queues
@@ -85,6 +85,11 @@ private
 $ cat ctl/sysv/queues/0x4101/next
 hello
 $ rm sysv/queues/0x4101
+$ echo "sysv/shm/0x4101 size=4096" > ctl/new; ls -l sysv/shm/0x4101
+-rw-r--r--... 4096 ... sysv/shm/0x4101
+$ printf shared | dd of=sysv/shm/0x4101 conv=notrunc 2> /dev/null; head -c 6 sysv/shm/0x4101; echo
+shared
+$ rm sysv/shm/0x4101
 `}, {
 		title: "A topic: each message goes to all who read, and the newest can be had at any time",
 		transcript: `

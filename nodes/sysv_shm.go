@@ -1,0 +1,479 @@
+package nodes
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/ipcfs/ipcfs/backends"
+)
+
+// Segments is /sysv/shm: System V shared memory (sysvipc(7)), by keys and in private by ids as the queues of /sysv/queues. A segment is a
+// regular file of a fixed size. One that touch makes has no size yet, and no segment, until it is truncated to one.
+type Segments struct {
+	back  backends.Segments
+	began time.Time
+
+	mu      sync.Mutex
+	unsized map[uint32]Owner // by key: what was made without a size
+}
+
+// NewSegments shows all segments.
+func NewSegments() *Segments {
+	return &Segments{back: backends.NewSegments(), began: time.Now(), unsized: map[uint32]Owner{}}
+}
+
+// maxUnsized is how many names without a size one user may have, so that they take no memory to speak of.
+const maxUnsized = 64
+
+// At is Class.At.
+func (s *Segments) At(seen Seen) Object {
+	switch {
+	case seen.Path == "":
+		return segmentDir{Segments: s}
+	case seen.Path == privateDir:
+		return segmentDir{Segments: s, private: true}
+	}
+	return segment{s, seen.Ref}
+}
+
+// segmentDir is the directory of the segments that have a key, or of those that have none.
+type segmentDir struct {
+	nothing
+	*Segments
+	private bool
+}
+
+// Stat is Object.Stat.
+func (d segmentDir) Stat(bool) (Attr, error) {
+	if d.private {
+		return ourDir(2, 0777, d.began), nil
+	}
+	return ourDir(1, 0777, d.began), nil
+}
+
+// Find is Directory.Find.
+func (d segmentDir) Find(name string) (Seen, error) {
+	if !d.private && name == privateDir {
+		a, err := segmentDir{Segments: d.Segments, private: true}.Stat(false)
+		return Seen{Ref: Ref{Path: name, Was: a}, Ours: true}, err
+	}
+	id, err := d.id(name)
+	if key, ok := keyOf(name); err == syscall.ENOENT && ok && !d.private {
+		return d.seenUnsized(key)
+	}
+	if err != nil {
+		return Seen{}, err
+	}
+	info, err := d.back.Stat(id)
+	if err == nil && d.private && info.Key != 0 {
+		err = syscall.ENOENT // it has a name of its own
+	}
+	return seenSegment(info), err
+}
+
+// id is that of the segment with a name.
+func (d segmentDir) id(name string) (int, error) {
+	if !d.private {
+		key, ok := keyOf(name)
+		if !ok {
+			return 0, syscall.ENOENT
+		}
+		return d.back.Find(key)
+	}
+	id, err := strconv.ParseInt(name, 10, 32)
+	if err != nil || name != strconv.Itoa(int(id)) {
+		return 0, syscall.ENOENT
+	}
+	return int(id), nil
+}
+
+// seenSegment is what was seen of a segment. Its path is the one it is listed by.
+func seenSegment(i backends.SegmentInfo) Seen {
+	path := keyName(i.Key)
+	if i.Key == 0 {
+		path = privateDir + "/" + strconv.Itoa(i.ID)
+	}
+	return Seen{Ref: Ref{Path: path, Was: i.Attr()}}
+}
+
+// unsizedIno is the inode number of a name without a size, beside its key: no segment has one as high.
+const unsizedIno = 1 << 40
+
+// seenUnsized is a name that was made without a size.
+func (s *Segments) seenUnsized(key uint32) (Seen, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o, ok := s.unsized[key]
+	if !ok {
+		return Seen{}, syscall.ENOENT
+	}
+	a := Attr{ID: backends.ID{Ino: unsizedIno + uint64(key)}, Mode: syscall.S_IFREG | o.Mode&0777, Nlink: 1, Uid: o.Uid, Gid: o.Gid}
+	return Seen{Ref: Ref{Path: keyName(key), Was: a}}, nil
+}
+
+// List is Directory.List.
+func (d segmentDir) List() ([]Entry, error) {
+	all, err := d.back.List()
+	if err != nil {
+		return nil, err
+	}
+	var list []Entry
+	for _, i := range all {
+		switch {
+		case !d.private && i.Key != 0:
+			list = append(list, Entry{Name: keyName(i.Key), Type: syscall.S_IFREG})
+		case d.private && i.Key == 0:
+			list = append(list, Entry{Name: strconv.Itoa(i.ID), Type: syscall.S_IFREG})
+		}
+	}
+	if d.private {
+		return list, nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for key := range d.unsized {
+		list = append(list, Entry{Name: keyName(key), Type: syscall.S_IFREG})
+	}
+	return append(list, Entry{Name: privateDir, Type: syscall.S_IFDIR}), nil
+}
+
+// Create is Maker.Create: a name without a size.
+func (d segmentDir) Create(name string, o Owner, flags int, by Caller) (Seen, Open, error) {
+	seen, err := d.Mknod(name, syscall.S_IFREG, o)
+	if err != nil {
+		return seen, nil, err
+	}
+	open, err := segment{d.Segments, seen.Ref}.Open(flags&^syscall.O_TRUNC, by)
+	return seen, open, err
+}
+
+// Mknod is Maker.Mknod.
+func (d segmentDir) Mknod(name string, typ uint32, o Owner) (Seen, error) {
+	key, err := d.keyToMake(name, typ)
+	if err != nil {
+		return Seen{}, err
+	}
+	if _, err := d.back.Find(key); err != syscall.ENOENT {
+		return Seen{}, syscall.EEXIST
+	}
+	d.mu.Lock()
+	have := 0
+	for _, other := range d.unsized {
+		if other.Uid == o.Uid {
+			have++
+		}
+	}
+	_, exists := d.unsized[key]
+	if !exists && have < maxUnsized {
+		d.unsized[key] = o
+	}
+	d.mu.Unlock()
+	switch {
+	case exists:
+		return Seen{}, syscall.EEXIST
+	case have >= maxUnsized:
+		return Seen{}, &Error{Op: "create", Errno: syscall.EDQUOT, Advice: fmt.Sprintf(
+			"user %d has %d names without a size, as many as one user may: truncate -s SIZE makes them segments", o.Uid, have)}
+	}
+	return d.seenUnsized(key)
+}
+
+// keyToMake is the key that a new name is.
+func (d segmentDir) keyToMake(name string, typ uint32) (uint32, error) {
+	key, ok := keyOf(name)
+	switch {
+	case typ != syscall.S_IFREG:
+		return 0, syscall.EPERM
+	case d.private, ok && key == 0:
+		return 0, &Error{Op: "create", Errno: syscall.EINVAL,
+			Advice: "segments without a key (IPC_PRIVATE) get their ids from the kernel: a program makes one with shmget(2)"}
+	case !ok:
+		return 0, &Error{Op: "create", Errno: syscall.EINVAL,
+			Advice: "a segment's name is its key as ipcs prints it, 0x and up to eight digits: 0x00004101, or 0x4101"}
+	}
+	return key, nil
+}
+
+// New is Newer.New: a segment of a size.
+func (d segmentDir) New(name string, o Owner, c Command) error {
+	if err := c.Only("mode", "size"); err != nil {
+		return err
+	}
+	size, err := c.Int("size", 0, 1)
+	if err != nil {
+		return err
+	}
+	if size == 0 {
+		return fmt.Errorf("%w: a segment needs a size: sysv/shm/%s size=65536", syscall.EINVAL, name)
+	}
+	key, err := d.keyToMake(name, syscall.S_IFREG)
+	if err != nil {
+		return err
+	}
+	if _, err := d.seenUnsized(key); err == nil {
+		return syscall.EEXIST
+	}
+	return d.make(key, o, int64(size))
+}
+
+// make makes a segment.
+func (s *Segments) make(key uint32, o Owner, size int64) error {
+	_, err := s.back.Create(key, o, size)
+	e := &Error{Op: "create"}
+	switch {
+	case errors.Is(err, syscall.EINVAL):
+		e.Errno, e.Advice = syscall.EINVAL, fmt.Sprintf("size=%d is above kernel.shmmax: sysctl kernel.shmmax", size)
+	case errors.Is(err, syscall.ENOSPC):
+		e.Errno, e.Advice = syscall.ENOSPC, "kernel.shmmni (segments) or kernel.shmall (pages of all of them) is reached: remove segments"+
+			" (ipcs -m, ipcrm) or raise it (sysctl kernel.shmmni, kernel.shmall)"
+	default:
+		return err
+	}
+	return e
+}
+
+// Remove is Maker.Remove: those who have the segment attached or open go on with it.
+func (d segmentDir) Remove(name string, by Caller) error {
+	seen, err := d.Find(name)
+	if err == nil {
+		err = mayRemove(by)(seen.Was)
+	}
+	if err != nil {
+		return err
+	}
+	if key, ok := unsizedKey(seen.Was); ok {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		delete(d.unsized, key)
+		return nil
+	}
+	return d.back.Remove(backends.SegmentID(seen.Was))
+}
+
+// unsizedKey is the key of a name without a size; false if it is a segment.
+func unsizedKey(a Attr) (uint32, bool) {
+	return uint32(a.Ino - unsizedIno), a.Ino >= unsizedIno
+}
+
+// segment is one segment, or a name without a size. The kernel's id is its identity: it does not serve again soon.
+type segment struct {
+	*Segments
+	Ref
+}
+
+// Stat is Object.Stat.
+func (s segment) Stat(bool) (Attr, error) {
+	if key, ok := unsizedKey(s.Was); ok {
+		seen, err := s.seenUnsized(key)
+		return seen.Was, err
+	}
+	info, err := s.back.Stat(backends.SegmentID(s.Was))
+	return info.Attr(), err
+}
+
+// Open is Object.Open: memory that can be mapped, or where the daemon has no right to that, bytes to read and write.
+func (s segment) Open(flags int, _ Caller) (Open, error) {
+	a, err := s.Stat(false)
+	if err == nil {
+		err = s.Judged(a)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := unsizedKey(s.Was); ok {
+		return unsizedFile{s}, nil
+	}
+	if flags&syscall.O_TRUNC != 0 && a.Size != 0 {
+		return nil, errFixed
+	}
+	id := backends.SegmentID(s.Was)
+	if !s.back.Maps {
+		return s.attach(id)
+	}
+	open, err := s.back.Open(id)
+	if err != nil {
+		return nil, err
+	}
+	return mapped{open}, nil
+}
+
+func (s segment) attach(id int) (Open, error) {
+	one, err := s.back.Attach(id)
+	if err != nil {
+		return nil, err
+	}
+	return attached{one}, nil
+}
+
+// mapped is a segment that can be mapped.
+type mapped struct{ *backends.Segment }
+
+// Change is Memory.Change.
+func (m mapped) Change(c Change) error {
+	if a, err := m.Stat(); c.Size != nil && (err != nil || *c.Size != a.Size) {
+		return errFixed
+	}
+	c.Size = nil
+	return m.Segment.Change(c)
+}
+
+// attached is a segment of which there is no descriptor: it has the calls of Bytes alone, so that nobody takes it for what can be mapped.
+type attached struct{ one *backends.Attachment }
+
+// Stat is Open.Stat.
+func (a attached) Stat() (Attr, error) { return a.one.Stat() }
+
+// ReadAt is Bytes.ReadAt.
+func (a attached) ReadAt(p []byte, off int64) (int, error) { return a.one.ReadAt(p, off) }
+
+// WriteAt is Bytes.WriteAt.
+func (a attached) WriteAt(p []byte, off int64) (int, error) { return a.one.WriteAt(p, off) }
+
+// Close is Open.Close.
+func (a attached) Close() error { return a.one.Close() }
+
+var errFixed = &Error{Op: "truncate", Errno: syscall.EPERM,
+	Advice: "the size of a segment is fixed when it is made: write in place (dd conv=notrunc, 1<>), or remove it and make another" +
+		" (echo 'sysv/shm/KEY size=N' > ctl/new)"}
+
+// Change is Object.Change. The size of a name without one makes the segment; that of a segment is fixed.
+func (s segment) Change(c Change) error {
+	a, err := s.Stat(false)
+	if err == nil {
+		err = s.Owned(a)
+	}
+	if err != nil {
+		return err
+	}
+	key, ok := unsizedKey(s.Was)
+	switch {
+	case ok:
+		return s.changeUnsized(key, c)
+	case c.Size != nil && *c.Size != a.Size:
+		return errFixed
+	}
+	c.Size = nil
+	return s.back.Change(backends.SegmentID(s.Was), c)
+}
+
+func (s segment) changeUnsized(key uint32, c Change) error {
+	s.mu.Lock()
+	o, ok := s.unsized[key]
+	if !ok {
+		s.mu.Unlock()
+		return syscall.ENOENT
+	}
+	if c.Mode != nil {
+		o.Mode = *c.Mode & 0777
+	}
+	if c.Uid != nil {
+		o.Uid = *c.Uid
+	}
+	if c.Gid != nil {
+		o.Gid = *c.Gid
+	}
+	s.unsized[key] = o
+	s.mu.Unlock()
+	if c.Size == nil || *c.Size == 0 {
+		return nil
+	}
+	if err := s.make(key, o, *c.Size); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.unsized, key)
+	return nil
+}
+
+// unsizedFile is an open name without a size. When it has got one, what is read and written is the segment's.
+type unsizedFile struct{ segment }
+
+// Stat is Open.Stat.
+func (f unsizedFile) Stat() (Attr, error) {
+	one, err := f.sized()
+	if err != nil {
+		return f.segment.Stat(false)
+	}
+	return one.Stat(false)
+}
+
+// sized is the segment that was made of the name, for its owner.
+func (f unsizedFile) sized() (segment, error) {
+	key, _ := unsizedKey(f.Was)
+	id, err := f.back.Find(key)
+	if err != nil {
+		return segment{}, err
+	}
+	info, err := f.back.Stat(id)
+	if err == nil && (info.Uid != f.Was.Uid || info.Mode != f.Was.Mode&0777) {
+		err = syscall.ESTALE
+	}
+	return segment{f.Segments, seenSegment(info).Ref}, err
+}
+
+// ReadAt is Bytes.ReadAt.
+func (f unsizedFile) ReadAt(p []byte, off int64) (int, error) {
+	one, err := f.sized()
+	if err != nil {
+		return 0, nil
+	}
+	return f.through(one, func(b Bytes) (int, error) { return b.ReadAt(p, off) })
+}
+
+// WriteAt is Bytes.WriteAt.
+func (f unsizedFile) WriteAt(p []byte, off int64) (int, error) {
+	one, err := f.sized()
+	if err != nil {
+		return 0, &Error{Op: "write", Path: "sysv/shm/" + f.Path, Errno: syscall.EFBIG, Advice: "it has no size yet: truncate -s SIZE first"}
+	}
+	return f.through(one, func(b Bytes) (int, error) { return b.WriteAt(p, off) })
+}
+
+func (f unsizedFile) through(one segment, do func(Bytes) (int, error)) (int, error) {
+	open, err := one.Open(0, Caller{})
+	if err != nil {
+		return 0, err
+	}
+	defer open.Close()
+	return do(open.(Bytes))
+}
+
+// Close is Open.Close.
+func (unsizedFile) Close() error { return nil }
+
+// Report is Reporter.Report, in the kernel's words (shmctl(2)).
+func (s segment) Report() ([]Fact, error) {
+	a, err := s.Stat(false)
+	if err != nil {
+		return nil, err
+	}
+	if key, ok := unsizedKey(s.Was); ok {
+		return append([]Fact{{"key", keyName(key)}}, owned(a)...), nil
+	}
+	i, err := s.back.Stat(backends.SegmentID(s.Was))
+	if err != nil {
+		return nil, err
+	}
+	mapping := "no" // the daemon has no right to it: CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE
+	if s.back.Maps {
+		mapping = "yes"
+	}
+	facts := append([]Fact{{"key", keyName(i.Key)}, {"id", ID(i.ID)}}, owned(a)...)
+	return append(facts,
+		Fact{"cuid", ID(i.Cuid)}, Fact{"cgid", ID(i.Cgid)}, Fact{"bytes", i.Size}, Fact{"nattch", i.Nattch},
+		Fact{"cpid", ID(i.Cpid)}, Fact{"lpid", ID(i.Lpid)},
+		Fact{"atime", when(i.Atime)}, Fact{"dtime", when(i.Dtime)}, Fact{"ctime", when(i.Ctime)}, Fact{"mappable", mapping}), nil
+}
+
+// when is how status shows a time of the kernel's.
+func when(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format(time.RFC3339)
+}

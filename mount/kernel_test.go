@@ -85,8 +85,10 @@ func (k *kernel) send(req []byte) uint64 {
 // answer takes the next answer, which must be that to a request.
 func (k *kernel) answer(unique uint64) (syscall.Errno, []byte) {
 	n, h := k.take()
-	for h.Unique == 0 && h.Status == notifyPoll {
-		k.woken++
+	for h.Unique == 0 { // a notification, or the answer to a request without a number, which no kernel makes
+		if h.Status == notifyPoll {
+			k.woken++
+		}
 		n, h = k.take()
 	}
 	if h.Unique != unique || int(h.Length) != n {

@@ -219,14 +219,12 @@ func by(id int, f func() error) error {
 func swapQueue(r *race) error {
 	turn := func(id int, mode uint32, ours bool) error {
 		return by(id, func() error {
+			unix.Umask(int(0777 &^ mode)) // nobody else makes anything meanwhile
 			fd, err := mqOpen(r.name, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NONBLOCK, &mqAttr{maxmsg: 4, msgsize: 64})
 			if err != nil {
 				return err
 			}
 			defer unix.Close(fd)
-			if err := unix.Fchmod(fd, mode); err != nil {
-				return err
-			}
 			if ours {
 				if err := mqSend(fd, []byte(secret), 0); err != nil {
 					return err

@@ -64,10 +64,15 @@ func loadRules(d *Dir, file Ref) (Rules, error) {
 	if err != nil {
 		return Rules{}, err
 	}
+	return rulesIn(text), nil
+}
+
+// rulesIn are the rules in the text of a topic's file.
+func rulesIn(text string) Rules {
 	line, _, _ := strings.Cut(text, "\n")
 	r := DefaultRules
 	if json.Unmarshal([]byte(line), &r) != nil || r.Check() != nil {
-		return DefaultRules, nil
+		return DefaultRules
 	}
-	return r, nil
+	return r
 }

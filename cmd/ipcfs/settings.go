@@ -57,7 +57,7 @@ func (s *settings) args() []string {
 		options = append(slices.Clip(options), "nonempty")
 	}
 	if len(options) > 0 {
-		args = append(args, "-o"+strings.Join(options, ","))
+		args = append(args, "--options="+strings.Join(options, ",")) // -o would take an = for its own
 	}
 	return append(args, "--", s.source, s.mountpoint)
 }

@@ -78,3 +78,21 @@ func TestDefaultStateDir(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// FuzzOptions holds that any list of mount options is refused or gives settings that the command line of a daemon says again.
+func FuzzOptions(f *testing.F) {
+	for _, s := range []string{"", "ro,noatime", "maxmsg=50,msgsize=1024,shm=page-cache,nonempty,allow_other", "net=off,net=any", "maxmsg=-1",
+		"maxmsg=4294967296", "state-dir=", "x-systemd.automount,comment=x,defaults,,", "maxmsg", "=0", "a=b=c,'\"", "shm=\x00"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, list string) {
+		s, err := parse(t, []string{"src", "/mnt", "-o", list, "--state-dir=/state"})
+		if err != nil {
+			return
+		}
+		again, err := parse(t, s.args())
+		if err != nil || !reflect.DeepEqual(again, s) {
+			t.Fatalf("%q: %+v became %+v, %v", list, s, again, err)
+		}
+	})
+}

@@ -207,8 +207,7 @@ func (s *Session) begin() {
 		case s.o.PageCache:
 			s.notePassthrough("switched off")
 		case err != nil:
-			release, _ := kernelNames()
-			s.notePassthrough(whyNoPassthrough(err, release))
+			s.notePassthrough(whyNoPassthrough(err, kernelRelease()))
 		default:
 			s.notePassthrough("")
 		}

@@ -48,7 +48,8 @@ func TestScript(t *testing.T) {
 
 type treeKey struct{}
 
-// condition adds [root]: real root, not that of a user namespace with one user in it; and [users]: root who can let other users mount.
+// condition adds [root]: real root, not that of a user namespace with one user in it; [users]: root who can let other users mount; and
+// [passthrough]: the kernel can carry shared memory.
 func condition(cond string) (bool, error) {
 	switch cond {
 	case "root":
@@ -56,6 +57,8 @@ func condition(cond string) (bool, error) {
 		return strings.Join(strings.Fields(string(uids)), " ") == "0 0 4294967295", err
 	case "users":
 		return haveUsers(), nil
+	case "passthrough":
+		return havePassthrough(), nil
 	}
 	return false, fmt.Errorf("unknown condition")
 }

@@ -3,6 +3,7 @@ package ipctool
 import (
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -47,7 +48,7 @@ func parseUser(s string) (id int, groups []int, err error) {
 	return id, groups, nil
 }
 
-// limitCommand sets a resource limit and becomes the command.
+// limitCommand sets a resource limit and becomes the command, which cannot raise it: it is without CAP_SYS_RESOURCE, also as root.
 func limitCommand(args []string) error {
 	what := map[string]int{"msgqueue": unix.RLIMIT_MSGQUEUE, "nofile": unix.RLIMIT_NOFILE}
 	if len(args) < 3 {
@@ -58,6 +59,11 @@ func limitCommand(args []string) error {
 		return err
 	}
 	if err := unix.Setrlimit(what[args[0]], &unix.Rlimit{Cur: n, Max: n}); err != nil {
+		return err
+	}
+	runtime.LockOSThread() // capabilities are a thread's
+	err = unix.Prctl(unix.PR_CAPBSET_DROP, unix.CAP_SYS_RESOURCE, 0, 0, 0)
+	if err != nil && err != unix.EPERM { // EPERM: who may not take it away has no capabilities to lose
 		return err
 	}
 	return become(args[2:])

@@ -155,7 +155,7 @@ func mqUsedCommand([]string) error {
 	}
 	low, high := uint64(0), limit.Max
 	for high-low > 512 {
-		limit.Cur = (low + high) / 2
+		limit.Cur = low + (high-low)/2 // there may be no limit: high is the largest number then
 		if err := unix.Setrlimit(unix.RLIMIT_MSGQUEUE, &limit); err != nil {
 			return err
 		}

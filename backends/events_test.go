@@ -1,6 +1,7 @@
 package backends
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -40,4 +41,39 @@ func TestEventsArePaidFor(t *testing.T) {
 	if b.Used(1000) != 0 || len(w.subs) != 0 {
 		t.Errorf("closed: still paid for %d", b.Used(1000))
 	}
+}
+
+// FuzzEvents: a name is told as one word of its line, which names the verb first, and nothing in it begins another.
+func FuzzEvents(f *testing.F) {
+	for _, s := range names {
+		f.Add("shm/"+s, "shm/x "+s)
+	}
+	f.Fuzz(func(t *testing.T, from, to string) {
+		w := &Watch{subs: map[*Events]struct{}{}}
+		e := &Events{w: w}
+		w.subs[e] = struct{}{}
+		told := [][]string{{"create", from}, {"rename", from, to}, {"remove", to}, {"lost"}}
+		for _, line := range told {
+			w.tell(line[0], line[1:]...)
+		}
+		buf := make([]byte, maxEvents)
+		n, _, err := e.TryRead(buf)
+		if err != nil {
+			t.Skip("longer than any path")
+		}
+		lines := strings.Split(strings.TrimSuffix(string(buf[:n]), "\n"), "\n")
+		if len(lines) != len(told) {
+			t.Fatalf("%q", lines)
+		}
+		for i, line := range lines {
+			legible(t, line)
+			words := strings.Split(line, " ")
+			for j := range words {
+				words[j] = undone(t, words[j])
+			}
+			if !slices.Equal(words, told[i]) {
+				t.Errorf("%q was told as %q", told[i], line)
+			}
+		}
+	})
 }

@@ -76,7 +76,7 @@ func (w *Watch) add(d watched, fresh bool) {
 		below := strings.TrimPrefix(d.path+"/"+e.Name, "/")
 		if fresh {
 			w.listed[d.root+"/"+below] = true
-			w.tell("create " + d.root + "/" + below + "\n")
+			w.tell("create", d.root+"/"+below)
 		}
 		if e.Type == unix.S_IFDIR {
 			w.add(watched{d.root, below, d.dir}, fresh)
@@ -120,7 +120,7 @@ func (w *Watch) event(wd int32, mask, cookie uint32, name string) {
 	w.mu.Unlock()
 	switch {
 	case mask&unix.IN_Q_OVERFLOW != 0:
-		w.tell("lost\n")
+		w.tell("lost")
 		return
 	case !known || name == "":
 		return
@@ -138,12 +138,12 @@ func (w *Watch) event(wd int32, mask, cookie uint32, name string) {
 	switch {
 	case mask&unix.IN_CREATE != 0 && known:
 	case mask&unix.IN_CREATE != 0:
-		w.tell("create " + path + "\n")
+		w.tell("create", path)
 		if mask&unix.IN_ISDIR != 0 {
 			w.add(watched{d.root, below, d.dir}, true)
 		}
 	case mask&unix.IN_DELETE != 0:
-		w.tell("remove " + path + "\n")
+		w.tell("remove", path)
 	case mask&unix.IN_MOVED_FROM != 0:
 		w.mu.Lock()
 		w.moved[cookie] = path
@@ -154,14 +154,20 @@ func (w *Watch) event(wd int32, mask, cookie uint32, name string) {
 		clear(w.moved) // one whose other half never came left the tree
 		w.mu.Unlock()
 		if ok {
-			w.tell("rename " + from + " " + path + "\n")
+			w.tell("rename", from, path)
 		} else {
-			w.tell("create " + path + "\n")
+			w.tell("create", path)
 		}
 	}
 }
 
-func (w *Watch) tell(line string) {
+// tell gives a line to all who read: a verb and names, each a word, so that no name can be taken for another line or two names.
+func (w *Watch) tell(verb string, names ...string) {
+	line := []byte(verb)
+	for _, name := range names {
+		line = AppendWord(append(line, ' '), name)
+	}
+	line = append(line, '\n')
 	w.mu.Lock()
 	subs := make([]*Events, 0, len(w.subs))
 	for e := range w.subs {
@@ -169,7 +175,7 @@ func (w *Watch) tell(line string) {
 	}
 	w.mu.Unlock()
 	for _, e := range subs {
-		e.add(line)
+		e.add(string(line))
 	}
 }
 

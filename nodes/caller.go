@@ -27,8 +27,8 @@ func (c Caller) remembered() Caller {
 	return c
 }
 
-// name is how status files show a process.
-func (c Caller) name() string { return fmt.Sprintf("%d:%s", c.Pid, comm(c.Pid)) }
+// name is how status files show a process: a word, whatever its command calls itself.
+func (c Caller) name() string { return fmt.Sprintf("%d:%s", c.Pid, backends.Word(comm(c.Pid))) }
 
 // cred is what the kernel is to judge the process by. It is to be asked while the process waits for the answer: the groups are those of the
 // thread that has its number now.
@@ -46,7 +46,7 @@ func comm(pid int) string {
 	if err != nil {
 		return "?"
 	}
-	return strings.ReplaceAll(strings.TrimSpace(string(b)), " ", "_")
+	return strings.TrimSuffix(string(b), "\n")
 }
 
 // mayRead tells, for the process as it is now, whether it may read a file, given the attributes of the directories that lead there and of

@@ -6,11 +6,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/ipcfs/ipcfs/backends"
 )
 
 // Command is one line of a ctl file: a verb and its options, as in `resize maxmsg=50 msgsize=1024`. Writing ctl, reading it and
 // /ctl/new have this one grammar: words are separated by blanks; in single or double quotes, and behind a backslash, a blank or
-// a quote is part of a word.
+// a quote is part of a word; %XX is the byte of that number, as texts show it (backends.Quote).
 type Command struct {
 	Verb    string
 	Options []Option
@@ -47,6 +49,12 @@ func splitWords(line string) ([]string, error) {
 	var word strings.Builder
 	open, quoted := false, byte(0)
 	for i := 0; i < len(line); i++ {
+		if b, ok := backends.UnquoteByte(line[i:]); ok {
+			word.WriteByte(b)
+			open = true
+			i += 2
+			continue
+		}
 		switch b := line[i]; {
 		case quoted != 0 && b == quoted:
 			quoted = 0
@@ -84,11 +92,11 @@ func splitWords(line string) ([]string, error) {
 
 // String writes the command so that ParseCommand reads it back.
 func (c Command) String() string {
-	words := []string{quote(c.Verb)}
+	words := []string{backends.Quote(c.Verb)}
 	for _, o := range c.Options {
-		word := quote(o.Key)
+		word := backends.Quote(o.Key)
 		if o.Value != "" {
-			word += "=" + quote(o.Value)
+			word += "=" + backends.Quote(o.Value)
 		}
 		words = append(words, word)
 	}
@@ -155,12 +163,4 @@ func (c Command) Only(keys ...string) error {
 		}
 	}
 	return nil
-}
-
-// quote makes a word safe for ParseCommand and for a shell's eval.
-func quote(s string) string {
-	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+./:,@%") == "" {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -151,7 +151,7 @@ func (l *link) facts() []Fact {
 	st := l.conn.Status()
 	facts := []Fact{{"id", ID(l.id)}, {"end", l.end}, {"state", strings.ReplaceAll(st.State, " ", "_")}}
 	if st.Peer.Addr != "" {
-		facts = append(facts, Fact{"peer", st.Peer.Addr})
+		facts = append(facts, Fact{"peer", Literal(st.Peer.Addr)})
 	} else {
 		facts = append(facts, Fact{"pid", ID(st.Peer.Pid)}, Fact{"uid", ID(st.Peer.Uid)}, Fact{"gid", ID(st.Peer.Gid)})
 	}

@@ -18,7 +18,7 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	s := e.Op + " " + e.Path + ": " + e.Errno.Error()
+	s := e.Op + " " + backends.Word(e.Path) + ": " + e.Errno.Error()
 	if e.Advice != "" {
 		s += ": " + e.Advice
 	}

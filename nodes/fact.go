@@ -5,10 +5,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf16"
+
+	"github.com/ipcfs/ipcfs/backends"
 )
 
-// Fact is one thing a status file says: a line key=value of status, a member of status.json. A value is a string, a number, a bool, a
-// List or Rows.
+// Fact is one thing a status file says: a line key=value of status, a member of status.json. A value is a string, which may be anybody's,
+// a number, a bool, a List or Rows.
 type Fact struct {
 	Key   string
 	Value any
@@ -20,17 +24,24 @@ type Count int64
 // ID is a Fact's number that measures nothing.
 type ID uint32
 
-// List is a value of several words: separated by blanks in status, an array in status.json.
+// Literal is a string that is the daemon's own, and one word as it is.
+type Literal string
+
+// List is a value of several words, as backends.Word makes them: separated by blanks in status, an array in status.json.
 type List []string
 
 // Rows is a value of several things: in status a line key_1, key_2, … for each, as words key=value; an array of objects in status.json.
 type Rows [][]Fact
 
-// words writes facts in one line; no value may hold a blank.
+// words writes facts in one line.
 func words(facts []Fact) string {
 	list := make([]string, len(facts))
 	for i, f := range facts {
-		list[i] = fmt.Sprint(f.Key, "=", f.Value)
+		value := fmt.Sprint(f.Value)
+		if _, ours := f.Value.(Literal); !ours {
+			value = backends.Word(value)
+		}
+		list[i] = f.Key + "=" + value
 	}
 	return strings.Join(list, " ")
 }
@@ -47,15 +58,17 @@ func Render(facts []Fact) string {
 	for _, f := range facts {
 		if rows, ok := f.Value.(Rows); ok {
 			for i, row := range rows {
-				fmt.Fprintf(&b, "%s_%d=%s\n", f.Key, i+1, quote(words(row)))
+				fmt.Fprintf(&b, "%s_%d='%s'\n", f.Key, i+1, words(row))
 			}
 			continue
 		}
-		value := fmt.Sprint(f.Value)
+		value := backends.Quote(fmt.Sprint(f.Value))
 		if l, ok := f.Value.(List); ok {
-			value = strings.Join(l, " ")
+			if value = strings.Join(l, " "); value == "" || backends.Word(value) != value {
+				value = "'" + value + "'"
+			}
 		}
-		b.WriteString(f.Key + "=" + quote(value) + "\n")
+		b.WriteString(f.Key + "=" + value + "\n")
 	}
 	return b.String()
 }
@@ -91,7 +104,7 @@ func appendValue(b []byte, value any) ([]byte, error) {
 	rows, ok := value.(Rows)
 	if !ok {
 		j, err := json.Marshal(value)
-		return append(b, j...), err
+		return appendShown(b, string(j)), err
 	}
 	b = append(b, '[')
 	for i, row := range rows {
@@ -104,4 +117,20 @@ func appendValue(b []byte, value any) ([]byte, error) {
 		}
 	}
 	return append(b, ']'), nil
+}
+
+// appendShown appends JSON with the characters escaped that cannot be printed, of which a terminal may take some for commands. They are in
+// strings.
+func appendShown(b []byte, text string) []byte {
+	for _, r := range text {
+		switch high, low := utf16.EncodeRune(r); {
+		case unicode.IsPrint(r):
+			b = append(b, string(r)...)
+		case high != unicode.ReplacementChar:
+			b = fmt.Appendf(b, "\\u%04x\\u%04x", high, low)
+		default:
+			b = fmt.Appendf(b, "\\u%04x", r)
+		}
+	}
+	return b
 }

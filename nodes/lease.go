@@ -92,7 +92,7 @@ func (l *lease) Put(end backends.Endpoint, p []byte) (int, error) {
 	for line := range bytes.Lines(p) {
 		word := strings.TrimSpace(string(line))
 		if word != "ack" && word != "nack" {
-			return 0, advise("write", syscall.EINVAL, fmt.Errorf("%q: a lease takes ack or nack", word))
+			return 0, advise("write", syscall.EINVAL, errors.New("a lease takes ack or nack, one a line"))
 		}
 		if !l.out() {
 			return 0, advise("write", syscall.ENOMSG, fmt.Errorf("%s: no message is out on this file", word))

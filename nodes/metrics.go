@@ -5,6 +5,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/ipcfs/ipcfs/backends"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/expfmt"
 )
@@ -80,7 +81,7 @@ func (c collector) below(out chan<- prometheus.Metric, k Kind, dir Object, at st
 		left--
 		if reporter, ok := object.(Reporter); ok {
 			if facts, err := reporter.Report(); err == nil {
-				measure(out, prefix, []string{"name"}, []string{strings.ToValidUTF8(name, "?")}, facts)
+				measure(out, prefix, []string{"name"}, []string{backends.Word(name)}, facts)
 			}
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/ipcfs/ipcfs/backends"
 )
 
 // Notes keep the last failure of each object, for its err file, and of all, under "". They are bounded: the oldest goes first.
@@ -22,8 +24,7 @@ func NewNotes() *Notes { return &Notes{last: map[string]string{}} }
 
 // Note remembers err as the last failure of the object at path (from the root of the tree).
 func (n *Notes) Note(path string, err error) {
-	line := strings.ReplaceAll(err.Error(), "\n", " ")
-	line = time.Now().Format(time.RFC3339) + " " + line + "\n"
+	line := time.Now().Format(time.RFC3339) + " " + backends.Line(err.Error()) + "\n"
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, p := range []string{"", path} {

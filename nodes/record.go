@@ -47,19 +47,7 @@ var recordFields = map[string]struct {
 	},
 	"seq":   {show: func(b []byte, m *backends.Meta) []byte { return strconv.AppendUint(b, m.Seq, 10) }},
 	"lost":  {show: func(b []byte, m *backends.Meta) []byte { return strconv.AppendUint(b, m.Lost, 10) }},
-	"topic": {show: func(b []byte, m *backends.Meta) []byte { return appendWord(b, m.Topic) }},
-}
-
-// appendWord appends a name as one word that no shell and no line ends in: bytes that need care are %XX.
-func appendWord(b []byte, name string) []byte {
-	for i := range len(name) {
-		if c := name[i : i+1]; c != "%" && quote(c) == c {
-			b = append(b, c...)
-		} else {
-			b = fmt.Appendf(b, "%%%02X", c)
-		}
-	}
-	return b
+	"topic": {show: func(b []byte, m *backends.Meta) []byte { return backends.AppendWord(b, m.Topic) }},
 }
 
 // NewRecords makes a Records whose headers have these keys of recordFields, in this order, and then len. What is written may leave out
@@ -94,11 +82,11 @@ func (r *Records) cutRecord(data []byte, unit int) (msg []byte, m backends.Meta,
 		if string(key) == "len" {
 			n, err := strconv.ParseUint(string(value), 10, 31)
 			if err != nil {
-				return nil, m, 0, r.bad(strconv.Quote(string(field)))
+				return nil, m, 0, r.bad("len is no number")
 			}
 			length = int(n)
 		} else if !r.take(&m, string(key), string(value)) {
-			return nil, m, 0, r.bad(strconv.Quote(string(field)))
+			return nil, m, 0, r.bad("no header line") // what it is instead may be a message, and everybody may read err
 		}
 	}
 	switch {

@@ -159,7 +159,7 @@ func (f *topicFace) advice(err error) string {
 	switch err {
 	case syscall.EMSGSIZE:
 		return fmt.Sprintf("a message is at most %d bytes, and has to fit into what the topic may hold (bytes=%d): echo 'set bytes=N' > ctl/topics/%s/ctl",
-			backends.MaxMessage, f.topic.Rules().Bytes, f.path)
+			backends.MaxMessage, f.topic.Rules().Bytes, backends.Word(f.path))
 	case syscall.EDQUOT:
 		return fmt.Sprintf("all topics of one user may hold %d bytes: read them, clear retained values (: > topic), or lower keep=, depth= and bytes=",
 			backends.MaxTopicBytes)
@@ -334,10 +334,10 @@ func (t *Topics) told(s backends.TopicState, others ...*backends.Topic) []Fact {
 	for _, r := range s.Readers {
 		ends = append(ends, r.Subscription)
 		if r.Group != "" {
-			groups = append(groups, r.Group)
+			groups = append(groups, backends.Word(r.Group))
 		}
 		if len(lag) < maxTold {
-			who := strings.Join(t.env.Holders(r.Subscription), "+")
+			who := strings.Join(t.env.Holders(r.Subscription), "&") // no word has that
 			lag = append(lag, fmt.Sprintf("%s,pending=%d,lost=%d", who, r.Pending, r.Lost))
 		}
 	}

@@ -1,0 +1,68 @@
+package backends
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Texts tell of names, commands and messages that strangers choose. There is one way to write them (docs/control.md): a byte that needs
+// care is %XX, with two hexadecimal digits, and so is %. What is left is printable UTF-8 without a newline, and nothing in it ends a line,
+// a word or a quotation of the shell's. UnquoteByte undoes it.
+
+// plain are the characters that stand for themselves wherever they are.
+const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+./:,@"
+
+// AppendWord appends a name as one word without blanks and quotes.
+func AppendWord(b []byte, name string) []byte {
+	return escape(b, name, func(r rune) bool { return r >= utf8.RuneSelf && unicode.IsPrint(r) || strings.ContainsRune(plain, r) })
+}
+
+// Word is AppendWord by itself.
+func Word(name string) string { return string(AppendWord(nil, name)) }
+
+// Quote writes a value as a shell's eval takes it. In single quotes, which it has unless it is one plain word, all that can be printed
+// stands for itself but for % and the quote.
+func Quote(value string) string {
+	if value != "" && strings.Trim(value, plain) == "" {
+		return value
+	}
+	return string(append(escape([]byte("'"), value, func(r rune) bool { return r != '\'' && r != '%' && unicode.IsPrint(r) }), '\''))
+}
+
+// Line makes one line of a sentence for people, without its end: what cannot be printed is %XX, all else stands for itself.
+func Line(text string) string { return string(escape(nil, text, unicode.IsPrint)) }
+
+// escape appends s with %XX for each byte that is no part of a character that may stand for itself.
+func escape(b []byte, s string, may func(rune) bool) []byte {
+	for i := 0; i < len(s); {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && size == 1 || !may(r):
+			for _, c := range []byte(s[i : i+size]) {
+				b = fmt.Appendf(b, "%%%02X", c)
+			}
+		default:
+			b = append(b, s[i:i+size]...)
+		}
+		i += size
+	}
+	return b
+}
+
+// UnquoteByte is the byte that the first three of s stand for; false if they are not %XX.
+func UnquoteByte(s string) (byte, bool) {
+	if len(s) < 3 || s[0] != '%' {
+		return 0, false
+	}
+	var c byte
+	for _, digit := range []byte(s[1:3]) {
+		i := strings.IndexByte("0123456789ABCDEF0123456789abcdef", digit)
+		if i < 0 {
+			return 0, false
+		}
+		c = c<<4 | byte(i%16)
+	}
+	return c, true
+}

@@ -72,19 +72,32 @@ func shareOf(free, users, most int64) Bounds {
 	return Bounds{One: min(all/4, most), All: all / 2, Root: Unbounded}
 }
 
-// bytesOf is what a file of a type (S_IFMT) takes, beside its inode.
-func bytesOf(typ uint32) int64 {
-	if typ == unix.S_IFREG || typ == unix.S_IFDIR {
+// PlainMark is the bit in the mode of a regular file that says that its bytes are a user's, and may be PlainBytes. It is
+// the sticky bit, which means nothing to Linux there (inode(7)), and which every file system keeps. No other file has it.
+const (
+	PlainMark  = unix.S_ISVTX
+	PlainBytes = 64 << 10
+)
+
+// bytesOf is what a file of a mode may take, beside its inode.
+func bytesOf(mode uint32) int64 {
+	switch mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		if mode&PlainMark != 0 {
+			return PlainBytes
+		}
+		return textBytes
+	case unix.S_IFDIR:
 		return textBytes
 	}
 	return 0
 }
 
-// Take counts one more file of a type (S_IFMT bits) for its owner, or refuses with EDQUOT.
-func (r *Room) Take(uid, typ uint32) error { return r.TakeBytes(uid, bytesOf(typ&unix.S_IFMT)) }
+// Take counts one more file of a mode for its owner, or refuses with EDQUOT.
+func (r *Room) Take(uid, mode uint32) error { return r.TakeBytes(uid, bytesOf(mode)) }
 
 // Give gives back what Take took.
-func (r *Room) Give(uid, typ uint32) { r.GiveBytes(uid, bytesOf(typ&unix.S_IFMT)) }
+func (r *Room) Give(uid, mode uint32) { r.GiveBytes(uid, bytesOf(mode)) }
 
 // TakeBytes is Take for a file of n bytes.
 func (r *Room) TakeBytes(uid uint32, n int64) error {
@@ -120,22 +133,23 @@ func (r *Room) GiveBytes(uid uint32, n int64) {
 }
 
 // Move has the new owner of a file pay for it.
-func (r *Room) Move(from, to, typ uint32) {
+func (r *Room) Move(from, to, mode uint32) {
 	if r == nil || from == to {
 		return
 	}
 	r.Files.Move(from, to, 1)
-	r.Bytes.Move(from, to, bytesOf(typ&unix.S_IFMT))
+	r.Bytes.Move(from, to, bytesOf(mode))
 }
 
 // making calls f, which makes a file for its owner, if there is room for it.
 func (r *Room) making(o Owner, typ uint32, f func() error) error {
-	if err := r.Take(o.Uid, typ); err != nil {
+	mode := typ | o.Mode&PlainMark
+	if err := r.Take(o.Uid, mode); err != nil {
 		return err
 	}
 	err := f()
 	if err != nil {
-		r.Give(o.Uid, typ)
+		r.Give(o.Uid, mode)
 	}
 	return err
 }
@@ -218,7 +232,7 @@ func (r *Room) count() {
 	for _, d := range r.dirs {
 		d.walk(func(st *unix.Stat_t) bool {
 			files[st.Uid]++
-			bytes[st.Uid] += bytesOf(st.Mode & unix.S_IFMT)
+			bytes[st.Uid] += bytesOf(st.Mode)
 			return !r.closed.Load()
 		})
 	}

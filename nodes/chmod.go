@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"syscall"
+
+	"github.com/ipcfs/ipcfs/backends"
 )
 
 // permitted makes of a change that a process asks for in a text the one that chmod(2) and chown(2) would make for it to an object of
@@ -51,14 +53,14 @@ func (c Caller) permitted(a Attr, change Change) (Change, error) {
 	return change, nil
 }
 
-// setIDs are the bits of a mode that files of ours do not have, topics and touched sockets: chmod(2) lets a system ignore them. Nobody
-// executes such a file, and so no write has to clear them.
-const setIDs = syscall.S_ISUID | syscall.S_ISGID
+// notOurs are the bits of a mode that files of ours do not have, topics and touched sockets: chmod(2) lets a system ignore them. Nobody
+// executes such a file, and so no write has to clear set-ID bits; the other one tells plain files from them.
+const notOurs = syscall.S_ISUID | syscall.S_ISGID | backends.PlainMark
 
-// withoutSetID takes these bits off the mode that an object is to have, if it is a file of ours.
-func withoutSetID(a Attr, c Change) Change {
+// withoutBits takes these bits off the mode that an object is to have, if it is a file of ours.
+func withoutBits(a Attr, c Change) Change {
 	if c.Mode != nil && a.Type() == syscall.S_IFREG {
-		mode := *c.Mode &^ setIDs
+		mode := *c.Mode &^ notOurs
 		c.Mode = &mode
 	}
 	return c

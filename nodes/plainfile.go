@@ -7,28 +7,13 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// plainMark is the bit in the mode of a file in the state directory that tells a plain file from the face of
-// a listener: the sticky bit, which means nothing to Linux on a regular file (inode(7)), and which every file
-// system keeps, through rename and link, for the next daemon. It is never shown, and nobody can set it.
-const plainMark = syscall.S_ISVTX
+// plain reports whether a file in the state directory is a plain one, not the face of a listener: by a bit in its
+// mode, which is never shown and which nobody can set, and which stays through rename and link for the next daemon.
+func plain(a Attr) bool { return a.Type() == syscall.S_IFREG && a.Mode&backends.PlainMark != 0 }
 
-// plain reports whether a file in the state directory is a plain one.
-func plain(a Attr) bool { return a.Type() == syscall.S_IFREG && a.Mode&plainMark != 0 }
-
-// unmarked takes the mark off the mode that a face is to have.
-func unmarked(a Attr, c Change) Change {
-	if c.Mode != nil && a.Type() == syscall.S_IFREG {
-		mode := *c.Mode &^ plainMark
-		c.Mode = &mode
-	}
-	return c
-}
-
-// One user's plain files must not fill the file system of the state directory.
-const (
-	maxPlainSize = 64 << 10 // of one file, in bytes
-	maxPlain     = 256      // of one user, those that are removed and still open among them
-)
+// maxPlain is how many one user may have, those that are removed and still open among them. Those with a name take
+// of what there is for all, too (backends.Room).
+const maxPlain = 256
 
 // plainFiles are the plain files in /sockets: those that O_EXCL made. They are the lock and pid files that
 // programs keep beside their sockets (PostgreSQL's .s.PGSQL.5432.lock): bytes, as on tmpfs.
@@ -110,7 +95,7 @@ type plainFile struct {
 
 // plain is the plain file that was seen.
 func (s *Sockets) plain(seen Seen) plainFile {
-	seen.Was.Mode |= plainMark
+	seen.Was.Mode |= backends.PlainMark
 	return plainFile{entry{&s.folder, seen}, s}
 }
 
@@ -119,7 +104,7 @@ func (e socketEntry) createPlain(name string, o Owner, flags int, by Caller) (Se
 	if err := e.all.plains.used.Take(o.Uid, 1); err != nil {
 		return Seen{}, nil, err
 	}
-	o.Mode = o.Mode&^setIDs | plainMark
+	o.Mode = o.Mode&^notOurs | backends.PlainMark
 	n := e.name(name)
 	a, err := e.dir.Mknod(n, syscall.S_IFREG, o)
 	if err != nil {
@@ -138,7 +123,7 @@ func (e socketEntry) createPlain(name string, o Owner, flags int, by Caller) (Se
 // Stat is Object.Stat.
 func (f plainFile) Stat(bool) (Attr, error) {
 	a, err := f.entry.Stat(false)
-	a.Mode &^= plainMark
+	a.Mode &^= backends.PlainMark
 	return a, err
 }
 
@@ -165,11 +150,11 @@ func (f plainFile) Change(c Change) error { return f.change(c, f.entry.Change) }
 
 // change changes what may be changed by apply.
 func (f plainFile) change(c Change, apply func(Change) error) error {
-	if c.Size != nil && *c.Size > maxPlainSize {
+	if c.Size != nil && *c.Size > backends.PlainBytes {
 		return f.tooLong()
 	}
 	if c.Mode != nil {
-		mode := *c.Mode&^setIDs | plainMark
+		mode := *c.Mode&^notOurs | backends.PlainMark
 		c.Mode = &mode
 	}
 	err := apply(c)
@@ -203,7 +188,7 @@ func (*openPlain) Fd() int { return -1 }
 
 // WriteAt is pwrite(2): what is beyond the longest length is EFBIG.
 func (o *openPlain) WriteAt(p []byte, off int64) (int, error) {
-	room := maxPlainSize - off
+	room := backends.PlainBytes - off
 	if room <= 0 && len(p) > 0 {
 		return 0, o.of.tooLong()
 	}
@@ -212,7 +197,7 @@ func (o *openPlain) WriteAt(p []byte, off int64) (int, error) {
 
 // Allocate is fallocate(2).
 func (o *openPlain) Allocate(mode uint32, off, length int64) error {
-	if off > maxPlainSize-length {
+	if off > backends.PlainBytes-length {
 		return o.of.tooLong()
 	}
 	return o.Memory.Allocate(mode, off, length)
@@ -221,12 +206,22 @@ func (o *openPlain) Allocate(mode uint32, off, length int64) error {
 // Stat is fstat(2).
 func (o *openPlain) Stat() (Attr, error) {
 	a, err := o.Memory.Stat()
-	a.Mode &^= plainMark
+	a.Mode &^= backends.PlainMark
 	return a, err
 }
 
 // Change sets attributes.
-func (o *openPlain) Change(c Change) error { return o.of.change(c, o.Memory.Change) }
+func (o *openPlain) Change(c Change) error {
+	was, err := o.Memory.Stat()
+	if err != nil {
+		return err
+	}
+	err = o.of.change(c, o.Memory.Change)
+	if err == nil && c.Uid != nil && was.Nlink > 0 {
+		o.of.dir.Room().Move(was.Uid, *c.Uid, was.Mode)
+	}
+	return err
+}
 
 // Close closes it.
 func (o *openPlain) Close() error {

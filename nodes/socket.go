@@ -171,7 +171,7 @@ func (e socketEntry) shown(path string, a Attr) Attr {
 	case network(path):
 		a.Mode = syscall.S_IFDIR | 0777
 	case plain(a):
-		a.Mode &^= plainMark
+		a.Mode &^= backends.PlainMark
 	case a.Type() == syscall.S_IFREG:
 		a.Size, a.Blocks = 0, 0 // how it listens is kept in there
 	}
@@ -227,7 +227,7 @@ func (e socketEntry) New(name string, o Owner, c Command) error {
 }
 
 func (e socketEntry) make(name string, o Owner, how listening) (Seen, error) {
-	o.Mode &^= setIDs | plainMark
+	o.Mode &^= notOurs
 	e.names.Lock()
 	defer e.names.Unlock()
 	if network(e.Path) {
@@ -376,7 +376,7 @@ func (e socketEntry) Change(c Change) error {
 	if err != nil {
 		return err
 	}
-	if err := e.entry.Change(unmarked(a, withoutSetID(a, c))); err != nil {
+	if err := e.entry.Change(withoutBits(a, c)); err != nil {
 		return err
 	}
 	if a, err = e.Stat(false); err != nil {

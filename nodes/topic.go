@@ -70,7 +70,7 @@ func (t topic) Mknod(name string, typ uint32, o Owner) (Seen, error) {
 	if typ != syscall.S_IFREG {
 		return Seen{}, syscall.EPERM
 	}
-	o.Mode &^= setIDs
+	o.Mode &^= notOurs
 	n := t.name(name)
 	a, err := t.all.back.Create(n, o)
 	if err != nil {
@@ -267,7 +267,7 @@ func (t topic) Change(c Change) error {
 	if err != nil {
 		return err
 	}
-	return t.all.back.Change(t.Ref, withoutSetID(a, c))
+	return t.all.back.Change(t.Ref, withoutBits(a, c))
 }
 
 // Settings is Settler.Settings.

@@ -120,6 +120,12 @@ func (t *Tree) Message(id uint64) bool {
 	return n.Message
 }
 
+// Face is the name by which the kernel was told of a message face; false if the node is something else.
+func (t *Tree) Face(id uint64) (string, bool) {
+	n, _ := t.table.get(id)
+	return n.Name, n.Message
+}
+
 // KeepsLength reports whether the kernel should use a, the answer to a GETATTR, for stat(2) alone, and go on as LOOKUP has told it: else
 // it believes the length, and a read by sendfile(2) of an object with nothing in it were at the end. It asks on its own, too, before it
 // opens a file. It must believe what it does not know yet of mode and owner, and the length of a file that can seek when it seeks to its

@@ -47,6 +47,7 @@ type Session struct {
 	buffers sync.Pool
 
 	waiting     waiting
+	turns       *turns
 	requests    atomic.Int64
 	unawaited   atomic.Int64           // of those
 	passthrough atomic.Pointer[string] // why not; "" if the kernel carries shared memory
@@ -78,6 +79,7 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 		files: map[uint64]*openFile{}, gates: map[backends.Waiter]*gate{},
 		waiting: waiting{all: map[uint64]*parked{}, byUid: map[uint32]*cost{}},
 	}
+	s.turns = newTurns(s.expired)
 	s.buffers.New = func() any { b := make([]byte, bufferSize); return &b }
 	options := &fuse.MountOptions{
 		MaxWrite: maxWrite,
@@ -151,7 +153,13 @@ func (s *Session) handle(req, out []byte) {
 			}
 		}
 	}()
+	if h.Opcode != opLookup {
+		s.goOnAfter(req)
+	}
 	switch h.Opcode {
+	case opLookup:
+		s.lookup(req, out)
+		return
 	case opRead:
 		if o := s.file(as[fuse.ReadIn](req).Fh); o != nil {
 			s.read(o, as[fuse.ReadIn](req), out)
@@ -170,6 +178,8 @@ func (s *Session) handle(req, out []byte) {
 		// The request was taken up before this one: it waits, or it is answered, or it is one that does not wait.
 		if p := s.waiting.get(as[fuse.InterruptIn](req).Unique); p != nil {
 			p.gate.cancel(p, syscall.EINTR)
+		} else {
+			s.hurry(as[fuse.InterruptIn](req).Unique, out)
 		}
 		return
 	case opOpen:

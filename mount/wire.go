@@ -32,6 +32,8 @@ const (
 	maxWrite   = 1 << 20 // the largest READ or WRITE
 	headerSize = int(unsafe.Sizeof(fuse.OutHeader{}))
 	bufferSize = maxWrite + 4096 // a request or an answer with its headers
+
+	inHeaderSize = int(unsafe.Sizeof(fuse.InHeader{}))
 )
 
 // opNames are what the requests are called that may have to wait.

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestTenThousandSleepers: 10,000 readers blocked on 100 queues cost the daemon few threads and little memory, and each gets a message.
@@ -22,6 +23,7 @@ func TestTenThousandSleepers(t *testing.T) {
 	}
 	var cmds []*exec.Cmd
 	var outs []*bytes.Buffer
+	began, before := time.Now(), awaited(t, tr)
 	for range processes {
 		cmd, out := tr.command("ipctool", append([]string{"sleepers", strconv.Itoa(each)}, files...)...), &bytes.Buffer{}
 		cmd.Stdout, cmd.Stderr = out, os.Stderr
@@ -29,6 +31,7 @@ func TestTenThousandSleepers(t *testing.T) {
 		cmds, outs = append(cmds, cmd), append(outs, out)
 	}
 	check(t, tr.parked(processes*each))
+	t.Logf("asleep after %v, %.1f requests each", time.Since(began), float64(awaited(t, tr)-before)/(processes*each))
 
 	threads, err := tr.status("threads")
 	check(t, err)

@@ -1,0 +1,167 @@
+package mount
+
+import (
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+)
+
+// A thread is one of a user's that looks names up.
+type thread struct {
+	*kernel
+	uid, pid uint32
+}
+
+// begin sends a request of the thread.
+func (th thread) begin(req []byte) uint64 {
+	h := as[fuse.InHeader](req)
+	h.Uid, h.Pid = th.uid, th.pid
+	return th.send(req)
+}
+
+// looksUp sends a LOOKUP of a queue.
+func (th thread) looksUp(dir uint64) uint64 {
+	var h fuse.InHeader
+	return th.begin(request(&h, opLookup, dir, bytesOf(&h), append([]byte(queueName()), 0)...))
+}
+
+// stats sends a GETATTR of a node.
+func (th thread) stats(node uint64) uint64 {
+	var in fuse.GetAttrIn
+	return th.begin(request(&in.InHeader, opGetattr, node, bytesOf(&in)))
+}
+
+// told takes the answer to a LOOKUP: a node.
+func (k *kernel) told(unique uint64) uint64 {
+	k.t.Helper()
+	errno, answer := k.answer(unique)
+	if errno != 0 {
+		k.t.Fatalf("LOOKUP: %v", errno)
+	}
+	return as[fuse.EntryOut](answer).NodeId
+}
+
+// soon waits for something to be answered.
+func (k *kernel) soon() {
+	k.t.Helper()
+	fds := []unix.PollFd{{Fd: int32(k.dev), Events: unix.POLLIN}}
+	for {
+		switch n, err := unix.Poll(fds, 20_000); {
+		case n == 1:
+			return
+		case err != unix.EINTR:
+			k.t.Fatalf("no answer (%v)", err)
+		}
+	}
+}
+
+// statted takes the answer to a GETATTR, and a notification before it.
+func (k *kernel) statted(unique uint64) {
+	k.t.Helper()
+	for {
+		if _, h := k.take(); h.Unique == unique {
+			return
+		} else if h.Unique != 0 {
+			k.t.Fatalf("answer to %d, want %d", h.Unique, unique)
+		}
+	}
+}
+
+// threads are two of one user and one of another.
+func newThreads(t *testing.T) (dir uint64, a, b, other thread) {
+	k := newKernel(t)
+	k.s.turns.most, k.s.turns.back = time.Hour, time.Hour
+	k.queue()
+	dir = k.lookup(fuse.FUSE_ROOT_ID, "queues") // which ends the turn of this process
+	uid := uint32(os.Geteuid())
+	return dir, thread{k, uid, 1 << 30}, thread{k, uid, 1<<30 + 1}, thread{k, uid + 1, 1<<30 + 2}
+}
+
+// TestTurns: who looks a name up while another has been told of it is told when that one goes on, of another node.
+func TestTurns(t *testing.T) {
+	dir, a, b, other := newThreads(t)
+	first := a.told(a.looksUp(dir))
+	second := b.looksUp(dir)
+	third := other.looksUp(dir)
+	a.silent()
+	// It comes again: it was told in vain, and goes on with what it is told now.
+	if again := a.told(a.looksUp(dir)); again == first {
+		t.Error("told of the same node")
+	}
+	a.silent()
+	stat := a.stats(first)
+	node := other.told(third) // another user's comes first
+	a.statted(stat)
+	a.silent()
+	stat = other.stats(node)
+	if next := b.told(second); next == node || next == first {
+		t.Error("a node for two")
+	}
+	other.statted(stat)
+}
+
+// TestTurnsInterrupted: a LOOKUP that waits for its turn and is interrupted is answered, and not EINTR.
+func TestTurnsInterrupted(t *testing.T) {
+	dir, a, b, _ := newThreads(t)
+	a.told(a.looksUp(dir))
+	waits := b.looksUp(dir)
+	b.silent()
+	b.interrupt(waits)
+	b.told(waits)
+	if n := len(b.s.turns.parked) + len(b.s.turns.byUid); n != 0 {
+		t.Errorf("%d are still parked", n)
+	}
+}
+
+// TestTurnsLost: a thread that does not go on keeps others from it only once, and only a little. After that its user's turns keep no other
+// user.
+func TestTurnsLost(t *testing.T) {
+	dir, a, b, other := newThreads(t)
+	a.s.turns.most = maxTurn
+	a.told(a.looksUp(dir))
+	waits := other.looksUp(dir)
+	other.silent()
+	other.soon()
+	other.statted(other.stats(other.told(waits)))
+	if a.s.turns.wasters[a.uid].IsZero() {
+		t.Error("nobody notes whose turn it was")
+	}
+	a.s.turns.most = time.Hour
+	a.s.turns.wasters[a.uid] = time.Now().Add(time.Hour) // instead of penance, for a slow machine
+	a.told(a.looksUp(dir))
+	b.looksUp(dir)
+	b.silent()
+	other.told(other.looksUp(dir))
+}
+
+// TestTurnsForgotten: threads that have ended after a LOOKUP take no memory for long.
+func TestTurnsForgotten(t *testing.T) {
+	dir, a, _, _ := newThreads(t)
+	for range 1000 {
+		a.pid++
+		unique := a.looksUp(dir)
+		a.interrupt(unique)
+		a.told(unique)
+	}
+	turns := a.s.turns
+	turns.mu.Lock()
+	defer turns.mu.Unlock()
+	turns.sweep(time.Now().Add(2 * oldTurn))
+	if len(turns.by)+len(turns.lines) > 0 {
+		t.Errorf("%d threads and %d lines are left", len(turns.by), len(turns.lines))
+	}
+}
+
+// TestTurnsNoAllocations: that somebody has a turn makes no garbage of others' messages.
+func TestTurnsNoAllocations(t *testing.T) {
+	dir, a, _, _ := newThreads(t)
+	write, read, _ := a.open(a.lookup(dir, queueName()), syscall.O_RDWR)
+	a.told(a.looksUp(dir))
+	if n := testing.AllocsPerRun(1000, func() { a.must(write); a.must(read) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

@@ -138,7 +138,7 @@ func answering(row face) face {
 
 var (
 	dial   = end{"ctl/{}/dial", "rdwr", 2}
-	accept = end{"ctl/{}/accept", "rdwr", 6}
+	accept = end{"ctl/{}/accept", "rdwr", 4}
 	ask    = end{"ctl/{}/call", "rdwr", 2}
 )
 

@@ -206,16 +206,30 @@ func (r *race) faces() ([]string, error) {
 	return faces, nil
 }
 
-// attack tries one thing with one face.
+// attack tries one thing with one face: by its path, by the file or by the directory that the path led to a moment ago.
 func (r *race) attack(path string, turn int) {
 	data := !strings.HasPrefix(path, filepath.Join(r.mnt, "ctl")+"/")
+	command := filepath.Base(path) == "ctl"
 	var err error
+	if held := turn / 8 % 3; held > 0 {
+		flags, rest := unix.O_PATH|unix.O_CLOEXEC, ""
+		if held == 2 {
+			path, rest = filepath.Split(path)
+		}
+		fd, err := unix.Open(path, flags, 0)
+		if err != nil {
+			return
+		}
+		defer unix.Close(fd)
+		unix.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
+		path = strings.TrimSuffix(fmt.Sprintf("/proc/self/fd/%d/%s", fd, rest), "/")
+	}
 	switch what := turn % 4; {
 	case what == 0:
 		err = r.read(path)
 	case what == 1:
 		text := evil + "\n"
-		if filepath.Base(path) == "ctl" {
+		if command {
 			text = "set mode=0666\n"
 		}
 		err = write(path, unix.O_WRONLY|unix.O_NONBLOCK, text)

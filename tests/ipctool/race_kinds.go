@@ -24,6 +24,7 @@ var racers = map[string]racer{
 	"fifos":   {class: "fifos", make: makeFifo},
 	"topics":  {class: "topics", make: makeTopic, more: []string{"since/0", "lines@0", "records@0", "group/g", "../all"}},
 	"sockets": {class: "sockets", make: makeSocket},
+	"plain":   {class: "sockets", make: makeShm}, // what O_EXCL makes there
 	"bound":   {class: "sockets", make: makeBound},
 	"queues": {class: "queues", name: "racem", swap: swapQueue,
 		more: []string{"next", "drain", "lines", "records", "prio/7", "lease", "status", "ctl", "err"}},
@@ -142,7 +143,10 @@ func makeTopic(r *race, path string, mode uint32, ours bool) (func() error, erro
 
 // makeSocket makes one that ipcfs listens on. The victim's has a call waiting.
 func makeSocket(r *race, path string, mode uint32, ours bool) (func() error, error) {
-	err := r.put(path, mode, "")
+	fd, err := unix.Open(filepath.Join(r.mnt, path), unix.O_WRONLY|unix.O_CREAT|unix.O_NONBLOCK|unix.O_CLOEXEC, mode)
+	if err == nil {
+		err = unix.Close(fd)
+	}
 	if err == nil && ours {
 		err = write(filepath.Join(r.mnt, path), unix.O_WRONLY, secret)
 	}

@@ -2,6 +2,7 @@ package backends
 
 import (
 	"encoding/binary"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,11 +24,11 @@ const (
 
 // HeedACLs has the directory heed the access control lists of what lies in it: what it tells of a mode is what the list leaves of it
 // (see granted), and what is made in it gets the modes that a default list gives.
-func (d *Dir) HeedACLs() { d.lists = true }
+func (d *Dir) HeedACLs() { d.lists = &unlisted{} }
 
 // granted is a, the attributes of a name in the directory open at dir, with the mode that its access control list grants.
 func (d *Dir) granted(dir int, base string, a Attr) (Attr, error) {
-	if !d.lists || !mayHaveList(a) {
+	if d.lists == nil || !mayHaveList(a) || d.lists.has(a) {
 		return a, nil
 	}
 	// What has the name now may be another file: mode and list must be those of one.
@@ -36,15 +37,22 @@ func (d *Dir) granted(dir int, base string, a Attr) (Attr, error) {
 		return a, err
 	}
 	defer unix.Close(fd)
-	return fstatGranted(fd)
+	return d.lists.fstat(fd)
 }
 
-// fstatGranted is fstat(2) with the mode that the access control list grants.
-func fstatGranted(fd int) (Attr, error) {
+// fstat is fstat(2) with the mode that the access control list grants; without u, as it is.
+func (u *unlisted) fstat(fd int) (Attr, error) {
+	now := time.Now()
 	a, err := fstat(fd)
-	if err == nil && mayHaveList(a) {
-		a.Mode, err = grantedMode(fd, a)
+	if u == nil || err != nil || !mayHaveList(a) || u.has(a) {
+		return a, err
 	}
+	mode, err := grantedMode(fd, a)
+	if err == unix.ENODATA {
+		u.note(a, now)
+		return a, nil
+	}
+	a.Mode = mode
 	return a, err
 }
 
@@ -56,7 +64,7 @@ func mayHaveList(a Attr) bool {
 // grantedMode is the mode of the file open at fd by which the kernel lets in nobody whom the file's access control list keeps out. Of a
 // file with a list st_mode tells only part: the group's bits are the mask, the most that any entry but the owner's and the last grants.
 // The bits for the group become those of its own entry, and those for all others what remains if each of them has a named entry (one who
-// has is judged by that alone). So users and groups that are let in by name alone are kept out.
+// has is judged by that alone). So users and groups that are let in by name alone are kept out. ENODATA: it has no list.
 func grantedMode(fd int, a Attr) (uint32, error) {
 	var buf [1024]byte
 	list := buf[:]
@@ -68,8 +76,8 @@ func grantedMode(fd int, a Attr) (uint32, error) {
 	switch err {
 	case nil:
 		return grantedBy(list[:n], a), nil
-	case unix.ENODATA, unix.EOPNOTSUPP:
-		return a.Mode, nil
+	case unix.EOPNOTSUPP: // its file system has none
+		err = unix.ENODATA
 	}
 	return 0, err
 }
@@ -107,7 +115,7 @@ func grantedBy(list []byte, a Attr) uint32 {
 // inherit is o as the owner of what is made in the directory open at dir: a default list there takes the place of the umask (acl(5),
 // "OBJECT CREATION AND DEFAULT ACLs").
 func (d *Dir) inherit(dir int, o Owner) Owner {
-	if !d.lists {
+	if d.lists == nil {
 		return o
 	}
 	if _, err := unix.Getxattr(procPath(dir), aclDefault, nil); err == nil {

@@ -11,9 +11,9 @@ import (
 // sockets. Names are slash-separated paths below it; nothing planted there (a symbolic link, another mount) is followed.
 type Dir struct {
 	fd    int
-	name  string // as people know it; may be empty
-	room  *Room  // that what is made here takes of; nil: not counted
-	lists bool   // see HeedACLs
+	name  string    // as people know it; may be empty
+	room  *Room     // that what is made here takes of; nil: not counted
+	lists *unlisted // see HeedACLs
 }
 
 // OpenDir opens an existing directory.
@@ -207,10 +207,7 @@ func (d *Dir) give(dir int, base string, o Owner) (Attr, error) {
 
 // fstat is fstat(2), with the mode that an access control list grants if the directory heeds those.
 func (d *Dir) fstat(fd int) (Attr, error) {
-	if d.lists {
-		return fstatGranted(fd)
-	}
-	return fstat(fd)
+	return d.lists.fstat(fd)
 }
 
 // Change sets attributes of an object that belongs to whom it belonged. Setting a size opens the file for writing.

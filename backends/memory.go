@@ -10,6 +10,7 @@ type Memory struct {
 	fd       int
 	readOnly error // why it is open for reading only
 	locks    Locks
+	lists    *unlisted // nil: it can have no access control list
 }
 
 // OpenMemory opens an object that exists, for reading and writing if the daemon may, else for reading (see Writable). It answers ESTALE if
@@ -37,7 +38,7 @@ func OpenMemory(d *Dir, r Ref) (*Memory, error) {
 		unix.Close(fd)
 		return nil, err
 	}
-	return &Memory{fd: fd, readOnly: readOnly, locks: Locks{file: fd}}, nil
+	return &Memory{fd: fd, readOnly: readOnly, locks: Locks{file: fd}, lists: d.lists}, nil
 }
 
 // Fd is the descriptor, valid until Close.
@@ -66,7 +67,7 @@ func (m *Memory) Sync() error { return unix.Fsync(m.fd) }
 func (m *Memory) Seek(off int64, whence int) (int64, error) { return unix.Seek(m.fd, off, whence) }
 
 // Stat is fstat(2), with the mode that the access control list grants.
-func (m *Memory) Stat() (Attr, error) { return fstatGranted(m.fd) }
+func (m *Memory) Stat() (Attr, error) { return m.lists.fstat(m.fd) }
 
 // Change sets attributes, of an object whose name is gone too.
 func (m *Memory) Change(c Change) error {

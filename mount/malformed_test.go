@@ -145,9 +145,9 @@ func FuzzRequest(f *testing.F) {
 	plays := make(chan play)
 	ready := make(chan [][]byte)
 	go func() {
+		defer close(ready)     // also if there is no kernel to be had
 		runtime.LockOSThread() // for good, with its namespace
 		if err := unix.Unshare(unix.CLONE_NEWIPC); err != nil {
-			close(ready)
 			return
 		}
 		k := newKernel(f)

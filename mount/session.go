@@ -122,7 +122,7 @@ func (s *Session) Live() <-chan struct{} { return s.live }
 // the connection.
 var ErrStuck = errors.New("files of the mount are still open")
 
-// Serve answers requests until the file system is unmounted or aborted.
+// Serve answers requests until the file system is unmounted or aborted. Close must be called after it.
 func (s *Session) Serve() error {
 	s.follow()
 	if limit := requestTimeout(); limit > 0 {
@@ -136,8 +136,12 @@ func (s *Session) Serve() error {
 		return ErrStuck
 	}
 	s.workers.Wait()
-	return unix.Close(s.dev.fd)
+	return nil
 }
+
+// Close closes the device, after the tree was closed: shared memory that is open then ends its registration with it, and what still
+// becomes ready is answered there, and not by a file that has its number by then (unmount.txtar).
+func (s *Session) Close() error { return unix.Close(s.dev.fd) }
 
 // handle answers one request. A panic is answered with EIO.
 func (s *Session) handle(req, out []byte) {

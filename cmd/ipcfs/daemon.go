@@ -42,8 +42,14 @@ func (s *settings) serve() error {
 	if err != nil {
 		return s.adviseState(err)
 	}
-	defer tree.Close()
-	session, err := mount.New(tree, mount.Options{Mountpoint: s.mountpoint, Source: s.source, Flags: s.options,
+	var session *mount.Session
+	defer func() {
+		_ = tree.Close()
+		if session != nil {
+			_ = session.Close()
+		}
+	}()
+	session, err = mount.New(tree, mount.Options{Mountpoint: s.mountpoint, Source: s.source, Flags: s.options,
 		NonEmpty: s.nonEmpty, PageCache: s.pageCache, Device: s.device, Log: log})
 	if err != nil {
 		return s.advise(err)

@@ -56,7 +56,7 @@ func (d *boundDialler) try() (int, error) {
 // arm is dialler.arm.
 func (d *boundDialler) arm(wake func()) {
 	if d.task != nil {
-		d.task.Arm(wake)
+		d.task.Arm(In, wake)
 		return
 	}
 	time.AfterFunc(boundRetry, wake)

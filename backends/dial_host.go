@@ -134,7 +134,7 @@ func (d *hostDialler) toItself() bool {
 func (d *hostDialler) arm(wake func()) {
 	switch {
 	case d.look != nil:
-		d.look.Arm(wake)
+		d.look.Arm(In, wake)
 	case d.fd >= 0:
 		d.src.Arm(Out, wake)
 	default:

@@ -92,6 +92,12 @@ type Waiter interface {
 	Arm(want Ready, wake func())
 }
 
+// A Prober is a Waiter that knows only what it was ready for a while ago, until it is probed.
+type Prober interface {
+	// Probe is Ready as of now. ErrUnsettled: that is being found out, and is to be asked again.
+	Probe() (Ready, error)
+}
+
 // An Endpoint is one open end of an object. Several open files may share it.
 type Endpoint interface {
 	Port

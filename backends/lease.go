@@ -2,6 +2,7 @@ package backends
 
 import (
 	"bytes"
+	"context"
 	"hash/maphash"
 	"strconv"
 	"sync"
@@ -13,8 +14,9 @@ import (
 // Leases are the messages that were taken from queues and are not done yet. Each is written to a file before it is handed out, so that
 // one whose worker or whose daemon dies can go back to its queue. Who takes a message pays for it. Safe for concurrent use.
 type Leases struct {
-	Bytes *Budget // what each user has out, in bytes of memory
-	Tries *Budget // how many messages that went back are remembered for each user
+	Work  *Workers // if not nil, they take away the records of messages that went back to their queue
+	Bytes *Budget  // what each user has out, in bytes of memory
+	Tries *Budget  // how many messages that went back are remembered for each user
 
 	dir  *Dir
 	room *Room
@@ -189,25 +191,44 @@ func (one *Lease) Queue() string { return one.queue }
 
 // Done forgets the lease: the work was done.
 func (one *Lease) Done() error {
+	one.over()
+	return one.erase()
+}
+
+// over counts the lease no more.
+func (one *Lease) over() {
 	l := one.all
 	l.mu.Lock()
 	l.drop(one)
 	l.mu.Unlock()
 	l.unpay(one.uid, len(one.Data))
+}
+
+// erase takes the record away.
+func (one *Lease) erase() error {
 	if !one.recorded {
 		return nil
 	}
-	return unix.Unlinkat(l.dir.fd, one.file, 0)
+	return unix.Unlinkat(one.all.dir.fd, one.file, 0)
 }
 
 // Return puts the message back at its old priority, behind those of that priority which are there: the kernel has no other place for
-// it. ErrWouldBlock if the queue is full.
+// it. ErrWouldBlock if the queue is full. It does not wait for the record to be gone: the disk may be slow, and the close(2) of a lease is
+// taken up where everybody's requests are.
 func (one *Lease) Return(to Port) error {
 	if _, err := to.TryWrite(one.Data, one.Meta); err != nil {
 		return err
 	}
 	one.all.remember(one)
-	return one.Done()
+	if one.all.Work == nil {
+		return one.Done()
+	}
+	one.over()
+	// A record that cannot be taken away brings the message once more at the next start; there is nobody to tell.
+	if task := one.all.Work.Go(one.uid, func(context.Context) { _ = one.erase() }); task.Done() {
+		_ = one.erase() // the workers may have ended
+	}
+	return nil
 }
 
 // remember keeps how often a message was tried that goes back to its queue. One that could not be recorded was not.

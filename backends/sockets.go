@@ -25,7 +25,7 @@ type Root struct {
 
 // NewSockets makes a Sockets.
 func NewSockets(p *Poller, reach Reach) *Sockets {
-	return &Sockets{Reach: reach, poll: p, work: newWorkers(p)}
+	return &Sockets{Reach: reach, poll: p, work: NewWorkers(p, maxWorkers, maxWorkersUid)}
 }
 
 // Mounted tells where the tree is, before anybody can ask for something in it.

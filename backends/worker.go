@@ -1,37 +1,51 @@
 package backends
 
 import (
+	"container/list"
 	"context"
 	"sync"
 	"time"
 )
 
-// Workers run what may block: name service, and connecting through the daemon's own tree. At most maxWorkers goroutines do, each for
-// one task, and at most maxWorkersUid of them for one user; what is more waits as plain data. Close ends them.
+// Workers run what may block or take long, each on a goroutine of its own: at most so many at a time, and at
+// most so many of one user. What is more waits as plain data; users take turns. Close ends them. They are
+// safe for concurrent use.
 type Workers struct {
-	poll *Poller
+	Panicked func(any) // told of a panic in a task, if not nil; to be set before the first task
+
+	poll       *Poller
+	most, each int
 
 	mu     sync.Mutex
 	all    map[*Task]bool // that run or wait
-	queue  []*Task
-	byUid  map[uint32]int // that run
+	users  map[uint32]*turns
+	line   list.List // of *turns that have tasks waiting; the first is next
 	run    int
 	idle   chan struct{} // closed when none runs any more, after Close
 	closed bool
 }
 
+// turns are the tasks of one user.
+type turns struct {
+	waits list.List     // of *Task
+	run   int           // how many run
+	at    *list.Element // its place in Workers.line; nil: none waits
+}
+
+// Bounds of the workers that wait for others: name service, and a connect through the daemon's own tree.
 const (
 	maxWorkers    = 64
 	maxWorkersUid = 16
 )
 
-// A Task is one call that runs, or waits to.
+// A Task is one call that runs, or waits to. It is a Waiter: In when it is done.
 type Task struct {
 	w      *Workers
 	uid    uint32
 	f      func(context.Context)
 	ctx    context.Context
 	cancel context.CancelFunc
+	at     *list.Element // among those that wait; nil: it runs or has run. Under w.mu
 
 	mu   sync.Mutex
 	done bool
@@ -39,11 +53,14 @@ type Task struct {
 	late func() // what is to be done with the result of an abandoned task
 }
 
-func newWorkers(p *Poller) *Workers {
-	return &Workers{poll: p, all: map[*Task]bool{}, byUid: map[uint32]int{}, idle: make(chan struct{})}
+// NewWorkers makes workers that run at most so many tasks, and at most so many of one user.
+func NewWorkers(p *Poller, most, each int) *Workers {
+	return &Workers{
+		poll: p, most: most, each: each, all: map[*Task]bool{}, users: map[uint32]*turns{}, idle: make(chan struct{}),
+	}
 }
 
-// Go runs f on a goroutine of its own, for a user. f heeds its context. After Close it does not run, and is done.
+// Go runs f for a user, soon. f heeds its context. After Close it does not run, and is done.
 func (w *Workers) Go(uid uint32, f func(context.Context)) *Task {
 	t := &Task{w: w, uid: uid, f: f}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
@@ -54,30 +71,53 @@ func (w *Workers) Go(uid uint32, f func(context.Context)) *Task {
 		t.done = true
 		return t
 	}
+	u := w.users[uid]
+	if u == nil {
+		u = &turns{}
+		w.users[uid] = u
+	}
 	w.all[t] = true
-	w.queue = append(w.queue, t)
+	t.at = u.waits.PushBack(t)
+	if u.at == nil {
+		u.at = w.line.PushBack(u)
+	}
 	w.next()
 	return t
 }
 
 // next starts what may run. The caller holds w.mu.
 func (w *Workers) next() {
-	keep := w.queue[:0]
-	for _, t := range w.queue {
-		if w.run >= maxWorkers || w.byUid[t.uid] >= maxWorkersUid {
-			keep = append(keep, t)
+	for at := w.line.Front(); at != nil && w.run < w.most; {
+		u := at.Value.(*turns)
+		at = at.Next()
+		if u.run >= w.each {
 			continue
 		}
+		t := u.waits.Front().Value.(*Task)
+		w.leave(u, t)
+		if u.at != nil {
+			w.line.MoveToBack(u.at)
+			if at == nil {
+				at = w.line.Front()
+			}
+		}
 		w.run++
-		w.byUid[t.uid]++
-		go w.work(t)
+		u.run++
+		go w.work(u, t)
 	}
-	clear(w.queue[len(keep):])
-	w.queue = keep
 }
 
-func (w *Workers) work(t *Task) {
-	t.f(t.ctx)
+// leave takes a task out of those that wait. The caller holds w.mu.
+func (w *Workers) leave(u *turns, t *Task) {
+	u.waits.Remove(t.at)
+	if t.at = nil; u.waits.Len() == 0 {
+		w.line.Remove(u.at)
+		u.at = nil
+	}
+}
+
+func (w *Workers) work(u *turns, t *Task) {
+	w.call(t)
 	t.cancel()
 	t.mu.Lock()
 	t.done = true
@@ -87,19 +127,31 @@ func (w *Workers) work(t *Task) {
 		late()
 	}
 	if wake != nil {
-		w.poll.Soon(wake)
+		wake()
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.all, t)
 	w.run--
-	if w.byUid[t.uid]--; w.byUid[t.uid] == 0 {
-		delete(w.byUid, t.uid)
+	if u.run--; u.run == 0 && u.waits.Len() == 0 {
+		delete(w.users, t.uid)
 	}
 	w.next()
 	if w.closed && w.run == 0 {
 		close(w.idle)
 	}
+}
+
+func (w *Workers) call(t *Task) {
+	defer func() {
+		if w.Panicked == nil {
+			return
+		}
+		if r := recover(); r != nil {
+			w.Panicked(r)
+		}
+	}()
+	t.f(t.ctx)
 }
 
 // Done reports whether f has returned; what it wrote may be read then.
@@ -109,8 +161,16 @@ func (t *Task) Done() bool {
 	return t.done
 }
 
-// Arm asks for one call of wake when f has returned.
-func (t *Task) Arm(wake func()) {
+// Ready is Waiter.Ready.
+func (t *Task) Ready() Ready {
+	if t.Done() {
+		return In
+	}
+	return 0
+}
+
+// Arm is Waiter.Arm: one call of wake when f has returned.
+func (t *Task) Arm(_ Ready, wake func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.done {
@@ -132,8 +192,29 @@ func (t *Task) Abandon(late func()) {
 	}
 }
 
-// workersPatience is how long Close waits for tasks. Only one that connects through a tree which nobody serves any more takes that
-// long; it ends with the process.
+// Recall takes the task back if it has not begun to run: then it never does, and is done. Else it ends its
+// context, and reports false.
+func (t *Task) Recall() bool {
+	t.cancel()
+	t.w.mu.Lock()
+	defer t.w.mu.Unlock()
+	if t.at == nil {
+		return false
+	}
+	u := t.w.users[t.uid]
+	t.w.leave(u, t)
+	delete(t.w.all, t)
+	if u.run == 0 && u.waits.Len() == 0 {
+		delete(t.w.users, t.uid)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.done = true
+	return true
+}
+
+// workersPatience is how long Close waits for tasks. Only one that connects through a tree which nobody
+// serves any more takes that long; it ends with the process.
 const workersPatience = 2 * time.Second
 
 // Close ends all tasks and waits for them.

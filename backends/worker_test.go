@@ -13,7 +13,7 @@ func TestWorkers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	w := newWorkers(p)
+	w := NewWorkers(p, maxWorkers, maxWorkersUid)
 	started := make(chan uint32, 1000)
 	var ended atomic.Int32
 	block := func(uid uint32) *Task {
@@ -42,7 +42,7 @@ func TestWorkers(t *testing.T) {
 		t.Errorf("user %d", uid)
 	}
 	woken := make(chan bool, 1)
-	first[1].Arm(func() { woken <- true })
+	first[1].Arm(In, func() { woken <- true })
 	if err := w.Close(); err != nil {
 		t.Error(err)
 	}
@@ -52,5 +52,41 @@ func TestWorkers(t *testing.T) {
 	}
 	if task := block(1); !task.Done() {
 		t.Error("a task after Close is not done")
+	}
+}
+
+// Users take turns, however many tasks one of them has, and a task that has not begun can be taken back.
+func TestWorkersTurns(t *testing.T) {
+	w := NewWorkers(nil, 1, 1)
+	order := make(chan string, 10)
+	gate := make(chan bool)
+	run := func(uid uint32, name string) *Task {
+		return w.Go(uid, func(context.Context) {
+			<-gate
+			order <- name
+		})
+	}
+	run(1, "a1")
+	run(1, "a2")
+	recalled := run(1, "a3")
+	run(1, "a4")
+	run(2, "b1")
+	last := run(2, "b2")
+	if !recalled.Recall() || !recalled.Done() || recalled.Recall() {
+		t.Error("a task that waited was not taken back, or twice")
+	}
+	close(gate)
+	got := ""
+	for range 5 {
+		got += <-order + " "
+	}
+	if got != "a1 a2 b1 a4 b2 " {
+		t.Errorf("in the order %s", got)
+	}
+	if last.Recall() {
+		t.Error("a task that ran was taken back")
+	}
+	if err := w.Close(); err != nil {
+		t.Error(err)
 	}
 }

@@ -53,6 +53,7 @@ func (t *Tree) openKinds(c Config) error {
 	}
 	leases := backends.OpenLeases(onLease, room)
 	t.closers = append(t.closers, leases)
+	leases.Work = t.env.Work
 	leases.Recover(queues, t.cameBack)
 	reach, err := backends.ParseReach(c.Net)
 	if err != nil {
@@ -74,11 +75,13 @@ func (t *Tree) openKinds(c Config) error {
 		{Name: "queues", Class: nodes.NewQueues(t.env, queues, leases)},
 		{Name: "shm", Class: memory, Space: memory.Space},
 		{Name: "fifos", Class: pipes, Space: pipes.Space},
-		{Name: "sockets", Class: sockets, Space: sockets.Space},
+		{Name: "sockets", Class: sockets, Space: sockets.Space, OpensLong: true},
 		{Name: "sysv/queues", Class: nodes.NewSysV(t.env, backends.NewSysV(t.env.Poll))},
 		{Name: "sysv/shm", Class: nodes.NewSegments()},
 		{Name: "topics", Class: news, Space: news.Space},
 	}
+	t.kinds = append(t.kinds, c.Attached...)
+	t.elsewhere = slices.ContainsFunc(t.kinds, func(k nodes.Kind) bool { return k.Elsewhere })
 	global := []nodes.Control{
 		nodes.TextControl("status", rendered(t.status, func(f []nodes.Fact) (string, error) { return nodes.Render(f), nil })),
 		nodes.TextControl("status.json", rendered(t.status, nodes.RenderJSON)),

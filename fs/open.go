@@ -91,8 +91,8 @@ func (o *Opening) object(n Node, l *live) (open nodes.Open, err error) {
 // For tells what Try waits for.
 func (o *Opening) For() (backends.Waiter, backends.Ready) { return o.pending.For, backends.In }
 
-// Stop gives up after Try had to wait. false: it is too late, and Try will tell.
-func (o *Opening) Stop() bool { return o.pending.Stop == nil || o.pending.Stop() }
+// Stop gives up after Try had to wait, if there was one. false: it is too late, and Try will tell.
+func (o *Opening) Stop() bool { return o.pending == nil || o.pending.Stop == nil || o.pending.Stop() }
 
 // opened gives what was opened of a node its handle, and the kernel the answer. The caller holds l.mu.
 func (t *Tree) opened(n Node, l *live, open nodes.Open, flags uint32, by nodes.Caller, out *fuse.OpenOut) fuse.Status {

@@ -6,6 +6,7 @@
 package fs
 
 import (
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"io"
@@ -23,10 +24,11 @@ import (
 
 // Config says where the objects are and what new ones are like.
 type Config struct {
-	StateDir        string // what must survive the daemon; one daemon at a time
-	ShmDir          string // "/dev/shm" if empty
-	MaxMsg, MsgSize int    // of new queues; 0: the kernel's defaults
-	Net             string // what of the network the tree lends: "off", "loopback" (also as "") or "any"
+	StateDir        string       // what must survive the daemon; one daemon at a time
+	ShmDir          string       // "/dev/shm" if empty
+	MaxMsg, MsgSize int          // of new queues; 0: the kernel's defaults
+	Net             string       // what of the network the tree lends: "off", "loopback" (also as "") or "any"
+	Attached        []nodes.Kind // kinds of objects beside those of this machine
 	Version         string
 	Log             *slog.Logger
 }
@@ -38,8 +40,8 @@ type Tree struct {
 	log     *slog.Logger
 	version string
 	started time.Time
-	kinds   []nodes.Kind
-	dirs    []string // between the root, which is "", and the kinds, by their paths
+	kinds   []nodes.Kind // the last is /ctl
+	dirs    []string     // between the root, which is "", and the kinds, by their paths
 	seed    maphash.Seed
 	env     *nodes.Env
 	table   *table
@@ -50,6 +52,7 @@ type Tree struct {
 	unlisted string // why the queues that there are cannot be listed; "" if they can
 
 	restrictions []string
+	elsewhere    bool // some kind keeps its objects elsewhere
 
 	mu      sync.Mutex
 	session Session
@@ -118,6 +121,10 @@ func (t *Tree) Close() error {
 		t.closeHandle(h)
 	}
 	var first error
+	if t.env != nil {
+		// What they do now needs what is closed next.
+		first = errors.Join(t.env.Work.Close(), t.env.Away.Close())
+	}
 	for i := len(t.closers) - 1; i >= 0; i-- {
 		if err := t.closers[i].Close(); err != nil && first == nil {
 			first = err
@@ -142,6 +149,9 @@ func (t *Tree) Attach(s Session, at backends.Root) {
 	t.session = s
 	t.env.CountParked(s.Parked)
 }
+
+// Workers are those for requests that take long: work for those that wait for nobody, away for those that wait for others.
+func (t *Tree) Workers() (work, away *backends.Workers) { return t.env.Work, t.env.Away }
 
 // backer is the session's.
 func (t *Tree) backer() Backer {

@@ -9,11 +9,11 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/ipcfs/ipcfs/fs"
+	"github.com/ipcfs/ipcfs/nodes"
 	"golang.org/x/sys/unix"
 )
 
 const (
-	opMknod  = 8
 	opUnlink = 10
 
 	largeFile = 0x8000 // O_LARGEFILE, which the open(2) of every program has
@@ -31,7 +31,7 @@ type kernel struct {
 	out, got []byte
 }
 
-func newKernel(t testing.TB) *kernel {
+func newKernel(t testing.TB, attached ...nodes.Kind) *kernel {
 	t.Helper()
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -41,7 +41,7 @@ func newKernel(t testing.TB) *kernel {
 		t.Fatal(err)
 	}
 	state := t.TempDir()
-	tree, err := fs.New(fs.Config{StateDir: state, ShmDir: t.TempDir(), MaxMsg: 10, MsgSize: 128})
+	tree, err := fs.New(fs.Config{StateDir: state, ShmDir: t.TempDir(), MaxMsg: 10, MsgSize: 128, Attached: attached})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,6 +89,7 @@ func (k *kernel) answer(unique uint64) (syscall.Errno, []byte) {
 		if h.Status == notifyPoll {
 			k.woken++
 		}
+		k.await()
 		n, h = k.take()
 	}
 	if h.Unique != unique || int(h.Length) != n {
@@ -105,8 +106,6 @@ func (k *kernel) take() (int, *fuse.OutHeader) {
 	}
 	return n, as[fuse.OutHeader](k.got)
 }
-
-func bytesOf[T any](v *T) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v)) }
 
 func (k *kernel) lookup(dir uint64, name string) uint64 {
 	var h fuse.InHeader

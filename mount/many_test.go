@@ -8,11 +8,6 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
-const (
-	opOpendir = 27
-	opCreate  = 35
-)
-
 // TestTooManyFiles: who has as many files open as one user may makes no object either by an open that is refused, whatever its name is.
 func TestTooManyFiles(t *testing.T) {
 	k := newKernel(t)

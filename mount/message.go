@@ -10,7 +10,8 @@ import (
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
-// read answers a READ of a message face, or parks it. One that must not wait (O_NONBLOCK, as it is set now) gets EAGAIN.
+// read answers a READ of a message face, or parks it. One that must not wait (O_NONBLOCK, as it is set now)
+// gets EAGAIN.
 func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
 	if byPageCache(in) {
 		s.answer(out, in.Unique, 0, syscall.EINVAL)
@@ -19,7 +20,8 @@ func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
 	g := o.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	// A READ that is answered in full the kernel follows by one for the next piece of a longer read(2), which would wait.
+	// A READ that is answered in full the kernel follows by one for the next piece of a longer read(2), which
+	// would wait.
 	r := reading{o: o, size: min(int(in.Size), maxWhole), off: int64(in.Offset)}
 	n, err := 0, behind(&g.readers)
 	tries := err == nil
@@ -39,16 +41,19 @@ func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
 		g.tellPollers()
 	}
 	if nonblock := in.Flags&syscall.O_NONBLOCK != 0; nonblock && err == backends.ErrWouldBlock {
-		_, err = r.Stop(out, err)
+		if tries {
+			_, err = r.Stop(out, err)
+		}
 		s.answer(out, in.Unique, 0, err)
 	} else {
 		later := r
-		g.wait(&parked{in: in.InHeader, op: &later, nonblock: nonblock, tried: tries}, err, out)
+		g.wait(&parked{in: in.InHeader, op: &later, nonblock: nonblock, tried: tries}, &g.readers, err, out)
 	}
 	g.arm()
 }
 
-// behind is what a request finds that comes to a line: nil if nobody is in it, ErrUnsettled if the answer of the first is on its way.
+// behind is what a request finds that comes to a line: nil if nobody is in it, ErrUnsettled if the answer of
+// the first is on its way.
 func behind(line *list.List) error {
 	switch at := line.Front(); {
 	case at == nil:
@@ -59,8 +64,8 @@ func behind(line *list.List) error {
 	return backends.ErrWouldBlock
 }
 
-// write answers a WRITE to a message face, or parks it. One of more than maxWhole may be the first piece of a longer message: it is
-// refused, and nothing is sent.
+// write answers a WRITE to a message face, or parks it. One of more than maxWhole may be the first piece of a
+// longer message: it is refused, and nothing is sent.
 func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 	g := o.gate
 	g.mu.Lock()
@@ -92,7 +97,7 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 	p := &parked{in: in.InHeader, nonblock: in.Flags&syscall.O_NONBLOCK != 0, tried: tries}
 	p.op = &writing{o: o, data: bytes.Clone(w.data), done: w.done}
 	p.bytes = len(w.data)
-	g.wait(p, err, out)
+	g.wait(p, &g.writers, err, out)
 	if w.done > 0 {
 		g.serve(out) // readers who wait get what was sent, and make room for the rest
 	} else {
@@ -102,18 +107,26 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 
 // open answers an OPEN, or parks it.
 func (s *Session) open(in *fuse.OpenIn, out []byte) {
-	o := &opening{Opening: s.tree.Begin(in), s: s}
+	o := &opening{Opening: s.tree.Begin(in), tree: s.tree, uid: in.Uid, far: s.tree.Elsewhere(&in.InHeader, "")}
+	if o.far || s.tree.OpensLong(in.NodeId) {
+		o.work = s.away
+	}
 	n, err := o.Try(out[headerSize:])
 	if !nodes.Waits(err) {
 		s.answer(out, in.Unique, n, err)
 		return
 	}
-	w, _ := o.For()
+	s.guest(&parked{in: in.InHeader, op: o, nonblock: in.Flags&syscall.O_NONBLOCK != 0, tried: true}, err, out)
+}
+
+// guest parks a request that has no open file, at the gate of what it waits for.
+func (s *Session) guest(p *parked, err error, out []byte) {
+	p.guest = true
+	w, _ := p.op.For()
 	g := s.join(w)
-	o.gate = g
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.wait(&parked{in: in.InHeader, op: o, nonblock: in.Flags&syscall.O_NONBLOCK != 0, tried: true}, err, out)
+	g.wait(p, &g.readers, err, out)
 	g.arm()
 }
 
@@ -162,8 +175,8 @@ func (s *Session) file(fh uint64) *openFile {
 	return o
 }
 
-// release forgets an open file that was closed for the last time. It reports whether it answered: a file that has something left to
-// send, for which there is no room yet, stays open for that (see nodes.Finisher).
+// release forgets an open file that was closed for the last time. It reports whether it answered: a file that
+// has something left to send, for which there is no room yet, stays open for that (see nodes.Finisher).
 func (s *Session) release(req, out []byte) bool {
 	in := as[fuse.ReleaseIn](req)
 	s.mu.Lock()
@@ -180,7 +193,7 @@ func (s *Session) release(req, out []byte) bool {
 	err := o.file.Finish()
 	if nodes.Waits(err) {
 		p := &parked{in: in.InHeader, op: &releasing{o, bytes.Clone(req)}, tried: true, answered: true}
-		if g.park(p, false, false) == 0 {
+		if g.park(p, &g.writers, err == backends.ErrUnsettled, false) == 0 {
 			g.arm()
 			s.answer(out, in.Unique, 0, nil)
 			return true

@@ -1,6 +1,8 @@
 package mount
 
 import (
+	"context"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -10,7 +12,8 @@ import (
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
-// An operation is what a request asks for. A request that has to wait is parked with it. Its methods are called with its gate's lock.
+// An operation is what a request asks for. A request that has to wait is parked with it. Its methods are
+// called with its gate's lock.
 type operation interface {
 	nodes.Op
 	// patience is how long it may wait; 0: for ever.
@@ -26,9 +29,9 @@ type reading struct {
 	off  int64
 }
 
-// Try is nodes.Op's. If the file gives as much as there is, and others wait to write more than there was room for, they go on as room is
-// made, so that the answer gets that too: else a queue of ten messages would take a request for every ten (TestLinesInOneRead). It does
-// not take from readers who wait behind.
+// Try is nodes.Op's. If the file gives as much as there is, and others wait to write more than there was room
+// for, they go on as room is made, so that the answer gets that too: else a queue of ten messages would take
+// a request for every ten (TestLinesInOneRead). It does not take from readers who wait behind.
 func (r *reading) Try(buf []byte) (int, error) {
 	g := r.o.gate
 	n, err := r.o.file.Read(buf, r.size, r.off)
@@ -46,7 +49,7 @@ func (r *reading) Try(buf []byte) (int, error) {
 }
 
 // For is nodes.Op's.
-func (r *reading) For() (backends.Waiter, backends.Ready) { return r.o.file.Waiter(), backends.In }
+func (r *reading) For() (backends.Waiter, backends.Ready) { return r.o.file.For(), backends.In }
 
 // Stop is nodes.Op's.
 func (r *reading) Stop(_ []byte, why error) (int, error) {
@@ -82,7 +85,7 @@ func (w *writing) Try(buf []byte) (int, error) {
 }
 
 // For is nodes.Op's.
-func (w *writing) For() (backends.Waiter, backends.Ready) { return w.o.file.Waiter(), backends.Out }
+func (w *writing) For() (backends.Waiter, backends.Ready) { return w.o.file.For(), backends.Out }
 
 // Stop is nodes.Op's.
 func (w *writing) Stop(buf []byte, why error) (int, error) {
@@ -105,7 +108,8 @@ func (*writing) patience() time.Duration { return 0 }
 
 func (*writing) ended(error) {}
 
-// releasing is a RELEASE of a file that has something left to send (see nodes.Finisher). The request was answered already.
+// releasing is a RELEASE of a file that has something left to send (see nodes.Finisher). The request was
+// answered already.
 type releasing struct {
 	o   *openFile
 	req []byte
@@ -115,7 +119,7 @@ type releasing struct {
 func (r *releasing) Try([]byte) (int, error) { return 0, r.o.file.Finish() }
 
 // For is nodes.Op's.
-func (r *releasing) For() (backends.Waiter, backends.Ready) { return r.o.file.Waiter(), backends.Out }
+func (r *releasing) For() (backends.Waiter, backends.Ready) { return r.o.file.For(), backends.Out }
 
 // Stop is nodes.Op's.
 func (r *releasing) Stop(_ []byte, why error) (int, error) {
@@ -134,31 +138,118 @@ func (r *releasing) ended(err error) {
 	_, _ = s.protocol.HandleRequest([][]byte{r.req}, [][]byte{none[:]})
 }
 
-// opening is an OPEN.
+// opening is an OPEN. If it may take long, workers make its tries.
 type opening struct {
 	*fs.Opening
-	s    *Session
-	gate *gate // where it waits
+	tree *fs.Tree
+	work *backends.Workers // nil: it does not take long
+	uid  uint32
+	far  bool           // its object is kept elsewhere: it need not be waited for
+	task *backends.Task // the try that is under way; nil: none
+
+	// When the task is done:
+	out *fuse.OpenOut
+	err error
 }
 
 // Try is nodes.Op's.
 func (o *opening) Try(buf []byte) (int, error) {
-	out := (*fuse.OpenOut)(unsafe.Pointer(&buf[0]))
-	*out = fuse.OpenOut{}
-	if err := o.Opening.Try(out); err != nil {
-		return 0, err
+	switch {
+	case o.work == nil:
+		o.out = &fuse.OpenOut{}
+		o.err = o.Opening.Try(o.out)
+	case o.task == nil:
+		o.out, o.err = &fuse.OpenOut{}, syscall.EIO // a panic's
+		o.task = o.work.Go(o.uid, func(context.Context) { o.err = o.Opening.Try(o.out) })
+		return 0, backends.ErrUnsettled
+	case !o.task.Done():
+		return 0, backends.ErrUnsettled
+	default:
+		o.task = nil
 	}
-	return int(unsafe.Sizeof(*out)), nil
+	if o.err != nil {
+		return 0, o.err
+	}
+	return copy(buf, bytesOf(o.out)), nil
+}
+
+// For is nodes.Op's.
+func (o *opening) For() (backends.Waiter, backends.Ready) {
+	if o.task != nil {
+		return o.task, backends.In
+	}
+	return o.Opening.For()
 }
 
 // Stop is nodes.Op's.
 func (o *opening) Stop(_ []byte, why error) (int, error) {
-	if !o.Opening.Stop() {
+	switch {
+	case o.task != nil && !o.task.Recall():
+		if !o.far {
+			return 0, backends.ErrUnsettled
+		}
+		o.task.Abandon(o.undo)
+	case !o.Opening.Stop():
 		return 0, backends.ErrUnsettled
 	}
+	o.task = nil
 	return 0, why
+}
+
+// undo closes what was opened for nobody.
+func (o *opening) undo() {
+	switch {
+	case o.err == nil:
+		o.tree.Release(nil, &fuse.ReleaseIn{Fh: o.out.Fh})
+	case nodes.Waits(o.err):
+		o.Opening.Stop()
+	}
 }
 
 func (*opening) patience() time.Duration { return 0 }
 
-func (o *opening) ended(error) { o.s.leave(o.gate) }
+func (*opening) ended(error) {}
+
+// polling is a POLL.
+type polling struct {
+	o  *openFile
+	in pollIn
+}
+
+// Try is nodes.Op's.
+func (p *polling) Try(buf []byte) (int, error) {
+	ready, err := p.o.file.Probe()
+	if nodes.Waits(err) {
+		return 0, err
+	}
+	return p.answer(buf, ready), err
+}
+
+// answer is what is ready, after which the file is watched if the kernel wants that.
+func (p *polling) answer(buf []byte, ready backends.Ready) int {
+	o, in := p.o, &p.in
+	if in.Flags&pollScheduleNotify != 0 {
+		g := o.gate
+		if g.polls == nil {
+			g.polls = map[uint64]*watch{}
+		}
+		o.kh = in.Kh
+		want := backends.Ready(in.Events) & (backends.In | backends.Out | backends.RdHup)
+		o.watch = watch{file: o, want: want, seen: ready}
+		g.polls[in.Kh] = &o.watch
+		g.arm()
+	}
+	return putPoll(buf, ready)
+}
+
+// For is nodes.Op's.
+func (p *polling) For() (backends.Waiter, backends.Ready) { return p.o.file.Waiter(), backends.In }
+
+// Stop is nodes.Op's: what was ready when it was known last.
+func (p *polling) Stop(buf []byte, why error) (int, error) {
+	return p.answer(buf, p.o.file.Ready()), nil
+}
+
+func (*polling) patience() time.Duration { return 0 }
+
+func (*polling) ended(error) {}

@@ -9,13 +9,15 @@ import (
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
-// far is an endpoint whose messages come from elsewhere: a try is on its way until the test says what came of it.
+// far is an endpoint whose messages come from elsewhere: a try is on its way until the test says what came of
+// it.
 type far struct {
 	backends.Endpoint
 	err     error // what the next try answers
 	too     bool  // it is too late to take a try back
 	wake    func()
 	recalls int
+	closed  chan string // told of Close
 }
 
 func (f *far) TryRead(p []byte) (int, backends.Meta, error) {
@@ -31,9 +33,17 @@ func (f *far) TryWrite(p []byte, _ backends.Meta) (int, error) {
 
 func (f *far) Recall(backends.Ready) bool { f.recalls++; return !f.too }
 
+func (f *far) Stat() (nodes.Attr, error) { return nodes.Attr{Mode: syscall.S_IFREG | 0666}, nil }
+
 func (f *far) Unit() int                         { return 100 }
 func (f *far) Arm(_ backends.Ready, wake func()) { f.wake = wake }
-func (f *far) Close() error                      { return nil }
+
+func (f *far) Close() error {
+	if f.closed != nil {
+		f.closed <- "close"
+	}
+	return nil
+}
 
 func (f *far) answers(err error) {
 	wake := f.wake
@@ -67,7 +77,8 @@ func (k *kernel) silent() {
 	}
 }
 
-// TestUnsettled: what is on its way has an answer when that is known, and not before, also for a request that must not wait.
+// TestUnsettled: what is on its way has an answer when that is known, and not before, also for a request that
+// must not wait.
 func TestUnsettled(t *testing.T) {
 	k := newKernel(t)
 	f, write, read := k.far()
@@ -101,7 +112,8 @@ func TestUnsettled(t *testing.T) {
 	}
 }
 
-// TestInterruptUnsettled: an interrupt takes back what can be taken back, and leaves its end to what cannot. Who stands behind goes on.
+// TestInterruptUnsettled: an interrupt takes back what can be taken back, and leaves its end to what cannot.
+// Who stands behind goes on.
 func TestInterruptUnsettled(t *testing.T) {
 	k := newKernel(t)
 	f, write, _ := k.far()

@@ -5,6 +5,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/nodes"
 	"golang.org/x/sys/unix"
 )
 
@@ -14,46 +15,45 @@ const (
 	pollWrNorm = 0x100
 )
 
-// poll answers poll(2), select(2) and epoll_wait(2) on a file: what would not block now, and, if the kernel wants to hear of a change,
-// a watch that lasts until it was told once. It then asks again, with the same poll handle.
+// poll answers poll(2), select(2) and epoll_wait(2) on a file: what would not block now, and, if the kernel
+// wants to hear of a change, a watch that lasts until it was told once. It then asks again, with the same
+// poll handle.
 func (s *Session) poll(req, buf []byte) {
 	in := as[pollIn](req)
 	o := s.file(in.Fh)
 	if o == nil {
-		s.answerPoll(buf, in.Unique, unix.POLLIN|unix.POLLOUT) // addressed bytes never wait
+		n := putPoll(buf[headerSize:], unix.POLLIN|unix.POLLOUT) // addressed bytes never wait
+		s.answer(buf, in.Unique, n, nil)
 		return
 	}
 	g := o.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	ready := o.file.Ready()
-	if in.Flags&pollScheduleNotify != 0 {
-		if g.polls == nil {
-			g.polls = map[uint64]*watch{}
-		}
-		o.kh = in.Kh
-		want := backends.Ready(in.Events) & (backends.In | backends.Out | backends.RdHup)
-		o.watch = watch{file: o, want: want, seen: ready}
-		g.polls[in.Kh] = &o.watch
-		g.arm()
+	p := polling{o, *in}
+	n, err := p.Try(buf[headerSize:])
+	if !nodes.Waits(err) {
+		s.answer(buf, in.Unique, n, err)
+		return
 	}
-	s.answerPoll(buf, in.Unique, ready)
+	later := p
+	g.wait(&parked{in: in.InHeader, op: &later, tried: true}, &g.probers, err, buf)
+	g.arm()
 }
 
-func (s *Session) answerPoll(buf []byte, unique uint64, ready backends.Ready) {
+// putPoll writes the answer to a POLL and returns its length.
+func putPoll(buf []byte, ready backends.Ready) int {
 	if ready&backends.In != 0 {
 		ready |= pollRdNorm
 	}
 	if ready&backends.Out != 0 {
 		ready |= pollWrNorm
 	}
-	putHeader(buf, unique, 0, headerSize+8)
-	*(*[2]uint32)(unsafe.Pointer(&buf[headerSize])) = [2]uint32{uint32(ready), 0}
-	s.send(buf[:headerSize+8])
+	*(*[2]uint32)(unsafe.Pointer(&buf[0])) = [2]uint32{uint32(ready), 0}
+	return 8
 }
 
-// tellPollers wakes those whose file has become ready for something they do not know of. What was ready and is not any more will be
-// news when it is again. The caller holds g.mu.
+// tellPollers wakes those whose file has become ready for something they do not know of. What was ready and
+// is not any more will be news when it is again. The caller holds g.mu.
 func (g *gate) tellPollers() {
 	for kh, w := range g.polls {
 		ready := w.file.file.Ready()

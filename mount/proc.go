@@ -4,6 +4,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -16,8 +17,8 @@ func threads() int {
 	return len(list)
 }
 
-// requestTimeout is the kernel's limit for any one request, 0 without one (fs.fuse.default_request_timeout and
-// fs.fuse.max_request_timeout, seconds, Linux 6.15).
+// requestTimeout is the kernel's limit for any one request, 0 without one (fs.fuse.default_request_timeout
+// and fs.fuse.max_request_timeout, seconds, Linux 6.15).
 func requestTimeout() time.Duration {
 	limit := 0
 	for _, name := range []string{"default_request_timeout", "max_request_timeout"} {
@@ -31,4 +32,17 @@ func requestTimeout() time.Duration {
 		}
 	}
 	return time.Duration(limit) * time.Second
+}
+
+// dying reports whether a thread is about to end: the kernel gives each of a process that is to end a SIGKILL
+// of its own (proc_pid_status(5), SigPnd; complete_signal in kernel/signal.c).
+func dying(tid int) bool {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/status")
+	if err != nil {
+		return true
+	}
+	_, rest, _ := strings.Cut(string(b), "\nSigPnd:")
+	line, _, _ := strings.Cut(rest, "\n")
+	pending, err := strconv.ParseUint(strings.TrimSpace(line), 16, 64)
+	return err == nil && pending&(1<<(syscall.SIGKILL-1)) != 0
 }

@@ -36,11 +36,13 @@ type Session struct {
 	dev      device
 	protocol *fuse.ProtocolServer
 
-	lead    sync.Mutex     // held by the goroutine that reads requests
-	workers sync.WaitGroup // goroutines that lead or follow
-	idle    atomic.Int32   // those that wait for the lead
-	ended   chan struct{}  // closed when the kernel has ended the connection, or we give up waiting for that
-	stuck   atomic.Bool    // it is the latter: a worker is still in read
+	lead    sync.Mutex        // held by the goroutine that reads requests
+	workers sync.WaitGroup    // goroutines that lead or follow
+	near    *backends.Workers // for requests that take long and wait for nobody,
+	away    *backends.Workers // and for those that wait for others
+	idle    atomic.Int32      // those that wait for the lead
+	ended   chan struct{}     // closed when the kernel has ended the connection, or we give up waiting for that
+	stuck   atomic.Bool       // it is the latter: a worker is still in read
 	end     sync.Once
 	live    chan struct{} // closed when the kernel may send requests
 	started sync.Once
@@ -111,6 +113,9 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 	if o.Device != 0 {
 		at.Path = "" // only he knows who mounted it
 	}
+	s.near, s.away = t.Workers()
+	s.near.Panicked = func(r any) { s.panicked(r) }
+	s.away.Panicked = s.near.Panicked
 	t.Attach(s, at)
 	return s, nil
 }
@@ -162,7 +167,9 @@ func (s *Session) handle(req, out []byte) {
 	}
 	switch h.Opcode {
 	case opLookup:
-		s.lookup(req, out)
+		if !s.putAside(req, out) {
+			s.lookup(req, out)
+		}
 		return
 	case opRead:
 		if o := s.file(as[fuse.ReadIn](req).Fh); o != nil {
@@ -181,7 +188,7 @@ func (s *Session) handle(req, out []byte) {
 	case opInterrupt:
 		// The request was taken up before this one: it waits, or it is answered, or it is one that does not wait.
 		if p := s.waiting.get(as[fuse.InterruptIn](req).Unique); p != nil {
-			p.gate.cancel(p, syscall.EINTR)
+			s.interrupt(p)
 		} else {
 			s.hurry(as[fuse.InterruptIn](req).Unique, out)
 		}
@@ -196,6 +203,9 @@ func (s *Session) handle(req, out []byte) {
 		if s.release(req, out) {
 			return
 		}
+	}
+	if s.putAside(req, out) {
+		return
 	}
 	n, status := s.protocol.HandleRequest([][]byte{req}, [][]byte{out})
 	switch {
@@ -298,7 +308,7 @@ func (s *Session) endLongWaits(limit time.Duration) {
 				if p.in.Opcode == opSetlkw {
 					why = syscall.ENOLCK // EINTR without a signal would be ERESTARTSYS to the program (fuse_setlk, fs/fuse/file.c)
 				}
-				p.gate.cancel(p, why)
+				p.cancel(why)
 			}
 		}
 	}

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// waiting is all requests that are parked, by the number the kernel interrupts them with, and what they cost by user.
+// waiting is all requests that are parked, by the number the kernel interrupts them with, and what they cost
+// by user.
 type waiting struct {
 	mu    sync.Mutex
 	all   map[uint64]*parked
@@ -23,8 +24,8 @@ const (
 	maxParkedBytes = 64 << 20 // of messages that wait to be sent
 )
 
-// add takes p in: ENOBUFS if its user has too much waiting, or the errno the session ends with, unless it must; EINVAL if there is one of
-// its number already.
+// add takes p in: ENOBUFS if its user has too much waiting, or the errno the session ends with, unless it
+// must; EINVAL if there is one of its number already.
 func (w *waiting) add(p *parked, must bool) syscall.Errno {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -111,6 +112,6 @@ func (w *waiting) end(errno syscall.Errno) {
 	w.ended = errno
 	w.mu.Unlock()
 	for _, p := range w.older(time.Now().Add(time.Hour)) {
-		p.gate.cancel(p, errno)
+		p.cancel(errno)
 	}
 }

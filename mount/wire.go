@@ -13,13 +13,20 @@ const (
 	opForget      = 2
 	opGetattr     = 3
 	opSetattr     = 4
+	opSymlink     = 6
+	opMknod       = 8
+	opMkdir       = 9
+	opLink        = 13
 	opOpen        = 14
 	opRead        = 15
 	opWrite       = 16
 	opRelease     = 18
 	opInit        = 26
+	opOpendir     = 27
+	opReaddir     = 28
 	opReleasedir  = 29
 	opSetlkw      = 33
+	opCreate      = 35
 	opInterrupt   = 36
 	opPoll        = 40
 	opBatchForget = 42
@@ -58,6 +65,9 @@ func as[T any](b []byte) *T {
 	}
 	return (*T)(unsafe.Pointer(&b[0]))
 }
+
+// bytesOf is as the other way round.
+func bytesOf[T any](v *T) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v)) }
 
 // putHeader begins an answer of size bytes in all.
 func putHeader(b []byte, unique uint64, errno int32, size int) {

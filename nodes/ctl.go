@@ -22,6 +22,9 @@ type Kind struct {
 	Name  string // "queues", "sysv/queues"
 	Class Class
 	Space func() (Space, error) // what room there is for objects; nil: that is not known
+
+	Elsewhere bool // its objects are kept elsewhere: whatever is asked about them may take long
+	OpensLong bool // opening one may take long: it looks at the caller's process, and connects
 }
 
 // Part says which file of the control tree something is. It is about the object whose identity it has (Seen.Was.ID).
@@ -38,6 +41,11 @@ type Control struct {
 	Dir  bool
 	Link string // of a symbolic link: where it leads
 	Open func(flags int, by Caller) (Open, error)
+
+	// Or instead of Open, a text:
+	Text    func() (string, error)
+	Watches string                             // it has no end, and is the text of the file of this name
+	Do      func(line string, by Caller) error // what it does with a line that is written; nil: it cannot be written
 }
 
 // NewCtl makes the control tree of kinds with global in its root.
@@ -276,24 +284,11 @@ func (o ctlObject) controls(object Object) []Control {
 	if r, ok := object.(Reporter); ok {
 		list = append(list, reports(r)...)
 	}
-	list = append(list, o.commands())
+	list = append(list, CommandControl("ctl", 0644, func() (string, error) { return settings(o.base()) }, o.do))
 	if controller {
 		list = append(list, more.Controls()...)
 	}
 	return list
-}
-
-// commands is the ctl file.
-func (o ctlObject) commands() Control {
-	c := CommandControl("ctl", 0644, func() (string, error) { return settings(o.base()) }, o.do)
-	open := c.Open
-	c.Open = func(flags int, by Caller) (Open, error) {
-		if writes(flags) {
-			by = by.remembered()
-		}
-		return open(flags, by)
-	}
-	return c
 }
 
 // where is the path of the object from the root of the tree.
@@ -307,7 +302,7 @@ func reports(r Reporter) []Control {
 	}
 	return []Control{
 		TextControl("status", status),
-		WatchControl("watch", status),
+		WatchControl("watch", "status", status),
 		TextControl("status.json", func() (string, error) {
 			facts, err := r.Report()
 			if err != nil {
@@ -400,6 +395,8 @@ func (f ctlFile) Open(flags int, by Caller) (Open, error) {
 	switch {
 	case err != nil:
 		return nil, err
+	case one.Text != nil:
+		return one.show(f.about.ctl.env, textKey{f.about.Part, f.about.Was.ID}, flags, by)
 	case one.Open == nil:
 		return nil, syscall.EISDIR
 	}

@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"runtime"
 	"sync"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -9,6 +10,9 @@ import (
 // Env is what the classes share.
 type Env struct {
 	Poll   *backends.Poller
+	Work   *backends.Workers // for what takes long and waits for nobody: texts, listings, commands
+	Away   *backends.Workers // for what waits for others: calls, and objects that are kept elsewhere
+	Texts  *Texts
 	Notes  *Notes
 	Shares Shares
 	Memory *backends.Budget // what open files hold between two calls
@@ -25,10 +29,18 @@ type user struct {
 	flags int
 }
 
-// NewEnv makes an Env.
+// How many calls at a time wait for others, and how many of one user.
+const (
+	maxAway    = 64
+	maxAwayUid = 16
+)
+
+// NewEnv makes an Env. Its workers are the caller's to close.
 func NewEnv(p *backends.Poller) *Env {
+	most := max(2, runtime.NumCPU())
+	work := backends.NewWorkers(p, most, most/2)
 	return &Env{
-		Poll: p, Notes: NewNotes(), Shares: newShares(), Memory: newMemory(),
+		Poll: p, Work: work, Away: backends.NewWorkers(p, maxAway, maxAwayUid), Texts: newTexts(p, work), Notes: NewNotes(), Shares: newShares(), Memory: newMemory(),
 		users: map[backends.Waiter]map[*File]user{}, allow: map[uint32]*allowance{},
 	}
 }
@@ -51,17 +63,26 @@ func (e *Env) File(face Face, end backends.Endpoint, flags int, by Caller) *File
 			delete(e.users, end)
 		}
 	})
+	f.pays = e.allowance(by.Uid)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.users[end] == nil {
 		e.users[end] = map[*File]user{}
 	}
 	e.users[end][f] = user{by, flags}
-	if e.allow[by.Uid] == nil {
-		e.allow[by.Uid] = &allowance{budget: e.Memory, uid: by.Uid, lent: map[*byte]int{}}
-	}
-	f.pays = e.allow[by.Uid]
 	return f
+}
+
+// allowance is that of a user.
+func (e *Env) allowance(uid uint32) *allowance {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	a := e.allow[uid]
+	if a == nil {
+		a = &allowance{budget: e.Memory, uid: uid, lent: map[*byte]int{}}
+		e.allow[uid] = a
+	}
+	return a
 }
 
 // Users are the facts of who has an object open through the mount, by its endpoints, and how many of their requests wait.

@@ -29,6 +29,11 @@ type File struct {
 	base   int64  // the file offset of hand[0]
 	at     int64  // where the next read is expected; all before it was read
 	closed func()
+
+	work   *backends.Workers // for what its face may take long with,
+	uid    uint32            // in the name of this user:
+	aside  backends.Ready    // reads (In), writes (Out)
+	errand *errand           // the one that is under way; nil: none
 }
 
 // Reading says what the offset of a read means.
@@ -124,10 +129,13 @@ func (f *File) read(buf []byte, size int, off int64, take bool) (int, error) {
 		return n, nil
 	}
 	if f.how == ReadText && off > 0 {
+		if len(f.hand) > maxRoom {
+			f.letGo() // it was read to its end
+		}
 		return 0, nil
 	}
 	if take && f.pays.full() {
-		if size < f.end.Unit() {
+		if size < f.end.Unit() || f.how == ReadText {
 			return 0, syscall.ENOBUFS // there may be a rest, which could not be kept
 		}
 		buf = buf[:size]
@@ -150,9 +158,9 @@ func (f *File) read(buf []byte, size int, off int64, take bool) (int, error) {
 // next is the next unit of the face, or, if nothing may be taken, what it holds.
 func (f *File) next(buf []byte, size int, take bool) ([]byte, error) {
 	if take {
-		return f.face.Next(f.end, buf, size)
+		return f.unit(buf, size)
 	}
-	if h, ok := f.face.(Holder); ok {
+	if h, ok := f.face.(Holder); ok && f.errand == nil {
 		return h.Held(f.end, buf, size)
 	}
 	return nil, backends.ErrWouldBlock
@@ -235,13 +243,13 @@ func (f *File) Write(p []byte) (int, error) {
 	defer f.mu.Unlock()
 	k, keeps := f.face.(keeper)
 	if !keeps || k.keeps() < 0 {
-		n, err := f.face.Put(f.end, p)
+		n, err := f.put(p)
 		return n, Located(f.path, err)
 	}
 	if f.pays.full() {
 		return 0, syscall.ENOBUFS
 	}
-	n, err := f.face.Put(f.end, p)
+	n, err := f.put(p)
 	f.count()
 	return n, Located(f.path, err)
 }
@@ -277,6 +285,9 @@ func (f *File) Whole(n int) bool {
 
 // Stop gives up the last read (In) or write (Out) that had to wait. false: it is too late, and it goes on until it answers.
 func (f *File) Stop(dir backends.Ready) bool {
+	if !f.recall(dir) {
+		return false
+	}
 	r, ok := f.end.(backends.Recaller)
 	return !ok || r.Recall(dir)
 }
@@ -297,10 +308,25 @@ func (f *File) Ready() backends.Ready {
 	if f.inHand(f.at) != nil {
 		ready |= backends.In
 	}
-	if h, ok := f.face.(Holder); ok {
+	if h, ok := f.face.(Holder); ok && f.errand == nil {
 		ready |= h.Holds(f.end)
 	}
 	return ready
+}
+
+// Probe is Ready as of now. ErrUnsettled: finding it out takes a while, and it is to be asked again.
+func (f *File) Probe() (backends.Ready, error) {
+	p, ok := f.end.(backends.Prober)
+	if !ok {
+		return f.Ready(), nil
+	}
+	ready, err := p.Probe()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.inHand(f.at) != nil {
+		ready |= backends.In
+	}
+	return ready, err
 }
 
 // Waiter is what the file waits for; files of one object share it.

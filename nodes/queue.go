@@ -244,7 +244,11 @@ func (q queue) face(name string, face func() Face) Control {
 // lease is a control file that who may receive may also write to, to acknowledge: that belongs to the open file that took the message.
 func (q queue) lease() Control {
 	return taking(Control{Name: "lease", Open: func(flags int, by Caller) (Open, error) {
-		return q.open(flags, by, &lease{q: q.Queues, uid: by.Uid})
+		one, err := q.open(flags, by, &lease{q: q.Queues, uid: by.Uid})
+		if f, ok := one.(*File); ok {
+			f.Aside(q.env.Work, by.Uid, backends.In|backends.Out) // it is recorded on a disk
+		}
+		return one, err
 	}}, q.Was.Mode)
 }
 

@@ -2,86 +2,164 @@ package nodes
 
 import (
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// Text is an open file that shows a text made anew each time it is read from its beginning, and may take commands. It is an
-// Endpoint: ready to be read when the text is not the one that was read last.
+// Text is an open file that shows a text (see Texts), and may take commands. It is an Endpoint: ready to be
+// read when the text is not the one that was read last.
 type Text struct {
-	made  time.Time
-	perm  uint32
-	text  func() (string, error)
-	do    func(line string) error // nil: it takes no commands
-	mu    sync.Mutex
-	shown bool
-	last  string
-	timer *time.Timer
-}
+	made time.Time
+	perm uint32
+	uid  uint32
+	src  *textSource
+	do   func(line string) error // nil: it takes no commands
 
-// textPeriod is how often a text is made anew while somebody waits for it to change: what native programs do to an object makes no
-// event for us. It is the longest that a change goes unnoticed.
-const textPeriod = 100 * time.Millisecond
+	// Under src.all.mu:
+	shown  *rendering // the text that was read last; nil: none was
+	reads  uint64     // the rendering that a read waits for; 0: none
+	probes uint64     // the same of a poll
+	waits  bool       // a read waits for a change
+	wake   func()     // what Arm was given; nil: nobody is to be told
+}
 
 // TextControl is a control file that shows a text.
 func TextControl(name string, text func() (string, error)) Control {
-	return Control{Name: name, Perm: 0444, Open: func(flags int, by Caller) (Open, error) {
-		if writes(flags) {
-			return nil, syscall.EACCES // to root too, whom the mode does not stop
-		}
-		return openText(0444, text, nil, ReadText), nil
-	}}
+	return Control{Name: name, Perm: 0444, Text: text}
 }
 
-// WatchControl is a control file that shows a text, and then each one that differs from the last, whole. It has no end.
-func WatchControl(name string, text func() (string, error)) Control {
-	return Control{Name: name, Perm: 0444, Open: func(flags int, by Caller) (Open, error) {
-		if writes(flags) {
-			return nil, syscall.EACCES
-		}
-		return openText(0444, text, nil, Seekable), nil
-	}}
+// WatchControl is a control file that shows the text of another one, and then each that differs from the
+// last, whole. It has no end.
+func WatchControl(name, of string, text func() (string, error)) Control {
+	return Control{Name: name, Perm: 0444, Text: text, Watches: of}
 }
 
-// CommandControl is a control file that takes commands, one a line, and shows the text that would bring about the present state.
-func CommandControl(name string, perm uint32, text func() (string, error), do func(line string, by Caller) error) Control {
-	return Control{Name: name, Perm: perm, Open: func(flags int, by Caller) (Open, error) {
-		return openText(perm, text, func(line string) error { return do(line, by) }, ReadText), nil
-	}}
+// CommandControl is a control file that takes commands, one a line, and shows the text that would bring about
+// the present state.
+func CommandControl(
+	name string, perm uint32, text func() (string, error), do func(line string, by Caller) error,
+) Control {
+	return Control{Name: name, Perm: perm, Text: text, Do: do}
 }
 
-func openText(perm uint32, text func() (string, error), do func(line string) error, how Reading) *File {
-	t := &Text{made: time.Now(), perm: perm, text: text, do: do}
-	return NewFile(textFace{}, t, how, nil)
+// show opens a control file that shows a text, by its key.
+func (c *Control) show(env *Env, key textKey, flags int, by Caller) (Open, error) {
+	t := &Text{made: time.Now(), perm: c.Perm, uid: by.Uid}
+	how := ReadText
+	if c.Watches != "" {
+		how, key.Name = Seekable, c.Watches
+	}
+	switch {
+	case !writes(flags):
+	case c.Do == nil:
+		return nil, syscall.EACCES // to root too, whom the mode does not stop
+	default:
+		by = by.remembered() // it may be gone when a worker does what it wrote
+	}
+	if c.Do != nil {
+		t.do = func(line string) error { return c.Do(line, by) }
+	}
+	t.src = env.Texts.source(key, c.Text, t)
+	f := NewFile(textFace{}, t, how, nil)
+	f.pays = env.allowance(by.Uid)
+	f.Aside(env.Work, by.Uid, backends.Out)
+	return f, nil
 }
 
-// fresh is the text as it is now, and whether nobody has read it yet.
-func (t *Text) fresh() (string, bool, error) {
-	s, err := t.text()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return s, !t.shown || s != t.last, err
-}
-
-// Ready is In if the text has changed since it was read.
+// Ready is In if the text, as it was when it was made last, is not the one that was read.
 func (t *Text) Ready() backends.Ready {
-	if _, news, err := t.fresh(); news || err != nil {
+	t.src.all.mu.Lock()
+	defer t.src.all.mu.Unlock()
+	return t.ready()
+}
+
+func (t *Text) ready() backends.Ready {
+	if t.shown == nil || t.src.now.differs(t.shown) {
 		return backends.In | backends.Out
 	}
 	return backends.Out
 }
 
-// Arm is Waiter.Arm.
-func (t *Text) Arm(_ backends.Ready, wake func()) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.timer != nil {
-		t.timer.Stop()
+// Probe is Prober.Probe: Ready of the text as it is now, which has to be made for that.
+func (t *Text) Probe() (backends.Ready, error) {
+	t.src.all.mu.Lock()
+	defer t.src.all.mu.Unlock()
+	if t.shown != nil && t.probes == 0 && !t.src.now.differs(t.shown) {
+		t.probes = t.ask()
 	}
-	t.timer = time.AfterFunc(textPeriod, wake)
+	if t.probes > t.src.done {
+		return 0, backends.ErrUnsettled
+	}
+	t.probes = 0
+	return t.ready(), nil
+}
+
+// read is the text, made after the read began; ErrWouldBlock while it is the one that was read last.
+func (t *Text) read() (*rendering, error) {
+	t.src.all.mu.Lock()
+	defer t.src.all.mu.Unlock()
+	if !t.waits {
+		if t.reads == 0 {
+			t.reads = t.ask()
+		}
+		if t.reads > t.src.done {
+			return nil, backends.ErrUnsettled
+		}
+		t.reads = 0
+	}
+	now := t.src.now
+	if t.waits = t.shown != nil && !now.differs(t.shown); t.waits {
+		return nil, backends.ErrWouldBlock
+	}
+	if now.err == nil {
+		t.shown = now
+	}
+	return now, now.err
+}
+
+// ask orders a rendering and returns its number. Who was armed for a change is told of it now.
+func (t *Text) ask() uint64 {
+	if t.wake != nil {
+		delete(t.src.watching, t)
+		t.src.asking[t] = struct{}{}
+	}
+	return t.src.ask(t.uid)
+}
+
+// Arm is Waiter.Arm.
+func (t *Text) Arm(want backends.Ready, wake func()) {
+	t.src.all.mu.Lock()
+	defer t.src.all.mu.Unlock()
+	t.src.forget(t)
+	switch {
+	case want&backends.Out != 0 || t.due():
+		t.src.all.poll.Soon(wake)
+		return
+	case t.reads > 0 || t.probes > 0:
+		t.src.asking[t] = struct{}{}
+	default:
+		t.src.watch(t)
+	}
+	t.wake = wake
+}
+
+// due reports whether it is time to wake who waits. The caller holds src.all.mu.
+func (t *Text) due() bool {
+	done := t.src.done
+	return t.reads > 0 && t.reads <= done || t.probes > 0 && t.probes <= done ||
+		t.reads == 0 && t.ready()&backends.In != 0
+}
+
+// Recall is Recaller.Recall. What is made for it already serves others, or nobody.
+func (t *Text) Recall(dir backends.Ready) bool {
+	if dir == backends.In {
+		t.src.all.mu.Lock()
+		defer t.src.all.mu.Unlock()
+		t.reads, t.waits = 0, false
+	}
+	return true
 }
 
 // TryRead is not for texts, which have no bound: see textFace.
@@ -110,11 +188,7 @@ func (t *Text) Stat() (Attr, error) {
 
 // Close ends the wait.
 func (t *Text) Close() error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.timer != nil {
-		t.timer.Stop()
-	}
+	t.src.close(t)
 	return nil
 }
 
@@ -123,18 +197,11 @@ type textFace struct{}
 
 // Next is the text, if it is a new one.
 func (textFace) Next(end backends.Endpoint, _ []byte, _ int) ([]byte, error) {
-	t := end.(*Text)
-	s, news, err := t.fresh()
+	now, err := end.(*Text).read()
 	if err != nil {
 		return nil, err
 	}
-	if !news {
-		return nil, backends.ErrWouldBlock
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.shown, t.last = true, s
-	return []byte(s), nil
+	return now.text, nil
 }
 
 // Put does commands.

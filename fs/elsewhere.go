@@ -1,0 +1,34 @@
+package fs
+
+import (
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/ipcfs/ipcfs/nodes"
+)
+
+// Elsewhere reports whether a request about a node, or about a name in it, is about objects that are kept
+// elsewhere (nodes.Kind): it may take long.
+func (t *Tree) Elsewhere(h *fuse.InHeader, name string) bool {
+	return t.elsewhere && t.kindOf(h.NodeId, name).Elsewhere
+}
+
+// OpensLong reports whether opening a node may take long (nodes.Kind).
+func (t *Tree) OpensLong(id uint64) bool { return t.kindOf(id, "").OpensLong }
+
+// kindOf is the kind of object that a node, or a name in it, belongs to; no kind if it belongs to none.
+func (t *Tree) kindOf(id uint64, name string) nodes.Kind {
+	n, ok := t.table.get(id)
+	kind := n.Kind
+	switch {
+	case !ok:
+		return nodes.Kind{}
+	case kind == dirKind:
+		above, _ := t.table.path(id)
+		kind = t.kindAt(join(above, name))
+	case kind == len(t.kinds)-1: // /ctl
+		kind = t.kindAt(n.Part.Kind)
+	}
+	if kind < 0 {
+		return nodes.Kind{}
+	}
+	return t.kinds[kind]
+}

@@ -1,0 +1,162 @@
+package mount
+
+import (
+	"bytes"
+	"context"
+	"syscall"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/ipcfs/ipcfs/backends"
+)
+
+// aside is a request that a worker answers, as it may take long: a listing, or anything about an object that
+// is kept elsewhere.
+type aside struct {
+	s    *Session
+	op   uint32
+	far  bool // its object is kept elsewhere: it need not be waited for
+	task *backends.Task
+	req  []byte
+
+	// When the task is done:
+	answer []byte
+	err    error
+}
+
+// putAside has a worker answer a request, if it may take long, and reports whether that is so.
+func (s *Session) putAside(req, out []byte) bool {
+	h := as[fuse.InHeader](req)
+	switch h.Opcode {
+	case opForget, opBatchForget, opInit:
+		return false
+	}
+	name := ""
+	if h.Opcode == opLookup {
+		name = string(nameOf(req))
+	}
+	far := s.tree.Elsewhere(h, name)
+	if !far && h.Opcode != opReaddir {
+		return false
+	}
+	a := &aside{s: s, op: h.Opcode, far: far, req: bytes.Clone(req), err: syscall.EIO} // a panic's
+	workers := s.near
+	if far {
+		workers = s.away
+	}
+	a.task = workers.Go(h.Uid, a.run)
+	s.guest(&parked{in: *h, op: a, tried: true}, backends.ErrUnsettled, out)
+	return true
+}
+
+// run answers the request.
+func (a *aside) run(context.Context) {
+	out := a.s.buffer()
+	defer a.s.recycle(out)
+	n, status := a.s.protocol.HandleRequest([][]byte{a.req}, [][]byte{*out})
+	if !status.Ok() {
+		a.err = syscall.Errno(status)
+		return
+	}
+	if a.err = nil; n > 0 {
+		a.answer = bytes.Clone((*out)[:n])
+		if errno := syscall.Errno(-as[fuse.OutHeader](*out).Status); errno != 0 {
+			a.err = errno
+		}
+	}
+}
+
+// Try is nodes.Op's.
+func (a *aside) Try(buf []byte) (int, error) {
+	if !a.task.Done() {
+		return 0, backends.ErrUnsettled
+	}
+	if a.err != nil {
+		return 0, a.err
+	}
+	if a.op == opGetattr || a.op == opStatx {
+		a.s.keepLength(a.req, a.answer)
+	}
+	return copy(buf, a.answer[headerSize:]), nil
+}
+
+// For is nodes.Op's.
+func (a *aside) For() (backends.Waiter, backends.Ready) { return a.task, backends.In }
+
+// Stop is nodes.Op's. What has begun is let end, as it takes a moment; only what is asked elsewhere is not
+// waited for.
+func (a *aside) Stop(_ []byte, why error) (int, error) {
+	switch {
+	case a.task.Recall():
+	case a.far:
+		a.s.stopAside(as[fuse.InHeader](a.req).Unique)
+		a.task.Abandon(a.undo)
+	default:
+		return 0, backends.ErrUnsettled
+	}
+	return 0, why
+}
+
+// stopAside ends what the tree does for a request that somebody gave up.
+func (s *Session) stopAside(unique uint64) {
+	in := fuse.InterruptIn{Unique: unique}
+	in.Opcode, in.Length = opInterrupt, uint32(len(bytesOf(&in)))
+	var none [headerSize]byte
+	_, _ = s.protocol.HandleRequest([][]byte{bytesOf(&in)}, [][]byte{none[:]})
+}
+
+// undo takes back what an answer would have told the kernel, which never gets it.
+func (a *aside) undo() {
+	if a.err != nil {
+		return
+	}
+	switch a.op {
+	case opLookup, opMknod, opMkdir, opSymlink, opLink, opCreate:
+		if e := as[fuse.EntryOut](a.answer[headerSize:]); e.NodeId != 0 {
+			a.s.tree.Forget(e.NodeId, 1)
+		}
+	}
+	var fh uint64
+	switch a.op {
+	case opCreate:
+		fh = as[fuse.CreateOut](a.answer[headerSize:]).Fh
+	case opOpendir:
+		fh = as[fuse.OpenOut](a.answer[headerSize:]).Fh
+	}
+	if fh != 0 {
+		a.s.tree.Release(nil, &fuse.ReleaseIn{Fh: fh})
+	}
+}
+
+func (*aside) patience() time.Duration { return 0 }
+
+func (*aside) ended(error) {}
+
+// dyingPeriod is how often a process is looked at whose request was interrupted and goes on.
+const dyingPeriod = 50 * time.Millisecond
+
+// interrupt ends the wait of a request whose sender got a signal. A look-up, a stat(2) and their like are not
+// ended by a signal that their process handles: programs know no EINTR from them. They end when the process
+// is about to.
+func (s *Session) interrupt(p *parked) {
+	if a, ok := p.op.(*aside); ok {
+		s.whenDying(p, int(a.header().Pid))
+		return
+	}
+	p.cancel(syscall.EINTR)
+}
+
+func (a *aside) header() *fuse.InHeader { return as[fuse.InHeader](a.req) }
+
+// whenDying cancels a request when its sender is about to end. The kernel tells only of the first signal.
+func (s *Session) whenDying(p *parked, pid int) {
+	time.AfterFunc(0, func() {
+		switch {
+		case s.waiting.get(p.in.Unique) != p: // it has its answer
+		case dying(pid):
+			p.cancel(syscall.EINTR)
+		default:
+			time.AfterFunc(dyingPeriod, func() { s.whenDying(p, pid) })
+		}
+	})
+}

@@ -1,0 +1,172 @@
+package mount
+
+import (
+	"container/list"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/nodes"
+)
+
+// parked is a request that waits. But for gate, its gate's lock guards it.
+type parked struct {
+	in       fuse.InHeader
+	op       operation
+	nonblock bool // it waits only for what is on its way
+	tried    bool // the operation has begun
+	answered bool // nobody waits for its answer any more
+	guest    bool // it has no open file, and keeps its gate itself
+	bytes    int  // of a message that it holds
+
+	gate    atomic.Pointer[gate]
+	since   time.Time
+	line    *list.List    // nil once it has ended
+	at      *list.Element // its place in line
+	settles bool          // it is on its way, and does not wait
+	why     error         // why it is to stop, when that was too late
+	timer   *time.Timer   // ends the wait of a file that is not so patient
+}
+
+// attempt tries a parked request again and reports whether it has left its line.
+func (g *gate) attempt(p *parked, buf []byte) bool {
+	n, err := p.op.Try(buf[headerSize:])
+	g.s.waiting.settle(p, err == backends.ErrUnsettled)
+	p.tried = true
+	if err == backends.ErrWouldBlock && p.nonblock && p.why == nil {
+		p.why = err
+	}
+	if err == backends.ErrWouldBlock && p.why != nil {
+		if n, err = p.op.Stop(buf[headerSize:], p.why); err == backends.ErrWouldBlock {
+			err = syscall.EAGAIN
+		}
+	}
+	if !nodes.Waits(err) {
+		g.end(p, n, err, buf)
+		return true
+	}
+	if w, _ := p.op.For(); w != g.w && p.guest {
+		return g.pass(p, w)
+	}
+	return false
+}
+
+// pass hands a request with no open file on to the gate of what it waits for now, when what it waited for was
+// a task of its own, and reports whether it was. Nobody else comes to the gate of a task. The caller holds
+// g.mu; the other gate's lock is taken after it.
+func (g *gate) pass(p *parked, w backends.Waiter) bool {
+	if _, own := g.w.(*backends.Task); !own {
+		return false
+	}
+	p.line.Remove(p.at)
+	to := g.s.join(w)
+	g.s.leave(g)
+	to.mu.Lock()
+	defer to.mu.Unlock()
+	p.gate.Store(to)
+	p.line = &to.readers
+	p.at = p.line.PushBack(p)
+	to.arm()
+	return true
+}
+
+// wait parks a request in a line after a try that answered err, one of the two that an operation waits after,
+// or ends it: one that must not wait, or whose user has too many waiting. buf is room for an answer. The
+// caller holds g.mu, and arms the gate.
+func (g *gate) wait(p *parked, line *list.List, err error, buf []byte) {
+	settles := err == backends.ErrUnsettled
+	if settles || !p.nonblock {
+		errno := g.park(p, line, settles, false)
+		if errno == 0 {
+			return
+		}
+		err = errno
+	}
+	n, err := p.stop(buf, err)
+	if err == backends.ErrUnsettled {
+		g.park(p, line, true, true)
+		return
+	}
+	g.s.note(&p.in, err)
+	g.s.answer(buf, p.in.Unique, n, err)
+	p.op.ended(err)
+	if p.guest {
+		g.s.leave(g)
+	}
+}
+
+// stop is Stop of the operation, if it has begun.
+func (p *parked) stop(buf []byte, why error) (int, error) {
+	if !p.tried {
+		return 0, why
+	}
+	return p.op.Stop(buf[headerSize:], why)
+}
+
+// park puts a request at the end of a line, or refuses it, unless it must, if its user has too many waiting.
+// The caller holds g.mu.
+func (g *gate) park(p *parked, line *list.List, settles, must bool) syscall.Errno {
+	// Once it is among the waiting, whoever cancels it waits for g.mu and then finds it in line, or in none.
+	p.gate.Store(g)
+	p.since, p.line = time.Now(), line
+	p.at = line.PushBack(p)
+	if errno := g.s.waiting.add(p, must); errno != 0 {
+		line.Remove(p.at)
+		p.line, p.at = nil, nil
+		return errno
+	}
+	g.s.waiting.settle(p, settles)
+	if d := p.op.patience(); d > 0 {
+		p.timer = time.AfterFunc(d, func() { p.cancel(syscall.ETIMEDOUT) })
+	}
+	return 0
+}
+
+// end answers a request that has ended. The caller holds g.mu.
+func (g *gate) end(p *parked, n int, err error, buf []byte) {
+	p.line.Remove(p.at)
+	p.line, p.at = nil, nil
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	g.s.waiting.remove(p)
+	g.s.note(&p.in, err)
+	if !p.answered {
+		g.s.answer(buf, p.in.Unique, n, err)
+	}
+	p.op.ended(err)
+	if p.guest {
+		g.s.leave(g)
+	}
+}
+
+// cancel ends the wait of p with errno, unless it was answered meanwhile or is past taking back: then its end
+// is near, and its answer.
+func (p *parked) cancel(errno syscall.Errno) {
+	g := p.gate.Load()
+	g.mu.Lock()
+	for g != p.gate.Load() { // it was handed on
+		g.mu.Unlock()
+		g = p.gate.Load()
+		g.mu.Lock()
+	}
+	defer g.mu.Unlock()
+	if p.line == nil {
+		return
+	}
+	var room [headerSize + 64]byte
+	n, err := p.stop(room[:], errno)
+	if err == backends.ErrUnsettled {
+		p.why = errno
+		return
+	}
+	line := p.line
+	g.end(p, n, err, room[:])
+	if at := line.Front(); at != nil && !at.Value.(*parked).tried {
+		buf := g.s.buffer() // the next has waited for the end of p alone
+		defer g.s.recycle(buf)
+		g.serve(*buf)
+	}
+}

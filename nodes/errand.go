@@ -1,0 +1,94 @@
+package nodes
+
+import (
+	"bytes"
+	"context"
+	"syscall"
+
+	"github.com/ipcfs/ipcfs/backends"
+)
+
+// An errand is one call of a face that may take long, as it writes to a disk or does what somebody has told
+// it. A worker makes it; the read or write it is for is on its way meanwhile.
+type errand struct {
+	task *backends.Task
+	dir  backends.Ready // In: a read's; Out: a write's
+
+	// When the task is done:
+	unit []byte
+	n    int
+	err  error
+}
+
+// Aside has workers do the reads (In) or writes (Out) of the file, in the name of a user. Its face gets no
+// room to read into then. It is called before the file is used.
+func (f *File) Aside(w *backends.Workers, uid uint32, dirs backends.Ready) {
+	f.work, f.uid, f.aside = w, uid, dirs
+}
+
+// unit takes the next unit of the face. The caller holds f.mu.
+func (f *File) unit(buf []byte, size int) ([]byte, error) {
+	if f.aside&backends.In == 0 {
+		return f.face.Next(f.end, buf, size)
+	}
+	e := f.run(backends.In, func(e *errand) { e.unit, e.err = f.face.Next(f.end, nil, size) })
+	if e == nil {
+		return nil, backends.ErrUnsettled
+	}
+	return e.unit, e.err
+}
+
+// put gives the face what was written. The caller holds f.mu.
+func (f *File) put(p []byte) (int, error) {
+	if f.aside&backends.Out == 0 {
+		return f.face.Put(f.end, p)
+	}
+	if f.errand == nil {
+		p = bytes.Clone(p)
+	}
+	e := f.run(backends.Out, func(e *errand) { e.n, e.err = f.face.Put(f.end, p) })
+	if e == nil {
+		return 0, backends.ErrUnsettled
+	}
+	return e.n, e.err
+}
+
+// run begins an errand, or takes back one that is over; nil: one is under way. The face makes one at a time.
+// The caller holds f.mu.
+func (f *File) run(dir backends.Ready, call func(*errand)) *errand {
+	if f.errand == nil {
+		e := &errand{dir: dir, err: syscall.EIO} // a panic's
+		f.errand = e
+		e.task = f.work.Go(f.uid, func(context.Context) { call(e) })
+	}
+	e := f.errand
+	if e.dir != dir || !e.task.Done() {
+		return nil
+	}
+	f.errand = nil
+	return e
+}
+
+// recall takes an errand back and reports whether none is under way any more.
+func (f *File) recall(dir backends.Ready) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.errand == nil || f.errand.dir != dir {
+		return true
+	}
+	if !f.errand.task.Recall() {
+		return false
+	}
+	f.errand = nil
+	return true
+}
+
+// For is what the last read or write that had to wait waits for.
+func (f *File) For() backends.Waiter {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.errand != nil {
+		return f.errand.task
+	}
+	return f.end
+}

@@ -1,0 +1,158 @@
+package nodes
+
+import (
+	"fmt"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/ipcfs/ipcfs/backends"
+)
+
+// textEnv is an Env whose workers run.
+func textEnv(t *testing.T) *Env {
+	p, err := backends.NewPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := NewEnv(p)
+	t.Cleanup(func() {
+		if err := e.Work.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := e.Away.Close(); err != nil {
+			t.Error(err)
+		}
+		p.Close()
+	})
+	return e
+}
+
+// shown opens a text of an object.
+func (e *Env) shown(t *testing.T, c Control, object uint64) *File {
+	open, err := c.show(e, textKey{Part{Name: c.Name}, backends.ID{Ino: object}}, readOnly, Caller{Uid: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return open.(*File)
+}
+
+// readText reads a text from its beginning, and waits as a gate does for what is on its way.
+func readText(t *testing.T, f *File) (string, error) {
+	t.Helper()
+	buf := make([]byte, 4096)
+	for {
+		n, err := f.Read(buf, len(buf), 0)
+		if err != backends.ErrUnsettled {
+			return string(buf[:n]), err
+		}
+		woken := make(chan bool, 1)
+		f.For().Arm(backends.In, func() { woken <- true })
+		<-woken
+	}
+}
+
+// TestTextForAll: what many read at the same time is made for all of them, not for each, and shows what was
+// so when they asked.
+func TestTextForAll(t *testing.T) {
+	e := textEnv(t)
+	var made, now atomic.Int64
+	hold := make(chan bool)
+	c := TextControl("status", func() (string, error) {
+		n := now.Load()
+		made.Add(1)
+		<-hold
+		return fmt.Sprint(n), nil
+	})
+	const files = 1000
+	buf := make([]byte, 4096)
+	woken := make(chan *File, files)
+	ask := func() {
+		f := e.shown(t, c, 1)
+		if _, err := f.Read(buf, len(buf), 0); err != backends.ErrUnsettled {
+			t.Fatal(err)
+		}
+		f.For().Arm(backends.In, func() { woken <- f })
+	}
+	ask()
+	for made.Load() == 0 { // it has looked already
+	}
+	now.Store(1)
+	for range files - 1 {
+		ask()
+	}
+	close(hold)
+	for i := range files {
+		f := <-woken
+		n, err := f.Read(buf, len(buf), 0)
+		if got := string(buf[:n]); err != nil || got != "1" && (i > 0 || got != "0") {
+			t.Fatalf("%q %v", got, err)
+		}
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := made.Load(); n != 2 {
+		t.Errorf("it was made %d times, want 2", n)
+	}
+	if len(e.Texts.open) > 0 {
+		t.Errorf("%d texts are left", len(e.Texts.open))
+	}
+}
+
+// TestTextWatched: all who wait for a text to change are told of a change by one look, and those who poll,
+// too. One that nobody waits for any more is not looked at.
+func TestTextWatched(t *testing.T) {
+	e := textEnv(t)
+	var made, now atomic.Int64
+	c := TextControl("status", func() (string, error) {
+		made.Add(1)
+		return fmt.Sprint(now.Load()), nil
+	})
+	const files = 1000
+	woken := make(chan *File, files)
+	buf := make([]byte, 4096)
+	var all []*File
+	for i := range files {
+		f := e.shown(t, c, 1)
+		all = append(all, f)
+		if _, err := readText(t, f); err != nil {
+			t.Fatal(err)
+		}
+		if i%2 == 0 {
+			if _, err := readText(t, f); err != backends.ErrWouldBlock {
+				t.Fatal(err)
+			}
+		}
+		f.Waiter().Arm(backends.In, func() { woken <- f })
+	}
+	before := made.Load()
+	now.Store(1)
+	for range files {
+		f := <-woken
+		if ready := f.Ready(); ready&backends.In == 0 {
+			t.Fatal(ready)
+		}
+	}
+	if n := made.Load() - before; n > files/10 {
+		t.Errorf("%d looks for %d who wait", n, files)
+	}
+	n, err := all[0].Read(buf, len(buf), 0)
+	if got := string(buf[:n]); got != "1" || err != nil {
+		t.Errorf("%q %v", got, err)
+	}
+	for _, f := range all {
+		_ = f.Close()
+	}
+}
+
+// TestTextPanics: a text that cannot be made is an error, not a wait for ever.
+func TestTextPanics(t *testing.T) {
+	e := textEnv(t)
+	e.Work.Panicked = func(any) {}
+	f := e.shown(t, TextControl("status", func() (string, error) { panic("a fault of ours") }), 1)
+	if _, err := readText(t, f); err != syscall.EIO {
+		t.Error(err)
+	}
+	_ = f.Close()
+}

@@ -53,9 +53,10 @@ func FuzzEvents(f *testing.F) {
 		e := &Events{w: w}
 		w.subs[e] = struct{}{}
 		told := [][]string{{"create", from}, {"rename", from, to}, {"remove", to}, {"lost"}}
-		for _, line := range told {
-			w.tell(line[0], line[1:]...)
-		}
+		w.tell("create", placed{path: from})
+		w.tell("rename", placed{path: from}, placed{path: to})
+		w.tell("remove", placed{path: to})
+		w.tell("lost")
 		buf := make([]byte, maxEvents)
 		n, _, err := e.TryRead(buf)
 		if err != nil {

@@ -23,16 +23,17 @@ type Watch struct {
 	mu    sync.Mutex
 	dirs  map[int32]watched
 	subs  map[*Events]struct{}
-	moved map[uint32]string // by cookie: the old path of a rename that is half told
+	moved map[uint32]placed // by cookie: the old path of a rename that is half told
 }
 
 type watched struct {
 	root string // the name the tree has for it
 	path string // below the root
 	dir  *Dir
+	way  []Attr // see way
 }
 
-const watchMask = unix.IN_CREATE | unix.IN_DELETE | unix.IN_MOVED_FROM | unix.IN_MOVED_TO | unix.IN_ONLYDIR | unix.IN_DONT_FOLLOW
+const watchMask = unix.IN_CREATE | unix.IN_DELETE | unix.IN_MOVED_FROM | unix.IN_MOVED_TO | unix.IN_ATTRIB | unix.IN_ONLYDIR | unix.IN_DONT_FOLLOW
 
 // NewWatch follows the directories in roots, and those below them, under their names. It fails with EMFILE if the user has no inotify
 // instance left (fs.inotify.max_user_instances).
@@ -43,10 +44,10 @@ func NewWatch(p *Poller, roots map[string]*Dir, removed func(root, name string))
 	}
 	w := &Watch{
 		src: p.Watch(fd), fd: fd, removed: removed,
-		listed: map[string]bool{}, dirs: map[int32]watched{}, subs: map[*Events]struct{}{}, moved: map[uint32]string{},
+		listed: map[string]bool{}, dirs: map[int32]watched{}, subs: map[*Events]struct{}{}, moved: map[uint32]placed{},
 	}
 	for root, dir := range roots {
-		w.add(watched{root, "", dir}, false)
+		w.add(watched{root: root, dir: dir}, false)
 	}
 	w.src.Arm(In, w.ready)
 	return w, nil
@@ -65,6 +66,11 @@ func (w *Watch) add(d watched, fresh bool) {
 	if err != nil {
 		return
 	}
+	way := d.seen()
+	if here, err := fstat(fd); err != nil || len(way) > 0 && way[len(way)-1].ID.Ino != here.ID.Ino {
+		way = nil // the path leads to another one by now
+	}
+	d.way = way
 	w.mu.Lock()
 	w.dirs[int32(wd)] = d
 	w.mu.Unlock()
@@ -76,10 +82,10 @@ func (w *Watch) add(d watched, fresh bool) {
 		below := strings.TrimPrefix(d.path+"/"+e.Name, "/")
 		if fresh {
 			w.listed[d.root+"/"+below] = true
-			w.tell("create", d.root+"/"+below)
+			w.tell("create", d.placed(below))
 		}
 		if e.Type == unix.S_IFDIR {
-			w.add(watched{d.root, below, d.dir}, fresh)
+			w.add(watched{root: d.root, path: below, dir: d.dir}, fresh)
 		}
 	}
 }
@@ -122,13 +128,19 @@ func (w *Watch) event(wd int32, mask, cookie uint32, name string) {
 	case mask&unix.IN_Q_OVERFLOW != 0:
 		w.tell("lost")
 		return
-	case !known || name == "":
+	case !known || mask&unix.IN_ATTRIB != 0 && name != "":
+		return
+	case mask&unix.IN_ATTRIB != 0:
+		w.changed(wd, d)
+		return
+	case name == "":
 		return
 	}
+	d = w.look(wd, d)
 	below := strings.TrimPrefix(d.path+"/"+name, "/")
-	path := d.root + "/" + below
+	path, at := d.root+"/"+below, d.placed(below)
 	if mask&unix.IN_ISDIR != 0 && mask&unix.IN_MOVED_TO != 0 {
-		w.add(watched{d.root, below, d.dir}, false)
+		w.add(watched{root: d.root, path: below, dir: d.dir}, false)
 	}
 	known = w.listed[path]
 	delete(w.listed, path)
@@ -138,15 +150,15 @@ func (w *Watch) event(wd int32, mask, cookie uint32, name string) {
 	switch {
 	case mask&unix.IN_CREATE != 0 && known:
 	case mask&unix.IN_CREATE != 0:
-		w.tell("create", path)
+		w.tell("create", at)
 		if mask&unix.IN_ISDIR != 0 {
-			w.add(watched{d.root, below, d.dir}, true)
+			w.add(watched{root: d.root, path: below, dir: d.dir}, true)
 		}
 	case mask&unix.IN_DELETE != 0:
-		w.tell("remove", path)
+		w.tell("remove", at)
 	case mask&unix.IN_MOVED_FROM != 0:
 		w.mu.Lock()
-		w.moved[cookie] = path
+		w.moved[cookie] = at
 		w.mu.Unlock()
 	case mask&unix.IN_MOVED_TO != 0:
 		w.mu.Lock()
@@ -154,28 +166,10 @@ func (w *Watch) event(wd int32, mask, cookie uint32, name string) {
 		clear(w.moved) // one whose other half never came left the tree
 		w.mu.Unlock()
 		if ok {
-			w.tell("rename", from, path)
+			w.tell("rename", from, at)
 		} else {
-			w.tell("create", path)
+			w.tell("create", at)
 		}
-	}
-}
-
-// tell gives a line to all who read: a verb and names, each a word, so that no name can be taken for another line or two names.
-func (w *Watch) tell(verb string, names ...string) {
-	line := []byte(verb)
-	for _, name := range names {
-		line = AppendWord(append(line, ' '), name)
-	}
-	line = append(line, '\n')
-	w.mu.Lock()
-	subs := make([]*Events, 0, len(w.subs))
-	for e := range w.subs {
-		subs = append(subs, e)
-	}
-	w.mu.Unlock()
-	for _, e := range subs {
-		e.add(string(line))
 	}
 }
 
@@ -185,10 +179,11 @@ func (w *Watch) Close() error {
 	return unix.Close(w.fd)
 }
 
-// Subscribe opens an endpoint that reads the events from now on, one line each.
-func (w *Watch) Subscribe() *Events {
+// Subscribe opens an endpoint that reads the events from now on, one line each, of what lies in directories that may allows, given the
+// attributes of those between the class's own and the object; with all, also where these cannot be known any more.
+func (w *Watch) Subscribe(may func(way []Attr) bool, all bool) *Events {
 	w.read() // what has happened until now; new directories are watched then
-	e := &Events{w: w}
+	e := &Events{w: w, may: may, all: all}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.subs[e] = struct{}{}
@@ -199,6 +194,8 @@ func (w *Watch) Subscribe() *Events {
 // them, and tells in a line `lost N` what was missed.
 type Events struct {
 	w     *Watch
+	may   func(way []Attr) bool // nil: its reader may know of everything
+	all   bool
 	mu    sync.Mutex
 	text  []byte
 	lost  int

@@ -37,7 +37,7 @@ func TestWatchNewDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.reading.Unlock()
-	e := w.Subscribe()
+	e := w.Subscribe(nil, true)
 	defer e.Close()
 	w.reading.Lock()
 	if err := errors.Join(touch("old/new"), os.MkdirAll(at+"/a/b", 0700), touch("a/x", "a/b/y")); err != nil {
@@ -57,7 +57,7 @@ func TestWatchNewDirectory(t *testing.T) {
 	if err := os.Remove(at + "/a/b/y"); err != nil {
 		t.Fatal(err)
 	}
-	w.add(watched{"shm", "a/b", dir}, true)
+	w.add(watched{root: "shm", path: "a/b", dir: dir}, true)
 	w.reading.Unlock()
 	w.read()
 	buf := make([]byte, 999)

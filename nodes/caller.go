@@ -52,8 +52,25 @@ func comm(pid int) string {
 // mayRead tells, for the process as it is now, whether it may read a file, given the attributes of the directories that lead there and of
 // the file (path_resolution(7)). It is for what the kernel cannot judge, because one open file gives the bytes of many.
 func (c Caller) mayRead() func(way []Attr) bool {
+	allowed := c.granted()
+	return func(way []Attr) bool {
+		last := len(way) - 1
+		return c.Uid == 0 || last >= 0 && allowed(way[last], 4) && !slices.ContainsFunc(way[:last], func(a Attr) bool { return !allowed(a, 1) })
+	}
+}
+
+// maySearch tells, for the process as it is now, whether it may search all directories of a way: whether it may know of what is there.
+func (c Caller) maySearch() func(way ...Attr) bool {
+	allowed := c.granted()
+	return func(way ...Attr) bool {
+		return c.Uid == 0 || !slices.ContainsFunc(way, func(a Attr) bool { return !allowed(a, 1) })
+	}
+}
+
+// granted tells whether a mode grants the process, as it is now, a permission (4, 2 or 1) on what has it.
+func (c Caller) granted() func(a Attr, bit uint32) bool {
 	groups := append(c.groups(), c.Gid)
-	allowed := func(a Attr, bit uint32) bool {
+	return func(a Attr, bit uint32) bool {
 		switch {
 		case a.Uid == c.Uid:
 			bit <<= 6
@@ -61,17 +78,6 @@ func (c Caller) mayRead() func(way []Attr) bool {
 			bit <<= 3
 		}
 		return a.Mode&bit != 0
-	}
-	return func(way []Attr) bool {
-		if c.Uid == 0 {
-			return true
-		}
-		for i, a := range way {
-			if bit := map[bool]uint32{true: 4, false: 1}[i == len(way)-1]; !allowed(a, bit) {
-				return false
-			}
-		}
-		return len(way) > 0
 	}
 }
 

@@ -13,11 +13,12 @@ import (
 // maxMeasured is how many objects of a class are measured one by one; more would cost the one who asks more than they tell.
 const maxMeasured = 1000
 
-// MetricsControl is /ctl/metrics, in the text format of Prometheus: every number of every object's status, and those of the daemon.
+// MetricsControl is /ctl/metrics, in the text format of Prometheus: every number of every object's status, and those of the daemon. Of
+// what lies in directories that its reader may not search it tells nothing.
 func MetricsControl(kinds []Kind, daemon func() ([]Fact, error)) Control {
-	return TextControl("metrics", func() (string, error) {
+	return readerControl("metrics", func(by Caller) (string, error) {
 		registry := prometheus.NewPedanticRegistry()
-		if err := registry.Register(collector{kinds, daemon}); err != nil {
+		if err := registry.Register(collector{kinds, daemon, by.maySearch()}); err != nil {
 			return "", err
 		}
 		families, err := registry.Gather()
@@ -38,6 +39,7 @@ func MetricsControl(kinds []Kind, daemon func() ([]Fact, error)) Control {
 type collector struct {
 	kinds  []Kind
 	daemon func() ([]Fact, error)
+	may    func(way ...Attr) bool // which directories their reader may search
 }
 
 // Describe is prometheus.Collector's; which metrics there are depends on the objects.
@@ -74,6 +76,9 @@ func (c collector) below(out chan<- prometheus.Metric, k Kind, dir Object, at st
 			continue // it is gone meanwhile
 		}
 		object := k.Class.At(s)
+		if e.Type == syscall.S_IFDIR && !c.may(s.Was) {
+			continue
+		}
 		if e.Type == syscall.S_IFDIR {
 			left = c.below(out, k, object, name, left)
 			continue

@@ -14,29 +14,29 @@ func noText() (string, error) { return "", nil }
 func (c *Ctl) create(line string, by Caller) error {
 	command, err := ParseCommand(line)
 	if err != nil || command.Verb == "" {
-		return c.refuse("new", err)
+		return c.refuse("new", err, by)
 	}
 	command.Verb = strings.TrimPrefix(command.Verb, "/") // of the tree
 	if err := checkPath(command.Verb); err != nil {
-		return c.refuse(command.Verb, err)
+		return c.refuse(command.Verb, err, by)
 	}
 	names := make([]string, len(c.kinds))
 	for i, k := range c.kinds {
 		if path, ok := strings.CutPrefix(command.Verb, k.Name+"/"); ok {
-			return c.refuse(command.Verb, createIn(k, path, command, by))
+			return c.refuse(command.Verb, createIn(k, path, command, by), by)
 		}
 		names[i] = k.Name
 	}
 	return c.refuse("new", fmt.Errorf("%w: %s: write CLASS/NAME key=value…; the classes are %s", syscall.ENOENT, command.Verb,
-		strings.Join(names, ", ")))
+		strings.Join(names, ", ")), by)
 }
 
-func (c *Ctl) refuse(path string, err error) error {
+func (c *Ctl) refuse(path string, err error, by Caller) error {
 	if err == nil {
 		return nil
 	}
 	err = Located(path, advise("create", errnoOr(err, syscall.EINVAL), err))
-	c.env.Notes.Note(path, err)
+	c.env.Notes.note(path, err, &by.Uid)
 	return err
 }
 

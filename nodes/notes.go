@@ -1,7 +1,10 @@
 package nodes
 
 import (
+	"cmp"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -10,40 +13,70 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// Notes keep the last failure of each object, for its err file, and of all, under "". They are bounded: the oldest goes first.
+// Notes keep the last failure of each object, for its err file, and of all. They are bounded: the oldest goes first.
 type Notes struct {
-	mu    sync.Mutex
-	last  map[string]string
-	order []string
+	mu   sync.Mutex
+	last map[string]note // by path
+	n    uint64
+}
+
+type note struct {
+	line string
+	n    uint64  // the higher the newer
+	by   *uint32 // the user who did it; nil: that is not known
+	err  *Error
 }
 
 const maxNotes = 1024
 
 // NewNotes makes an empty set.
-func NewNotes() *Notes { return &Notes{last: map[string]string{}} }
+func NewNotes() *Notes { return &Notes{last: map[string]note{}} }
 
 // Note remembers err as the last failure of the object at path (from the root of the tree).
-func (n *Notes) Note(path string, err error) {
+func (n *Notes) Note(path string, err error) { n.note(path, err, nil) }
+
+// note is Note of what a user did, who may know of it wherever it was. The same error noted again is not.
+func (n *Notes) note(path string, err error, by *uint32) {
 	line := time.Now().Format(time.RFC3339) + " " + backends.Line(err.Error()) + "\n"
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for _, p := range []string{"", path} {
-		if _, known := n.last[p]; !known {
-			n.order = append(n.order, p)
+	known, _ := err.(*Error)
+	if known != nil && n.last[path].err == known {
+		return
+	}
+	n.n++
+	n.last[path] = note{line, n.n, by, known}
+	if len(n.last) <= maxNotes {
+		return
+	}
+	oldest := path
+	for p, one := range n.last {
+		if one.n < n.last[oldest].n {
+			oldest = p
 		}
-		n.last[p] = line
 	}
-	for len(n.order) > maxNotes {
-		delete(n.last, n.order[0])
-		n.order = n.order[1:]
+	delete(n.last, oldest)
+}
+
+// newest is the last failure of what a user may know of.
+func (n *Notes) newest(uid uint32, may func(path string) bool) string {
+	n.mu.Lock()
+	paths := slices.SortedFunc(maps.Keys(n.last), func(a, b string) int { return cmp.Compare(n.last[b].n, n.last[a].n) })
+	last := maps.Clone(n.last)
+	n.mu.Unlock()
+	for _, p := range paths {
+		if one := last[p]; one.by != nil && *one.by == uid || may(p) {
+			return one.line
+		}
 	}
+	return ""
 }
 
 func (n *Notes) control(path string) Control {
 	return TextControl("err", func() (string, error) {
 		n.mu.Lock()
 		defer n.mu.Unlock()
-		return n.last[path], nil
+		return n.last[path].line, nil
 	})
 }
 

@@ -2,7 +2,8 @@ package backends
 
 import "strings"
 
-// placed is a path that an event tells of, with what decides who may know of it: the directories that lead there from the class's own.
+// placed is a path that an event tells of, with what decides who may know of it: the directories that lead
+// there from the class's own.
 type placed struct {
 	path  string
 	way   []Attr
@@ -13,7 +14,8 @@ func (d watched) placed(below string) placed {
 	return placed{d.root + "/" + below, d.way, d.way != nil || d.path == ""}
 }
 
-// seen are the attributes of the directories from below the class's own to the watched one, as they are now; nil if one of them is gone.
+// seen are the attributes of the directories from below the class's own to the watched one, as they are now;
+// nil if one of them is gone.
 func (d watched) seen() []Attr {
 	var way []Attr
 	for i := 0; i <= len(d.path) && d.path != ""; i++ {
@@ -29,8 +31,8 @@ func (d watched) seen() []Attr {
 	return way
 }
 
-// look is a directory with its way as it is now. If it is gone, or the path leads to others by now, the way stays as it was: events come
-// when what they tell of is over.
+// look is a directory with its way as it is now. If it is gone, or the path leads to others by now, the way
+// stays as it was: events come when what they tell of is over.
 func (w *Watch) look(wd int32, d watched) watched {
 	now := d.seen()
 	if d.way == nil || len(now) != len(d.way) {
@@ -48,8 +50,8 @@ func (w *Watch) look(wd int32, d watched) watched {
 	return d
 }
 
-// changed is told that the mode or the owner of a directory changed. If it is gone by now, nobody knows what they were then, for it and
-// all that was below it.
+// changed is told that the mode or the owner of a directory changed. If it is gone by now, nobody knows what
+// they were then, for it and all that was below it.
 func (w *Watch) changed(wd int32, d watched) {
 	if d.path == "" {
 		return
@@ -86,8 +88,9 @@ func (w *Watch) tell(verb string, names ...placed) {
 	}
 }
 
-// line is what a reader is told: a verb and names, each a word, so that no name can be taken for another line or two names. To who may
-// know of one end of a rename only, something was created or removed there. Empty: nothing.
+// line is what a reader is told: a verb and names, each a word, so that no name can be taken for another line
+// or two names. To who may know of one end of a rename only, something was created or removed there. Empty:
+// nothing.
 func (e *Events) line(verb string, names []placed) string {
 	knows := func(n placed) bool { return e.may == nil || e.all || n.known && e.may(n.way) }
 	switch {

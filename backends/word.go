@@ -7,31 +7,36 @@ import (
 	"unicode/utf8"
 )
 
-// Texts tell of names, commands and messages that strangers choose. There is one way to write them (docs/control.md): a byte that needs
-// care is %XX, with two hexadecimal digits, and so is %. What is left is printable UTF-8 without a newline, and nothing in it ends a line,
-// a word or a quotation of the shell's. UnquoteByte undoes it.
+// Texts tell of names, commands and messages that strangers choose. There is one way to write them
+// (docs/control.md): a byte that needs care is %XX, with two hexadecimal digits, and so is %. What is left is
+// printable UTF-8 without a newline, and nothing in it ends a line, a word or a quotation of the shell's.
+// UnquoteByte undoes it.
 
 // plain are the characters that stand for themselves wherever they are.
 const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+./:,@"
 
 // AppendWord appends a name as one word without blanks and quotes.
 func AppendWord(b []byte, name string) []byte {
-	return escape(b, name, func(r rune) bool { return r >= utf8.RuneSelf && unicode.IsPrint(r) || strings.ContainsRune(plain, r) })
+	return escape(b, name, func(r rune) bool {
+		return r >= utf8.RuneSelf && unicode.IsPrint(r) || strings.ContainsRune(plain, r)
+	})
 }
 
 // Word is AppendWord by itself.
 func Word(name string) string { return string(AppendWord(nil, name)) }
 
-// Quote writes a value as a shell's eval takes it. In single quotes, which it has unless it is one plain word, all that can be printed
-// stands for itself but for % and the quote.
+// Quote writes a value as a shell's eval takes it. In single quotes, which it has unless it is one plain
+// word, all that can be printed stands for itself but for % and the quote.
 func Quote(value string) string {
 	if value != "" && strings.Trim(value, plain) == "" {
 		return value
 	}
-	return string(append(escape([]byte("'"), value, func(r rune) bool { return r != '\'' && r != '%' && unicode.IsPrint(r) }), '\''))
+	inside := func(r rune) bool { return r != '\'' && r != '%' && unicode.IsPrint(r) }
+	return string(append(escape([]byte("'"), value, inside), '\''))
 }
 
-// Line makes one line of a sentence for people, without its end: what cannot be printed is %XX, all else stands for itself.
+// Line makes one line of a sentence for people, without its end: what cannot be printed is %XX, all else
+// stands for itself.
 func Line(text string) string { return string(escape(nil, text, unicode.IsPrint)) }
 
 // escape appends s with %XX for each byte that is no part of a character that may stand for itself.

@@ -13,14 +13,17 @@ import (
 
 // names are what strangers may choose.
 var names = []string{
-	"", "jobs", "two words", "new\nline", "größe", "it's", `"`, "$(rm -rf x)", "`id`", `back\slash`, "\x1b[2J", "\x7f", "\u009b2J", "\xff\xfe",
-	"100%", "%41", "a=b", "#", "~", "*", "tab\t", "\u202eevil", "\u2028", "a\rb", "-n", "lost 99\nremove queues/payroll", "\u00a0", "\x81\x88",
+	"", "jobs", "two words", "new\nline", "größe", "it's", `"`, "$(rm -rf x)", "`id`", `back\slash`,
+	"\x1b[2J", "\x7f", "\u009b2J", "\xff\xfe",
+	"100%", "%41", "a=b", "#", "~", "*", "tab\t",
+	"\u202eevil", "\u2028", "a\rb", "-n", "lost 99\nremove queues/payroll", "\u00a0", "\x81\x88",
 }
 
 // legible checks that a text can be shown to anybody in one line.
 func legible(t *testing.T, text string) {
 	t.Helper()
-	if i := strings.IndexFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f || !unicode.IsPrint(r) }); i >= 0 || !utf8.ValidString(text) {
+	hidden := func(r rune) bool { return r < ' ' || r == 0x7f || !unicode.IsPrint(r) }
+	if strings.ContainsFunc(text, hidden) || !utf8.ValidString(text) {
 		t.Fatalf("%q is no line of printable characters", text)
 	}
 }
@@ -65,7 +68,8 @@ const undo = `undo() {
 }
 `
 
-// evals gives texts to a shell's eval as the value of a variable, undoes the quoting there, and returns what came out.
+// evals gives texts to a shell's eval as the value of a variable, undoes the quoting there, and returns what
+// came out.
 func evals(t *testing.T, shell string, texts ...string) []string {
 	t.Helper()
 	args := strings.Fields(shell)

@@ -8,9 +8,10 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// permitted makes of a change that a process asks for in a text the one that chmod(2) and chown(2) would make for it to an object of
-// attributes a: as SETATTR comes from the kernel, which has judged it. EPERM: the process may not. c has no other fields than mode, uid
-// and gid. The groups are those of when the process opened the file it writes the text to (see remembered).
+// permitted makes of a change that a process asks for in a text the one that chmod(2) and chown(2) would make
+// for it to an object of attributes a: as SETATTR comes from the kernel, which has judged it. EPERM: the
+// process may not. c has no other fields than mode, uid and gid. The groups are those of when the process
+// opened the file it writes the text to (see remembered).
 func (c Caller) permitted(a Attr, change Change) (Change, error) {
 	root := c.Uid == 0
 	if !root && c.Uid != a.Uid {
@@ -53,8 +54,9 @@ func (c Caller) permitted(a Attr, change Change) (Change, error) {
 	return change, nil
 }
 
-// notOurs are the bits of a mode that files of ours do not have, topics and touched sockets: chmod(2) lets a system ignore them. Nobody
-// executes such a file, and so no write has to clear set-ID bits; the other one tells plain files from them.
+// notOurs are the bits of a mode that files of ours do not have, topics and touched sockets: chmod(2) lets a
+// system ignore them. Nobody executes such a file, and so no write has to clear set-ID bits; the other one
+// tells plain files from them.
 const notOurs = syscall.S_ISUID | syscall.S_ISGID | backends.PlainMark
 
 // withoutBits takes these bits off the mode that an object is to have, if it is a file of ours.

@@ -11,8 +11,8 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// Fact is one thing a status file says: a line key=value of status, a member of status.json. A value is a string, which may be anybody's,
-// a number, a bool, a List or Rows.
+// Fact is one thing a status file says: a line key=value of status, a member of status.json. A value is a
+// string, which may be anybody's, a number, a bool, a List or Rows.
 type Fact struct {
 	Key   string
 	Value any
@@ -27,10 +27,12 @@ type ID uint32
 // Literal is a string that is the daemon's own, and one word as it is.
 type Literal string
 
-// List is a value of several words, as backends.Word makes them: separated by blanks in status, an array in status.json.
+// List is a value of several words, as backends.Word makes them: separated by blanks in status, an array in
+// status.json.
 type List []string
 
-// Rows is a value of several things: in status a line key_1, key_2, … for each, as words key=value; an array of objects in status.json.
+// Rows is a value of several things: in status a line key_1, key_2, … for each, as words key=value; an array
+// of objects in status.json.
 type Rows [][]Fact
 
 // words writes facts in one line.
@@ -119,8 +121,8 @@ func appendValue(b []byte, value any) ([]byte, error) {
 	return append(b, ']'), nil
 }
 
-// appendShown appends JSON with the characters escaped that cannot be printed, of which a terminal may take some for commands. They are in
-// strings.
+// appendShown appends JSON with the characters escaped that cannot be printed, of which a terminal may take
+// some for commands. They are in strings.
 func appendShown(b []byte, text string) []byte {
 	for _, r := range text {
 		switch high, low := utf16.EncodeRune(r); {

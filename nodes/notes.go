@@ -13,7 +13,8 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// Notes keep the last failure of each object, for its err file, and of all. They are bounded: the oldest goes first.
+// Notes keep the last failure of each object, for its err file, and of all. They are bounded: the oldest goes
+// first.
 type Notes struct {
 	mu   sync.Mutex
 	last map[string]note // by path

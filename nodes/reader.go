@@ -4,10 +4,13 @@ import "strings"
 
 // errControl is /ctl/err: the last failure of what its reader may know of.
 func (c *Ctl) errControl() Control {
-	return readerControl("err", func(by Caller) (string, error) { return c.env.Notes.newest(by.Uid, c.mayKnow(by)), nil })
+	return readerControl("err", func(by Caller) (string, error) {
+		return c.env.Notes.newest(by.Uid, c.mayKnow(by)), nil
+	})
 }
 
-// mayKnow tells whether a process may search the directories that lead to the object at a path from the root of the tree.
+// mayKnow tells whether a process may search the directories that lead to the object at a path from the root
+// of the tree.
 func (c *Ctl) mayKnow(by Caller) func(path string) bool {
 	may := by.maySearch()
 	return func(path string) bool {

@@ -10,13 +10,14 @@ import (
 	"testing"
 )
 
-// grantRules reads the table of docs/security.md: for each class, by control file, what opening it for reading, for writing and for both
-// asks for.
+// grantRules reads the table of docs/security.md: for each class, by control file, what opening it for
+// reading, for writing and for both asks for.
 func grantRules(t *testing.T) map[string]map[string][3]string {
 	page, err := os.ReadFile("../docs/security.md")
 	check(t, err)
 	rules := map[string]map[string][3]string{}
-	for _, row := range regexp.MustCompile("(?m)^\\| ([a-z, A-Z]+): (`.*`) \\| (\\w+) \\| (\\w+) \\| (\\w+) \\|$").FindAllSubmatch(page, -1) {
+	rows := regexp.MustCompile("(?m)^\\| ([a-z, A-Z]+): (`.*`) \\| (\\w+) \\| (\\w+) \\| (\\w+) \\|$")
+	for _, row := range rows.FindAllSubmatch(page, -1) {
 		class := string(row[1])
 		if rules[class] == nil {
 			rules[class] = map[string][3]string{}
@@ -28,15 +29,16 @@ func grantRules(t *testing.T) map[string]map[string][3]string {
 	return rules
 }
 
-// TestGrants: opening a control file asks for what the table in docs/security.md says, which open(2) of the object itself decides, for
-// its owner and for a stranger; and the table has every control file there is.
+// TestGrants: opening a control file asks for what the table in docs/security.md says, which open(2) of the
+// object itself decides, for its owner and for a stranger; and the table has every control file there is.
 func TestGrants(t *testing.T) {
 	if root, _ := condition("root"); !root {
 		t.Skip("the user namespace of an ordinary user has one user only")
 	}
 	rules := grantRules(t)
 	tr := mountTree(t)
-	out, err := tr.command("sh", "-c", `cd $MNT && touch queues/o topics/o sysv/queues/0x00004101 sockets/o sockets/tcp/:0 sockets/udp/:0 &&
+	out, err := tr.command("sh", "-c", `cd $MNT &&
+		touch queues/o topics/o sysv/queues/0x00004101 sockets/o sockets/tcp/:0 sockets/udp/:0 &&
 		chown 1000:1000 */o sysv/queues/0x* sockets/???/:*; echo */o sysv/queues/0x* sockets/???/:*`).CombinedOutput()
 	check(t, err)
 	objects := strings.Fields(string(out))

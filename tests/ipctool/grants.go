@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// grantsCommand prints a line for each file: its path, and for which of reading (r), writing (w) and both (rw) open(2) is not refused for
-// lack of permission.
+// grantsCommand prints a line for each file: its path, and for which of reading (r), writing (w) and both
+// (rw) open(2) is not refused for lack of permission.
 func grantsCommand(paths []string) error {
 	for _, path := range paths {
 		granted := []string{path}

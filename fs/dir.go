@@ -32,23 +32,30 @@ func (t *Tree) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryLis
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if in.Offset == 0 || h.list == nil {
+	if in.Offset > 0 && in.Offset == h.list.ended {
+		return fuse.OK // it was read to its end
+	}
+	if in.Offset == 0 || h.list.names == nil {
 		n, ok := t.table.get(h.Node)
 		if !ok {
 			return fuse.Status(syscall.ESTALE)
 		}
-		list, err := t.list(n)
+		names, err := t.list(n)
+		if err == nil {
+			err = h.list.begin(names, t.env.Memory, h.Uid)
+		}
 		if err != nil {
 			return t.failAt("list", n, "", err)
 		}
-		h.list = list
 	}
-	for i := int(in.Offset); i < len(h.list); i++ {
-		e := h.list[i]
+	i := int(in.Offset)
+	for ; i < len(h.list.names); i++ {
+		e := h.list.names[i]
 		if !out.AddDirEntry(fuse.DirEntry{Name: e.Name, Mode: e.Type, Ino: fuse.FUSE_UNKNOWN_INO, Off: uint64(i + 1)}) {
-			break
+			return fuse.OK
 		}
 	}
+	h.list.end(t.env.Memory, h.Uid)
 	return fuse.OK
 }
 
@@ -96,7 +103,13 @@ func (t *Tree) names(n Node) (list []nodes.Entry, err error) {
 }
 
 // ReleaseDir is closedir(3).
-func (t *Tree) ReleaseDir(in *fuse.ReleaseIn) { t.handles.remove(in.Fh) }
+func (t *Tree) ReleaseDir(in *fuse.ReleaseIn) {
+	if h := t.handles.remove(in.Fh); h != nil {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.list.end(t.env.Memory, h.Uid)
+	}
+}
 
 // FsyncDir has nothing to write back.
 func (t *Tree) FsyncDir(<-chan struct{}, *fuse.FsyncIn) fuse.Status { return fuse.OK }

@@ -19,7 +19,7 @@ type Handle struct {
 type opened struct {
 	Handle
 	open nodes.Open // a *nodes.File, Bytes, or *memory; nil for a directory
-	list []nodes.Entry
+	list listing
 	mu   sync.Mutex // of list
 }
 

@@ -24,11 +24,11 @@ func (t *Tree) directory(id uint64, name string) (Node, nodes.Object, fuse.Statu
 }
 
 // made is the answer to whatever made an object, or failed to.
-func (t *Tree) made(parent Node, name string, s nodes.Seen, err error, out *fuse.EntryOut) fuse.Status {
+func (t *Tree) made(parent Node, name string, s nodes.Seen, err error, h *fuse.InHeader, out *fuse.EntryOut) fuse.Status {
 	if err != nil {
 		return t.failAt("create", parent, name, err)
 	}
-	t.entry(parent, name, s, out)
+	t.entry(parent, name, s, h.Uid, out)
 	return fuse.OK
 }
 
@@ -57,7 +57,7 @@ func (t *Tree) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *fu
 		// A FIFO: CREATE can only answer with a regular file, so the kernel is to find and open it (open(2), Linux 3.8).
 		return fuse.Status(syscall.ESTALE)
 	}
-	if status := t.made(parent, name, seen, err, &out.EntryOut); !status.Ok() {
+	if status := t.made(parent, name, seen, err, &in.InHeader, &out.EntryOut); !status.Ok() {
 		return status
 	}
 	n, _ := t.table.get(out.NodeId)
@@ -92,7 +92,7 @@ func (t *Tree) Mknod(_ <-chan struct{}, in *fuse.MknodIn, name string, out *fuse
 		return fuse.EPERM
 	}
 	seen, err := maker.Mknod(name, typ, owner(&in.InHeader, in.Mode, in.Umask))
-	return t.made(parent, name, seen, err, out)
+	return t.made(parent, name, seen, err, &in.InHeader, out)
 }
 
 // Mkdir is mkdir(2).
@@ -106,7 +106,7 @@ func (t *Tree) Mkdir(_ <-chan struct{}, in *fuse.MkdirIn, name string, out *fuse
 		return fuse.EPERM
 	}
 	seen, err := dir.Mkdir(name, owner(&in.InHeader, in.Mode, in.Umask))
-	return t.made(parent, name, seen, err, out)
+	return t.made(parent, name, seen, err, &in.InHeader, out)
 }
 
 // Symlink is refused: an object is reached by its own name.
@@ -136,5 +136,5 @@ func (t *Tree) Link(_ <-chan struct{}, in *fuse.LinkIn, name string, out *fuse.E
 		return t.fail(err)
 	}
 	seen, err := dir.Link(from, name)
-	return t.made(parent, name, seen, err, out)
+	return t.made(parent, name, seen, err, &in.InHeader, out)
 }

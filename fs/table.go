@@ -26,6 +26,7 @@ type Node struct {
 	// What the kernel was told last, by which it judges who may do what:
 	Mode, Uid, Gid uint32
 
+	By      uint32 // who had it looked up first
 	Lookups uint64 // how often the kernel was told of it and has not forgotten it
 }
 
@@ -53,6 +54,8 @@ type table struct {
 	byKey map[key]uint64
 	spare map[spot]uint64
 	last  uint64
+
+	byUser map[uint32]*looked
 }
 
 // live is what is open of a node. Whoever holds mu may open and close it.
@@ -72,7 +75,7 @@ func newTable() *table {
 	root := &Node{ID: fuse.FUSE_ROOT_ID, Kind: dirKind, Top: true, Lookups: 1}
 	return &table{
 		nodes: map[uint64]*Node{root.ID: root}, live: map[uint64]*live{},
-		byKey: map[key]uint64{}, spare: map[spot]uint64{}, last: root.ID,
+		byKey: map[key]uint64{}, spare: map[spot]uint64{}, last: root.ID, byUser: map[uint32]*looked{},
 	}
 }
 
@@ -166,6 +169,7 @@ func (t *table) add(n Node) uint64 {
 	t.last++
 	n.ID, n.Lookups = t.last, 1
 	t.nodes[n.ID] = &n
+	t.looked(&n)
 	return n.ID
 }
 
@@ -196,6 +200,7 @@ func (t *table) forget(id, count uint64) {
 	}
 	delete(t.nodes, id)
 	delete(t.live, id)
+	t.unlooked(n)
 	if at := (spot{n.Parent, n.Name}); t.spare[at] == id {
 		delete(t.spare, at)
 	}

@@ -139,6 +139,8 @@ type Session interface {
 	Backer() Backer      // nil: the daemon carries the bytes of shared memory
 	Facts() []nodes.Fact // its lines of /ctl/status
 	Parked(w backends.Waiter) (readers, writers int)
+	// Drop has the kernel forget a name in a directory, soon, if nobody uses it.
+	Drop(parent uint64, name string)
 }
 
 // Attach connects the tree to its session, which serves it at the mount point at.
@@ -165,6 +167,16 @@ func (t *Tree) backer() Backer {
 
 // Restrictions are options that the tree must be mounted with, as what it shows is on a file system that was (noexec, nosuid).
 func (t *Tree) Restrictions() []string { return t.restrictions }
+
+// forgetful has the kernel forget a node.
+func (t *Tree) forgetful(n Node) {
+	t.mu.Lock()
+	session := t.session
+	t.mu.Unlock()
+	if session != nil {
+		session.Drop(n.Parent, n.Name)
+	}
+}
 
 // String names the file system.
 func (t *Tree) String() string { return "ipcfs" }

@@ -46,6 +46,7 @@ type Session struct {
 	end     sync.Once
 	live    chan struct{} // closed when the kernel may send requests
 	started sync.Once
+	drops   chan drop
 	buffers sync.Pool
 
 	waiting     waiting
@@ -81,6 +82,7 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 		files: map[uint64]*openFile{}, gates: map[backends.Waiter]*gate{},
 		waiting: waiting{all: map[uint64]*parked{}, byUid: map[uint32]*cost{}},
 	}
+	s.drops = make(chan drop, maxDrops)
 	s.turns = newTurns(s.expired)
 	s.buffers.New = func() any { b := make([]byte, bufferSize); return &b }
 	options := &fuse.MountOptions{
@@ -130,6 +132,8 @@ var ErrStuck = errors.New("files of the mount are still open")
 // Serve answers requests until the file system is unmounted or aborted. Close must be called after it.
 func (s *Session) Serve() error {
 	s.follow()
+	s.workers.Add(1)
+	go s.dropAll()
 	if limit := requestTimeout(); limit > 0 {
 		s.log.Warn("fs.fuse request timeouts are set: waits end with EINTR before the kernel would abort the mount", "limit", limit)
 		s.workers.Add(1)

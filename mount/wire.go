@@ -35,6 +35,7 @@ const (
 	pollScheduleNotify = 1 << 0 // FUSE_POLL_SCHEDULE_NOTIFY: the kernel wants to be told of a change
 	notifyPoll         = 1      // FUSE_NOTIFY_POLL
 	notifyInvalInode   = 2      // FUSE_NOTIFY_INVAL_INODE
+	notifyInvalEntry   = 3      // FUSE_NOTIFY_INVAL_ENTRY
 
 	maxWrite   = 1 << 20 // the largest READ or WRITE
 	headerSize = int(unsafe.Sizeof(fuse.OutHeader{}))

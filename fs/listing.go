@@ -1,0 +1,37 @@
+package fs
+
+import (
+	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/nodes"
+)
+
+// listing is what a directory held when somebody began to read it, for as long as they have not read it to its end. Its user pays for it.
+type listing struct {
+	names []nodes.Entry
+	cost  int64  // bytes, paid for
+	ended uint64 // where it was read to its end; 0: it was not
+}
+
+// begin has the listing be of these names: ENOBUFS if its user has as much memory in use as one user may.
+func (l *listing) begin(names []nodes.Entry, pays *backends.Budget, uid uint32) error {
+	l.end(pays, uid)
+	const each = 40 // of an Entry, and of its name's allocation
+	cost := int64(0)
+	for _, e := range names {
+		cost += each + int64(len(e.Name))
+	}
+	if err := pays.Take(uid, cost); err != nil {
+		return err
+	}
+	l.names, l.cost, l.ended = names, cost, 0
+	return nil
+}
+
+// end gives the names up, and the memory back.
+func (l *listing) end(pays *backends.Budget, uid uint32) {
+	if len(l.names) > 0 {
+		l.ended = uint64(len(l.names))
+	}
+	pays.Give(uid, l.cost)
+	l.names, l.cost = nil, 0
+}

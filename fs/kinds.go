@@ -2,6 +2,7 @@ package fs
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -88,6 +89,10 @@ func (t *Tree) openKinds(c Config) error {
 		nodes.LimitsControl(func() []backends.Limit { return backends.Limits(queues, shm, budgets...) }),
 		nodes.MetricsControl(t.kinds, t.status),
 	}
+	for i := range global {
+		global[i].Restless = []string{"requests", "parked", "threads", "open", "nodes"}
+	}
+	global = append(global, nodes.TextControl("pid", func() (string, error) { return fmt.Sprintln(os.Getpid()), nil }))
 	roots := map[string]*backends.Dir{"shm": shm, "fifos": fifos, "sockets": faces, "topics": topics}
 	if dir := queues.Dir(); dir != nil {
 		roots["queues"] = dir

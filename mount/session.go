@@ -4,9 +4,17 @@
 // happens here and nowhere else (see gate). All else goes through go-fuse's decoding to the tree. The stock server of go-fuse would
 // not do: it answers every POLL with ENOSYS, after which the kernel reports all files as always ready.
 //
-// One goroutine at a time leads (leader.go): it reads a request and answers it before it reads the next, so requests are taken up in the
-// order they were made, a close is done when its process's next call is, and no other thread needs waking. The exception is a request
-// that takes long (it moves or frees much memory): its goroutine loses the lead.
+// One goroutine at a time leads (leader.go): it reads a request and answers it before it reads the next, so
+// requests are taken up in the order they were made, a close is done when its process's next call is, and no other
+// thread needs waking. It does only what takes a moment: it moves one message, looks up one name, begins what takes
+// longer. Texts, listings, commands and whatever is kept elsewhere are made by workers, and the request is on its
+// way meanwhile (op.go, aside.go). A request that turns out to take long (it frees much memory) loses its goroutine
+// the lead.
+//
+// Locks are taken in this order, and no other: a gate; what is open of a node (fs); an open file; what a class
+// keeps, and what all texts share; an object of the backends; workers and their tasks; the poller. A gate is
+// followed at any place by the session's own locks, under which nothing else is taken, and the gate of a task by
+// the gate that its request goes on to. What a worker runs, and what wakes a gate, is called with no lock held.
 package mount
 
 import (

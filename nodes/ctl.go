@@ -43,9 +43,10 @@ type Control struct {
 	Open func(flags int, by Caller) (Open, error)
 
 	// Or instead of Open, a text:
-	Text    func() (string, error)
-	Watches string                             // it has no end, and is the text of the file of this name
-	Do      func(line string, by Caller) error // what it does with a line that is written; nil: it cannot be written
+	Text     func() (string, error)
+	Watches  string                             // it has no end, and is the text of the file of this name
+	Restless []string                           // how keys of facts begin that change as anybody looks: that is no news of the text
+	Do       func(line string, by Caller) error // what it does with a line that is written; nil: it cannot be written
 }
 
 // NewCtl makes the control tree of kinds with global in its root.

@@ -61,7 +61,7 @@ func (c *Control) show(env *Env, key textKey, flags int, by Caller) (Open, error
 	if c.Do != nil {
 		t.do = func(line string) error { return c.Do(line, by) }
 	}
-	t.src = env.Texts.source(key, c.Text, t)
+	t.src = env.Texts.source(key, c, t)
 	f := NewFile(textFace{}, t, how, nil)
 	f.pays = env.allowance(by.Uid)
 	f.Aside(env.Work, by.Uid, backends.Out)
@@ -86,7 +86,7 @@ func (t *Text) ready() backends.Ready {
 func (t *Text) Probe() (backends.Ready, error) {
 	t.src.all.mu.Lock()
 	defer t.src.all.mu.Unlock()
-	if t.shown != nil && t.probes == 0 && !t.src.now.differs(t.shown) {
+	if t.shown != nil && t.probes == 0 {
 		t.probes = t.ask()
 	}
 	if t.probes > t.src.done {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	chain "container/list"
 	"context"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -38,6 +39,7 @@ type textSource struct {
 	all  *Texts
 	key  textKey
 	make func() (string, error)
+	idle []string // how the keys of facts begin that are no news
 
 	// Under all.mu:
 	files       map[*Text]struct{} // those that are open
@@ -55,12 +57,13 @@ type textSource struct {
 // A rendering is a text as it was once. Nobody changes it.
 type rendering struct {
 	text []byte
+	news []byte // the text without the facts that are no news
 	err  error
 }
 
 // differs reports whether r says something else than what was shown.
 func (r *rendering) differs(shown *rendering) bool {
-	return r != shown && (r.err != nil || !bytes.Equal(r.text, shown.text))
+	return r != shown && (r.err != nil || !bytes.Equal(r.news, shown.news))
 }
 
 func newTexts(p *backends.Poller, w *backends.Workers) *Texts {
@@ -68,13 +71,13 @@ func newTexts(p *backends.Poller, w *backends.Workers) *Texts {
 }
 
 // source finds or begins a text, for one more file.
-func (all *Texts) source(key textKey, make func() (string, error), t *Text) *textSource {
+func (all *Texts) source(key textKey, c *Control, t *Text) *textSource {
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	s := all.open[key]
 	if s == nil {
 		s = &textSource{
-			all: all, key: key, make: make, now: &rendering{},
+			all: all, key: key, make: c.Text, idle: c.Restless, now: &rendering{},
 			files: map[*Text]struct{}{}, asking: map[*Text]struct{}{}, watching: map[*Text]struct{}{},
 		}
 		all.open[key] = s
@@ -131,7 +134,33 @@ func (s *textSource) render() {
 		}
 	}()
 	text, err := s.make()
-	now = &rendering{[]byte(text), err}
+	now = &rendering{text: []byte(text), err: err}
+	now.news = withoutFacts(now.text, s.idle)
+}
+
+// withoutFacts is a text of facts, one a line or of a JSON object, without those whose keys begin so.
+func withoutFacts(text []byte, keys []string) []byte {
+	if len(keys) == 0 {
+		return text
+	}
+	end := byte('\n')
+	if bytes.HasPrefix(text, []byte("{")) {
+		end = ','
+	}
+	rest := make([]byte, 0, len(text))
+	for len(text) > 0 {
+		n := bytes.IndexByte(text, end) + 1
+		if n == 0 {
+			n = len(text)
+		}
+		fact := bytes.TrimPrefix(bytes.TrimLeft(text[:n], "{\""), []byte("ipcfs_daemon_"))
+		isKey := func(key string) bool { return bytes.HasPrefix(fact, []byte(key)) }
+		if !slices.ContainsFunc(keys, isKey) {
+			rest = append(rest, text[:n]...)
+		}
+		text = text[n:]
+	}
+	return rest
 }
 
 // made takes a rendering and returns the calls that wake those who are due.
@@ -140,7 +169,7 @@ func (s *textSource) made(now *rendering) (wakes []func()) {
 	defer s.all.mu.Unlock()
 	s.done, s.runs, s.looked = s.begun, false, time.Now()
 	news := now.differs(s.now)
-	if news {
+	if news || !bytes.Equal(now.text, s.now.text) {
 		s.now = now // else all go on to share the one there is
 	}
 	for t := range s.asking {

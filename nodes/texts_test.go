@@ -156,3 +156,33 @@ func TestTextPanics(t *testing.T) {
 	}
 	_ = f.Close()
 }
+
+// TestTextRestless: a text that differs only in what changes as anybody looks is as good as the same, but is shown as it is.
+func TestTextRestless(t *testing.T) {
+	for _, text := range []string{
+		"pid=7\nrequests=%[1]d\nrequests_unawaited=%[1]d\nobjects=%[2]d\n",
+		`{"requests":%[1]d,"pid":7,"objects":%[2]d}`,
+		"# TYPE ipcfs_daemon_requests_total counter\nipcfs_daemon_requests_total %[1]d\nipcfs_objects %[2]d\n",
+	} {
+		e := textEnv(t)
+		var looks, objects atomic.Int64
+		c := TextControl("status", func() (string, error) { return fmt.Sprintf(text, looks.Add(1), objects.Load()), nil })
+		c.Restless = []string{"requests"}
+		f := e.shown(t, c, 1)
+		if got, err := readText(t, f); got != fmt.Sprintf(text, 1, 0) {
+			t.Errorf("%q %v", got, err)
+		}
+		if got, err := readText(t, f); err != backends.ErrWouldBlock {
+			t.Errorf("the same again: %q %v", got, err)
+		}
+		other := e.shown(t, c, 1)
+		if got, err := readText(t, other); got != fmt.Sprintf(text, looks.Load(), 0) {
+			t.Errorf("another file: %q %v", got, err)
+		}
+		woken := make(chan bool, 1)
+		f.Waiter().Arm(backends.In, func() { woken <- true })
+		objects.Store(1)
+		<-woken
+		_, _ = f.Close(), other.Close()
+	}
+}

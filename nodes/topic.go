@@ -321,9 +321,6 @@ func (t topic) Report() ([]Fact, error) {
 	return append(facts, t.all.told(s, one)...), nil
 }
 
-// maxTold is how many readers a status tells of one by one.
-const maxTold = 64
-
 // told are the facts of what one topic or directory gives to its readers; others are endpoints that only write.
 func (t *Topics) told(s backends.TopicState, others ...*backends.Topic) []Fact {
 	var ends []backends.Waiter

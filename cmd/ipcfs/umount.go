@@ -164,21 +164,26 @@ func asOwner(m *mountinfo.Info) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Credential: &owner}
 }
 
-// pidCommand prints the process id in the status of the tree at args[0], and the errno of reading it.
+// pidCommand prints the process id of the daemon of the tree at args[0], and the errno of asking for it.
 func pidCommand(*pflag.FlagSet) func(io.Writer, []string) error {
 	return func(out io.Writer, args []string) error {
 		if len(args) != 1 {
 			return usagef("one mount point is needed")
 		}
-		status, err := os.ReadFile(args[0] + "/ctl/status")
+		pid, err := os.ReadFile(args[0] + "/ctl/pid")
+		text := "pid=" + string(pid)
+		if errors.Is(err, os.ErrNotExist) { // a daemon of before there was this file
+			pid, err = os.ReadFile(args[0] + "/ctl/status")
+			text = string(pid)
+		}
 		var errno syscall.Errno
 		errors.As(err, &errno)
-		_, err = fmt.Fprintln(out, statusPid(string(status)), int(errno))
+		_, err = fmt.Fprintln(out, statusPid(text), int(errno))
 		return err
 	}
 }
 
-// statusPid finds the process id in the text of /ctl/status; 0 if it is not there.
+// statusPid finds the process id in a text of facts; 0 if it is not there.
 func statusPid(status string) int {
 	for line := range strings.Lines(status) {
 		if value, ok := strings.CutPrefix(strings.TrimSpace(line), "pid="); ok {

@@ -1,0 +1,123 @@
+package nodes
+
+import (
+	chain "container/list"
+	"slices"
+	"sync"
+
+	"github.com/ipcfs/ipcfs/backends"
+)
+
+// users are who has what open through the mount, by its endpoints. Counting and naming them costs the same however many there are.
+type users struct {
+	mu sync.Mutex
+	of map[backends.Waiter]*openers
+}
+
+// openers are who has one endpoint open, in the order in which they opened it.
+type openers struct{ readers, writers chain.List } // of Caller
+
+// maxTold is how many readers, and how many writers, a status tells of one by one: those who have had it open longest.
+const maxTold = 64
+
+func newUsers() users { return users{of: map[backends.Waiter]*openers{}} }
+
+// opened keeps in mind who has opened an endpoint, and returns what ends that.
+func (u *users) opened(end backends.Waiter, flags int, by Caller) (closed func()) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	o := u.of[end]
+	if o == nil {
+		o = &openers{}
+		u.of[end] = o
+	}
+	var reader, writer *chain.Element
+	if flags&accessMode != writeOnly {
+		reader = o.readers.PushBack(by)
+	}
+	if writes(flags) {
+		writer = o.writers.PushBack(by)
+	}
+	return func() {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		if reader != nil {
+			o.readers.Remove(reader)
+		}
+		if writer != nil {
+			o.writers.Remove(writer)
+		}
+		if o.readers.Len()+o.writers.Len() == 0 {
+			delete(u.of, end)
+		}
+	}
+}
+
+// told counts who has an endpoint open, and adds those to names of whom there is still room to tell.
+func (u *users) told(end backends.Waiter, readers, writers *told) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if o := u.of[end]; o != nil {
+		readers.add(&o.readers)
+		writers.add(&o.writers)
+	}
+}
+
+// told are some users: how many they are, and the first of them.
+type told struct {
+	count int
+	first []Caller
+}
+
+func (t *told) add(line *chain.List) {
+	t.count += line.Len()
+	for at := line.Front(); at != nil && len(t.first) < maxTold; at = at.Next() {
+		t.first = append(t.first, at.Value.(Caller))
+	}
+}
+
+// names are those of the first. It reads /proc for each.
+func (t *told) names() List {
+	var names []string
+	for _, by := range t.first {
+		names = append(names, by.name())
+	}
+	return list(names)
+}
+
+// Users are the facts of who has an object open through the mount, by its endpoints, and how many of their requests wait.
+func (e *Env) Users(ends ...backends.Waiter) []Fact {
+	var readers, writers told
+	waitRead, waitWrite := 0, 0
+	e.mu.Lock()
+	parked := e.parked
+	e.mu.Unlock()
+	for _, w := range ends {
+		e.users.told(w, &readers, &writers)
+		if parked != nil {
+			r, w := parked(w)
+			waitRead, waitWrite = waitRead+r, waitWrite+w
+		}
+	}
+	facts := []Fact{
+		{"readers", readers.count}, {"writers", writers.count},
+		{"reader_pids", readers.names()}, {"writer_pids", writers.names()},
+	}
+	if parked == nil {
+		return facts
+	}
+	return append(facts, Fact{"parked_readers", waitRead}, Fact{"parked_writers", waitWrite})
+}
+
+// Holders name the processes that have an endpoint open through the mount.
+func (e *Env) Holders(w backends.Waiter) List {
+	var readers, writers told
+	e.users.told(w, &readers, &writers)
+	for _, by := range writers.first {
+		same := func(o Caller) bool { return o.Pid == by.Pid }
+		if !slices.ContainsFunc(readers.first, same) {
+			readers.first = append(readers.first, by)
+		}
+	}
+	return readers.names()
+}

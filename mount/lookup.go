@@ -56,6 +56,11 @@ func (s *Session) goOn(l *line) {
 // expired is called when the turn in a line has lasted long.
 func (s *Session) expired(l *line) {
 	defer s.recoverFrom("looking up")
+	select {
+	case <-s.ended: // there may be no tree any more
+		return
+	default:
+	}
 	if s.turns.expire(l) {
 		s.goOn(l)
 	}

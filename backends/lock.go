@@ -25,9 +25,8 @@ type Lock struct {
 // such locks belong. What the kernel cannot know for that is when two of our owners wait for each other: no
 // EDEADLK. It is safe for concurrent use, and no call waits.
 type Locks struct {
-	file int // any descriptor of the file
-
 	mu      sync.Mutex
+	file    int // any descriptor of the file
 	owners  map[uint64]*lockOwner
 	waiting []*LockWaiter // in order
 	looks   *time.Timer   // ends a pause, for those who wait; nil: there is none
@@ -52,6 +51,14 @@ const (
 	lockPause = 50 * time.Millisecond
 	lockLooks = 64 // how many look again at a time
 )
+
+// of are the locks of the file that is open at fd.
+func (l *Locks) of(fd int) *Locks {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.file = fd
+	return l
+}
 
 // Set takes, changes or gives back a lock, or answers ErrWouldBlock.
 func (l *Locks) Set(k Lock, pays Payer) error {

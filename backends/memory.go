@@ -38,7 +38,7 @@ func OpenMemory(d *Dir, r Ref) (*Memory, error) {
 		unix.Close(fd)
 		return nil, err
 	}
-	return &Memory{fd: fd, readOnly: readOnly, locks: Locks{file: fd}, lists: d.lists}, nil
+	return &Memory{fd: fd, readOnly: readOnly, lists: d.lists}, nil
 }
 
 // Fd is the descriptor, valid until Close.
@@ -94,7 +94,7 @@ func (m *Memory) Writable() error {
 }
 
 // Locks are those that users of the mount hold of it.
-func (m *Memory) Locks() *Locks { return &m.locks }
+func (m *Memory) Locks() *Locks { return m.locks.of(m.fd) }
 
 // Close closes the object, and gives back its locks.
 func (m *Memory) Close() error {

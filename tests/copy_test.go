@@ -9,6 +9,7 @@ import (
 
 // TestCopyToConnection: io.Copy from a queue to TCP, for which Go tries sendfile(2), brings the message.
 func TestCopyToConnection(t *testing.T) {
+	t.Parallel()
 	tr := mountTree(t)
 	check(t, os.WriteFile(tr.mnt+"/queues/q", []byte("a message"), 0600))
 	from, err := os.Open(tr.mnt + "/ctl/queues/q/next")

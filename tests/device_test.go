@@ -10,6 +10,7 @@ import (
 
 // TestServeDevice: a daemon serves a mount that somebody else has made, from the descriptor it is handed, and ends with the mount.
 func TestServeDevice(t *testing.T) {
+	t.Parallel()
 	tr := bareTree(t)
 	fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	check(t, err)

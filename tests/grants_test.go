@@ -32,6 +32,7 @@ func grantRules(t *testing.T) map[string]map[string][3]string {
 // TestGrants: opening a control file asks for what the table in docs/security.md says, which open(2) of the
 // object itself decides, for its owner and for a stranger; and the table has every control file there is.
 func TestGrants(t *testing.T) {
+	t.Parallel()
 	if root, _ := condition("root"); !root {
 		t.Skip("the user namespace of an ordinary user has one user only")
 	}

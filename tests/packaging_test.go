@@ -10,6 +10,7 @@ import (
 
 // TestUnit: the commands of the systemd unit start a tree and end it, and systemd-analyze finds nothing wrong with the unit.
 func TestUnit(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../packaging/ipcfs@.service")
 	check(t, err)
 	tr := bareTree(t)

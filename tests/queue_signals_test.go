@@ -16,6 +16,7 @@ import (
 
 // TestQueueBlockedEnd: a blocked reader or writer vanishes at once at each signal that ends it, and takes or leaves no message.
 func TestQueueBlockedEnd(t *testing.T) {
+	t.Parallel()
 	tr := mountTree(t, "--maxmsg", "2")
 	if err := os.WriteFile(tr.mnt+"/queues/empty", nil, 0644); err != nil {
 		t.Fatal(err)

@@ -161,6 +161,7 @@ var varies = []struct {
 
 // TestReadmeDemo: the transcript in the README is what the demo prints; a line of "..." stands for what was left out.
 func TestReadmeDemo(t *testing.T) {
+	t.Parallel()
 	list := blocks(t, "../README.md")
 	at := slices.IndexFunc(list, func(b block) bool { return b.info == "console demo" })
 	if at < 0 {

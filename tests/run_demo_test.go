@@ -12,6 +12,7 @@ import (
 
 // TestDemo: the README's first command. It needs nothing, checks itself and leaves nothing.
 func TestDemo(t *testing.T) {
+	t.Parallel()
 	tr := bareTree(t)
 	out, err := tr.command("ipcfs", "demo").CombinedOutput()
 	if err != nil {
@@ -26,6 +27,7 @@ func TestDemo(t *testing.T) {
 
 // TestDemoWithoutPython: without python3 the demo leaves out what needs it, says so, and all else still goes as expected.
 func TestDemoWithoutPython(t *testing.T) {
+	t.Parallel()
 	tr := bareTree(t)
 	bin := filepath.Join(tr.work, "bin")
 	check(t, os.Mkdir(bin, 0755))
@@ -45,6 +47,7 @@ func TestDemoWithoutPython(t *testing.T) {
 
 // TestDemoAsUser: to an ordinary user the kernel shows nothing but his own ids in the namespaces that he has made.
 func TestDemoAsUser(t *testing.T) {
+	t.Parallel()
 	tr := userTree(t)
 	cmd := tr.command("ipctool", "as", "1000", "ipcfs", "demo")
 	cmd.Env = append(cmd.Env, "TMPDIR=/tmp")
@@ -56,6 +59,7 @@ func TestDemoAsUser(t *testing.T) {
 
 // TestRunAsUser: what is nobody's else in the tree belongs to whoever runs it.
 func TestRunAsUser(t *testing.T) {
+	t.Parallel()
 	tr := userTree(t)
 	// The directories of classes, those in them, and a remote address, which is there without being made.
 	const script = `cd $IPCFS && touch queues/q sysv/queues/0x4101 sysv/queues/0x4102 topics/t sockets/s sockets/tcp/:0 sockets/udp/:0 &&
@@ -71,6 +75,7 @@ func TestRunAsUser(t *testing.T) {
 
 // TestRun: a command with a private tree.
 func TestRun(t *testing.T) {
+	t.Parallel()
 	tr := bareTree(t)
 	for _, c := range []struct {
 		script string
@@ -110,6 +115,7 @@ func TestRun(t *testing.T) {
 
 // TestRunKilled: when run is killed, the command and the tree end with it.
 func TestRunKilled(t *testing.T) {
+	t.Parallel()
 	tr := bareTree(t)
 	cmd := tr.command("ipcfs", "run", "--", "sh", "-c", "touch $IPCFS/queues/q; echo ready; exec head -n1 $IPCFS/queues/q")
 	out, err := cmd.StdoutPipe()

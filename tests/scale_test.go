@@ -75,6 +75,7 @@ func TestTenThousandSleepers(t *testing.T) {
 
 // TestLineOfReaders: readers that wait for one queue are served in the order they came.
 func TestLineOfReaders(t *testing.T) {
+	t.Parallel()
 	const readers = 20
 	tr := mountTree(t)
 	check(t, os.WriteFile(tr.mnt+"/queues/q", nil, 0644))

@@ -24,12 +24,12 @@ func Patience() time.Duration {
 
 // Eventually tries cond again and again, for things that the kernel has no event for, and reports whether it came true.
 func Eventually(limit time.Duration, cond func() bool) bool {
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
 	end := time.After(limit)
-	for !cond() {
+	// To try is work, which what is waited for may need the processor for: as time goes by it is tried less often.
+	const shortest, longest = time.Millisecond, 25 * time.Millisecond
+	for pause := shortest; !cond(); pause = min(longest, pause*5/4) {
 		select {
-		case <-tick.C:
+		case <-time.After(pause):
 		case <-end:
 			return cond()
 		}

@@ -156,6 +156,9 @@ func (t *table) known(n Node) uint64 {
 // place notes where a node is. What was noted before of a directory above may be out of date, as others rename too: where it would make
 // the node an ancestor of itself, it is forgotten, and that directory has no place until it is looked up again. The caller holds t.mu.
 func (t *table) place(n *Node, parent uint64, name string) {
+	if parent == n.ID {
+		parent = 0 // nothing is in itself, whatever a file system says of the identity of what it holds
+	}
 	for above := t.nodes[parent]; above != nil; above = t.nodes[above.Parent] {
 		if above.Parent == n.ID {
 			above.Parent = 0

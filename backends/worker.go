@@ -220,12 +220,12 @@ const workersPatience = 2 * time.Second
 // Close ends all tasks and waits for them.
 func (w *Workers) Close() error {
 	w.mu.Lock()
+	if !w.closed && w.run == 0 {
+		close(w.idle)
+	}
 	w.closed = true
 	for t := range w.all {
 		t.cancel()
-	}
-	if w.run == 0 {
-		close(w.idle)
 	}
 	w.mu.Unlock()
 	select {

@@ -3,6 +3,7 @@ package mount
 import (
 	"container/list"
 	"sync"
+	"syscall"
 
 	"github.com/ipcfs/ipcfs/backends"
 	"github.com/ipcfs/ipcfs/nodes"
@@ -24,6 +25,8 @@ type gate struct {
 	probers list.List         // POLLs whose answer is on its way
 	polls   map[uint64]*watch // by the kernel's poll handle
 	armed   backends.Ready    // what the endpoint was asked to tell of
+
+	unsure int // how many of the parked came behind one whose answer was on its way
 }
 
 // openFile is a message face the kernel has open.
@@ -86,11 +89,32 @@ func (g *gate) serveLine(line *list.List, buf []byte) bool {
 	served := false
 	for at := line.Front(); at != nil; at = line.Front() {
 		if !g.attempt(at.Value.(*parked), buf) {
+			g.refuse(line, at, buf)
 			break
 		}
 		served = true
 	}
 	return served
+}
+
+// refuse ends the requests in a line that must not wait, and came while it was not known whether they would have
+// to: the first waits now. The others wait with it. The caller holds g.mu.
+func (g *gate) refuse(line *list.List, first *list.Element, buf []byte) {
+	if g.unsure == 0 || first.Value.(*parked).settles {
+		return
+	}
+	for at := first.Next(); at != nil; {
+		p := at.Value.(*parked)
+		at = at.Next()
+		switch {
+		case !p.unsure:
+		case p.nonblock:
+			g.end(p, 0, syscall.EAGAIN, buf)
+		default:
+			g.sure(p)
+			g.s.waiting.settle(p, false)
+		}
+	}
 }
 
 // arm asks the endpoint, or what else the first in a line waits for, to tell when it is worth trying again.

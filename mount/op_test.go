@@ -112,6 +112,32 @@ func TestUnsettled(t *testing.T) {
 	}
 }
 
+// TestBehindOneThatWaits: a request that must not wait stands behind one whose answer is on its way, and is refused
+// when that one has to wait.
+func TestBehindOneThatWaits(t *testing.T) {
+	k := newKernel(t)
+	f, _, read := k.far()
+	patient := append([]byte(nil), read...)
+	as[fuse.ReadIn](patient).Flags &^= syscall.O_NONBLOCK
+	waiting, behind := k.send(patient), k.send(read)
+	also := k.send(append([]byte(nil), patient...))
+	k.silent()
+	f.answers(backends.ErrWouldBlock)
+	if errno, _ := k.answer(behind); errno != syscall.EAGAIN {
+		t.Errorf("READ that must not wait: %v", errno)
+	}
+	k.silent()
+	if n := k.s.waiting.count(); n != 2 {
+		t.Errorf("%d requests count as waiting, want 2", n)
+	}
+	f.answers(nil)
+	for _, unique := range []uint64{waiting, also} {
+		if errno, answer := k.answer(unique); errno != 0 || string(answer) != "far" {
+			t.Errorf("READ: %v %q", errno, answer)
+		}
+	}
+}
+
 // TestInterruptUnsettled: an interrupt takes back what can be taken back, and leaves its end to what cannot.
 // Who stands behind goes on.
 func TestInterruptUnsettled(t *testing.T) {

@@ -26,6 +26,7 @@ type parked struct {
 	line    *list.List    // nil once it has ended
 	at      *list.Element // its place in line
 	settles bool          // it is on its way, and does not wait
+	unsure  bool          // it came behind one that was, and was not tried yet
 	why     error         // why it is to stop, when that was too late
 	timer   *time.Timer   // ends the wait of a file that is not so patient
 }
@@ -35,6 +36,7 @@ func (g *gate) attempt(p *parked, buf []byte) bool {
 	n, err := p.op.Try(buf[headerSize:])
 	g.s.waiting.settle(p, err == backends.ErrUnsettled)
 	p.tried = true
+	g.sure(p)
 	if err == backends.ErrWouldBlock && p.nonblock && p.why == nil {
 		p.why = err
 	}
@@ -118,14 +120,26 @@ func (g *gate) park(p *parked, line *list.List, settles, must bool) syscall.Errn
 		return errno
 	}
 	g.s.waiting.settle(p, settles)
+	if p.unsure = settles && !p.tried; p.unsure {
+		g.unsure++
+	}
 	if d := p.op.patience(); d > 0 {
 		p.timer = time.AfterFunc(d, func() { p.cancel(syscall.ETIMEDOUT) })
 	}
 	return 0
 }
 
+// sure is called when it is known of a request whether it waits. The caller holds g.mu.
+func (g *gate) sure(p *parked) {
+	if p.unsure {
+		p.unsure = false
+		g.unsure--
+	}
+}
+
 // end answers a request that has ended. The caller holds g.mu.
 func (g *gate) end(p *parked, n int, err error, buf []byte) {
+	g.sure(p)
 	p.line.Remove(p.at)
 	p.line, p.at = nil, nil
 	if p.timer != nil {

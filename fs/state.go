@@ -4,64 +4,129 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 
+	"github.com/ipcfs/ipcfs/backends"
 	"golang.org/x/sys/unix"
 )
 
 // ErrLocked says that another daemon uses the state directory.
 var ErrLocked = errors.New("in use by another ipcfs")
 
-// lockState makes the state directory ready and takes it: the lock ends with the process, however it ends. The directory holds
-// FIFOs and the nodes and faces of sockets (fifos, sockets), messages that are out on lease (leases), and
-// the sockets we listen on ourselves (sock), which others may reach.
-func lockState(dir string) (*os.File, error) {
-	if !strings.HasPrefix(dir, "/") {
-		return nil, fmt.Errorf("state directory %q: not an absolute path", dir)
+// stateDirs are the directories in the state directory. It holds FIFOs, the nodes and faces of sockets, topics, messages that are out on
+// lease, and the sockets we listen on ourselves (sock), which others may reach.
+var stateDirs = []struct {
+	name string
+	mode os.FileMode
+}{{"fifos", 0700}, {"sockets", 0700}, {"topics", 0700}, {"sock", 0711}, {"leases", 0700}}
+
+// lockState makes the state directory ready and takes it: the lock ends with the process, however it ends. What is there and is not what
+// it should be, so that the daemon could not go on with it, is moved aside: moved says what.
+func lockState(dir string) (lock *os.File, moved []string, err error) {
+	if err := MakeStateDir(dir); err != nil {
+		return nil, nil, err
 	}
-	if err := os.MkdirAll(dir, 0755); err != nil {
-		return nil, fmt.Errorf("state directory: %w", err)
+	defer func() {
+		if err != nil && lock != nil {
+			lock.Close()
+		}
+		if err != nil && !errors.Is(err, ErrLocked) {
+			err = fmt.Errorf("state directory: %w", err)
+		}
+	}()
+	if err := aside(dir+"/lock", os.FileMode.IsRegular, &moved); err != nil {
+		return nil, nil, err
 	}
-	st, err := os.Stat(dir)
-	if err != nil {
-		return nil, fmt.Errorf("state directory: %w", err)
-	}
-	if owner := st.Sys().(*syscall.Stat_t).Uid; int(owner) != os.Geteuid() {
-		return nil, fmt.Errorf("state directory %s belongs to uid %d: %w", dir, owner, os.ErrPermission)
-	}
-	lock, err := os.OpenFile(dir+"/lock", os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0600)
-	if err != nil {
-		return nil, fmt.Errorf("state directory: %w", err)
+	if lock, err = backends.OpenRegular(dir+"/lock", os.O_RDWR|os.O_CREATE, 0600); err != nil {
+		return nil, nil, err
 	}
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		defer lock.Close()
-		if err == unix.EWOULDBLOCK {
-			holder := make([]byte, 32)
-			n, _ := lock.ReadAt(holder, 0)
-			return nil, fmt.Errorf("state directory %s: %w, pid %s", dir, ErrLocked, strings.TrimSpace(string(holder[:n])))
+		if err != unix.EWOULDBLOCK {
+			return lock, nil, fmt.Errorf("lock %s: %w", dir, err)
 		}
-		return nil, fmt.Errorf("state directory %s: lock: %w", dir, err)
+		holder := make([]byte, 32)
+		n, _ := lock.ReadAt(holder, 0)
+		return lock, nil, fmt.Errorf("state directory %s: %w, pid %s", dir, ErrLocked, strings.TrimSpace(string(holder[:n])))
 	}
-	if err := errors.Join(lock.Truncate(0), writePid(lock)); err != nil {
-		lock.Close()
-		return nil, fmt.Errorf("state directory %s: %w", dir, err)
-	}
+	writePid(lock)
 	// What a killed daemon was listening on answers nobody any more.
 	if err := os.RemoveAll(dir + "/sock"); err != nil {
-		lock.Close()
-		return nil, fmt.Errorf("state directory: %w", err)
+		return lock, nil, err
 	}
-	for name, mode := range map[string]os.FileMode{"fifos": 0700, "sockets": 0700, "topics": 0700, "sock": 0711, "leases": 0700} {
-		if err := os.MkdirAll(dir+"/"+name, mode); err != nil {
-			lock.Close()
-			return nil, fmt.Errorf("state directory: %w", err)
+	for _, d := range stateDirs {
+		if err := makeStateDir(dir+"/"+d.name, d.mode, &moved); err != nil {
+			return lock, nil, err
 		}
 	}
-	return lock, nil
+	return lock, moved, nil
 }
 
-func writePid(f *os.File) error {
-	_, err := f.WriteAt([]byte(fmt.Sprintln(os.Getpid())), 0)
-	return err
+// makeStateDir makes a directory of the state directory. One that is there gets the mode it has to have: others could reach what is in
+// there past the modes that the tree shows.
+func makeStateDir(name string, mode os.FileMode, moved *[]string) error {
+	if err := aside(name, os.FileMode.IsDir, moved); err != nil {
+		return err
+	}
+	if err := os.Mkdir(name, mode); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	st, err := os.Lstat(name)
+	switch {
+	case err != nil:
+		return err
+	case int(st.Sys().(*syscall.Stat_t).Uid) != os.Geteuid():
+		return fmt.Errorf("%s belongs to user %d: %w", name, ownerOf(st), os.ErrPermission)
+	case st.Mode().Perm() != mode:
+		return os.Chmod(name, mode)
+	}
+	return nil
+}
+
+// aside gives what is called name, and is not what it should be, another name.
+func aside(name string, right func(os.FileMode) bool, moved *[]string) error {
+	st, err := os.Lstat(name)
+	if errors.Is(err, os.ErrNotExist) || err == nil && right(st.Mode()) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for i := 1; ; i++ {
+		to := fmt.Sprintf("%s.broken%d", name, i)
+		err := unix.Renameat2(unix.AT_FDCWD, name, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+		if err == unix.EEXIST {
+			continue
+		}
+		if err == nil {
+			*moved = append(*moved, fmt.Sprintf("%s was %s and is %s now", name, kindOf(st.Mode()), filepath.Base(to)))
+		}
+		return err
+	}
+}
+
+func kindOf(m os.FileMode) string {
+	switch {
+	case m&os.ModeSymlink != 0:
+		return "a symbolic link"
+	case m&os.ModeNamedPipe != 0:
+		return "a FIFO"
+	case m&os.ModeDevice != 0:
+		return "a device"
+	case m&os.ModeSocket != 0:
+		return "a socket"
+	case m.IsDir():
+		return "a directory"
+	}
+	return "a file"
+}
+
+// writePid writes who has the lock into it, for people. It goes over what is there, as a full file system has no room for more, and where
+// there is none for a first one it is left out.
+func writePid(f *os.File) {
+	text := fmt.Sprintln(os.Getpid())
+	if _, err := f.WriteAt([]byte(text), 0); err == nil {
+		_ = f.Truncate(int64(len(text)))
+	}
 }

@@ -81,7 +81,7 @@ func New(c Config) (*Tree, error) {
 		log:           c.Log, version: c.Version, started: time.Now(),
 		table: newTable(), seed: maphash.MakeSeed(), handles: newHandles(),
 	}
-	lock, err := lockState(c.StateDir)
+	lock, moved, err := lockState(c.StateDir)
 	if err != nil {
 		return nil, err
 	}
@@ -95,6 +95,10 @@ func New(c Config) (*Tree, error) {
 	if err != nil {
 		t.Close()
 		return nil, err
+	}
+	if len(moved) > 0 {
+		t.log.Warn("in the state directory is not what should be there", "moved", moved)
+		t.env.Notes.Note("", errors.New("state directory: "+strings.Join(moved, "; ")))
 	}
 	return t, nil
 }

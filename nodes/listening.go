@@ -55,6 +55,9 @@ func listeningOf(c Command, others ...string) (listening, error) {
 func readListening(text string) (listening, error) {
 	line, _, _ := strings.Cut(text, "\n")
 	c, err := ParseCommand(line)
+	if err == nil && c.Verb != "" && c.Verb != "listen" {
+		err = fmt.Errorf("the file behind it begins with %.60q, and not as `listen type=stream`: remove it", line)
+	}
 	if err != nil {
 		return listening{}, err
 	}

@@ -21,6 +21,8 @@ import (
 func (s *settings) serve() error {
 	// Modes come from those who create things, with their umask taken off already.
 	unix.Umask(0)
+	// A terminal that stops those who write to it in the background (stty tostop) would stop all who use the tree.
+	signal.Ignore(unix.SIGTTOU)
 	backends.RaiseLimits()
 	takeProcs()
 	stop := make(chan os.Signal, 2)
@@ -152,10 +154,13 @@ func (s *settings) logger() (*slog.Logger, error) {
 	var out io.Writer = os.Stderr
 	if s.logFile != "" {
 		// The state directory may not be there yet.
-		if err := os.MkdirAll(s.stateDir, 0755); err != nil {
+		if err := fs.MakeStateDir(s.stateDir); err != nil {
 			return nil, s.adviseState(err)
 		}
 		log, err := openLog(s.logFile)
+		if errors.Is(err, backends.ErrNotRegular) && os.Rename(s.logFile, s.logFile+".broken") == nil {
+			log, err = openLog(s.logFile) // what lay there is no reason to do without the tree
+		}
 		if err != nil {
 			return nil, s.adviseState(err)
 		}

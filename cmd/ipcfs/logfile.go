@@ -3,7 +3,8 @@ package main
 import (
 	"io"
 	"os"
-	"syscall"
+
+	"github.com/ipcfs/ipcfs/backends"
 )
 
 // logFile is where the daemon logs. When it has grown to maxLog its text goes to NAME.old, in the place of what that held, and it begins
@@ -18,7 +19,7 @@ const maxLog = 1 << 20
 
 // openLog opens a log to go on with it.
 func openLog(name string) (*logFile, error) {
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW, 0640)
+	f, err := backends.OpenRegular(name, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0640)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +42,7 @@ func (l *logFile) Write(p []byte) (int, error) {
 
 // begin begins anew. Where the old text cannot be kept, on a full disk perhaps, it is given up: a log must not grow for ever.
 func (l *logFile) begin() {
-	if old, err := os.OpenFile(l.Name()+".old", os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0640); err == nil {
+	if old, err := backends.OpenRegular(l.Name()+".old", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0640); err == nil {
 		_, _ = io.Copy(old, io.NewSectionReader(l.File, 0, l.size))
 		_ = old.Close()
 	}

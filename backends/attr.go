@@ -106,6 +106,7 @@ type Owner struct {
 	Uid, Gid uint32
 	Mode     uint32 // permissions with the umask already taken off
 	Umask    uint32 // what it took off, which a directory's default access control list makes up for
+	Pid      int    // of the process, 0 if it is not known
 	Inherits bool   // there is such a list, so nothing was taken off, and the kernel sets the permissions by it
 }
 

@@ -77,8 +77,7 @@ func msgqueueLimit(q *Queues) Limit {
 			continue
 		}
 		if a, err := mqGetattr(fd); err == nil {
-			const msgMsg, treeNode = 48, 48 // sizeof(struct msg_msg), sizeof(struct posix_msg_tree_node) on 64 bits
-			l.Used += int64(a.MaxMsg)*msgMsg + int64(min(a.MaxMsg, PrioMax))*treeNode + int64(a.MaxMsg)*int64(a.MsgSize)
+			l.Used += queueCost(a.MaxMsg, a.MsgSize)
 		}
 		unix.Close(fd)
 	}

@@ -33,6 +33,10 @@ type past struct {
 	born           time.Time    // zero if others made it
 	sent, received atomic.Int64 // messages through the daemon
 	tries          atomic.Int64 // how often a message is handed out before it goes to the dead queue; 0: without end
+
+	uid  uint32 // under Queues.mu: who pays
+	cost int64  // so many bytes
+	gone bool   // its name is
 }
 
 // PrioMax is one more than the highest priority of a message (MQ_PRIO_MAX, mq_overview(7)).
@@ -142,7 +146,9 @@ func (q *Queue) Close() error {
 	}
 	delete(q.all.open, queueKey{q.ino, q.access})
 	q.Forget()
-	return unix.Close(q.fd)
+	err := unix.Close(q.fd)
+	q.all.settle(q.past)
+	return err
 }
 
 // owner is the queue's, root's if it cannot be known.

@@ -10,7 +10,8 @@ import (
 
 // Queues are the POSIX message queues of the ipc namespace the daemon was started in.
 type Queues struct {
-	MaxMsg, MsgSize int // attributes of new queues; 0: the kernel's defaults
+	MaxMsg, MsgSize int     // attributes of new queues; 0: the kernel's defaults
+	Bytes           *Budget // of the queues of each user
 
 	poll *Poller
 	dir  int // a mount of the mqueue file system of our own, for listing; -1 without one
@@ -18,6 +19,8 @@ type Queues struct {
 	mu    sync.Mutex
 	open  map[queueKey]*Queue
 	pasts map[string]*past // by name
+
+	looked time.Time
 }
 
 type queueKey struct {
@@ -28,7 +31,10 @@ type queueKey struct {
 // NewQueues finds the queues. Listing them takes a mount of the mqueue file system; it makes one that no path leads to (fsmount(2)),
 // or else uses /dev/mqueue.
 func NewQueues(p *Poller, maxmsg, msgsize int) *Queues {
-	q := &Queues{MaxMsg: maxmsg, MsgSize: msgsize, poll: p, open: map[queueKey]*Queue{}, pasts: map[string]*past{}}
+	q := &Queues{
+		MaxMsg: maxmsg, MsgSize: msgsize, Bytes: newQueueBytes(), poll: p, open: map[queueKey]*Queue{}, pasts: map[string]*past{},
+	}
+	q.Bytes.refused = q.look
 	dir, err := detachedMount("mqueue")
 	if err != nil {
 		dir, err = unix.Open("/dev/mqueue", unix.O_DIRECTORY|unix.O_RDONLY|unix.O_CLOEXEC, 0)
@@ -42,6 +48,7 @@ func NewQueues(p *Poller, maxmsg, msgsize int) *Queues {
 		}
 	}
 	q.dir = dir
+	q.count()
 	return q
 }
 
@@ -81,6 +88,19 @@ func (q *Queues) create(name string, o Owner, maxmsg, msgsize int, may func(int,
 	if err != nil {
 		return nil, err
 	}
+	cost, err := q.pay(o, attr)
+	if err != nil {
+		return nil, err
+	}
+	one, err := q.make(name, o, attr, cost, may)
+	if err != nil {
+		q.Bytes.Give(o.Uid, cost)
+	}
+	return one, err
+}
+
+// make makes a queue that is paid for.
+func (q *Queues) make(name string, o Owner, attr *mqAttr, cost int64, may func(int, error) (int, error)) (*Queue, error) {
 	fd, err := mqOpen(name, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NONBLOCK, o.Mode&0777, attr)
 	if err == unix.EMFILE {
 		if room(q.poll.ep) == nil {
@@ -94,7 +114,7 @@ func (q *Queues) create(name string, o Owner, maxmsg, msgsize int, may func(int,
 	if err != nil {
 		return nil, err
 	}
-	one, err := q.created(name, fd, o, may)
+	one, err := q.created(name, fd, o, cost, may)
 	if err != nil {
 		_ = mqUnlink(name) // nothing half-made stays behind
 		return nil, err
@@ -103,7 +123,7 @@ func (q *Queues) create(name string, o Owner, maxmsg, msgsize int, may func(int,
 }
 
 // created holds a queue that was made as fd, and gives it to its owner.
-func (q *Queues) created(name string, fd int, o Owner, may func(int, error) (int, error)) (*Queue, error) {
+func (q *Queues) created(name string, fd int, o Owner, cost int64, may func(int, error) (int, error)) (*Queue, error) {
 	a, err := fstat(fd)
 	if err == nil {
 		err = apply(fd, Change{Uid: &o.Uid, Gid: &o.Gid, Mode: &o.Mode})
@@ -114,8 +134,13 @@ func (q *Queues) created(name string, fd int, o Owner, may func(int, error) (int
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.past(name, a.Ino).born = time.Now()
-	return q.take(name, a.Ino, fd, unix.O_RDWR, may)
+	p := q.past(name, a.Ino)
+	p.born = time.Now()
+	one, err := q.take(name, a.Ino, fd, unix.O_RDWR, may)
+	if err == nil {
+		p.uid, p.cost = o.Uid, cost
+	}
+	return one, err
 }
 
 // take holds the queue open at fd, which it closes if that fails, as when the descriptor may not stay open. The caller holds q.mu.
@@ -141,6 +166,9 @@ func (q *Queues) take(name string, ino uint64, fd, access int, may func(int, err
 func (q *Queues) past(name string, ino uint64) *past {
 	p := q.pasts[name]
 	if p == nil || p.ino != ino {
+		if p != nil {
+			q.gone(name, p)
+		}
 		p = &past{ino: ino}
 		q.pasts[name] = p
 	}
@@ -266,7 +294,16 @@ func (q *Queues) Change(r Ref, c Change) error {
 		return err
 	}
 	c.Size = nil
-	return apply(fd, c)
+	if err := apply(fd, c); err != nil || c.Uid == nil {
+		return err
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if p := q.past(r.Path, a.Ino); p.uid != *c.Uid {
+		q.Bytes.Move(p.uid, *c.Uid, p.cost)
+		p.uid = *c.Uid
+	}
+	return nil
 }
 
 // List names all queues of the namespace, in no order. Without a mount of the mqueue file system it knows only those held open.
@@ -298,7 +335,7 @@ func (q *Queues) Remove(name string, who Cred) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if p := q.pasts[name]; p != nil && p.ino == a.Ino {
-		delete(q.pasts, name)
+		q.gone(name, p)
 	}
 	q.lost(a.Ino)
 	return nil
@@ -318,8 +355,8 @@ func (q *Queues) Removed(name string) {
 	}
 	if a, err := q.Find(name); err == nil {
 		q.past(name, a.Ino) // one of the same name has none of what the other had
-	} else {
-		delete(q.pasts, name)
+	} else if p := q.pasts[name]; p != nil {
+		q.gone(name, p)
 	}
 }
 

@@ -69,7 +69,9 @@ func (t *Tree) openKinds(c Config) error {
 	t.closers = append(t.closers, sockets)
 
 	published := backends.NewTopics(t.env.Poll, topics)
-	budgets := []backends.Limited{t.env.Shares, t.env.Memory, published.Used, room, leases.Bytes, leases.Tries, sockets.Plain()}
+	budgets := []backends.Limited{
+		t.env.Shares, t.env.Memory, published.Used, room, leases.Bytes, leases.Tries, sockets.Plain(), queues.Bytes,
+	}
 
 	memory, pipes, news := nodes.NewShm(shm), nodes.NewFifos(fifos), nodes.NewTopics(t.env, topics, published)
 	t.kinds = []nodes.Kind{

@@ -35,7 +35,7 @@ func (t *Tree) made(parent Node, name string, s nodes.Seen, err error, h *fuse.I
 // owner is who made a request, of the mode it asks for.
 func owner(h *fuse.InHeader, mode, umask uint32) nodes.Owner {
 	mode &= 07777
-	return nodes.Owner{Uid: h.Uid, Gid: h.Gid, Mode: mode &^ umask, Umask: mode & umask}
+	return nodes.Owner{Uid: h.Uid, Gid: h.Gid, Mode: mode &^ umask, Umask: mode & umask, Pid: int(h.Pid)}
 }
 
 // Create is open(2) with O_CREAT of a name that did not exist when the kernel looked.

@@ -49,7 +49,7 @@ func createIn(k Kind, path string, command Command, by Caller) error {
 	if err != nil {
 		return err
 	}
-	o := Owner{Uid: by.Uid, Gid: by.Gid, Mode: mode}
+	o := Owner{Uid: by.Uid, Gid: by.Gid, Mode: mode, Pid: by.Pid}
 	if newer, ok := dir.(Newer); ok {
 		return newer.New(name, o, command)
 	}

@@ -13,6 +13,8 @@ import (
 // Watch follows what is created, removed and renamed in directories of the kernel's, whoever does it (inotify(7)): programs on a FUSE
 // mount cannot see what others do to the objects behind it.
 type Watch struct {
+	Watches *Budget // directories that are followed, by owner
+
 	src     *Source
 	fd      int
 	removed func(root, name string) // told of each removal
@@ -31,6 +33,7 @@ type watched struct {
 	path string // below the root
 	dir  *Dir
 	way  []Attr // see way
+	uid  uint32 // who pays
 }
 
 const watchMask = unix.IN_CREATE | unix.IN_DELETE | unix.IN_MOVED_FROM | unix.IN_MOVED_TO | unix.IN_ATTRIB | unix.IN_ONLYDIR | unix.IN_DONT_FOLLOW
@@ -43,7 +46,7 @@ func NewWatch(p *Poller, roots map[string]*Dir, removed func(root, name string))
 		return nil, err
 	}
 	w := &Watch{
-		src: p.Watch(fd), fd: fd, removed: removed,
+		Watches: newWatches(), src: p.Watch(fd), fd: fd, removed: removed,
 		listed: map[string]bool{}, dirs: map[int32]watched{}, subs: map[*Events]struct{}{}, moved: map[uint32]placed{},
 	}
 	for root, dir := range roots {
@@ -53,27 +56,11 @@ func NewWatch(p *Poller, roots map[string]*Dir, removed func(root, name string))
 	return w, nil
 }
 
-// add watches a directory and those that are in it already. One that cannot be watched (max_user_watches, or gone again) is left out.
-// Of what is in a new one it tells: it may have been made before the watch was there.
+// add follows a directory and those that are in it already. Of what is in a new one it tells: it may have been made before the watch was there.
 func (w *Watch) add(d watched, fresh bool) {
-	fd, err := openBeneath(d.dir.fd, dot(d.path), unix.O_PATH|unix.O_DIRECTORY, 0)
-	if err != nil {
+	if !w.follow(d) {
 		return
 	}
-	defer unix.Close(fd)
-	// The path is a link of proc(5) to the directory itself: here it is to be followed.
-	wd, err := unix.InotifyAddWatch(w.fd, procPath(fd)+"/.", watchMask)
-	if err != nil {
-		return
-	}
-	way := d.seen()
-	if here, err := fstat(fd); err != nil || len(way) > 0 && way[len(way)-1].ID.Ino != here.ID.Ino {
-		way = nil // the path leads to another one by now
-	}
-	d.way = way
-	w.mu.Lock()
-	w.dirs[int32(wd)] = d
-	w.mu.Unlock()
 	list, err := d.dir.List(Ref{Path: d.path})
 	if err != nil {
 		return
@@ -121,7 +108,7 @@ func (w *Watch) event(wd int32, mask, cookie uint32, name string) {
 	w.mu.Lock()
 	d, known := w.dirs[wd]
 	if mask&unix.IN_IGNORED != 0 {
-		delete(w.dirs, wd)
+		w.unfollow(wd)
 	}
 	w.mu.Unlock()
 	switch {

@@ -109,6 +109,7 @@ func (t *Tree) openKinds(c Config) error {
 		t.log.Warn("no /ctl/events: see fs.inotify.max_user_instances in /ctl/limits", "err", err)
 	} else {
 		t.closers = append(t.closers, watch)
+		budgets = append(budgets, watch.Watches)
 		global = append(global, nodes.EventsControl(t.env, watch))
 	}
 	t.dirs = dirsAbove(t.kinds)

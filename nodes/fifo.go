@@ -2,27 +2,44 @@ package nodes
 
 import (
 	"syscall"
+	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
 )
 
 // Fifos is /fifos: true FIFOs (fifo(7)). The kernel carries their data; what is kept in a directory is that they exist, and whose they
 // are.
-type Fifos struct{ folder }
+type Fifos struct {
+	folder
+	opened time.Time
+}
 
 // NewFifos shows the FIFOs remembered in dir.
 func NewFifos(dir *backends.Dir) *Fifos {
-	return &Fifos{folder{dir: dir, types: []uint32{syscall.S_IFIFO}}}
+	return &Fifos{folder{dir: dir, types: []uint32{syscall.S_IFIFO}}, time.Now()}
 }
 
 // At is Class.At.
-func (f *Fifos) At(seen Seen) Object { return fifo{entry{&f.folder, seen}} }
+func (f *Fifos) At(seen Seen) Object { return fifo{entry{&f.folder, seen}, f.opened} }
 
 // Space is what room there is for objects.
 func (f *Fifos) Space() (Space, error) { return f.space() }
 
 // fifo is a FIFO, or a directory of them.
-type fifo struct{ entry }
+type fifo struct {
+	entry
+	opened time.Time // the tree
+}
+
+// Report is Reporter.Report.
+func (f fifo) Report() ([]Fact, error) {
+	a, err := f.Stat(false)
+	facts := append(owned(a), created(a.BornAt())...)
+	if a.Type() == syscall.S_IFIFO {
+		facts = append(facts, older(a, f.opened)...)
+	}
+	return facts, err
+}
 
 // Mknod is Maker.Mknod, for mkfifo(3).
 func (f fifo) Mknod(name string, typ uint32, o Owner) (Seen, error) {

@@ -119,6 +119,8 @@ func (e socketEntry) explain(op string, err error) error {
 	errno := Errno(err)
 	_, noHost := parseHost(e.Path)
 	switch {
+	case errno == syscall.ECONNREFUSED && e.all.orphans.all[e.Was.ID]:
+		err = fmt.Errorf("%w: it was bound before the tree was mounted, and its server cannot be reached: it has to bind it anew", err)
 	case errno == syscall.ECONNREFUSED:
 		err = fmt.Errorf("%w: nobody listens there", err)
 	case errno == syscall.EADDRINUSE && noHost == nil:

@@ -25,6 +25,7 @@ type Sockets struct {
 	where   string        // and how others reach them
 	started time.Time
 	plains  *plainFiles
+	orphans orphans // not changed once the tree is open
 
 	mu  sync.Mutex // taken after names
 	all map[socketKey]*socket
@@ -47,7 +48,7 @@ type socketEntry struct {
 func NewSockets(kind string, env *Env, back *backends.Sockets, dir, bound *backends.Dir, where string) (*Sockets, error) {
 	s := &Sockets{
 		folder: folder{dir: dir, types: []uint32{syscall.S_IFSOCK, syscall.S_IFREG}, message: syscall.S_IFREG},
-		kind:   kind, env: env, back: back, bound: bound, where: where, started: time.Now(),
+		kind:   kind, env: env, back: back, bound: bound, where: where, started: time.Now(), orphans: orphans{since: time.Now()},
 		plains: newPlainFiles(), all: map[socketKey]*socket{},
 	}
 	top := s.at(Seen{})
@@ -99,6 +100,8 @@ func (e socketEntry) revive() error {
 			if err := one.revive(); err != nil {
 				return err
 			}
+		case syscall.S_IFSOCK:
+			e.all.orphans.add(seen.Was.ID)
 		case syscall.S_IFREG:
 			if e.all.plains.has(seen.Was.ID) {
 				continue

@@ -166,7 +166,7 @@ func (e socketEntry) Report() ([]Fact, error) {
 	case host && !to.Listens():
 		facts = append(facts, Fact{"state", "remote"}, Fact{"type", typeName(to.Type)}, Fact{"address", to.String()})
 	case a.Type() == syscall.S_IFSOCK:
-		facts = append(facts, Fact{"state", "bound"})
+		facts = append(facts, e.all.orphans.state(a.ID)...)
 	default:
 		facts = append(facts, Fact{"state", "refusing"}) // see err
 	}

@@ -2,7 +2,9 @@ package fs
 
 import (
 	"sync"
+	"syscall"
 
+	"github.com/ipcfs/ipcfs/backends"
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
@@ -28,22 +30,26 @@ type opened struct {
 const maxHandles = 1 << 16
 
 type handles struct {
-	mu    sync.RWMutex
-	all   map[uint64]*opened
-	byUid map[uint32]int
-	last  uint64
+	used *backends.Budget
+
+	mu   sync.RWMutex
+	all  map[uint64]*opened
+	last uint64
 }
 
-func newHandles() *handles { return &handles{all: map[uint64]*opened{}, byUid: map[uint32]int{}} }
+func newHandles() *handles {
+	return &handles{all: map[uint64]*opened{}, used: backends.NewBudget(backends.Terms{
+		Name: "open_files", Holds: "files of the tree open", Err: syscall.ENFILE, Raise: "close some",
+	}, func(int64) backends.Bounds { return backends.EachMay(maxHandles) })}
+}
 
 // add numbers h; false if its user has too many.
 func (t *handles) add(h *opened) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.byUid[h.Uid] >= maxHandles {
+	if t.used.Take(h.Uid, 1) != nil {
 		return false
 	}
-	t.byUid[h.Uid]++
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.last++
 	h.Num = t.last
 	t.all[h.Num] = h
@@ -65,9 +71,7 @@ func (t *handles) remove(num uint64) *opened {
 		return nil
 	}
 	delete(t.all, num)
-	if t.byUid[h.Uid]--; t.byUid[h.Uid] == 0 {
-		delete(t.byUid, h.Uid)
-	}
+	t.used.Give(h.Uid, 1)
 	return h
 }
 

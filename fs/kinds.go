@@ -71,6 +71,7 @@ func (t *Tree) openKinds(c Config) error {
 	published := backends.NewTopics(t.env.Poll, topics)
 	budgets := []backends.Limited{
 		t.env.Shares, t.env.Memory, published.Used, room, leases.Bytes, leases.Tries, sockets.Plain(), queues.Bytes,
+		t.handles.used,
 	}
 
 	memory, pipes, news := nodes.NewShm(shm), nodes.NewFifos(fifos), nodes.NewTopics(t.env, topics, published)

@@ -55,10 +55,11 @@ func NewSockets(kind string, env *Env, back *backends.Sockets, dir, bound *backe
 	for _, n := range networks {
 		o := Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0755}
 		if _, err := top.entry.Mkdir(n.name, o); err != nil && err != syscall.EEXIST {
-			return nil, err
+			s.env.Notes.Note(path.Join(kind, n.name), err) // on a full file system, perhaps; the rest goes on
 		}
 	}
-	return s, top.revive()
+	top.revive()
+	return s, nil
 }
 
 // At is Class.At.
@@ -84,10 +85,11 @@ func (e socketEntry) key() socketKey {
 
 // revive listens for what is remembered below a directory. What cannot be listened for, as its port is another program's by now, is tried
 // again when it is opened.
-func (e socketEntry) revive() error {
+func (e socketEntry) revive() {
 	list, err := e.List()
 	if err != nil {
-		return err
+		e.note(err) // a directory that cannot be read keeps nobody else's socket from listening
+		return
 	}
 	for _, found := range list {
 		seen, err := e.Find(found.Name)
@@ -97,9 +99,7 @@ func (e socketEntry) revive() error {
 		one := e.all.at(seen)
 		switch seen.Was.Type() {
 		case syscall.S_IFDIR:
-			if err := one.revive(); err != nil {
-				return err
-			}
+			one.revive()
 		case syscall.S_IFSOCK:
 			e.all.orphans.add(seen.Was.ID)
 		case syscall.S_IFREG:
@@ -111,7 +111,6 @@ func (e socketEntry) revive() error {
 			}
 		}
 	}
-	return nil
 }
 
 // note keeps an error for the err file of the object.

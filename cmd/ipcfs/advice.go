@@ -58,9 +58,13 @@ func (s *settings) advise(err error) error {
 
 // adviseState adds what can be done to an error of opening the state directory.
 func (s *settings) adviseState(err error) error {
+	with := "--state-dir"
+	if s.private {
+		with = "TMPDIR"
+	}
 	for _, place := range []error{os.ErrPermission, syscall.EROFS, syscall.ENOSPC, syscall.EDQUOT} {
 		if errors.Is(err, place) {
-			return fmt.Errorf("%w (choose another directory with --state-dir)", err)
+			return fmt.Errorf("%w (choose another directory with %s)", err, with)
 		}
 	}
 	return s.advise(err)

@@ -58,13 +58,22 @@ func saveRules(d *Dir, file Ref, r Rules) error {
 	return d.SetText(file, string(text)+"\n")
 }
 
-// loadRules reads what saveRules kept. A file that has none, or something else, is that of a topic with the default ones.
-func loadRules(d *Dir, file Ref) (Rules, error) {
+// loadRules reads what saveRules kept. A file that has none, or something else, is that of a topic with the default ones; broken says
+// that it is something else.
+func loadRules(d *Dir, file Ref) (r Rules, broken bool, err error) {
 	text, err := d.Text(file)
 	if err != nil {
-		return Rules{}, err
+		return r, false, err
 	}
-	return rulesIn(text), nil
+	r = rulesIn(text)
+	return r, text != "" && r == DefaultRules && !ruled(text), nil
+}
+
+// ruled reports whether a text begins with rules.
+func ruled(text string) bool {
+	line, _, _ := strings.Cut(text, "\n")
+	r := DefaultRules
+	return json.Unmarshal([]byte(line), &r) == nil && r.Check() == nil
 }
 
 // rulesIn are the rules in the text of a topic's file.

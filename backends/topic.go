@@ -17,6 +17,7 @@ type Topic struct {
 	way       []Attr // of the directories that lead to it, and its own, as of wayAt
 	wayAt     uint64
 	groups    map[string]*Subscription
+	broken    bool      // its file holds something that is no rules
 	publisher sleeper   // the one gate of all who only publish
 	cleared   uint64    // messages up to this number are no retained value any more,
 	forgotten uint64    // and those up to this one are not kept
@@ -172,6 +173,7 @@ func (t *Topic) Restrict(r Rules) error {
 		return err
 	}
 	t.restrict(r)
+	t.broken = false
 	return nil
 }
 

@@ -2,6 +2,7 @@ package backends
 
 // TopicState is what there is to tell about a topic.
 type TopicState struct {
+	Broken   bool   // its file holds something that is no rules, so it has the default ones
 	Last     uint64 // number of the newest message
 	Value    uint64 // number of the retained one; 0: none
 	Messages int    // it holds
@@ -24,6 +25,7 @@ func (t *Topic) State() TopicState {
 	t.all.mu.Lock()
 	defer t.all.unlock()
 	s := t.state()
+	s.Broken = t.broken
 	if m := t.value(); m != nil {
 		s.Value = m.seq
 	}

@@ -77,11 +77,11 @@ func (ts *Topics) find(r Ref) (*Topic, Attr, error) {
 	}
 	t := ts.open[a.ID]
 	if t == nil {
-		rules, err := loadRules(ts.dir, Ref{r.Path, a})
+		rules, broken, err := loadRules(ts.dir, Ref{r.Path, a})
 		if err != nil {
 			return nil, a, err
 		}
-		t = &Topic{id: a.ID, name: r.Path, groups: map[string]*Subscription{}}
+		t = &Topic{id: a.ID, name: r.Path, broken: broken, groups: map[string]*Subscription{}}
 		t.feed = newFeed(ts, t, a.Uid, rules)
 		ts.open[a.ID] = t
 		ts.feeds[&t.feed] = struct{}{}

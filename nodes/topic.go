@@ -318,6 +318,9 @@ func (t topic) Report() ([]Fact, error) {
 	}
 	s := one.State()
 	facts = append(facts, Fact{"bytes", a.Size}, Fact{"value", ID(s.Value)})
+	if s.Broken {
+		facts = append(facts, Fact{"rules", "default"}) // what lies in its file cannot be read
+	}
 	return append(facts, t.all.told(s, one)...), nil
 }
 

@@ -7,7 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The extended attributes that hold access control lists (acl(5)): of a file, and of what is made in a directory.
+// The extended attributes that hold access control lists (acl(5)): of a file, and of what is made in a
+// directory.
 const (
 	aclAccess  = "system.posix_acl_access"
 	aclDefault = "system.posix_acl_default"
@@ -22,11 +23,13 @@ const (
 	aclOther    = 0x20
 )
 
-// HeedACLs has the directory heed the access control lists of what lies in it: what it tells of a mode is what the list leaves of it
-// (see granted), and what is made in it gets the modes that a default list gives.
+// HeedACLs has the directory heed the access control lists of what lies in it: what it tells of a mode is
+// what the list leaves of it (see granted), and what is made in it gets the modes that a default list
+// gives.
 func (d *Dir) HeedACLs() { d.lists = &unlisted{} }
 
-// granted is a, the attributes of a name in the directory open at dir, with the mode that its access control list grants.
+// granted is a, the attributes of a name in the directory open at dir, with the mode that its access
+// control list grants.
 func (d *Dir) granted(dir int, base string, a Attr) (Attr, error) {
 	if d.lists == nil || !mayHaveList(a) || d.lists.has(a) {
 		return a, nil
@@ -56,15 +59,17 @@ func (u *unlisted) fstat(fd int) (Attr, error) {
 	return a, err
 }
 
-// mayHaveList reports whether a file's list can take anything from its mode. The owner's bits are the owner's in any case.
+// mayHaveList reports whether a file's list can take anything from its mode. The owner's bits are the
+// owner's in any case.
 func mayHaveList(a Attr) bool {
 	return a.Mode&0077 != 0 && (a.Type() == unix.S_IFREG || a.Type() == unix.S_IFDIR)
 }
 
-// grantedMode is the mode of the file open at fd by which the kernel lets in nobody whom the file's access control list keeps out. Of a
-// file with a list st_mode tells only part: the group's bits are the mask, the most that any entry but the owner's and the last grants.
-// The bits for the group become those of its own entry, and those for all others what remains if each of them has a named entry (one who
-// has is judged by that alone). So users and groups that are let in by name alone are kept out. ENODATA: it has no list.
+// grantedMode is the mode of the file open at fd by which the kernel lets in nobody whom the file's access
+// control list keeps out. Of a file with a list st_mode tells only part: the group's bits are the mask, the
+// most that any entry but the owner's and the last grants. The bits for the group become those of its own
+// entry, and those for all others what remains if each of them has a named entry (one who has is judged by
+// that alone). So users and groups that are let in by name alone are kept out. ENODATA: it has no list.
 func grantedMode(fd int, a Attr) (uint32, error) {
 	var buf [1024]byte
 	list := buf[:]
@@ -112,8 +117,8 @@ func grantedBy(list []byte, a Attr) uint32 {
 	return a.Mode&^0077 | group<<3 | other
 }
 
-// inherit is o as the owner of what is made in the directory open at dir: a default list there takes the place of the umask (acl(5),
-// "OBJECT CREATION AND DEFAULT ACLs").
+// inherit is o as the owner of what is made in the directory open at dir: a default list there takes the
+// place of the umask (acl(5), "OBJECT CREATION AND DEFAULT ACLs").
 func (d *Dir) inherit(dir int, o Owner) Owner {
 	if d.lists == nil {
 		return o

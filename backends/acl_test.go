@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestGrantedBy: whoever the mode lets in, the list lets in too. Each list is tried with every user that can matter, who belongs to any
-// of three groups, for every access.
+// TestGrantedBy: whoever the mode lets in, the list lets in too. Each list is tried with every user that
+// can matter, who belongs to any of three groups, for every access.
 func TestGrantedBy(t *testing.T) {
 	const owner, group = 1, 11
 	perms := []uint32{0, 4, 6, 7}

@@ -4,8 +4,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Memory is an open shared memory object (shm_overview(7)): a regular file of the directory the kernel keeps them in. It is safe for
-// concurrent use; none of its calls waits for another process.
+// Memory is an open shared memory object (shm_overview(7)): a regular file of the directory the kernel
+// keeps them in. It is safe for concurrent use; none of its calls waits for another process.
 type Memory struct {
 	fd       int
 	readOnly error // why it is open for reading only
@@ -13,8 +13,8 @@ type Memory struct {
 	lists    *unlisted // nil: it can have no access control list
 }
 
-// OpenMemory opens an object that exists, for reading and writing if the daemon may, else for reading (see Writable). It answers ESTALE if
-// it is not the object that was judged.
+// OpenMemory opens an object that exists, for reading and writing if the daemon may, else for reading (see
+// Writable). It answers ESTALE if it is not the object that was judged.
 func OpenMemory(d *Dir, r Ref) (*Memory, error) {
 	var readOnly error
 	fd, err := openBeneath(d.fd, r.Path, unix.O_RDWR, 0)
@@ -79,8 +79,9 @@ func (m *Memory) Change(c Change) error {
 	return apply(m.fd, c)
 }
 
-// Writable says why the object cannot be opened for writing as it is now: EPERM if it is immutable or append-only (chattr(1)), or what
-// the daemon was told when it opened the object. A file that is append-only is not for O_APPEND either, as its one descriptor here is not.
+// Writable says why the object cannot be opened for writing as it is now: EPERM if it is immutable or
+// append-only (chattr(1)), or what the daemon was told when it opened the object. A file that is
+// append-only is not for O_APPEND either, as its one descriptor here is not.
 func (m *Memory) Writable() error {
 	const frozen = unix.STATX_ATTR_IMMUTABLE | unix.STATX_ATTR_APPEND
 	var st unix.Statx_t

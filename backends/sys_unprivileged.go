@@ -6,7 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Capabilities by which root's writes and creations go past what others are held to (capabilities(7)), as sets.
+// Capabilities by which root's writes and creations go past what others are held to (capabilities(7)), as
+// sets.
 const (
 	keepSetID   = 1 << unix.CAP_FSETID       // a write leaves set-ID bits as they are
 	exceedSpace = 1 << unix.CAP_SYS_RESOURCE // quotas and reserved blocks are no bounds
@@ -15,9 +16,10 @@ const (
 // nobody is a user who has nothing, not even what file systems may keep for 65534.
 const nobody = -2
 
-// Unprivileged calls f, which writes what others ask for, or opens what they will write through, so that the kernel judges it as a write of
-// theirs: it clears set-ID bits, and ends where their quota does, and before the blocks that a file system keeps for root (setfsuid(2)).
-// Linux keeps all this by thread; f must not change threads. f's error is returned, or that of the change.
+// Unprivileged calls f, which writes what others ask for, or opens what they will write through, so that
+// the kernel judges it as a write of theirs: it clears set-ID bits, and ends where their quota does, and
+// before the blocks that a file system keeps for root (setfsuid(2)). Linux keeps all this by thread; f must
+// not change threads. f's error is returned, or that of the change.
 func Unprivileged(f func() error) error {
 	return without(keepSetID|exceedSpace, func() error {
 		was, err := unix.SetfsuidRetUid(nobody)

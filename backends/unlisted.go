@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// unlisted remembers files that have no access control list, so that one need not look for each time: to find out takes four system
-// calls, and ls -l asks twice about each name. A list that comes later changes the file's ctime. It is safe for concurrent use.
+// unlisted remembers files that have no access control list, so that one need not look for each time: to
+// find out takes four system calls, and ls -l asks twice about each name. A list that comes later changes
+// the file's ctime. It is safe for concurrent use.
 type unlisted struct {
 	mu    sync.Mutex
 	ctime map[ID]int64 // by which there was none, in nanoseconds
@@ -15,8 +16,8 @@ type unlisted struct {
 const (
 	// maxUnlisted bounds it, to about 4 MiB.
 	maxUnlisted = 1 << 16
-	// settled is how old a ctime must be when one looks: of a file that is changed twice in a tick of the clock the second change may not
-	// show (a few milliseconds, Linux before 6.13).
+	// settled is how old a ctime must be when one looks: of a file that is changed twice in a tick of the
+	// clock the second change may not show (a few milliseconds, Linux before 6.13).
 	settled = time.Second
 )
 

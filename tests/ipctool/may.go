@@ -36,8 +36,9 @@ func tryOpen(path string, flags int) error {
 	return err
 }
 
-// mayCommand does to each path what stands before it, as each of some users (see asCommand), and prints a line for each: the user, what
-// was tried, and yes, no (EACCES, EPERM), or the error. A % in a path stands for the user's number.
+// mayCommand does to each path what stands before it, as each of some users (see asCommand), and prints a
+// line for each: the user, what was tried, and yes, no (EACCES, EPERM), or the error. A % in a path stands
+// for the user's number.
 func mayCommand(args []string) error {
 	if len(args) < 2 {
 		return errUsage

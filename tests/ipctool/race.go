@@ -15,17 +15,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The two users of a race, and what shows whose an object is: a message or content of the victim's, and one of the attacker's.
+// The two users of a race, and what shows whose an object is: a message or content of the victim's, and one
+// of the attacker's.
 const (
 	victim, attacker = 1000, 1001
 	secret, evil     = "SECRET", "EVIL"
 )
 
-// raceCommand lets an attacker open every face of a name ATTEMPTS times, while the name leads now to an object of the attacker's own, 0666,
-// and now to one of the victim's, 0600, both in a directory that both may write. WAY is how that is done: tree and native exchange them
-// (renameat2(2)), dir exchanges the directories that they are in (0755 and 0700, and the objects 0666), new removes and makes them. It
-// prints how many attempts there were, how often the attacker had the object of their own and was refused, and three numbers that must be
-// 0: how often they got what is the victim's (stolen), put something in (sent), and changed it (changed). Otherwise it fails.
+// raceCommand lets an attacker open every face of a name ATTEMPTS times, while the name leads now to an
+// object of the attacker's own, 0666, and now to one of the victim's, 0600, both in a directory that both
+// may write. WAY is how that is done: tree and native exchange them (renameat2(2)), dir exchanges the
+// directories that they are in (0755 and 0700, and the objects 0666), new removes and makes them. It prints
+// how many attempts there were, how often the attacker had the object of their own and was refused, and
+// three numbers that must be 0: how often they got what is the victim's (stolen), put something in (sent),
+// and changed it (changed). Otherwise it fails.
 func raceCommand(args []string) error {
 	if len(args) != 4 {
 		return errUsage
@@ -206,7 +209,8 @@ func (r *race) faces() ([]string, error) {
 	return faces, nil
 }
 
-// attack tries one thing with one face: by its path, by the file or by the directory that the path led to a moment ago.
+// attack tries one thing with one face: by its path, by the file or by the directory that the path led to a
+// moment ago.
 func (r *race) attack(path string, turn int) {
 	data := !strings.HasPrefix(path, filepath.Join(r.mnt, "ctl")+"/")
 	command := filepath.Base(path) == "ctl"

@@ -9,9 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// racer is a class of objects as raceCommand needs it. make makes an object at a path in the tree, in the name of the calling thread; the
-// victim's has a secret in it, and its check, which runs as the victim, tells what happened to it. Classes whose names cannot be
-// exchanged have swap instead, which makes and removes both, one after the other, and checks the victim's each time.
+// racer is a class of objects as raceCommand needs it. make makes an object at a path in the tree, in the
+// name of the calling thread; the victim's has a secret in it, and its check, which runs as the victim,
+// tells what happened to it. Classes whose names cannot be exchanged have swap instead, which makes and
+// removes both, one after the other, and checks the victim's each time.
 type racer struct {
 	class, name string
 	more        []string // faces that are not listed

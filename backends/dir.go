@@ -92,7 +92,10 @@ func (d *Dir) Stat(r Ref) (Attr, error) {
 	if err == nil && r.Path != "" {
 		err = r.is(a)
 	}
-	return a, err
+	if err != nil {
+		return Attr{}, err // and nothing of another one
+	}
+	return a, nil
 }
 
 // List names what is in a directory, in no order.

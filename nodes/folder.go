@@ -73,7 +73,10 @@ func (e entry) Change(c Change) error {
 // Report is Reporter.Report.
 func (e entry) Report() ([]Fact, error) {
 	a, err := e.Stat(false)
-	return append(owned(a), created(a.BornAt())...), err
+	if err != nil {
+		return nil, err
+	}
+	return append(owned(a), created(a.BornAt())...), nil
 }
 
 // name is a name in the directory.

@@ -77,9 +77,9 @@ func (m memory) Link(o Object, name string) (Seen, error) {
 // Report is Reporter.Report.
 func (m memory) Report() ([]Fact, error) {
 	a, err := m.Stat(true)
-	facts, _ := m.entry.Report()
-	return append(facts,
-		Fact{"bytes", a.Size},
-		Fact{"allocated", a.Blocks * 512},
-		Fact{"links", int(a.Nlink)}), err
+	if err != nil {
+		return nil, err
+	}
+	return append(append(owned(a), created(a.BornAt())...),
+		Fact{"bytes", a.Size}, Fact{"allocated", a.Blocks * 512}, Fact{"links", int(a.Nlink)}), nil
 }

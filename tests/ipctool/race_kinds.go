@@ -1,6 +1,7 @@
 package ipctool
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -31,6 +32,7 @@ var racers = map[string]racer{
 		more: []string{"next", "drain", "lines", "records", "prio/7", "lease", "status", "ctl", "err"}},
 	"sysv": {class: "sysv/queues", name: "0x00004242", swap: swapSysV,
 		more: []string{"next", "drain", "lines", "records", "type/1", "peek/0", "status", "ctl", "err"}},
+	"segments": {class: "sysv/shm", name: "0x00004243", swap: swapSegment, more: []string{"status", "ctl", "err"}},
 }
 
 // mode tells if the victim's object has the mode and owner it was made with.
@@ -298,4 +300,38 @@ func swapSysV(r *race) error {
 		return err
 	}
 	return turn(attacker, 0666, false)
+}
+
+// swapSegment does the same by shmget(2), shmat(2) and shmctl(2).
+func swapSegment(r *race) error {
+	const key, size = 0x4243, 4096
+	turn := func(id, mode int, text string) error {
+		return by(id, func() error {
+			seg, _, errno := unix.Syscall(unix.SYS_SHMGET, key, size, uintptr(unix.IPC_CREAT|unix.IPC_EXCL|mode))
+			if errno != 0 {
+				return errno
+			}
+			at, err := unix.SysvShmAttach(int(seg), 0, 0)
+			if err != nil {
+				return err
+			}
+			copy(at, text)
+			for range 20 {
+				unix.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
+			}
+			if text == secret {
+				r.holds(string(at))
+				var is unix.SysvShmDesc
+				if _, err := unix.SysvShmCtl(int(seg), unix.IPC_STAT, &is); err != nil || int(is.Perm.Mode)&0777 != mode {
+					r.found(&r.changed, fmt.Sprintf("mode %o", is.Perm.Mode))
+				}
+			}
+			_, err = unix.SysvShmCtl(int(seg), unix.IPC_RMID, nil)
+			return errors.Join(err, unix.SysvShmDetach(at))
+		})
+	}
+	if err := turn(victim, 0600, secret); err != nil {
+		return err
+	}
+	return turn(attacker, 0666, "own")
 }

@@ -44,9 +44,10 @@ type Control struct {
 
 	// Or instead of Open, a text:
 	Text     func() (string, error)
-	Watches  string                             // it has no end, and is the text of the file of this name
-	Restless []string                           // how keys of facts begin that change as anybody looks: that is no news of the text
-	Do       func(line string, by Caller) error // what it does with a line that is written; nil: it cannot be written
+	For      func(by Caller) func() (string, error) // instead of Text, where it depends on who opened the file
+	Watches  string                                 // it has no end, and is the text of the file of this name
+	Restless []string                               // how keys of facts begin that change as anybody looks: that is no news of the text
+	Do       func(line string, by Caller) error     // what it does with a line that is written; nil: it cannot be written
 }
 
 // NewCtl makes the control tree of kinds with global in its root.
@@ -396,8 +397,8 @@ func (f ctlFile) Open(flags int, by Caller) (Open, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case one.Text != nil:
-		return one.show(f.about.ctl.env, textKey{f.about.Part, f.about.Was.ID}, flags, by)
+	case one.Text != nil || one.For != nil:
+		return one.show(f.about.ctl.env, textKey{Part: f.about.Part, of: f.about.Was.ID}, flags, by)
 	case one.Open == nil:
 		return nil, syscall.EISDIR
 	}

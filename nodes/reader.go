@@ -47,10 +47,10 @@ func leads(k Kind, path string, may func(way ...Attr) bool) bool {
 	return true
 }
 
-// readerControl is a control file whose text depends on who opened it.
+// readerControl is a control file whose text depends on who opened it: one text for all who are the same user
+// in the same groups.
 func readerControl(name string, text func(by Caller) (string, error)) Control {
-	return Control{Name: name, Perm: 0444, Open: func(flags int, by Caller) (Open, error) {
-		by = by.remembered()
-		return TextControl(name, func() (string, error) { return text(by) }).Open(flags, by)
+	return Control{Name: name, Perm: 0444, For: func(by Caller) func() (string, error) {
+		return func() (string, error) { return text(by) }
 	}}
 }

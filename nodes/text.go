@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"fmt"
 	"strings"
 	"syscall"
 	"time"
@@ -61,7 +62,12 @@ func (c *Control) show(env *Env, key textKey, flags int, by Caller) (Open, error
 	if c.Do != nil {
 		t.do = func(line string) error { return c.Do(line, by) }
 	}
-	t.src = env.Texts.source(key, c, t)
+	made := *c
+	if c.For != nil {
+		by = by.remembered()
+		made.Text, key.reader = c.For(by), fmt.Sprint(by.Uid, by.Gid, by.groups())
+	}
+	t.src = env.Texts.source(key, &made, t)
 	f := NewFile(textFace{}, t, how, nil)
 	f.pays = env.allowance(by.Uid)
 	f.Aside(env.Work, by.Uid, backends.Out)

@@ -31,7 +31,8 @@ type Texts struct {
 // textKey says which text something is: of which control file, of which object.
 type textKey struct {
 	Part
-	of backends.ID
+	of     backends.ID
+	reader string // whose it is, where it depends on who opened the file
 }
 
 // A textSource is one text.

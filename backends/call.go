@@ -15,8 +15,9 @@ func acceptedConn(l *Listener, c call, stat func() (Attr, error), closed func())
 	return conn
 }
 
-// LookedAt notes that the connection's file was opened to ask for its flags (lsattr(1)), which takes a call as any open does. If it is
-// closed and nothing was sent or received, the call goes to the next who accepts, instead of being lost.
+// LookedAt notes that the connection's file was opened to ask for its flags (lsattr(1)), which takes a call
+// as any open does. If it is closed and nothing was sent or received, the call goes to the next who accepts,
+// instead of being lost.
 func (c *Conn) LookedAt() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

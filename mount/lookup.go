@@ -14,7 +14,8 @@ func (s *Session) lookup(req, out []byte) {
 	}
 }
 
-// lookUp answers a LOOKUP, and reports whether it is of a message face: then it is its thread's turn. w is the LOOKUP if it was parked.
+// lookUp answers a LOOKUP, and reports whether it is of a message face: then it is its thread's turn. w is
+// the LOOKUP if it was parked.
 func (s *Session) lookUp(req []byte, w *lookup, out []byte) (face bool) {
 	h := as[fuse.InHeader](req)
 	n, status := s.protocol.HandleRequest([][]byte{req}, [][]byte{out})

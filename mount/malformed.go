@@ -7,9 +7,10 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
-// malformed tells a request that is not as long as it says, or too short for what it is, of those that the session looks into before or
-// instead of go-fuse, which looks at the others itself. The kernel makes none; whoever else speaks to the device is not to end the
-// daemon, and with it everybody's waits (TestMalformed, FuzzRequest).
+// malformed tells a request that is not as long as it says, or too short for what it is, of those that the
+// session looks into before or instead of go-fuse, which looks at the others itself. The kernel makes none;
+// whoever else speaks to the device is not to end the daemon, and with it everybody's waits (TestMalformed,
+// FuzzRequest).
 func malformed(req []byte) bool {
 	h := as[fuse.InHeader](req)
 	if h == nil || int64(h.Length) != int64(len(req)) {

@@ -46,11 +46,13 @@ func (k *kernel) drain(unique uint64) (answered bool) {
 	}
 }
 
-// wellFormed are requests of all kinds that the session looks into, as a kernel makes them, about an open queue.
+// wellFormed are requests of all kinds that the session looks into, as a kernel makes them, about an open
+// queue.
 func wellFormed(k *kernel, node uint64) [][]byte {
 	write, read, poll := k.open(node, syscall.O_RDWR)
 	fh := as[fuse.ReadIn](read).Fh
-	get, open, release, interrupt := fuse.GetAttrIn{}, fuse.OpenIn{Flags: largeFile}, fuse.ReleaseIn{Fh: fh}, fuse.InterruptIn{Unique: 2}
+	get, open := fuse.GetAttrIn{}, fuse.OpenIn{Flags: largeFile}
+	release, interrupt := fuse.ReleaseIn{Fh: fh}, fuse.InterruptIn{Unique: 2}
 	set, lock := fuse.SetAttrIn{}, fuse.LkIn{Fh: fh}
 	forget := fuse.ForgetIn{Nlookup: 1}
 	var h, unknown, batch fuse.InHeader
@@ -70,8 +72,8 @@ func wellFormed(k *kernel, node uint64) [][]byte {
 	}
 }
 
-// TestMalformed: requests that are cut off, longer than they say, of sizes that lie, or about files that are not open, do no harm: nothing
-// panics, and the next one is answered.
+// TestMalformed: requests that are cut off, longer than they say, of sizes that lie, or about files that are
+// not open, do no harm: nothing panics, and the next one is answered.
 func TestMalformed(t *testing.T) {
 	k := newKernel(t)
 	var said strings.Builder
@@ -115,8 +117,8 @@ func TestMalformed(t *testing.T) {
 	k.drain(0)
 }
 
-// TestNumberTwice: a request with the number of one that waits is refused, and the first waits on, can be interrupted, and costs its user
-// nothing then.
+// TestNumberTwice: a request with the number of one that waits is refused, and the first waits on, can be
+// interrupted, and costs its user nothing then.
 func TestNumberTwice(t *testing.T) {
 	k := newKernel(t)
 	_, read, _ := k.open(k.queue(), syscall.O_RDWR)
@@ -134,8 +136,9 @@ func TestNumberTwice(t *testing.T) {
 	}
 }
 
-// FuzzRequest: whatever is read from the device, nothing panics, and the next request is answered. The input is requests, each behind its
-// length in two bytes. They are taken up in an ipc namespace of their own, if that can be had.
+// FuzzRequest: whatever is read from the device, nothing panics, and the next request is answered. The input
+// is requests, each behind its length in two bytes. They are taken up in an ipc namespace of their own, if
+// that can be had.
 func FuzzRequest(f *testing.F) {
 	type play struct {
 		data []byte

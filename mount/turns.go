@@ -10,16 +10,20 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
-// turns let threads look a name up one after the other. Each LOOKUP of a message face is answered with a node of its own (see fs), and
-// the kernel, told of another node than it knows the name by, drops what it knows and asks again. Threads that open or stat one name at
-// the same time would drop what others have just been told, and each would ask as often as there are of them (TestCrowd).
+// turns let threads look a name up one after the other. Each LOOKUP of a message face is answered with a node
+// of its own (see fs), and the kernel, told of another node than it knows the name by, drops what it knows
+// and asks again. Threads that open or stat one name at the same time would drop what others have just been
+// told, and each would ask as often as there are of them (TestCrowd).
 //
-// So a thread that is told of a face has its turn until its next request: one about the face, or about anything else. A LOOKUP of the
-// same name again says only that it was told in vain. Meanwhile others' LOOKUPs are parked. One that comes again is not: it may hold
-// what those in front of it need in the kernel, the lock of the directory, or the only place to look up a name that is not known. A turn
-// that is not used ends after maxTurn, for its thread may be stopped, or wait for one that was parked although it holds such a thing.
+// So a thread that is told of a face has its turn until its next request: one about the face, or about
+// anything else. A LOOKUP of the same name again says only that it was told in vain. Meanwhile others'
+// LOOKUPs are parked. One that comes again is not: it may hold what those in front of it need in the kernel,
+// the lock of the directory, or the only place to look up a name that is not known. A turn that is not used
+// ends after maxTurn, for its thread may be stopped, or wait for one that was parked although it holds such a
+// thing.
 //
-// A parked LOOKUP is never answered EINTR; who interrupts it has it answered. All methods are safe for concurrent use.
+// A parked LOOKUP is never answered EINTR; who interrupts it has it answered. All methods are safe for
+// concurrent use.
 type turns struct {
 	expired func(*line)   // called on a goroutine of its own when the turn in a line has lasted long
 	most    time.Duration // maxTurn
@@ -87,7 +91,8 @@ const (
 
 func newTurns(expired func(*line)) *turns {
 	return &turns{
-		expired: expired, most: maxTurn, back: maxReturn, by: map[uint32]*turn{}, lines: map[spot]*line{}, parked: map[uint64]*lookup{},
+		expired: expired, most: maxTurn, back: maxReturn,
+		by: map[uint32]*turn{}, lines: map[spot]*line{}, parked: map[uint64]*lookup{},
 		byUid: map[uint32]int{}, wasters: map[uint32]time.Time{}, sweepAt: 256,
 	}
 }
@@ -151,8 +156,8 @@ func (t *turns) await(l *line, d time.Duration) {
 	}
 }
 
-// told notes that a thread is about to be told of a face by the name that it has looked up, and gives it the turn if nobody has it. w is
-// its LOOKUP if that was parked.
+// told notes that a thread is about to be told of a face by the name that it has looked up, and gives it the
+// turn if nobody has it. w is its LOOKUP if that was parked.
 func (t *turns) told(h *fuse.InHeader, name string, node uint64, w *lookup) {
 	if h.Pid == 0 {
 		return // the kernel cannot say who it is: it is not of the daemon's pid namespace
@@ -269,7 +274,8 @@ func (t *turns) vain(pid uint32) {
 	}
 }
 
-// expire takes the turn in a line away if it has lasted too long, and reports whether somebody else is to have it.
+// expire takes the turn in a line away if it has lasted too long, and reports whether somebody else is to
+// have it.
 func (t *turns) expire(l *line) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -295,8 +301,8 @@ func (t *turns) expire(l *line) bool {
 	return true
 }
 
-// next takes the LOOKUP out of a line whose turn it is now, the next of another user than the last if there is one; nil if it is
-// somebody's turn, or nobody waits.
+// next takes the LOOKUP out of a line whose turn it is now, the next of another user than the last if there
+// is one; nil if it is somebody's turn, or nobody waits.
 func (t *turns) next(l *line) *lookup {
 	t.mu.Lock()
 	defer t.mu.Unlock()

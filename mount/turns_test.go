@@ -81,7 +81,8 @@ func newThreads(t *testing.T) (dir uint64, a, b, other thread) {
 	return dir, thread{k, uid, 1 << 30}, thread{k, uid, 1<<30 + 1}, thread{k, uid + 1, 1<<30 + 2}
 }
 
-// TestTurns: who looks a name up while another has been told of it is told when that one goes on, of another node.
+// TestTurns: who looks a name up while another has been told of it is told when that one goes on, of another
+// node.
 func TestTurns(t *testing.T) {
 	dir, a, b, other := newThreads(t)
 	first := a.told(a.looksUp(dir))
@@ -117,8 +118,8 @@ func TestTurnsInterrupted(t *testing.T) {
 	}
 }
 
-// TestTurnsLost: a thread that does not go on keeps others from it only once, and only a little. After that its user's turns keep no other
-// user.
+// TestTurnsLost: a thread that does not go on keeps others from it only once, and only a little. After that
+// its user's turns keep no other user.
 func TestTurnsLost(t *testing.T) {
 	dir, a, b, other := newThreads(t)
 	a.s.turns.most = maxTurn

@@ -5,17 +5,18 @@ import (
 	"slices"
 )
 
-// onlyRead: messages are taken by read(2) alone. Who reads otherwise (sendfile, splice, copy_file_range, a mapping), only gives the kernel
-// advice (posix_fadvise, readahead) or asks about the file, is refused and takes nothing, and does not wait where there is nothing; nor
-// is that taken for the end of the file. Before Linux 6.5 sendfile and splice are reads.
+// onlyRead: messages are taken by read(2) alone. Who reads otherwise (sendfile, splice, copy_file_range, a
+// mapping), only gives the kernel advice (posix_fadvise, readahead) or asks about the file, is refused and
+// takes nothing, and does not wait where there is nothing; nor is that taken for the end of the file. Before
+// Linux 6.5 sendfile and splice are reads.
 func onlyRead(s *stage) {
 	w, r := s.meet(s, s.reader.flags)
 	inTree, outside := filepath.Join(s.tree.mnt, "shm/copy"), filepath.Join(s.tree.work, "copy")
 	msg := []byte("a message")
 	for _, sent := range []bool{false, true} {
 		for _, way := range []cue{
-			{Op: "fadvise"}, {Op: "readahead"}, {Op: "sendfile"}, {Op: "splice"}, {Op: "copy", Path: inTree}, {Op: "copy", Path: outside},
-			{Op: "private"}, {Op: "getflags"},
+			{Op: "fadvise"}, {Op: "readahead"}, {Op: "sendfile"}, {Op: "splice"},
+			{Op: "copy", Path: inTree}, {Op: "copy", Path: outside}, {Op: "private"}, {Op: "getflags"},
 		} {
 			if sent {
 				w.send(msg)
@@ -53,6 +54,11 @@ func onlyRead(s *stage) {
 
 // refusals are what each way of reading may end with.
 var refusals = map[string][]string{
-	"fadvise": {"", "ESPIPE"}, "readahead": {"", "EINVAL"}, "sendfile": {"EINVAL"}, "splice": {"EINVAL"}, "copy": {"EINVAL", "EXDEV", "ESPIPE", "EBADF"},
-	"private": {"EFAULT", "ENODEV"}, "getflags": {"ENOTTY", "EOPNOTSUPP"},
+	"fadvise":   {"", "ESPIPE"},
+	"readahead": {"", "EINVAL"},
+	"sendfile":  {"EINVAL"},
+	"splice":    {"EINVAL"},
+	"copy":      {"EINVAL", "EXDEV", "ESPIPE", "EBADF"},
+	"private":   {"EFAULT", "ENODEV"},
+	"getflags":  {"ENOTTY", "EOPNOTSUPP"},
 }

@@ -39,7 +39,8 @@ func crowdWrite(path, flags string) error {
 	return unix.Close(fd)
 }
 
-// crowdCommand is COUNT threads that do the same with a path EACH times, from the same moment on. It prints how many nanoseconds that took.
+// crowdCommand is COUNT threads that do the same with a path EACH times, from the same moment on. It prints
+// how many nanoseconds that took.
 func crowdCommand(args []string) error {
 	if len(args) != 4 {
 		return errUsage

@@ -142,7 +142,7 @@ func (t *Tree) Close() error {
 type Session interface {
 	Backer() Backer      // nil: the daemon carries the bytes of shared memory
 	Facts() []nodes.Fact // its lines of /ctl/status
-	Parked(w backends.Waiter) (readers, writers int)
+	Waiting(w backends.Waiter) (parked, polling nodes.Sides)
 	// Drop has the kernel forget a name in a directory, soon, if nobody uses it.
 	Drop(parent uint64, name string)
 }
@@ -153,7 +153,7 @@ func (t *Tree) Attach(s Session, at backends.Root) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.session = s
-	t.env.CountParked(s.Parked)
+	t.env.CountWaiting(s.Waiting)
 }
 
 // Workers are those for requests that take long: work for those that wait for nobody, away for those that wait for others.

@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
 	"github.com/ipcfs/ipcfs/nodes"
@@ -36,13 +37,16 @@ type openFile struct {
 	gate  *gate
 	kh    uint64 // its poll handle, if it was ever polled
 	watch watch  // in gate.polls while the kernel wants to hear of it
+
+	late *time.Timer // tells pollers when the file's patience is over
 }
 
 // watch is a file that the kernel wants to hear of (FUSE_POLL_SCHEDULE_NOTIFY).
 type watch struct {
-	file *openFile
-	want backends.Ready // asked for
-	seen backends.Ready // known to the kernel
+	file   *openFile
+	want   backends.Ready // asked for
+	seen   backends.Ready // known to the kernel
+	asleep backends.Ready // what its program waits for, as far as it shows: see waits
 }
 
 // onReady is called when the endpoint has become ready.

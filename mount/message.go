@@ -31,6 +31,8 @@ func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
 	} else if rest, e := o.file.Rest(out[headerSize:], r.size, r.off); !nodes.Waits(e) {
 		n, err = rest, e // nothing that others wait for
 	}
+	nonblock := in.Flags&syscall.O_NONBLOCK != 0
+	o.watch.waits(backends.In, nonblock && err == backends.ErrWouldBlock)
 	if !nodes.Waits(err) {
 		s.note(&in.InHeader, err)
 		s.answer(out, in.Unique, n, err)
@@ -40,7 +42,7 @@ func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
 	if tries && len(g.polls) > 0 {
 		g.tellPollers()
 	}
-	if nonblock := in.Flags&syscall.O_NONBLOCK != 0; nonblock && err == backends.ErrWouldBlock {
+	if nonblock && err == backends.ErrWouldBlock {
 		if tries {
 			_, err = r.Stop(out, err)
 		}
@@ -74,27 +76,29 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 		s.answer(out, in.Unique, 0, syscall.EMSGSIZE)
 		return
 	}
+	nonblock := in.Flags&syscall.O_NONBLOCK != 0
 	w := writing{o: o, data: data}
 	err := behind(&g.writers)
-	tries := err == nil
+	tries, n := err == nil, 0
 	if tries {
 		g.hush(backends.In)
-		var n int
-		if n, err = w.Try(out[headerSize:]); !nodes.Waits(err) {
-			s.note(&in.InHeader, err)
-			s.answer(out, in.Unique, n, err)
-			if err == nil {
-				g.moved(backends.In, out)
-			} else {
-				g.arm()
-			}
-			return
-		}
-		if len(g.polls) > 0 {
-			g.tellPollers()
-		}
+		n, err = w.Try(out[headerSize:])
 	}
-	p := &parked{in: in.InHeader, nonblock: in.Flags&syscall.O_NONBLOCK != 0, tried: tries}
+	o.watch.waits(backends.Out, nonblock && err == backends.ErrWouldBlock)
+	if !nodes.Waits(err) {
+		s.note(&in.InHeader, err)
+		s.answer(out, in.Unique, n, err)
+		if err == nil {
+			g.moved(backends.In, out)
+		} else {
+			g.arm()
+		}
+		return
+	}
+	if tries && len(g.polls) > 0 {
+		g.tellPollers()
+	}
+	p := &parked{in: in.InHeader, nonblock: nonblock, tried: tries}
 	p.op = &writing{o: o, data: bytes.Clone(w.data), done: w.done}
 	p.bytes = len(w.data)
 	g.wait(p, &g.writers, err, out)
@@ -190,6 +194,9 @@ func (s *Session) release(req, out []byte) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.polls, o.kh)
+	if o.late != nil {
+		o.late.Stop()
+	}
 	err := o.file.Finish()
 	if nodes.Waits(err) {
 		p := &parked{in: in.InHeader, op: &releasing{o, bytes.Clone(req)}, tried: true, answered: true}

@@ -235,8 +235,11 @@ func (p *polling) answer(buf []byte, ready backends.Ready) int {
 		}
 		o.kh = in.Kh
 		want := backends.Ready(in.Events) & (backends.In | backends.Out | backends.RdHup)
-		o.watch = watch{file: o, want: want, seen: ready}
+		o.watch = watch{file: o, want: want, seen: ready, asleep: want &^ ready}
 		g.polls[in.Kh] = &o.watch
+		if d := o.file.Patience(); d > 0 && o.late == nil {
+			o.late = time.AfterFunc(d, g.onReady)
+		}
 		g.arm()
 	}
 	return putPoll(buf, ready)

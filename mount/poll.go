@@ -61,10 +61,45 @@ func (g *gate) tellPollers() {
 		if (ready&^w.seen)&(w.want|backends.Err|backends.Hup) == 0 {
 			continue
 		}
+		w.asleep = 0
 		delete(g.polls, kh)
 		var msg [headerSize + 8]byte
 		*(*fuse.OutHeader)(unsafe.Pointer(&msg[0])) = fuse.OutHeader{Length: uint32(len(msg)), Status: notifyPoll}
 		*(*uint64)(unsafe.Pointer(&msg[headerSize])) = kh
 		g.s.send(msg[:])
 	}
+}
+
+// waits notes what a call that moves messages tells of the poller of its file: it is awake, unless the call found nothing (EAGAIN). Of
+// poll(2) itself the kernel tells only that it begins. One that ended for another reason, another file or its time, is taken for
+// waiting until its program moves a message or closes the file; one with EPOLLET is asked about once, and then waits whenever it is told
+// EAGAIN. The caller holds the gate's lock.
+func (w *watch) waits(dir backends.Ready, nothing bool) {
+	if nothing {
+		w.asleep |= dir & w.want
+	} else {
+		w.asleep &^= dir
+	}
+}
+
+// Waiting counts those who wait for an endpoint: requests that are parked, and files in poll(2).
+func (s *Session) Waiting(w backends.Waiter) (parked, polling nodes.Sides) {
+	s.mu.RLock()
+	g := s.gates[w]
+	s.mu.RUnlock()
+	if g == nil {
+		return parked, polling
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, w := range g.polls {
+		asleep := w.asleep & w.file.file.Moves()
+		if asleep&backends.In != 0 {
+			polling.Readers++
+		}
+		if asleep&backends.Out != 0 {
+			polling.Writers++
+		}
+	}
+	return nodes.Sides{Readers: g.readers.Len(), Writers: g.writers.Len()}, polling
 }

@@ -277,19 +277,6 @@ func (s *Session) Facts() []nodes.Fact {
 		nodes.Fact{Key: "threads", Value: threads()})
 }
 
-// Parked counts the requests that wait for an endpoint.
-func (s *Session) Parked(w backends.Waiter) (readers, writers int) {
-	s.mu.RLock()
-	g := s.gates[w]
-	s.mu.RUnlock()
-	if g == nil {
-		return 0, 0
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.readers.Len(), g.writers.Len()
-}
-
 func (s *Session) buffer() *[]byte   { return s.buffers.Get().(*[]byte) }
 func (s *Session) recycle(b *[]byte) { s.buffers.Put(b) }
 

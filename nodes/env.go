@@ -19,9 +19,9 @@ type Env struct {
 
 	users users
 
-	mu     sync.Mutex
-	parked func(backends.Waiter) (readers, writers int)
-	allow  map[uint32]*allowance // by user
+	mu      sync.Mutex
+	waiting func(backends.Waiter) (parked, polling Sides)
+	allow   map[uint32]*allowance // by user
 }
 
 // How many calls at a time wait for others, and how many of one user.
@@ -40,18 +40,38 @@ func NewEnv(p *backends.Poller) *Env {
 	}
 }
 
-// CountParked tells Env who counts the requests that wait for an endpoint.
-func (e *Env) CountParked(f func(backends.Waiter) (readers, writers int)) {
+// Sides counts those who read and those who write.
+type Sides struct{ Readers, Writers int }
+
+func (s *Sides) add(o Sides) {
+	s.Readers += o.Readers
+	s.Writers += o.Writers
+}
+
+// CountWaiting tells Env who counts those who wait for an endpoint: requests that are parked, and files in poll(2).
+func (e *Env) CountWaiting(f func(backends.Waiter) (parked, polling Sides)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.parked = f
+	e.waiting = f
 }
 
 // File makes an open file of a face of end and keeps in mind whose it is.
 func (e *Env) File(face Face, end backends.Endpoint, flags int, by Caller) *File {
 	f := NewFile(face, end, readingFor(flags), e.users.opened(end, flags, by))
 	f.pays = e.allowance(by.Uid)
+	f.moves = movesOf(flags)
 	return f
+}
+
+// movesOf is what a file is for that was opened with flags.
+func movesOf(flags int) (moves backends.Ready) {
+	if flags&accessMode != writeOnly {
+		moves |= backends.In
+	}
+	if writes(flags) {
+		moves |= backends.Out
+	}
+	return moves
 }
 
 // allowance is that of a user.

@@ -18,8 +18,9 @@ type File struct {
 	end  backends.Endpoint
 	how  Reading
 
-	pays *allowance // for what it keeps in hand
-	path string     // of the object, from the root of the tree, as it was opened; for errors
+	pays  *allowance     // for what it keeps in hand
+	path  string         // of the object, from the root of the tree, as it was opened; for errors
+	moves backends.Ready // what it was opened for
 
 	mu     sync.Mutex
 	hand   []byte // the last unit
@@ -70,12 +71,13 @@ type Batcher interface {
 	More(end backends.Endpoint, buf []byte, size int) ([]byte, error)
 }
 
-// A Patient face waits only for so long: a read that still waits then ends with ETIMEDOUT.
+// A Patient face waits only for so long: a read that still waits then ends with ETIMEDOUT, and Holds is not 0 from then on. Patience is
+// what is left of the time, at least 1 ns; 0: for ever.
 type Patient interface{ Patience() time.Duration }
 
 // NewFile makes an open file of a face of end. In the end it closes end and calls closed, which may be nil.
 func NewFile(face Face, end backends.Endpoint, how Reading, closed func()) *File {
-	return &File{face: face, end: end, how: how, closed: closed}
+	return &File{face: face, end: end, how: how, moves: backends.In | backends.Out, closed: closed}
 }
 
 // readingFor is how a message face is read that was opened with flags.
@@ -292,7 +294,7 @@ func (f *File) Stop(dir backends.Ready) bool {
 	return !ok || r.Recall(dir)
 }
 
-// Patience is how long a read may wait; 0: for ever.
+// Patience is how long a read may still wait, at least 1 ns; 0: for ever.
 func (f *File) Patience() time.Duration {
 	if p, ok := f.face.(Patient); ok {
 		return p.Patience()
@@ -328,6 +330,9 @@ func (f *File) Probe() (backends.Ready, error) {
 	}
 	return ready, err
 }
+
+// Moves is what the file was opened for: In to be read, Out to be written.
+func (f *File) Moves() backends.Ready { return f.moves }
 
 // Waiter is what the file waits for; files of one object share it.
 func (f *File) Waiter() backends.Waiter { return f.end }

@@ -43,14 +43,15 @@ func queueFaces(keys ...string) []namedFace {
 func patientFace(name string) (func() Face, bool) {
 	wait, ok := strings.CutPrefix(name, "next@")
 	d, err := time.ParseDuration(wait)
-	return func() Face { return &Once{patience: d} }, ok && err == nil && d > 0
+	return func() Face { return &Once{until: time.Now().Add(d)} }, ok && err == nil && d > 0
 }
 
-// Once is the face of one message: a read of it, and then the end. A patient one waits only so long.
+// Once is the face of one message: a read of it, and then the end. A patient one waits until a time, and is ETIMEDOUT after that; a
+// message that is there is given all the same, as by mq_timedreceive(3).
 type Once struct {
 	readsOnly
-	patience time.Duration
-	had      bool
+	until time.Time // zero: for ever
+	had   bool
 }
 
 // Next is the message, or the end behind it.
@@ -60,14 +61,52 @@ func (o *Once) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error)
 	}
 	msg, err := Plain{}.Next(end, buf, size)
 	o.had = err == nil
+	if err == backends.ErrWouldBlock && o.late() {
+		err = syscall.ETIMEDOUT
+	}
 	return msg, err
 }
 
 // Patience is Patient.Patience.
-func (o *Once) Patience() time.Duration { return o.patience }
+func (o *Once) Patience() time.Duration {
+	if o.until.IsZero() {
+		return 0
+	}
+	return max(1, time.Until(o.until))
+}
+
+func (o *Once) late() bool { return !o.until.IsZero() && !time.Now().Before(o.until) }
+
+// Holds is Holder.Holds.
+func (o *Once) Holds(backends.Endpoint) backends.Ready {
+	switch {
+	case o.had:
+		return backends.In
+	case o.late():
+		return backends.In | backends.Err
+	}
+	return 0
+}
+
+// Held is Holder.Held: the end.
+func (o *Once) Held(backends.Endpoint, []byte, int) ([]byte, error) {
+	switch {
+	case o.had:
+		return nil, io.EOF
+	case o.late():
+		return nil, syscall.ETIMEDOUT
+	}
+	return nil, backends.ErrWouldBlock
+}
 
 // Drain is the face of what is there now: all of it, and then the end. It never waits.
 type Drain struct{ readsOnly }
+
+// Holds is Holder.Holds.
+func (Drain) Holds(backends.Endpoint) backends.Ready { return backends.In }
+
+// Held is Holder.Held: the end. Those who wait have the first claim on what comes.
+func (Drain) Held(backends.Endpoint, []byte, int) ([]byte, error) { return nil, io.EOF }
 
 // Next is one message, or the end.
 func (Drain) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error) {

@@ -195,11 +195,33 @@ type queueFace struct {
 
 // Next is that of the face, or once the end.
 func (f *queueFace) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
-	if now := end.(interface{ Ends() int64 }).Ends(); now != f.ends {
-		f.ends = now
+	if f.ended(end) {
+		f.ends = endsOf(end)
 		return nil, io.EOF
 	}
 	return f.Face.Next(end, buf, size)
+}
+
+// ended reports whether the readers were ended and this one has not read that yet.
+func (f *queueFace) ended(end backends.Endpoint) bool { return endsOf(end) != f.ends }
+
+func endsOf(end backends.Endpoint) int64 { return end.(interface{ Ends() int64 }).Ends() }
+
+// Holds is Holder.Holds.
+func (f *queueFace) Holds(end backends.Endpoint) backends.Ready {
+	ready := f.wrapped.Holds(end)
+	if f.ended(end) {
+		ready |= backends.In
+	}
+	return ready
+}
+
+// Held is Holder.Held.
+func (f *queueFace) Held(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
+	if f.ended(end) {
+		return f.Next(end, buf, size)
+	}
+	return f.wrapped.Held(end, buf, size)
 }
 
 // Put is that of the face.

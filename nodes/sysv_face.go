@@ -78,6 +78,14 @@ type peek struct {
 	had bool
 }
 
+// Holds is Holder.Holds.
+func (*peek) Holds(backends.Endpoint) backends.Ready { return backends.In }
+
+// Held is Holder.Held: to look takes nothing from those who wait.
+func (p *peek) Held(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
+	return p.Next(end, buf, size)
+}
+
 // Next is the message, ENOMSG if there is none; it never waits.
 func (p *peek) Next(end backends.Endpoint, buf []byte, _ int) ([]byte, error) {
 	if p.had {

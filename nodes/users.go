@@ -85,28 +85,33 @@ func (t *told) names() List {
 	return list(names)
 }
 
-// Users are the facts of who has an object open through the mount, by its endpoints, and how many of their requests wait.
+// Users are the facts of who has an object open through the mount, by its endpoints, and how many of them wait:
+// in a request, or in it or in poll(2).
 func (e *Env) Users(ends ...backends.Waiter) []Fact {
 	var readers, writers told
-	waitRead, waitWrite := 0, 0
+	var parked, waiting Sides
 	e.mu.Lock()
-	parked := e.parked
+	count := e.waiting
 	e.mu.Unlock()
 	for _, w := range ends {
 		e.users.told(w, &readers, &writers)
-		if parked != nil {
-			r, w := parked(w)
-			waitRead, waitWrite = waitRead+r, waitWrite+w
+		if count != nil {
+			inRequest, inPoll := count(w)
+			parked.add(inRequest)
+			waiting.add(inRequest)
+			waiting.add(inPoll)
 		}
 	}
 	facts := []Fact{
 		{"readers", readers.count}, {"writers", writers.count},
 		{"reader_pids", readers.names()}, {"writer_pids", writers.names()},
 	}
-	if parked == nil {
+	if count == nil {
 		return facts
 	}
-	return append(facts, Fact{"parked_readers", waitRead}, Fact{"parked_writers", waitWrite})
+	return append(facts,
+		Fact{"parked_readers", parked.Readers}, Fact{"parked_writers", parked.Writers},
+		Fact{"waiting_readers", waiting.Readers}, Fact{"waiting_writers", waiting.Writers})
 }
 
 // Holders name the processes that have an endpoint open through the mount.

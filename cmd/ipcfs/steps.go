@@ -31,7 +31,7 @@ too long: refused, and nothing sent
 		title: "A reader of an empty queue sleeps until a message comes",
 		transcript: `
 $ head -n1 queues/jobs &
-$ grep -qx parked_readers=1 ctl/queues/jobs/watch; echo "it sleeps"
+$ grep -qx waiting_readers=1 ctl/queues/jobs/watch; echo "it sleeps"
 it sleeps
 $ echo "wake up" > queues/jobs; wait
 wake up
@@ -40,7 +40,7 @@ wake up
 		transcript: `
 $ for i in 1 2 3 4 5 6 7 8 9 10; do echo $i > queues/jobs; done
 $ echo 11 > queues/jobs &
-$ grep -qx parked_writers=1 ctl/queues/jobs/watch; echo "it waits"
+$ grep -qx waiting_writers=1 ctl/queues/jobs/watch; echo "it waits"
 it waits
 $ echo 12 | dd of=queues/jobs oflag=nonblock conv=notrunc 2> /dev/null || echo "full: refused"
 full: refused
@@ -184,7 +184,7 @@ ctl/sockets/chat/status
 		title: "rm removes the objects; who waits for one is told",
 		transcript: `
 $ cat queues/jobs &
-$ grep -qx parked_readers=1 ctl/queues/jobs/watch; rm queues/jobs; wait
+$ grep -qx waiting_readers=1 ctl/queues/jobs/watch; rm queues/jobs; wait
 cat: ...
 $ rm shm/* fifos/* sockets/[cs]*
 $ find queues shm fifos sockets ../mqueue /dev/shm ! -type d | wc -l

@@ -15,6 +15,7 @@ type Ctl struct {
 	global []Control
 	env    *Env
 	began  time.Time
+	sizes  sizes
 }
 
 // Kind is a class under the path it has in the tree.
@@ -384,9 +385,16 @@ func (f ctlFile) now() (Control, Attr, error) {
 
 // Stat is Object.Stat.
 func (f ctlFile) Stat(bool) (Attr, error) {
-	_, a, err := f.now()
+	one, a, err := f.now()
+	if one.typ() == syscall.S_IFREG {
+		a.Size = f.size().told(0)
+	}
 	return a, err
 }
+
+func (f ctlFile) key() textKey { return textKey{Part: f.about.Part, of: f.about.Was.ID} }
+
+func (f ctlFile) size() *size { return &size{&f.about.ctl.sizes, f.key()} }
 
 // Open is Object.Open.
 func (f ctlFile) Open(flags int, by Caller) (Open, error) {
@@ -394,15 +402,18 @@ func (f ctlFile) Open(flags int, by Caller) (Open, error) {
 	if err == nil {
 		err = f.about.Judged(a)
 	}
+	var open Open
 	switch {
 	case err != nil:
 		return nil, err
 	case one.Text != nil || one.For != nil:
-		return one.show(f.about.ctl.env, textKey{Part: f.about.Part, of: f.about.Was.ID}, flags, by)
-	case one.Open == nil:
+		open, err = one.show(f.about.ctl.env, f.key(), flags, by)
+	case one.Open != nil:
+		open, err = one.Open(flags, by)
+	default:
 		return nil, syscall.EISDIR
 	}
-	return one.Open(flags, by)
+	return sized(open, f.size()), err
 }
 
 // Change is Object.Change: `>` truncates a control file, which does nothing, and nothing else can be set.

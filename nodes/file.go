@@ -21,6 +21,7 @@ type File struct {
 	pays  *allowance     // for what it keeps in hand
 	path  string         // of the object, from the root of the tree, as it was opened; for errors
 	moves backends.Ready // what it was opened for
+	size  *size          // of a control file
 
 	mu     sync.Mutex
 	hand   []byte // the last unit
@@ -28,6 +29,7 @@ type File struct {
 	room   []byte // memory of its own for what is in hand
 	kept   int    // bytes the face keeps: what was written in part, a message that did not fit
 	base   int64  // the file offset of hand[0]
+	begun  bool   // a text was read
 	at     int64  // where the next read is expected; all before it was read
 	closed func()
 
@@ -45,7 +47,8 @@ const (
 	InOrder Reading = iota
 	// Seekable: an offset inside the last message reads that again; any other one, the next message.
 	Seekable
-	// ReadText: a read at 0 gets the text, a later one the rest of it and then the end. Read at 0 again it waits until the text changed.
+	// ReadText: the first read gets the text, from wherever it reads, a later one the rest and then the end. Read at 0 again it waits until
+	// the text changed.
 	ReadText
 )
 
@@ -130,7 +133,7 @@ func (f *File) read(buf []byte, size int, off int64, take bool) (int, error) {
 		f.at = off + int64(n)
 		return n, nil
 	}
-	if f.how == ReadText && off > 0 {
+	if f.how == ReadText && off > 0 && f.begun {
 		if len(f.hand) > maxRoom {
 			f.letGo() // it was read to its end
 		}
@@ -150,10 +153,16 @@ func (f *File) read(buf []byte, size int, off int64, take bool) (int, error) {
 	if err != nil {
 		return 0, Located(f.path, err)
 	}
-	n := min(len(unit), size)
-	f.base, f.at = off, off+int64(n)
-	f.keep(unit, n, len(unit) > 0 && &unit[0] == &buf[0])
-	copy(buf, unit[:n])
+	from := 0
+	f.base = off
+	if f.how == ReadText {
+		from = int(min(off, int64(len(unit))))
+		f.base, f.begun = 0, true
+	}
+	n := min(len(unit)-from, size)
+	f.at = off + int64(n)
+	f.keep(unit, from+n, len(unit) > 0 && &unit[0] == &buf[0])
+	copy(buf, unit[from:from+n])
 	return n, nil
 }
 
@@ -345,7 +354,13 @@ func (f *File) LookedAt() {
 }
 
 // Stat is fstat(2), also of an object whose name is gone.
-func (f *File) Stat() (Attr, error) { return f.end.Stat() }
+func (f *File) Stat() (Attr, error) {
+	a, err := f.end.Stat()
+	if f.size != nil {
+		a.Size = f.size.told(leastSize(f.end, a))
+	}
+	return a, err
+}
 
 // Close gives up the object.
 func (f *File) Close() error {

@@ -14,6 +14,7 @@ import (
 type Text struct {
 	made time.Time
 	perm uint32
+	size *size
 	uid  uint32
 	src  *textSource
 	do   func(line string) error // nil: it takes no commands
@@ -187,9 +188,9 @@ func (t *Text) TryWrite(p []byte, _ backends.Meta) (int, error) {
 // Unit is 0: a text comes in pieces.
 func (t *Text) Unit() int { return 0 }
 
-// Stat is of a file with no size, as those of proc(5).
+// Stat is of a file with a size as those of sysfs(5).
 func (t *Text) Stat() (Attr, error) {
-	return Attr{Mode: syscall.S_IFREG | t.perm, Nlink: 1, Mtime: t.made, Ctime: t.made}, nil
+	return Attr{Mode: syscall.S_IFREG | t.perm, Nlink: 1, Size: t.size.told(0), Mtime: t.made, Ctime: t.made}, nil
 }
 
 // Close ends the wait.
@@ -207,6 +208,7 @@ func (textFace) Next(end backends.Endpoint, _ []byte, _ int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	end.(*Text).size.note(len(now.text))
 	return now.text, nil
 }
 

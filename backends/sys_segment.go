@@ -34,9 +34,9 @@ func shmLast() (count, last int, err error) {
 	return int(*(*int32)(unsafe.Pointer(&d))), last, err
 }
 
-// noSysV is err, unless the kernel was built without CONFIG_SYSVIPC: the answer must not be taken for one about FUSE.
+// noSysV is err, unless the kernel was built without CONFIG_SYSVIPC.
 func noSysV(err error) error {
-	if err == unix.ENOSYS {
+	if err == unix.ENOSYS { // the answer must not be taken for one about FUSE
 		return unix.EOPNOTSUPP
 	}
 	return err

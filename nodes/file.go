@@ -138,8 +138,9 @@ func (f *File) read(buf []byte, size int, off int64, take bool) (int, error) {
 		}
 		return 0, nil
 	}
-	if take && f.pays.full() {
-		if size < f.end.Unit() || f.how == ReadText {
+	full := take && f.pays.full()
+	if full && f.how != ReadText {
+		if size < f.end.Unit() {
 			return 0, syscall.ENOBUFS // there may be a rest, which could not be kept
 		}
 		buf = buf[:size]

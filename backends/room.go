@@ -254,8 +254,8 @@ func (r *Room) Limits() []Limit {
 
 // Close ends a count that goes on.
 func (r *Room) Close() error {
-	r.closed.Store(true)
-	r.mu.Lock() // none begins from here on
+	r.mu.Lock()
+	r.closed.Store(true) // none begins from here on
 	r.mu.Unlock()
 	r.counts.Wait()
 	return nil

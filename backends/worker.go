@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -11,7 +12,7 @@ import (
 // most so many of one user. What is more waits as plain data; users take turns. Close ends them. They are
 // safe for concurrent use.
 type Workers struct {
-	Panicked func(any) // told of a panic in a task, if not nil; to be set before the first task
+	panicked atomic.Pointer[func(any)] // told of a panic in a task; nil: nobody is
 
 	poll       *Poller
 	most, each int
@@ -142,13 +143,17 @@ func (w *Workers) work(u *turns, t *Task) {
 	}
 }
 
+// TellPanics has f told of a panic in a task, which does not end the daemon then. Tasks may run already.
+func (w *Workers) TellPanics(f func(any)) { w.panicked.Store(&f) }
+
 func (w *Workers) call(t *Task) {
 	defer func() {
-		if w.Panicked == nil {
+		told := w.panicked.Load()
+		if told == nil {
 			return
 		}
 		if r := recover(); r != nil {
-			w.Panicked(r)
+			(*told)(r)
 		}
 	}()
 	t.f(t.ctx)

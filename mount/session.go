@@ -124,8 +124,9 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 		at.Path = "" // only he knows who mounted it
 	}
 	s.near, s.away = t.Workers()
-	s.near.Panicked = func(r any) { s.panicked(r) }
-	s.away.Panicked = s.near.Panicked
+	for _, w := range []*backends.Workers{s.near, s.away} {
+		w.TellPanics(func(r any) { s.panicked(r) })
+	}
 	t.Attach(s, at)
 	return s, nil
 }

@@ -149,7 +149,7 @@ func TestTextWatched(t *testing.T) {
 // TestTextPanics: a text that cannot be made is an error, not a wait for ever.
 func TestTextPanics(t *testing.T) {
 	e := textEnv(t)
-	e.Work.Panicked = func(any) {}
+	e.Work.TellPanics(func(any) {})
 	f := e.shown(t, TextControl("status", func() (string, error) { panic("a fault of ours") }), 1)
 	if _, err := readText(t, f); err != syscall.EIO {
 		t.Error(err)

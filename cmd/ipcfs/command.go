@@ -1,9 +1,7 @@
 package main
 
 import (
-	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/pflag"
 )
@@ -11,6 +9,7 @@ import (
 // A command is what `ipcfs NAME` does; the one with no name mounts. Help comes from the table of commands.
 type command struct {
 	name  string
+	also  string // another name that people try; none: ""
 	args  string // as the usage line shows them
 	short string // what `ipcfs --help` says of it; nothing of a command that ipcfs calls itself
 	long  string // what its own --help says besides
@@ -21,10 +20,17 @@ type command struct {
 func commands() []command {
 	return []command{
 		{
-			args:  "MOUNTPOINT",
+			flags: mountBare,
+		}, {
+			name:  "mount",
+			args:  "[SOURCE] MOUNTPOINT",
+			short: "mount a tree; the word mount may be left out",
+			long: "Returns when the tree is live, and leaves the daemon in the background. As\n" +
+				"mount(8) calls it: ipcfs SOURCE MOUNTPOINT -o OPTION,...\n",
 			flags: mountCommand,
 		}, {
 			name:  "umount",
+			also:  "unmount",
 			args:  "MOUNTPOINT",
 			short: "unmount, and end the daemon",
 			long: "Ends the daemon and waits until nothing is mounted. If the daemon is dead or\n" +
@@ -34,7 +40,7 @@ func commands() []command {
 		}, {
 			name:  "run",
 			args:  "[FLAG...] -- COMMAND [ARGUMENT...]",
-			short: "run COMMAND with a private tree at $IPCFS, without root",
+			short: "run COMMAND, without root, with a tree at $IPCFS",
 			long: "Runs COMMAND in private mount, ipc and pid namespaces (and, unless root, a user\n" +
 				"namespace) in which a tree is mounted at $IPCFS. Queues and /dev/shm are its\n" +
 				"own, users and files those outside. All of it, processes too, ends with COMMAND.\n" +
@@ -71,84 +77,5 @@ func commands() []command {
 		{name: "_bench", flags: benchProcess},
 		{name: "_demo", flags: demoStepsCommand},
 		{name: "_pid", flags: pidCommand},
-	}
-}
-
-func find(name string) (command, bool) {
-	for _, c := range commands() {
-		if c.name == name {
-			return c, true
-		}
-	}
-	return command{}, false
-}
-
-func (c command) title() string { return strings.TrimSpace("ipcfs " + c.name) }
-
-// help is the text of `ipcfs --help` or `ipcfs COMMAND --help`.
-func (c command) help() string {
-	var b strings.Builder
-	if c.name != "" {
-		flags := c.flagUsages()
-		if flags != "" && !strings.HasPrefix(c.args, "[FLAG") {
-			c.args = strings.TrimSpace("[FLAG...] " + c.args)
-		}
-		fmt.Fprintf(&b, "Usage: %s\n\n%s%s.\n", strings.TrimSpace(c.title()+" "+c.args), strings.ToUpper(c.short[:1]), c.short[1:])
-		if c.long != "" {
-			b.WriteString("\n" + c.long)
-		}
-		if flags != "" {
-			b.WriteString("\nFlags:\n" + flags)
-		}
-		return b.String()
-	}
-	b.WriteString("Usage: ipcfs [FLAG...] MOUNTPOINT\n" +
-		"       ipcfs SOURCE MOUNTPOINT -o OPTION,...     as mount(8) calls it\n" +
-		"       ipcfs COMMAND [ARGUMENT...]\n\n" +
-		"Serves IPC as files: queues, shm, fifos and sockets, all true kernel objects.\n\n" +
-		"Commands (ipcfs help COMMAND tells more):\n")
-	for _, c := range commands() {
-		if c.short == "" {
-			continue
-		}
-		args := strings.TrimSuffix(strings.TrimPrefix(c.args, "[FLAG...] "), " [ARGUMENT...]")
-		fmt.Fprintf(&b, "  %-21s %s\n", strings.TrimSpace(c.name+" "+args), c.short)
-	}
-	b.WriteString("\nFlags:\n" + c.flagUsages() + "\nExit status: 0 done, 1 failed, 2 wrong usage.\n")
-	return b.String()
-}
-
-// flagUsages is a line for each flag.
-func (c command) flagUsages() string {
-	f := pflag.NewFlagSet(c.title(), pflag.ContinueOnError)
-	f.SortFlags = false
-	c.flags(f)
-	var b strings.Builder
-	f.VisitAll(func(flag *pflag.Flag) {
-		if flag.Hidden {
-			return
-		}
-		short := "    "
-		if flag.Shorthand != "" {
-			short = "-" + flag.Shorthand + ", "
-		}
-		value, usage := pflag.UnquoteUsage(flag)
-		if flag.Value.Type() == "bool" {
-			value = ""
-		}
-		fmt.Fprintf(&b, "  %s%-17s %s\n", short, strings.TrimSpace("--"+flag.Name+" "+value), usage)
-	})
-	return b.String()
-}
-
-func helpCommand(*pflag.FlagSet) func(io.Writer, []string) error {
-	return func(out io.Writer, args []string) error {
-		name := strings.Join(args, " ")
-		c, ok := find(name)
-		if !ok || c.name != "" && c.short == "" {
-			return usagef("no command %q", name)
-		}
-		_, err := io.WriteString(out, c.help())
-		return err
 	}
 }

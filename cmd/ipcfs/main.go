@@ -62,12 +62,17 @@ func execute(args []string, stdout, stderr io.Writer) int {
 // choose finds the command a command line is for. One that begins with no command's name is about mounting; a mount point that has
 // such a name is given as ./name.
 func choose(args []string) (command, []string) {
-	if len(args) > 0 {
-		if c, ok := find(args[0]); ok && c.name != "" {
-			return c, args[1:]
-		}
-	}
 	c, _ := find("")
+	if len(args) == 0 {
+		return c, args
+	}
+	if args[0] == "-h" || args[0] == "--help" {
+		c, _ = find("help")
+		return c, nil
+	}
+	if named, ok := find(args[0]); ok && named.name != "" {
+		return named, args[1:]
+	}
 	return c, args
 }
 

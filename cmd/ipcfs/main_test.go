@@ -27,7 +27,7 @@ func try(args ...string) (status int, stdout, stderr string) {
 
 func TestHelp(t *testing.T) {
 	for _, c := range commands() {
-		if c.name != "" && c.short == "" {
+		if !c.public() {
 			continue
 		}
 		name := "testdata/help_" + c.name + ".txt"
@@ -69,15 +69,23 @@ func TestExitStatus(t *testing.T) {
 		stderr string
 	}{
 		{"", 2, "ipcfs: a mount point is needed\nTry 'ipcfs --help'.\n"},
-		{"a b c", 2, "ipcfs: unexpected argument \"c\"\nTry 'ipcfs --help'.\n"},
+		{"a b c", 2, "ipcfs: a: no such command, and no mount point that exists (mkdir a)\nTry 'ipcfs --help'.\n"},
+		{"mount a b c", 2, "ipcfs: unexpected argument \"c\"\nTry 'ipcfs mount --help'.\n"},
+		{"verison X", 2, "ipcfs: verison: no such command, did you mean `ipcfs version`?\nTry 'ipcfs --help'.\n"},
+		{"demoo", 2, "ipcfs: demoo: no such command, did you mean `ipcfs demo`?\n"},
+		{"--net off umonut", 2, "did you mean `ipcfs umount`?"},
+		{"main.go help.go", 2, "unexpected argument \"help.go\" (with a source: ipcfs mount SOURCE MOUNTPOINT)"},
+		{"-f verison X -o rw", 1, "mount point does not exist (mkdir "},
+		{"unmount", 2, "one mount point is needed\nTry 'ipcfs umount --help'.\n"},
 		{"--unheard-of x", 2, "ipcfs: unknown flag: --unheard-of\nTry 'ipcfs --help'.\n"},
 		{"--maxmsg -1 x", 2, "invalid argument"},
 		{"--net=all x", 2, "neither off, loopback nor any"},
 		{"--shm=fast x", 2, "neither auto nor page-cache"},
 		{"src mnt -o ro,maxmsg=many", 2, "option maxmsg=many"},
 		{"src mnt -o state-dir", 2, "option state-dir needs a value"},
-		{"help nothing", 2, "no command \"nothing\"\nTry 'ipcfs help --help'.\n"},
-		{"help _init", 2, "no command"},
+		{"help nothing", 2, "ipcfs: nothing: no such command"},
+		{"help _init", 2, "no such command"},
+		{"help unmount x", 0, ""},
 		{"version more", 2, "unexpected argument"},
 		{"--version", 0, ""},
 		{"version", 0, ""},

@@ -14,8 +14,15 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// mountCommand is `ipcfs MOUNTPOINT` and `ipcfs SOURCE MOUNTPOINT -o LIST`.
-func mountCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
+// mountCommand is `ipcfs mount MOUNTPOINT` and `ipcfs mount SOURCE MOUNTPOINT`.
+func mountCommand(f *pflag.FlagSet) func(io.Writer, []string) error { return mounting(f, true) }
+
+// mountBare is `ipcfs MOUNTPOINT` and `ipcfs SOURCE MOUNTPOINT -o LIST`.
+func mountBare(f *pflag.FlagSet) func(io.Writer, []string) error { return mounting(f, false) }
+
+// mounting is either of the two. Without the word mount, and without the -o that mount(8) always gives, what looks
+// like no mount point is taken for a command that is none.
+func mounting(f *pflag.FlagSet, named bool) func(io.Writer, []string) error {
 	var (
 		s       settings
 		lists   []string
@@ -40,6 +47,11 @@ func mountCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 	return func(out io.Writer, args []string) error {
 		if version {
 			return versionCommand(f)(out, args)
+		}
+		if !named && len(lists) == 0 && s.readyFd == 0 {
+			if err := mistaken(args); err != nil {
+				return err
+			}
 		}
 		for _, list := range lists {
 			if err := s.parseOptions(f, list); err != nil {

@@ -77,12 +77,23 @@ const (
 	ReachNone
 )
 
-// ParseReach reads off, loopback (also as "") or any.
+// String is what ParseReach reads.
+func (r Reach) String() string {
+	switch r {
+	case ReachNone:
+		return "off"
+	case ReachAny:
+		return "any"
+	}
+	return "loopback"
+}
+
+// ParseReach reads off, loopback or any.
 func ParseReach(s string) (Reach, error) {
 	switch s {
 	case "off":
 		return ReachNone, nil
-	case "", "loopback":
+	case "loopback":
 		return ReachLoopback, nil
 	case "any":
 		return ReachAny, nil

@@ -56,11 +56,7 @@ func (t *Tree) openKinds(c Config) error {
 	t.closers = append(t.closers, leases)
 	leases.Work = t.env.Work
 	leases.Recover(queues, t.cameBack)
-	reach, err := backends.ParseReach(c.Net)
-	if err != nil {
-		return fmt.Errorf("net: %w", err)
-	}
-	t.sockets = backends.NewSockets(t.env.Poll, reach)
+	t.sockets = backends.NewSockets(t.env.Poll, c.Net)
 	t.closers = append(t.closers, t.sockets)
 	sockets, err := nodes.NewSockets("sockets", t.env, t.sockets, faces, bound, c.StateDir+"/sock")
 	if err != nil {

@@ -24,11 +24,12 @@ import (
 
 // Config says where the objects are and what new ones are like.
 type Config struct {
-	StateDir        string       // what must survive the daemon; one daemon at a time
-	ShmDir          string       // "/dev/shm" if empty
-	MaxMsg, MsgSize int          // of new queues; 0: the kernel's defaults
-	Net             string       // what of the network the tree lends: "off", "loopback" (also as "") or "any"
-	Attached        []nodes.Kind // kinds of objects beside those of this machine
+	StateDir        string         // what must survive the daemon; one daemon at a time
+	ShmDir          string         // "/dev/shm" if empty
+	MaxMsg, MsgSize int            // of new queues; 0: the kernel's defaults
+	Net             backends.Reach // what of the network the tree lends
+	Options         []string       // what was asked for, words for ctl/status
+	Attached        []nodes.Kind   // kinds of objects beside those of this machine
 	Version         string
 	Log             *slog.Logger
 }
@@ -39,6 +40,7 @@ type Tree struct {
 
 	log     *slog.Logger
 	version string
+	options []string
 	started time.Time
 	kinds   []nodes.Kind // the last is /ctl
 	dirs    []string     // between the root, which is "", and the kinds, by their paths
@@ -78,7 +80,7 @@ func New(c Config) (*Tree, error) {
 	}
 	t := &Tree{
 		RawFileSystem: fuse.NewDefaultRawFileSystem(),
-		log:           c.Log, version: c.Version, started: time.Now(),
+		log:           c.Log, version: c.Version, options: c.Options, started: time.Now(),
 		table: newTable(), seed: maphash.MakeSeed(), handles: newHandles(),
 	}
 	lock, moved, err := lockState(c.StateDir)
@@ -191,6 +193,7 @@ func (t *Tree) status() ([]nodes.Fact, error) {
 		{Key: "version", Value: t.version},
 		{Key: "pid", Value: nodes.ID(syscall.Getpid())},
 		{Key: "started", Value: t.started.Format(time.RFC3339)},
+		{Key: "options", Value: nodes.List(t.options)},
 	}
 	t.mu.Lock()
 	session := t.session

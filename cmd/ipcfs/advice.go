@@ -21,9 +21,9 @@ var advices = []struct {
 	{mount.ErrNoDevice, "modprobe fuse"},
 	{mount.ErrDevicePerm, openToAll},
 	{mount.ErrMountpoint, "mkdir MNT"},
-	{mount.ErrNotEmpty, "-o nonempty mounts over what is in it"},
+	{mount.ErrNotEmpty, flagOf("nonempty") + " mounts over what is in it"},
 	{mount.ErrMounted, "ipcfs umount MNT"},
-	{fs.ErrLocked, "a second tree keeps its own: --state-dir DIR"},
+	{fs.ErrLocked, "a second tree keeps its own: " + flagOf("state-dir") + " DIR"},
 }
 
 const (
@@ -58,7 +58,7 @@ func (s *settings) advise(err error) error {
 
 // adviseState adds what can be done to an error of opening the state directory.
 func (s *settings) adviseState(err error) error {
-	with := "--state-dir"
+	with := flagOf("state-dir")
 	if s.private {
 		with = "TMPDIR"
 	}

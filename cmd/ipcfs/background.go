@@ -18,7 +18,7 @@ func background(s *settings) error {
 	if err := unix.CloseRange(3, 1<<32-1, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return fmt.Errorf("close_range: %w", err)
 	}
-	daemon, ready, err := s.start("--log=" + s.stateDir + "/ipcfs.log")
+	daemon, ready, err := s.start("--log=" + s.tree.StateDir + "/ipcfs.log")
 	if err != nil {
 		return fmt.Errorf("starting the daemon: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -51,8 +52,9 @@ func (s *settings) serve() error {
 			_ = session.Close()
 		}
 	}()
-	session, err = mount.New(tree, mount.Options{Mountpoint: s.mountpoint, Source: s.source, Flags: s.options,
-		NonEmpty: s.nonEmpty, PageCache: s.pageCache, Device: s.device, Log: log})
+	options := s.session
+	options.Mountpoint, options.Source, options.Flags, options.Device, options.Log = s.mountpoint, s.source, s.options, s.device, log
+	session, err = mount.New(tree, options)
 	if err != nil {
 		return s.advise(err)
 	}
@@ -73,7 +75,12 @@ func takeProcs() {
 
 // openTree opens the tree's objects. A daemon whose tree was unmounted a moment ago may still be about to give up the state directory.
 func (s *settings) openTree(log *slog.Logger) (*fs.Tree, error) {
-	config := fs.Config{StateDir: s.stateDir, MaxMsg: int(s.maxMsg), MsgSize: int(s.msgSize), Net: s.net, Version: version(), Log: log}
+	config := s.tree
+	config.Version, config.Log = version(), log
+	for _, o := range s.asked() {
+		name, value, _ := strings.Cut(o, "=")
+		config.Options = append(config.Options, name+"="+backends.Word(value))
+	}
 	for end := time.Now().Add(time.Second); ; time.Sleep(20 * time.Millisecond) {
 		tree, err := fs.New(config)
 		if !errors.Is(err, fs.ErrLocked) || time.Now().After(end) {
@@ -154,7 +161,7 @@ func (s *settings) logger() (*slog.Logger, error) {
 	var out io.Writer = os.Stderr
 	if s.logFile != "" {
 		// The state directory may not be there yet.
-		if err := fs.MakeStateDir(s.stateDir); err != nil {
+		if err := fs.MakeStateDir(s.tree.StateDir); err != nil {
 			return nil, s.adviseState(err)
 		}
 		log, err := openLog(s.logFile)

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ipcfs/ipcfs/fs"
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 )
@@ -22,7 +23,7 @@ func demoCommand(*pflag.FlagSet) func(io.Writer, []string) error {
 		if len(args) > 0 {
 			return usagef("unexpected argument %q", args[0])
 		}
-		s := settings{maxMsg: 10, msgSize: 128}
+		s := settings{tree: fs.Config{MaxMsg: 10, MsgSize: 128}}
 		status, err := s.privately([]string{ipcfs().Path, "_demo"})
 		if err == nil && status != 0 {
 			err = exit{status: exitFailure}

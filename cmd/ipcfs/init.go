@@ -23,7 +23,6 @@ func initCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 		dir string
 	)
 	f.StringVar(&dir, "dir", "", "")
-	f.StringVar(&s.stateDir, "state-dir", "", "")
 	s.register(f)
 	f.SetInterspersed(false)
 	return func(_ io.Writer, args []string) error {

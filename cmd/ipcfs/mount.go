@@ -31,7 +31,6 @@ func mounting(f *pflag.FlagSet, named bool) func(io.Writer, []string) error {
 	f.BoolVarP(&s.foreground, "foreground", "f", false, "stay in the foreground and log to stderr")
 	f.StringArrayVarP(&lists, "options", "o", nil, "`LIST` of mount options; also nonempty, maxmsg=N, ...")
 	s.register(f)
-	f.StringVar(&s.stateDir, "state-dir", "", "`DIR` for FIFOs (/run/ipcfs or $XDG_RUNTIME_DIR/ipcfs)")
 	f.BoolVar(&version, "version", false, "print the version")
 	f.Lookup("version").Hidden = true // help shows the command, and fits a screen
 	s.registerInternal(f)
@@ -83,12 +82,12 @@ func (s *settings) places(args []string) (err error) {
 	if s.mountpoint == "" {
 		return usagef("the mount point is empty")
 	}
-	if s.stateDir == "" {
-		if s.stateDir, err = defaultStateDir(); err != nil {
+	if s.tree.StateDir == "" {
+		if s.tree.StateDir, err = defaultStateDir(); err != nil {
 			return err
 		}
 	}
-	if s.stateDir, err = filepath.Abs(s.stateDir); err != nil {
+	if s.tree.StateDir, err = filepath.Abs(s.tree.StateDir); err != nil {
 		return err
 	}
 	if s.device = deviceIn(s.mountpoint); s.device != 0 {

@@ -16,7 +16,7 @@ import (
 // runCommand is `ipcfs run -- COMMAND`.
 func runCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 	var s settings
-	s.register(f)
+	s.registerPrivate(f)
 	f.SetInterspersed(false)
 	return func(_ io.Writer, args []string) error {
 		if len(args) == 0 {
@@ -77,7 +77,7 @@ func (s *settings) startInit(dir string, command []string) (child *exec.Cmd, err
 		if !user && os.Geteuid() != 0 {
 			continue
 		}
-		s.stateDir, s.mountpoint = dir+"/state", dir+"/tree"
+		s.tree.StateDir, s.mountpoint = dir+"/state", dir+"/tree"
 		args := append([]string{"_init", "--dir=" + dir}, s.args()...)
 		child = ipcfs(append(args, command...)...)
 		child.Stdin, child.Stdout, child.Stderr = os.Stdin, os.Stdout, os.Stderr

@@ -3,9 +3,13 @@ package main
 import (
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/fs"
+	"github.com/ipcfs/ipcfs/mount"
 	"github.com/spf13/pflag"
 )
 
@@ -16,7 +20,6 @@ func parse(t *testing.T, args []string) (settings, error) {
 	var lists []string
 	f := pflag.NewFlagSet("", pflag.ContinueOnError)
 	f.StringArrayVarP(&lists, "options", "o", nil, "")
-	f.StringVar(&s.stateDir, "state-dir", "", "")
 	s.register(f)
 	if err := f.Parse(args); err != nil {
 		return s, err
@@ -38,12 +41,12 @@ func TestOptions(t *testing.T) {
 		{"src /mnt -o ro,noatime", settings{mountpoint: "/mnt", source: "src", options: []string{"ro", "noatime"}}},
 		{"-o ro src -o noexec /mnt", settings{mountpoint: "/mnt", source: "src", options: []string{"ro", "noexec"}}},
 		{"none /mnt -o rw,suid,dev,noauto,_netdev,nofail,user,x-systemd.automount,comment=x,defaults,,", settings{mountpoint: "/mnt", source: "none"}},
-		{"s /mnt -o maxmsg=50,msgsize=1024,shm=page-cache,nonempty,allow_other", settings{mountpoint: "/mnt", source: "s", maxMsg: 50, msgSize: 1024,
-			pageCache: true, nonEmpty: true, options: []string{"allow_other"}}},
-		{"--net=any src /mnt -o net=off", settings{mountpoint: "/mnt", source: "src", net: "off"}},
-		{"--shm=auto --maxmsg 7 /mnt/../mnt/", settings{mountpoint: "/mnt", maxMsg: 7}},
+		{"s /mnt -o maxmsg=50,msgsize=1024,shm=page-cache,nonempty,allow_other", settings{mountpoint: "/mnt", source: "s",
+			tree: fs.Config{MaxMsg: 50, MsgSize: 1024}, session: mount.Options{PageCache: true, NonEmpty: true}, options: []string{"allow_other"}}},
+		{"--net=any src /mnt -o net=off", settings{mountpoint: "/mnt", source: "src", tree: fs.Config{Net: backends.ReachNone}}},
+		{"--shm=auto --maxmsg 7 /mnt/../mnt/", settings{mountpoint: "/mnt", tree: fs.Config{MaxMsg: 7}}},
 	} {
-		c.want.stateDir = "/state"
+		c.want.tree.StateDir = "/state"
 		s, err := parse(t, append(strings.Fields(c.args), "-ostate-dir=/state"))
 		if err != nil || !reflect.DeepEqual(s, c.want) {
 			t.Errorf("%s: %+v, %v", c.args, s, err)
@@ -55,11 +58,35 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+// TestSetting holds that one row makes a setting: its flag, its option, the daemon's command line, and the word in ctl/status.
+func TestSetting(t *testing.T) {
+	var s settings
+	defer func(was []setting) { settingTable = was }(settingTable)
+	settingTable = append(slices.Clone(settingTable), setting{name: "colour", value: "NAME", help: "what it looks like",
+		in: func(s *settings) pflag.Value { return (*text)(&s.logFile) }})
+	for _, args := range [][]string{{"--colour=red", "/mnt"}, {"-o", "ro,colour=red", "src", "/mnt"}} {
+		s, err := parse(t, args)
+		if err != nil || s.logFile != "red" || !slices.Contains(s.asked(), "colour=red") || !slices.Contains(s.args(), "--colour=red") {
+			t.Errorf("%q: %+v, %v", args, s, err)
+		}
+	}
+	_, err := parse(t, []string{"-o", "colour", "/mnt"})
+	if err == nil || !strings.Contains(err.Error(), "needs a value") {
+		t.Error(err)
+	}
+	if _, help, _ := try("mount", "--help"); !strings.Contains(help, "      --colour NAME     what it looks like\n") {
+		t.Error(help)
+	}
+	if s.asked() != nil {
+		t.Error("nothing is asked for, and", s.asked())
+	}
+}
+
 func TestRelativePaths(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	s, err := parse(t, strings.Fields("--state-dir st m"))
-	if err != nil || s.stateDir != dir+"/st" || s.mountpoint != dir+"/m" {
+	if err != nil || s.tree.StateDir != dir+"/st" || s.mountpoint != dir+"/m" {
 		t.Errorf("%+v, %v", s, err)
 	}
 }

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/ipcfs/ipcfs/backends"
+	"github.com/spf13/pflag"
+)
+
+// A setting is one that a mount can be asked to have: a row of settingTable. From it come the flag
+// (`--maxmsg 50`), the mount option of the same name (`-o maxmsg=50`), the line of --help, the command line
+// with which the daemon is started, the word in `options=` of ctl/status, and the row of the table in
+// docs/start.md, which TestSettingTable compares.
+type setting struct {
+	name    string // of the flag and of the option
+	value   string // how help calls its value; nothing for one that is on or off
+	without string // what is the case if nobody asks for it
+	help    string // the line of --help; nothing for one that is given as an option only
+	about   string // what the documents say besides
+	private bool   // `ipcfs run` has the flag, too
+	in      func(*settings) pflag.Value
+}
+
+// settingTable are the settings in the order of the help. A new one is a row here, and the field that it is
+// kept in: of fs.Config, or of mount.Options.
+var settingTable = []setting{
+	{
+		name: "maxmsg", value: "N", without: "the kernel's `fs.mqueue.msg_default`", private: true,
+		help: "a new queue holds N messages",
+		in:   func(s *settings) pflag.Value { return (*number)(&s.tree.MaxMsg) },
+	}, {
+		name: "msgsize", value: "BYTES", without: "the kernel's `fs.mqueue.msgsize_default`", private: true,
+		help: "its messages are at most BYTES long",
+		in:   func(s *settings) pflag.Value { return (*number)(&s.tree.MsgSize) },
+	}, {
+		name: "shm", value: "MODE", without: "`auto`: passthrough, if the kernel lets the daemon", private: true,
+		help:  "auto, or page-cache: shared memory without passthrough",
+		about: "[semantics.md](semantics.md#shared-memory)",
+		in:    func(s *settings) pflag.Value { return (*shmMode)(&s.session.PageCache) },
+	}, {
+		name: "net", value: "REACH", without: "`loopback`", private: true,
+		help:  "what sockets/tcp and udp reach: off, loopback, any",
+		about: "[sockets.md](sockets.md)",
+		in:    func(s *settings) pflag.Value { return (*netReach)(&s.tree.Net) },
+	}, {
+		name: "state-dir", value: "DIR", without: "`/run/ipcfs`, or an ordinary user's `$XDG_RUNTIME_DIR/ipcfs`",
+		help:  "DIR for FIFOs (/run/ipcfs or $XDG_RUNTIME_DIR/ipcfs)",
+		about: "one daemon at a time uses it",
+		in:    func(s *settings) pflag.Value { return (*text)(&s.tree.StateDir) },
+	}, {
+		name: "nonempty", without: "a directory that has files is refused",
+		about: "mounts over a directory that has files",
+		in:    func(s *settings) pflag.Value { return (*onOff)(&s.session.NonEmpty) },
+	},
+}
+
+func findSetting(name string) (setting, bool) {
+	for _, row := range settingTable {
+		if row.name == name {
+			return row, true
+		}
+	}
+	return setting{}, false
+}
+
+// flagOf is how a person asks for a setting: --net, or -o nonempty.
+func flagOf(name string) string {
+	if row, ok := findSetting(name); ok && row.help == "" {
+		return "-o " + name
+	}
+	return "--" + name
+}
+
+// register defines the flag.
+func (row setting) register(f *pflag.FlagSet, s *settings) {
+	f.Var(shown{row.in(s), row.value}, row.name, row.help)
+	flag := f.Lookup(row.name)
+	flag.DefValue = ""
+	flag.Hidden = row.help == ""
+	if row.value == "" {
+		flag.NoOptDefVal = "true"
+	}
+}
+
+// settingRows are the rows of the documents' table of settings.
+func settingRows() [][]string {
+	rows := [][]string{{"flag", "option", "without it", "what it says"}}
+	for _, row := range settingTable {
+		flag, option := strings.TrimSpace(flagOf(row.name)+" "+row.value), row.name
+		if row.value != "" {
+			option += "=" + row.value
+		}
+		if row.help == "" {
+			flag = ""
+		}
+		says := row.help
+		if says != "" && row.about != "" {
+			says += "; "
+		}
+		rows = append(rows, []string{code(flag), code(option), row.without, says + row.about})
+	}
+	return rows
+}
+
+// shown is a value with the name that help gives it.
+type shown struct {
+	pflag.Value
+	name string
+}
+
+// Type is pflag.Value.Type.
+func (s shown) Type() string { return s.name }
+
+// number is a setting that is a number; 0 is none.
+type number int
+
+func (n *number) String() string { return strconv.Itoa(int(*n)) }
+
+// Set is pflag.Value.Set.
+func (n *number) Set(v string) error {
+	u, err := strconv.ParseUint(v, 0, 31)
+	if err != nil {
+		return fmt.Errorf("%q is no number up to %d", v, 1<<31-1)
+	}
+	*n = number(u)
+	return nil
+}
+
+// Type is pflag.Value.Type.
+func (*number) Type() string { return "int" }
+
+// text is a setting that is any text.
+type text string
+
+func (t *text) String() string { return string(*t) }
+
+// Set is pflag.Value.Set.
+func (t *text) Set(v string) error {
+	*t = text(v)
+	return nil
+}
+
+// Type is pflag.Value.Type.
+func (*text) Type() string { return "string" }
+
+// onOff is a setting that is there or not.
+type onOff bool
+
+func (o *onOff) String() string { return strconv.FormatBool(bool(*o)) }
+
+// Set is pflag.Value.Set.
+func (o *onOff) Set(v string) error {
+	b, err := strconv.ParseBool(v)
+	if err != nil {
+		return fmt.Errorf("it takes no value")
+	}
+	*o = onOff(b)
+	return nil
+}
+
+// Type is pflag.Value.Type.
+func (*onOff) Type() string { return "bool" }
+
+// shmMode is the value of shm: whether the page cache is asked for.
+type shmMode bool
+
+func (m *shmMode) String() string {
+	if *m {
+		return "page-cache"
+	}
+	return "auto"
+}
+
+// Set is pflag.Value.Set.
+func (m *shmMode) Set(v string) error {
+	if v != "auto" && v != "page-cache" {
+		return fmt.Errorf("%q is neither auto nor page-cache", v)
+	}
+	*m = v == "page-cache"
+	return nil
+}
+
+// Type is pflag.Value.Type.
+func (m *shmMode) Type() string { return "string" }
+
+// netReach is the value of net.
+type netReach backends.Reach
+
+func (r *netReach) String() string { return backends.Reach(*r).String() }
+
+// Set is pflag.Value.Set.
+func (r *netReach) Set(v string) error {
+	reach, err := backends.ParseReach(v)
+	*r = netReach(reach)
+	return err
+}
+
+// Type is pflag.Value.Type.
+func (r *netReach) Type() string { return "string" }

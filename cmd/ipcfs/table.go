@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// What people read about ipcfs in tables comes from the tables that it works by: settingTable here, and
+// those of package fs. Each of them can be asked for rows of text, the head first, in which `x` is what
+// people type. They are printed in two ways.
+
+// markdown is how the documents show a table. TestDocumentTables compares.
+func markdown(rows [][]string) string {
+	var b strings.Builder
+	for i, row := range rows {
+		b.WriteString("|")
+		for _, cell := range row {
+			if cell != "" {
+				cell = " " + strings.ReplaceAll(cell, "|", `\|`)
+			}
+			b.WriteString(cell + " |")
+		}
+		b.WriteString("\n")
+		if i == 0 {
+			b.WriteString(strings.Repeat("|---", len(row)) + "|\n")
+		}
+	}
+	return b.String()
+}
+
+// plain is how a terminal shows a table: columns of equal width, without quotes and links.
+func plain(rows [][]string) string {
+	var width []int
+	bare := make([][]string, len(rows))
+	for i, row := range rows {
+		for j, cell := range row {
+			cell = unquoted(cell)
+			bare[i] = append(bare[i], cell)
+			if j == len(width) {
+				width = append(width, 0)
+			}
+			width[j] = max(width[j], utf8.RuneCountInString(cell))
+		}
+	}
+	var b strings.Builder
+	for _, row := range bare {
+		line := ""
+		for j, cell := range row {
+			line += fmt.Sprintf("%-*s  ", width[j], cell)
+		}
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	return b.String()
+}
+
+// unquoted is a cell without the marks of markdown: `code`, and [text](address), which becomes text.
+func unquoted(cell string) string {
+	cell = strings.ReplaceAll(cell, "`", "")
+	for {
+		text, address := strings.Index(cell, "["), strings.Index(cell, "](")
+		if text < 0 || address < text {
+			return cell
+		}
+		end := strings.Index(cell[address:], ")")
+		if end < 0 {
+			return cell
+		}
+		cell = cell[:text] + cell[text+1:address] + cell[address+end+1:]
+	}
+}
+
+// code marks what people type.
+func code(s string) string {
+	if s == "" {
+		return ""
+	}
+	return "`" + s + "`"
+}

@@ -72,7 +72,7 @@ func (t *Tree) openKinds(c Config) error {
 
 	memory, pipes, news := nodes.NewShm(shm), nodes.NewFifos(fifos), nodes.NewTopics(t.env, topics, published)
 	t.kinds = []nodes.Kind{
-		{Name: "queues", Class: nodes.NewQueues(t.env, queues, leases)},
+		{Name: "queues", Class: nodes.NewQueues(t.env, nodes.KernelQueues(queues, leases))},
 		{Name: "shm", Class: memory, Space: memory.Space},
 		{Name: "fifos", Class: pipes, Space: pipes.Space},
 		{Name: "sockets", Class: sockets, Space: sockets.Space, OpensLong: true},

@@ -3,6 +3,8 @@ package nodes
 import (
 	"slices"
 	"syscall"
+
+	"github.com/ipcfs/ipcfs/backends"
 )
 
 // A Control is one control file, a directory of them, or a link.
@@ -12,6 +14,7 @@ type Control struct {
 	Dir  bool
 	Link string // of a symbolic link: where it leads
 	Open func(flags int, by Caller) (Open, error)
+	Long backends.Ready // what of it may take long, so that workers do it: to read (In), to write (Out) what Open gives
 
 	// Or instead of Open, a text:
 	Text     func() (string, error)
@@ -112,9 +115,12 @@ func (f ctlFile) Open(flags int, by Caller) (Open, error) {
 	case err != nil:
 		return nil, err
 	case one.Text != nil || one.For != nil:
-		open, err = one.show(f.about.ctl.env, f.key(), flags, by)
+		open, err = one.show(f.about.ctl.env, f.about.texts(), f.key(), flags, by)
 	case one.Open != nil:
 		open, err = one.Open(flags, by)
+		if file, ok := open.(*File); ok && one.Long != 0 {
+			file.Aside(f.about.texts().work, by.Uid, one.Long)
+		}
 	default:
 		return nil, syscall.EISDIR
 	}

@@ -24,6 +24,14 @@ func (o ctlObject) path() string {
 // base is the object, by its identity alone.
 func (o ctlObject) base() Object { return o.object(Attr{ID: o.Was.ID}) }
 
+// texts are those about the object.
+func (o ctlObject) texts() *Texts {
+	if o.kind != nil && o.kind.Elsewhere {
+		return o.ctl.env.Far
+	}
+	return o.ctl.env.Texts
+}
+
 // object is the object with these attributes.
 func (o ctlObject) object(a Attr) Object {
 	return o.kind.Class.At(Seen{Ref: Ref{Path: o.path(), Was: a}})

@@ -13,6 +13,7 @@ type Env struct {
 	Work   *backends.Workers // for what takes long and waits for nobody: texts, listings, commands
 	Away   *backends.Workers // for what waits for others: calls, and objects that are kept elsewhere
 	Texts  *Texts
+	Far    *Texts // about objects that are kept elsewhere, for whose makers nobody else is to wait
 	Notes  *Notes
 	Shares Shares
 	Memory *backends.Budget // what open files hold between two calls
@@ -34,8 +35,9 @@ const (
 func NewEnv(p *backends.Poller) *Env {
 	most := max(2, runtime.NumCPU())
 	work := backends.NewWorkers(p, most, most/2)
+	away := backends.NewWorkers(p, maxAway, maxAwayUid)
 	return &Env{
-		Poll: p, Work: work, Away: backends.NewWorkers(p, maxAway, maxAwayUid), Texts: newTexts(p, work),
+		Poll: p, Work: work, Away: away, Texts: newTexts(p, work), Far: newTexts(p, away),
 		Notes: NewNotes(), Shares: newShares(), Memory: newMemory(), users: newUsers(), allow: map[uint32]*allowance{},
 	}
 }

@@ -11,13 +11,14 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// lease is the face of work that is not lost: a read takes a message, and writing ack, or reading on, says that the work is done. nack,
-// or closing the file without an ack, as SIGKILL of the worker does, puts the message back at its old priority. A message ends
-// in a newline here, so that a shell's read gets one whole.
+// lease is the face of work that is not lost: a read takes a message, and writing ack, or reading on, says
+// that the work is done. nack, or closing the file without an ack, as SIGKILL of the worker does, puts the
+// message back at its old priority. A message ends in a newline here, so that a shell's read gets one whole.
 type lease struct {
-	q   *Queues
-	uid uint32          // who takes the messages
-	now *backends.Lease // the message that was handed out, or that could neither be recorded nor put back; nil: none
+	q   queue
+	uid uint32 // who takes the messages
+	now Lease  // the message that is out, or that could neither be recorded nor put back; nil: none
+	out bool   // it was recorded, and may have been handed out
 }
 
 // deadQueue is where messages go that were tried too often.
@@ -32,12 +33,11 @@ func (l *lease) Next(end backends.Endpoint, buf []byte, _ int) ([]byte, error) {
 		if err := l.take(end, buf); err != nil {
 			return nil, err
 		}
-		from := end.(*backends.Queue)
-		if limit := from.MaxTries(); limit > 0 && l.now.Tries > limit && l.q.bury(l.now, from) == nil {
-			l.now = nil
+		if l.now.Spent() && l.q.bury(l.now, end) == nil {
+			l.now, l.out = nil, false
 			continue
 		}
-		msg := l.now.Data
+		msg, _ := l.now.Message()
 		if n := len(msg); n == 0 || msg[n-1] != '\n' {
 			msg = append(slices.Clip(msg), '\n')
 		}
@@ -45,14 +45,14 @@ func (l *lease) Next(end backends.Endpoint, buf []byte, _ int) ([]byte, error) {
 	}
 }
 
-// take receives a message, if there is none in hand, and records it. Not recorded, it would be lost with the daemon: it goes back at once,
-// or, if the queue has filled up meanwhile, stays in hand for the next read.
+// take receives a message, if there is none in hand, and records it. Not recorded, it would be lost with the
+// daemon: it goes back at once, or, if the queue has filled up meanwhile, stays in hand for the next read.
 func (l *lease) take(end backends.Endpoint, buf []byte) error {
 	if l.now == nil {
 		if unit := end.Unit(); len(buf) < unit {
 			buf = make([]byte, unit)
 		}
-		one, err := l.q.leases.Take(end.(*backends.Queue), l.uid, buf)
+		one, err := l.q.store.Leases.Lease(end.(QueueEnd), l.uid, buf)
 		if errors.Is(err, syscall.EDQUOT) {
 			return advise("lease", syscall.EDQUOT, err)
 		}
@@ -63,9 +63,10 @@ func (l *lease) take(end backends.Endpoint, buf []byte) error {
 	}
 	err := l.now.Record()
 	if err == nil {
+		l.out = true
 		return nil
 	}
-	if l.now.Return(end) == nil {
+	if l.now.Return() == nil {
 		l.now = nil
 	}
 	return advise("lease", Errno(err), fmt.Errorf("a message is only handed out when that is recorded: %w", err))
@@ -73,19 +74,16 @@ func (l *lease) take(end backends.Endpoint, buf []byte) error {
 
 // ack forgets the message that was handed out.
 func (l *lease) ack() error {
-	if !l.out() {
+	if !l.out {
 		return nil
 	}
 	one := l.now
-	l.now = nil
+	l.now, l.out = nil, false
 	if err := one.Done(); err != nil {
 		return advise("ack", Errno(err), fmt.Errorf("the message will come again: %w", err))
 	}
 	return nil
 }
-
-// out reports whether a message is handed out.
-func (l *lease) out() bool { return l.now != nil && l.now.Recorded() }
 
 // Put does ack and nack, one a line.
 func (l *lease) Put(end backends.Endpoint, p []byte) (int, error) {
@@ -94,7 +92,7 @@ func (l *lease) Put(end backends.Endpoint, p []byte) (int, error) {
 		if word != "ack" && word != "nack" {
 			return 0, advise("write", syscall.EINVAL, errors.New("a lease takes ack or nack, one a line"))
 		}
-		if !l.out() {
+		if !l.out {
 			return 0, advise("write", syscall.ENOMSG, fmt.Errorf("%s: no message is out on this file", word))
 		}
 		if word == "ack" {
@@ -109,69 +107,69 @@ func (l *lease) Put(end backends.Endpoint, p []byte) (int, error) {
 }
 
 // Finish puts the message in hand back.
-func (l *lease) Finish(end backends.Endpoint) error {
+func (l *lease) Finish(backends.Endpoint) error {
 	if l.now == nil {
 		return nil
 	}
-	err := l.now.Return(end)
+	err := l.now.Return()
 	if errors.Is(err, backends.ErrRemoved) {
 		err = l.now.Done() // the message goes the way of its queue
-		l.now = nil
+		l.now, l.out = nil, false
 		return err
 	}
 	if err == nil {
-		l.now = nil
+		l.now, l.out = nil, false
 	}
 	return err
 }
 
-// bury sends a message to the dead queue, which is made for it with the attributes of the queue it is from if it is not there. A dead queue
-// of somebody else's, who might only want to read it, gets nothing.
-func (q *Queues) bury(one *backends.Lease, from *backends.Queue) error {
+// bury sends a message to the dead queue, which is made for it with the attributes of the queue it is from if
+// it is not there. A dead queue of somebody else's, who might only want to read it, gets nothing.
+func (q queue) bury(one Lease, from backends.Endpoint) error {
 	a, err := from.Stat()
 	if err != nil {
 		return err
 	}
-	to, err := q.dead(a, from)
+	to, err := q.dead(a)
 	if err != nil {
 		return err
 	}
 	defer to.Close()
-	if _, err := to.TryWrite(one.Data, one.Meta); err != nil {
+	msg, meta := one.Message()
+	if err := send(to, msg, meta); err != nil {
 		return err
 	}
 	return one.Done()
 }
 
-// dead opens or makes the dead queue for messages of a queue.
-func (q *Queues) dead(a Attr, from *backends.Queue) (*backends.Queue, error) {
-	there, err := q.back.Find(deadQueue)
+// dead opens or makes the dead queue for messages of a queue with these attributes.
+func (q queue) dead(a Attr) (QueueEnd, error) {
+	there, err := q.store.Names.Stat(Ref{Path: deadQueue}, false)
 	if err == nil && there.Uid != a.Uid && there.Uid != 0 {
 		return nil, syscall.EPERM
 	}
 	if err == nil {
-		return q.back.OpenBriefly(Ref{Path: deadQueue, Was: there}, writeOnly)
+		return q.store.Opener.Open(Ref{Path: deadQueue, Was: there}, writeOnly, false)
 	}
 	if !errors.Is(err, syscall.ENOENT) {
 		return nil, err
 	}
-	maxmsg, msgsize, _, err := from.Limits()
+	s, err := q.store.Rules.State(q.Ref)
 	if err != nil {
 		return nil, err
 	}
-	to, err := q.back.CreateBriefly(deadQueue, Owner{Uid: a.Uid, Gid: a.Gid, Mode: a.Mode & 0777}, maxmsg, msgsize)
-	return to, explainQueue(err)
+	s.MaxTries = 0
+	to, _, err := q.store.Opener.Create(deadQueue, Owner{Uid: a.Uid, Gid: a.Gid, Mode: a.Mode & 0777}, s.QueueRules, false)
+	return to, err
 }
 
 // setTries does the command lease max_tries=N.
-func setTries(one *backends.Queue, c Command) error {
+func (q queue) setTries(c Command) error {
 	if err := c.Only("max_tries"); err != nil {
 		return err
 	}
-	n, err := c.Int("max_tries", one.MaxTries(), 0)
-	if err != nil {
+	return q.set(func(r *QueueRules) (err error) {
+		r.MaxTries, err = c.Int("max_tries", r.MaxTries, 0)
 		return err
-	}
-	one.SetMaxTries(n)
-	return nil
+	})
 }

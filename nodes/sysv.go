@@ -240,7 +240,7 @@ func (q sysvQueue) open(flags int, by Caller, sel backends.Select, face Face) (O
 	if err != nil {
 		return nil, err
 	}
-	return q.env.File(&queueFace{wrapped: wrapped{face}, ends: one.Ends(), tooLong: q.tooLong}, one, flags, by), nil
+	return q.env.File(newQueueFace(face, one, q.tooLong), one, flags, by), nil
 }
 
 // tooLong is what to do about a message that is.

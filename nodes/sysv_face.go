@@ -1,7 +1,6 @@
 package nodes
 
 import (
-	"io"
 	"strconv"
 	"strings"
 
@@ -26,12 +25,8 @@ func (q sysvQueue) Control(name string) (Control, bool) {
 	if which, ok := strings.CutPrefix(name, "type/"); ok {
 		return q.typeFace(name, which)
 	}
-	if digits, ok := strings.CutPrefix(name, "peek/"); ok {
-		n, err := strconv.ParseUint(digits, 10, 31)
-		if err != nil || digits != strconv.Itoa(int(n)) || !q.back.Peeks {
-			return Control{}, false
-		}
-		return q.face(name, backends.Select{}, func() Face { return &peek{n: int(n)} }), true
+	if f, ok := peekFace(name); ok {
+		return q.face(name, backends.Select{}, f), q.back.Peeks
 	}
 	f, ok := patientFace(name)
 	return q.face(name, backends.Select{}, f), ok
@@ -69,32 +64,4 @@ type received struct{ readsOnly }
 // Next receives one message.
 func (received) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
 	return Plain{}.Next(end, buf, size)
-}
-
-// peek is the face of the n-th message in the queue, which stays there: it, and then the end.
-type peek struct {
-	readsOnly
-	n   int
-	had bool
-}
-
-// Holds is Holder.Holds.
-func (*peek) Holds(backends.Endpoint) backends.Ready { return backends.In }
-
-// Held is Holder.Held: to look takes nothing from those who wait.
-func (p *peek) Held(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
-	return p.Next(end, buf, size)
-}
-
-// Next is the message, ENOMSG if there is none; it never waits.
-func (p *peek) Next(end backends.Endpoint, buf []byte, _ int) ([]byte, error) {
-	if p.had {
-		return nil, io.EOF
-	}
-	if unit := end.Unit(); len(buf) < unit {
-		buf = make([]byte, unit)
-	}
-	n, _, err := end.(*backends.Msq).Peek(p.n, buf)
-	p.had = err == nil
-	return buf[:n], err
 }

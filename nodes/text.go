@@ -46,8 +46,8 @@ func CommandControl(
 	return Control{Name: name, Perm: perm, Text: text, Do: do}
 }
 
-// show opens a control file that shows a text, by its key.
-func (c *Control) show(env *Env, key textKey, flags int, by Caller) (Open, error) {
+// show opens a control file that shows a text, by its key, which is one of texts. Their workers do what is written.
+func (c *Control) show(env *Env, texts *Texts, key textKey, flags int, by Caller) (Open, error) {
 	t := &Text{made: time.Now(), perm: c.Perm, uid: by.Uid}
 	how := ReadText
 	if c.Watches != "" {
@@ -68,10 +68,10 @@ func (c *Control) show(env *Env, key textKey, flags int, by Caller) (Open, error
 		by = by.remembered()
 		made.Text, key.reader = c.For(by), fmt.Sprint(by.Uid, by.Gid, by.groups())
 	}
-	t.src = env.Texts.source(key, &made, t)
+	t.src = texts.source(key, &made, t)
 	f := NewFile(textFace{}, t, how, nil)
 	f.pays = env.allowance(by.Uid)
-	f.Aside(env.Work, by.Uid, backends.Out)
+	f.Aside(texts.work, by.Uid, backends.Out)
 	return f, nil
 }
 

@@ -30,7 +30,7 @@ func textEnv(t *testing.T) *Env {
 
 // shown opens a text of an object.
 func (e *Env) shown(t *testing.T, c Control, object uint64) *File {
-	open, err := c.show(e, textKey{Part: Part{Name: c.Name}, of: backends.ID{Ino: object}}, readOnly, Caller{Uid: 1})
+	open, err := c.show(e, e.Texts, textKey{Part: Part{Name: c.Name}, of: backends.ID{Ino: object}}, readOnly, Caller{Uid: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

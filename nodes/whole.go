@@ -37,7 +37,7 @@ func (w *Whole) Finish(end backends.Endpoint) error {
 		return nil
 	}
 	_, err := w.plain.Put(end, w.pending)
-	if err != backends.ErrWouldBlock {
+	if !Waits(err) {
 		w.pending = nil
 	}
 	return err

@@ -1,0 +1,159 @@
+package nodes
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+
+	"github.com/ipcfs/ipcfs/backends"
+)
+
+// KernelQueues are the POSIX message queues of this machine's kernel as a QueueStore. What is lent of them is
+// kept in leases.
+func KernelQueues(q *backends.Queues, leases *backends.Leases) QueueStore {
+	k := kernelQueues{q, leases}
+	return QueueStore{Names: k, Opener: k, Rules: k, Leases: k, Mode: k.mode}
+}
+
+// kernelQueues are all parts of that store.
+type kernelQueues struct {
+	*backends.Queues
+	leases *backends.Leases
+}
+
+// mode is that of /dev/mqueue: mq_open(3) opens what there is whether or not one may search.
+func (k kernelQueues) mode() uint32 {
+	if native := k.Dir(); native != nil {
+		if a, err := native.Stat(Ref{}); err == nil {
+			return classMode(a.Mode|0111, true)
+		}
+	}
+	return classMode(0777, false)
+}
+
+// Stat is QueueNames.Stat.
+func (k kernelQueues) Stat(r Ref, sized bool) (Attr, error) {
+	if sized {
+		return k.Queues.Stat(r)
+	}
+	a, err := k.Find(r.Path)
+	if err == nil && r.Was.ID != (backends.ID{}) && a.ID != r.Was.ID {
+		err = syscall.ESTALE
+	}
+	return a, err
+}
+
+// Create is QueueOpener.Create.
+func (k kernelQueues) Create(name string, o Owner, r QueueRules, stays bool) (QueueEnd, Seen, error) {
+	create := k.CreateBriefly
+	if stays {
+		create = k.Queues.Create
+	}
+	one, err := create(name, o, r.MaxMsg, r.MsgSize)
+	if err != nil {
+		return nil, Seen{}, explainQueue(err)
+	}
+	a, err := one.Stat()
+	if err != nil {
+		one.Close()
+		return nil, Seen{}, err
+	}
+	return one, seenQueue(name, a), nil
+}
+
+// Open is QueueOpener.Open.
+func (k kernelQueues) Open(r Ref, access int, stays bool) (QueueEnd, error) {
+	one, err := k.open(r, access, stays)
+	if err != nil {
+		return nil, err
+	}
+	return one, nil
+}
+
+func (k kernelQueues) open(r Ref, access int, stays bool) (*backends.Queue, error) {
+	if stays {
+		return k.Queues.Open(r, access)
+	}
+	return k.OpenBriefly(r, access)
+}
+
+// State is QueueRuler.State.
+func (k kernelQueues) State(r Ref) (QueueState, error) {
+	one, err := k.OpenBriefly(r, readOnly)
+	if err != nil {
+		return QueueState{}, err
+	}
+	defer one.Close()
+	s := QueueState{Born: one.Born(), Lent: k.leases.Out(r.Path), Ends: []backends.Waiter{one}}
+	s.MaxTries = one.MaxTries()
+	s.Sent, s.Received = one.Counts()
+	s.MaxMsg, s.MsgSize, s.Messages, err = one.Limits()
+	return s, err
+}
+
+// Set is QueueRuler.Set.
+func (k kernelQueues) Set(r Ref, rules QueueRules) error {
+	one, err := k.OpenBriefly(r, readOnly)
+	if err != nil {
+		return err
+	}
+	defer one.Close()
+	maxmsg, msgsize, _, err := one.Limits()
+	if err != nil {
+		return err
+	}
+	if rules.MaxMsg != maxmsg || rules.MsgSize != msgsize {
+		return fmt.Errorf("%w: the kernel fixes maxmsg and msgsize when it makes a queue, and programs that hold"+
+			" this one open would keep it: make another one (echo 'queues/NAME maxmsg=%d msgsize=%d' > ctl/new)",
+			syscall.EOPNOTSUPP, rules.MaxMsg, rules.MsgSize)
+	}
+	one.SetMaxTries(rules.MaxTries)
+	return nil
+}
+
+// Lease is Leaser.Lease. The file of a lease is written by Record.
+func (k kernelQueues) Lease(end QueueEnd, uid uint32, buf []byte) (Lease, error) {
+	from := end.(*backends.Queue)
+	one, err := k.leases.Take(from, uid, buf)
+	if err != nil {
+		return nil, err
+	}
+	return &kernelLease{one, from}, nil
+}
+
+// kernelLease is a Lease of a queue of the kernel's.
+type kernelLease struct {
+	*backends.Lease
+	from *backends.Queue
+}
+
+// Message is Lease.Message.
+func (l *kernelLease) Message() ([]byte, backends.Meta) { return l.Data, l.Meta }
+
+// Spent is Lease.Spent.
+func (l *kernelLease) Spent() bool {
+	limit := l.from.MaxTries()
+	return limit > 0 && l.Tries > limit
+}
+
+// Return is Lease.Return.
+func (l *kernelLease) Return() error { return l.Lease.Return(l.from) }
+
+// explainQueue turns mq_open(3)'s errors into ones that say what to do.
+func explainQueue(err error) error {
+	e := &Error{Op: "create"}
+	switch {
+	case errors.Is(err, backends.ErrQueueBytes):
+		e.Errno = syscall.EDQUOT
+		e.Advice = "RLIMIT_MSGQUEUE, the bytes of all queues of the daemon's user, is used up: remove queues, make" +
+			" smaller ones (--maxmsg, --msgsize), or raise it before ipcfs starts (ulimit -q, LimitMSGQUEUE= in systemd)"
+	case errors.Is(err, syscall.ENOSPC):
+		e.Errno = syscall.ENOSPC
+		e.Advice = "fs.mqueue.queues_max is reached: remove queues or raise it (sysctl fs.mqueue.queues_max=512)"
+	case errors.Is(err, syscall.EINVAL):
+		return advise(e.Op, syscall.EINVAL, err)
+	default:
+		return err
+	}
+	return e
+}

@@ -56,3 +56,26 @@ func TestReach(t *testing.T) {
 		t.Errorf("%v, %v", addrs, err)
 	}
 }
+
+// FuzzParseAddress holds that String writes an address as ParseAddress has read it, and that what listens names no host.
+func FuzzParseAddress(f *testing.F) {
+	for _, s := range []string{"localhost:80", "[::1]:80", "[fe80::1%eth0]:9", ":0", "*:8080", "127.0.0.1:65535", "host:080", "[]:1", "a b:80",
+		"::1:80", "[127.0.0.1]:80", "-a:80", "my_host-1.a.:1"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		for _, typ := range []int{unix.SOCK_STREAM, unix.SOCK_DGRAM} {
+			a, err := ParseAddress(typ, s)
+			if err != nil {
+				continue
+			}
+			again, err := ParseAddress(typ, a.String())
+			if err != nil || again != a || a.String() != s {
+				t.Fatalf("%q became %+v, %q, and then %+v, %v", s, a, a, again, err)
+			}
+			if a.Listens() && len(a.own()) == 0 || !a.Listens() && a.Port == 0 {
+				t.Fatalf("%q is %+v", s, a)
+			}
+		}
+	})
+}

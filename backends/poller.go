@@ -203,3 +203,12 @@ func (s *Source) Forget() {
 	s.mu.Unlock()
 	s.Wake()
 }
+
+// pollNow is poll(2) with no wait.
+func pollNow(fd int, want Ready) Ready {
+	fds := [1]unix.PollFd{{Fd: int32(fd), Events: int16(want)}}
+	if _, err := unix.Poll(fds[:], 0); err != nil {
+		return 0
+	}
+	return Ready(uint16(fds[0].Revents))
+}

@@ -157,15 +157,6 @@ func (q *Queue) owner() uint32 {
 	return a.Uid
 }
 
-// pollNow is poll(2) with no wait.
-func pollNow(fd int, want Ready) Ready {
-	fds := [1]unix.PollFd{{Fd: int32(fd), Events: int16(want)}}
-	if _, err := unix.Poll(fds[:], 0); err != nil {
-		return 0
-	}
-	return Ready(uint16(fds[0].Revents))
-}
-
 // queueAttr stats a queue open at fd. Its size on the mqueue file system is a constant; the bytes pending are in the text that
 // reading the descriptor as a file gives: "QSIZE:129 NOTIFY:…" (mq_overview(7)).
 func queueAttr(fd int) (Attr, error) {

@@ -21,7 +21,7 @@ func newQueueBytes() *Budget {
 	return NewBudget(Terms{Name: "queue_bytes", Holds: "bytes of message queues", Err: unix.EDQUOT,
 		Raise: "remove queues, make smaller ones (maxmsg=, msgsize=), or raise RLIMIT_MSGQUEUE: the user's own (ulimit -q, limits.conf(5))," +
 			" of which this is the soft limit, or the daemon's, of which one user has half (LimitMSGQUEUE= in systemd)",
-	}, func(int64) Bounds { return queueBounds(rlimit(unix.RLIMIT_MSGQUEUE)) })
+	}, func(int64) Bounds { return queueBounds(Rlimit(unix.RLIMIT_MSGQUEUE)) })
 }
 
 // queueBounds are the bounds where the daemon may have so many bytes; -1: any number.
@@ -41,12 +41,11 @@ func queueCost(maxmsg, msgsize int) int64 {
 // pay counts a queue that is about to be made for its owner. attr is nil for the kernel's defaults.
 func (q *Queues) pay(o Owner, attr *mqAttr) (cost int64, err error) {
 	if attr == nil {
-		maxmsg, e := sysctl("fs/mqueue/msg_default")
-		msgsize, e2 := sysctl("fs/mqueue/msgsize_default")
-		if e != nil || e2 != nil {
+		maxmsg, msgsize := Sysctl("fs/mqueue/msg_default"), Sysctl("fs/mqueue/msgsize_default")
+		if maxmsg < 0 || msgsize < 0 {
 			return 0, nil // no /proc/sys: the kernel's limit is all there is
 		}
-		attr = &mqAttr{MaxMsg: maxmsg, MsgSize: msgsize}
+		attr = &mqAttr{MaxMsg: int(maxmsg), MsgSize: int(msgsize)}
 	}
 	if attr.MaxMsg < 0 || attr.MsgSize < 0 || attr.MaxMsg > hardMsgMax || attr.MsgSize > hardMsgSizeMax {
 		return 0, nil // the kernel refuses it

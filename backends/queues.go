@@ -2,6 +2,7 @@ package backends
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -193,11 +194,11 @@ func (q *Queues) attributes(maxmsg, msgsize int) (*mqAttr, error) {
 		if *d.v != 0 {
 			continue
 		}
-		n, err := sysctl("fs/mqueue/" + d.file)
-		if err != nil {
-			return nil, err
+		n := Sysctl("fs/mqueue/" + d.file)
+		if n < 0 {
+			return nil, fmt.Errorf("fs.mqueue.%s is not known, and maxmsg and msgsize are not both given: %w", d.file, unix.EINVAL)
 		}
-		*d.v = n
+		*d.v = int(n)
 	}
 	return &mqAttr{MaxMsg: maxmsg, MsgSize: msgsize}, nil
 }

@@ -122,6 +122,19 @@ func (Segments) List() ([]SegmentInfo, error) {
 	return list, nil
 }
 
+// Limits is Limited.Limits.
+func (Segments) Limits() []Limit {
+	segments := int64(-1)
+	if count, _, err := shmLast(); err == nil {
+		segments = int64(count)
+	}
+	return []Limit{
+		{"kernel.shmmni", segments, Sysctl("kernel/shmmni"), "sysctl kernel.shmmni=8192"},
+		{"kernel.shmmax", -1, Sysctl("kernel/shmmax"), "sysctl kernel.shmmax=BYTES"},
+		{"kernel.shmall", -1, Sysctl("kernel/shmall"), "sysctl kernel.shmall=PAGES"},
+	}
+}
+
 // Create makes a segment of size bytes that must not exist yet, in the name of its owner, who is its creator too. A daemon that may not
 // take their name makes it itself and gives it away: then cuid stays the daemon's. EINVAL: size is 0 or above kernel.shmmax. ENOSPC:
 // kernel.shmmni or kernel.shmall is reached.

@@ -1,12 +1,6 @@
 package backends
 
-import (
-	"os"
-	"strconv"
-	"strings"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // detachedMount mounts a file system that needs no source where no path leads to it (fsopen(2), fsmount(2), Linux 5.2) and returns
 // a descriptor of its root directory.
@@ -26,13 +20,4 @@ func detachedMount(fstype string) (int, error) {
 	// fsmount gives an O_PATH descriptor, which cannot be listed.
 	defer unix.Close(m)
 	return unix.Openat(m, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-}
-
-// sysctl reads one number from /proc/sys.
-func sysctl(name string) (int, error) {
-	b, err := os.ReadFile("/proc/sys/" + name)
-	if err != nil {
-		return 0, err
-	}
-	return strconv.Atoi(strings.TrimSpace(string(b)))
 }

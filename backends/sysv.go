@@ -122,10 +122,23 @@ func (s *SysV) List() ([]MsqInfo, error) {
 	return list, nil
 }
 
-// Limits are the longest message, the bytes of a new queue, and how many queues there may be (kernel.msgmax, msgmnb, msgmni).
-func (s *SysV) Limits() (msgmax, msgmnb, msgmni int, err error) {
+// Sysctls are the longest message, the bytes of a new queue, and how many queues there may be (kernel.msgmax, msgmnb, msgmni).
+func (s *SysV) Sysctls() (msgmax, msgmnb, msgmni int, err error) {
 	info, _, err := msgLimits()
 	return int(info.msgmax), int(info.msgmnb), int(info.msgmni), err
+}
+
+// Limits is Limited.Limits.
+func (s *SysV) Limits() []Limit {
+	queues := int64(-1)
+	if info, _, err := msgLimits(); err == nil {
+		queues = int64(info.msgpool)
+	}
+	return []Limit{
+		{"kernel.msgmni", queues, Sysctl("kernel/msgmni"), "sysctl kernel.msgmni=32000"},
+		{"kernel.msgmax", -1, Sysctl("kernel/msgmax"), "sysctl kernel.msgmax=65536"},
+		{"kernel.msgmnb", -1, Sysctl("kernel/msgmnb"), "sysctl kernel.msgmnb=65536"},
+	}
 }
 
 // Create makes a queue that must not exist yet. It is made in the name of its owner, so that he is its creator too, whom the kernel

@@ -8,7 +8,7 @@ func newWatches() *Budget {
 	return NewBudget(Terms{Name: "watches", Holds: "directories whose events are followed", Err: unix.EDQUOT,
 		Raise: "sysctl fs.inotify.max_user_watches: a quarter of it is for one user; beyond it ctl/events does not tell of what is in a directory",
 	}, func(int64) Bounds {
-		most := sysctlOr("fs/inotify/max_user_watches")
+		most := Sysctl("fs/inotify/max_user_watches")
 		if most < 0 {
 			return Bounds{One: Unbounded, All: Unbounded, Root: Unbounded}
 		}

@@ -65,7 +65,10 @@ func (t *Tree) openKinds(c Config) error {
 	t.closers = append(t.closers, sockets)
 
 	published := backends.NewTopics(t.env.Poll, topics)
-	budgets := []backends.Limited{
+	messages, segments := backends.NewSysV(t.env.Poll), backends.NewSegments()
+	limits := []backends.Limited{
+		queues, messages, segments,
+		backends.FileSystem{Dir: shm, Name: "shm_bytes", Raise: "mount -o remount,size=80% /dev/shm"}, backends.Process{},
 		t.env.Shares, t.env.Memory, published.Used, room, leases.Bytes, leases.Tries, sockets.Plain(), queues.Bytes,
 		t.handles.used,
 	}
@@ -76,8 +79,8 @@ func (t *Tree) openKinds(c Config) error {
 		{Name: "shm", Class: memory, Space: memory.Space},
 		{Name: "fifos", Class: pipes, Space: pipes.Space},
 		{Name: "sockets", Class: sockets, Space: sockets.Space, OpensLong: true},
-		{Name: "sysv/queues", Class: nodes.NewSysV(t.env, backends.NewSysV(t.env.Poll))},
-		{Name: "sysv/shm", Class: nodes.NewSegments()},
+		{Name: "sysv/queues", Class: nodes.NewSysV(t.env, messages)},
+		{Name: "sysv/shm", Class: nodes.NewSegments(segments)},
 		{Name: "topics", Class: news, Space: news.Space},
 	}
 	t.kinds = append(t.kinds, c.Attached...)
@@ -85,7 +88,7 @@ func (t *Tree) openKinds(c Config) error {
 	global := []nodes.Control{
 		nodes.TextControl("status", rendered(t.status, func(f []nodes.Fact) (string, error) { return nodes.Render(f), nil })),
 		nodes.TextControl("status.json", rendered(t.status, nodes.RenderJSON)),
-		nodes.LimitsControl(func() []backends.Limit { return backends.Limits(queues, shm, budgets...) }),
+		nodes.LimitsControl(func() []backends.Limit { return backends.Limits(limits) }),
 		nodes.MetricsControl(t.kinds, t.status),
 	}
 	for i := range global {
@@ -106,7 +109,7 @@ func (t *Tree) openKinds(c Config) error {
 		t.log.Warn("no /ctl/events: see fs.inotify.max_user_instances in /ctl/limits", "err", err)
 	} else {
 		t.closers = append(t.closers, watch)
-		budgets = append(budgets, watch.Watches)
+		limits = append(limits, watch.Watches)
 		global = append(global, nodes.EventsControl(t.env, watch))
 	}
 	t.dirs = dirsAbove(t.kinds)

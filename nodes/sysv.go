@@ -170,7 +170,7 @@ func (d sysvDir) make(name string, o Owner) (Seen, error) {
 	}
 	info, err := d.back.Create(key, o)
 	if errors.Is(err, syscall.ENOSPC) {
-		_, _, msgmni, _ := d.back.Limits()
+		_, _, msgmni, _ := d.back.Sysctls()
 		err = refuse(syscall.ENOSPC, fmt.Sprintf("kernel.msgmni, the queues of this ipc namespace, is reached: remove queues"+
 			" (ipcs -q, ipcrm) or raise it (sysctl kernel.msgmni=%d)", 2*msgmni))
 	}
@@ -245,7 +245,7 @@ func (q sysvQueue) open(flags int, by Caller, sel backends.Select, face Face) (O
 
 // tooLong is what to do about a message that is.
 func (q sysvQueue) tooLong() string {
-	msgmax, _, _, _ := q.back.Limits()
+	msgmax, _, _, _ := q.back.Sysctls()
 	info, err := q.info()
 	if err == nil && info.Qbytes < msgmax {
 		return fmt.Sprintf("the message is longer than the whole queue, qbytes=%d: send less, or echo 'resize qbytes=N' > ctl of the queue",
@@ -322,14 +322,14 @@ func (s *SysV) qbytes(c Command, now int, by Caller) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if _, msgmnb, _, err := s.back.Limits(); err != nil || n != now && n > msgmnb && by.Uid != 0 {
+	if _, msgmnb, _, err := s.back.Sysctls(); err != nil || n != now && n > msgmnb && by.Uid != 0 {
 		return 0, s.tooMany(n)
 	}
 	return n, nil
 }
 
 func (s *SysV) tooMany(qbytes int) error {
-	_, msgmnb, _, _ := s.back.Limits()
+	_, msgmnb, _, _ := s.back.Sysctls()
 	return &Error{Op: "resize", Errno: syscall.EPERM,
 		Advice: fmt.Sprintf("qbytes above kernel.msgmnb, %d, takes CAP_SYS_RESOURCE: raise that (sysctl kernel.msgmnb=%d), or have root do it",
 			msgmnb, qbytes)}

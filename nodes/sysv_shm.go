@@ -21,9 +21,9 @@ type Segments struct {
 	unsized map[uint32]Owner // by key: what was made without a size
 }
 
-// NewSegments shows all segments.
-func NewSegments() *Segments {
-	return &Segments{back: backends.NewSegments(), began: time.Now(), unsized: map[uint32]Owner{}}
+// NewSegments shows the segments of back.
+func NewSegments(back backends.Segments) *Segments {
+	return &Segments{back: back, began: time.Now(), unsized: map[uint32]Owner{}}
 }
 
 // maxUnsized is how many names without a size one user may have, so that they take no memory to speak of.

@@ -84,8 +84,8 @@ func (n Name) Path() string {
 	return n.Dir.Path + "/" + n.Base
 }
 
-// named is the name that a path of the class ends in, in whatever directory is there.
-func named(p string) Name {
+// Named is the name that a path of the class ends in, in whatever directory is there.
+func Named(p string) Name {
 	dir, base := path.Split(p)
 	return Name{Ref{Path: strings.TrimSuffix(dir, "/")}, base}
 }

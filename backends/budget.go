@@ -11,7 +11,7 @@ import (
 type Budget struct {
 	Terms
 	bounds  func(users int64) Bounds // as they are now; users: what all but root hold
-	refused func()                   // told of each refusal, without the lock; may be nil
+	refused func()                   // see TellRefusals; may be nil
 
 	mu    sync.Mutex
 	used  map[uint32]int64 // by user, without those who hold nothing
@@ -40,6 +40,9 @@ func EachMay(one int64) Bounds { return Bounds{One: one, All: Unbounded, Root: o
 func NewBudget(t Terms, bounds func(users int64) Bounds) *Budget {
 	return &Budget{Terms: t, bounds: bounds, used: map[uint32]int64{}}
 }
+
+// TellRefusals has f told of each refusal, without a lock held. It is to be called before anything is taken.
+func (b *Budget) TellRefusals(f func()) { b.refused = f }
 
 // Take counts n more for a user, or refuses with Err if that is more than may be held.
 func (b *Budget) Take(uid uint32, n int64) error { return b.TakeWithin(uid, n, Unbounded) }

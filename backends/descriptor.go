@@ -23,10 +23,10 @@ func MaxDescriptors() int {
 	return int(min(limit.Cur, 1<<30))
 }
 
-// room is EMFILE if there is no descriptor for one more connection. A new descriptor is the lowest that is free (open(2)), so one near
-// the limit shows that nearly all are taken. fd is any open descriptor.
-func room(fd int) error {
-	next, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+// MayStay is EMFILE if there is no descriptor for one more thing that stays open. A new descriptor is the lowest that is free (open(2)), so
+// one near the limit shows that nearly all are taken.
+func MayStay() error {
+	next, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func (d *boundDialler) try() (int, error) {
 	if d.full = d.got.err == unix.EAGAIN; d.full {
 		return -1, ErrWouldBlock
 	}
-	return d.got.fd, descriptors(d.got.err)
+	return d.got.fd, Explain(d.got.err)
 }
 
 // arm is dialler.arm.

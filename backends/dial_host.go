@@ -59,11 +59,11 @@ func (d *hostDialler) try() (int, error) {
 			d.stop()
 		}
 		if len(d.next) == 0 {
-			return -1, descriptors(d.last)
+			return -1, Explain(d.last)
 		}
 		addr := d.next[0]
 		d.next = d.next[1:]
-		d.last = asUser(d.who, 0, func() error { return d.connect(netip.AddrPortFrom(addr, d.to.Port)) })
+		d.last = As(d.who, 0, func() error { return d.connect(netip.AddrPortFrom(addr, d.to.Port)) })
 		if d.last != nil && d.last != unix.EINPROGRESS {
 			d.stop()
 		}

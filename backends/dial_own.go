@@ -27,10 +27,10 @@ func (d *ownDialler) try() (int, error) {
 	fd, err := newSocket(unix.AF_UNIX, d.l.addr.Type)
 	if err != nil {
 		d.end()
-		return -1, descriptors(err)
+		return -1, Explain(err)
 	}
 	// The kernel has checked already that who may open the face, by which he may connect.
-	err = asUser(d.who, overrideDAC, func() error { return unix.Connect(fd, &unix.SockaddrUnix{Name: d.l.addr.Path}) })
+	err = As(d.who, OverrideDAC, func() error { return unix.Connect(fd, &unix.SockaddrUnix{Name: d.l.addr.Path}) })
 	if err == nil {
 		d.l.dialled = append(d.l.dialled, Peer{Pid: d.pid, Uid: d.who.Uid, Gid: d.who.Gid})
 		d.woken = false

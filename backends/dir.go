@@ -22,8 +22,14 @@ func OpenDir(name string) (*Dir, error) {
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: name, Err: err}
 	}
-	return &Dir{fd: fd, name: name}, nil
+	return DirAt(fd, name), nil
 }
+
+// DirAt is the directory open at fd, which is the Dir's from then on. People know it as name, which may be empty.
+func DirAt(fd int, name string) *Dir { return &Dir{fd: fd, name: name} }
+
+// Fd is the descriptor, valid until Close.
+func (d *Dir) Fd() int { return d.fd }
 
 // Close closes the directory.
 func (d *Dir) Close() error { return unix.Close(d.fd) }
@@ -88,7 +94,7 @@ func (d *Dir) Find(n Name) (a Attr, err error) {
 
 // Stat is lstat(2) of an object that was found, ENOENT or ESTALE if it is not there any more.
 func (d *Dir) Stat(r Ref) (Attr, error) {
-	a, err := d.Find(named(r.Path))
+	a, err := d.Find(Named(r.Path))
 	if err == nil && r.Path != "" {
 		err = r.is(a)
 	}
@@ -251,11 +257,6 @@ func (d *Dir) Rename(from, to Name, flags uint32) error {
 	}))
 }
 
-// As calls f, which removes or renames names of this directory, in somebody's name: the kernel itself judges then, at the moment it acts,
-// whether they may (unlink(2), rename(2)). So it is where others than the daemon change what is in the directory, and a look before the
-// act would prove nothing. f's errors are returned.
-func As(who Cred, f func() error) error { return asUser(who, 0, f) }
-
 // Link is link(2).
 func (d *Dir) Link(r Ref, to Name) (a Attr, err error) {
 	fd, err := d.pin(r, unix.O_PATH)
@@ -316,16 +317,7 @@ func dot(name string) string {
 	return name
 }
 
-// readDir lists one directory below dir without its "." and "..".
-func readDir(dir int, name string) ([]Entry, error) {
-	fd, err := openBeneath(dir, name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
-	if err != nil {
-		return nil, err
-	}
-	return listOpen(fd, name)
-}
-
-// listOpen is readDir of the directory open at fd, which it closes.
+// listOpen lists the directory open at fd, which it closes, without its "." and "..".
 func listOpen(fd int, name string) ([]Entry, error) {
 	f := os.NewFile(uintptr(fd), name)
 	defer f.Close()

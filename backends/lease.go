@@ -59,6 +59,7 @@ type Lease struct {
 const (
 	maxLeased     = 64 << 20 // bytes of one user's
 	leaseOverhead = 512      // bytes of memory, beside the message
+	recordPage    = 4096     // bytes that a file takes at a time
 	maxTries      = 1 << 14  // messages of one user; beyond it tries are counted anew
 	maxTriesRoot  = 1 << 17
 )
@@ -73,9 +74,7 @@ func OpenLeases(dir *Dir, room *Room) *Leases {
 		dir: dir, room: room, seed: maphash.MakeSeed(), out: map[string]map[*Lease]struct{}{},
 		failed: map[string]map[returned][]attempts{}, waiting: map[string]*comingBack{}, last: time.Now().UnixNano(),
 	}
-	if room != nil {
-		room.others = append(room.others, l.each)
-	}
+	room.Also(l.each)
 	return l
 }
 
@@ -92,7 +91,7 @@ func (l *Leases) each(f func(uid uint32, bytes int64)) {
 
 // recordBytes is what the file of a message of n bytes takes, whole pages with its header.
 func recordBytes(n int) int64 {
-	return (int64(n) + leaseOverhead + textBytes - 1) / textBytes * textBytes
+	return (int64(n) + leaseOverhead + recordPage - 1) / recordPage * recordPage
 }
 
 // pay has a user pay for a message of n bytes.
@@ -209,7 +208,7 @@ func (one *Lease) erase() error {
 	if !one.recorded {
 		return nil
 	}
-	return unix.Unlinkat(one.all.dir.fd, one.file, 0)
+	return one.all.dir.Remove(Named(one.file))
 }
 
 // Return puts the message back at its old priority, behind those of that priority which are there: the kernel has no other place for

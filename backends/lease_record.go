@@ -20,7 +20,7 @@ var errRecord = errors.New("not a message on lease")
 // Record writes the lease to its file. If that fails, the message must not be handed out; it can be tried again.
 func (one *Lease) Record() error {
 	dir := one.all.dir
-	fd, err := openBeneath(dir.fd, one.file, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0600)
+	fd, err := openBeneath(dir.Fd(), one.file, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0600)
 	if err != nil {
 		return dir.why(err)
 	}
@@ -32,7 +32,7 @@ func (one *Lease) Record() error {
 		text = text[max(n, 0):]
 	}
 	if err != nil {
-		_ = unix.Unlinkat(dir.fd, one.file, 0)
+		_ = dir.Remove(Named(one.file))
 		return dir.why(err)
 	}
 	one.recorded = true

@@ -3,6 +3,7 @@ package backends
 import (
 	"cmp"
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"sync"
@@ -26,7 +27,7 @@ type comingBack struct {
 // is called for each queue with how many messages came back, or why not ("" is the directory). It may be called later, too.
 func (l *Leases) Recover(q *Queues, told func(queue string, back int, err error)) {
 	byQueue := map[string][]*Lease{}
-	l.find(l.dir.fd, "", func(one *Lease, err error) {
+	l.find("", func(one *Lease, err error) {
 		if err != nil {
 			told("", 0, err)
 			return
@@ -54,27 +55,32 @@ func (l *Leases) Recover(q *Queues, told func(queue string, back int, err error)
 	}
 }
 
-// find calls f for each lease in a directory, and for what is none.
-func (l *Leases) find(dir int, queue string, f func(*Lease, error)) {
-	list, err := readDir(dir, ".")
+// find calls f for each lease in the directory, and for what is none. Earlier versions had a directory for each queue, in which it then
+// looks too, and which it removes when it is empty.
+func (l *Leases) find(queue string, f func(*Lease, error)) {
+	list, err := l.dir.List(Ref{Path: queue})
 	if err != nil {
-		f(nil, err)
+		f(nil, fmt.Errorf("leases/%s: %w", queue, err))
 		return
 	}
 	for _, e := range list {
 		if e.Type == unix.S_IFDIR && queue == "" {
-			l.findOld(dir, e.Name, f)
+			l.find(e.Name, f)
+			_ = l.dir.Rmdir(Named(e.Name))
 			continue
 		}
-		one, err := readRecord(dir, e.Name)
-		if err == nil && queue != "" {
-			one.queue, one.file = queue, queue+"/"+e.Name
-		} else if err == nil {
-			one.file = e.Name
-			err = valid(one)
+		file := path.Join(queue, e.Name)
+		one, err := readRecord(l.dir.Fd(), file)
+		if err == nil {
+			one.file = file
+			if queue != "" {
+				one.queue = queue
+			} else {
+				err = valid(one)
+			}
 		}
 		if err != nil {
-			f(nil, fmt.Errorf("leases/%s: %w", queue+e.Name, err))
+			f(nil, fmt.Errorf("leases/%s: %w", file, err))
 			continue
 		}
 		one.all = l
@@ -88,18 +94,6 @@ func valid(one *Lease) error {
 		return errRecord
 	}
 	return nil
-}
-
-// findOld is find for the directory that earlier versions had for each queue. It is removed when it is empty.
-func (l *Leases) findOld(dir int, queue string, f func(*Lease, error)) {
-	fd, err := openBeneath(dir, queue, unix.O_RDONLY|unix.O_DIRECTORY, 0)
-	if err != nil {
-		f(nil, fmt.Errorf("leases/%s: %w", queue, err))
-		return
-	}
-	defer unix.Close(fd)
-	l.find(fd, queue, f)
-	_ = unix.Unlinkat(dir, queue, unix.AT_REMOVEDIR)
 }
 
 // try puts back what there is room for, and waits for more room if there is not. It is called by Recover, the poller and Forget.

@@ -39,7 +39,7 @@ func (s *Sockets) Listen(a Address, o Owner, backlog int) (*Listener, error) {
 	}
 	fd, err := newSocket(unix.AF_UNIX, a.Type)
 	if err != nil {
-		return nil, descriptors(err)
+		return nil, Explain(err)
 	}
 	// No call comes in before the mode is right: bind makes it 0700 of ours.
 	_ = unix.Fchmod(fd, 0700)
@@ -69,7 +69,7 @@ func (s *Sockets) Listen(a Address, o Owner, backlog int) (*Listener, error) {
 func (s *Sockets) listenHost(a Address, o Owner, backlog int) (*Listener, error) {
 	fds, err := s.bind(a, o)
 	if err != nil {
-		return nil, descriptors(err)
+		return nil, Explain(err)
 	}
 	l, err := s.listen(fds[0], a, backlog)
 	if err != nil {
@@ -176,7 +176,7 @@ func (l *Listener) accept(stat func() (Attr, error), closed func()) (*Conn, erro
 		if pollNow(l.fd, In) == 0 {
 			return nil, ErrWouldBlock
 		}
-		fd, err := -1, room(l.fd)
+		fd, err := -1, MayStay()
 		if err == nil {
 			fd, _, err = unix.Accept4(l.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 		}
@@ -192,7 +192,7 @@ func (l *Listener) accept(stat func() (Attr, error), closed func()) (*Conn, erro
 		case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
 			l.tired = true
 		}
-		return nil, descriptors(err)
+		return nil, Explain(err)
 	}
 	return nil, ErrRemoved
 }

@@ -41,6 +41,9 @@ func OpenMemory(d *Dir, r Ref) (*Memory, error) {
 	return &Memory{fd: fd, readOnly: readOnly, lists: d.lists}, nil
 }
 
+// MemoryAt is the object open at fd for reading and writing, which is the Memory's from then on.
+func MemoryAt(fd int) *Memory { return &Memory{fd: fd} }
+
 // Fd is the descriptor, valid until Close.
 func (m *Memory) Fd() int { return m.fd }
 

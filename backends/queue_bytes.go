@@ -128,15 +128,18 @@ func (q *Queues) count() {
 	}
 }
 
-// look looks, when somebody was refused, for queues whose removal nobody told of, at most once in recountPause.
+// lookPause is how long look does not look again: anybody can be refused.
+const lookPause = time.Second
+
+// look looks, when somebody was refused, for queues whose removal nobody told of, at most once in lookPause.
 func (q *Queues) look() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.dir < 0 || time.Since(q.looked) < recountPause {
+	if q.dir == nil || time.Since(q.looked) < lookPause {
 		return
 	}
 	for name, p := range q.pasts {
-		if a, err := lstat(q.dir, name); err != nil || a.Ino != p.ino {
+		if a, err := q.dir.Find(Name{Base: name}); err != nil || a.Ino != p.ino {
 			q.gone(name, p)
 		}
 	}

@@ -15,7 +15,7 @@ type Queues struct {
 	Bytes           *Budget // of the queues of each user
 
 	poll *Poller
-	dir  int // a mount of the mqueue file system of our own, for listing; -1 without one
+	dir  *Dir // a mount of the mqueue file system of our own, for listing; nil without one
 
 	mu    sync.Mutex
 	open  map[queueKey]*Queue
@@ -35,36 +35,24 @@ func NewQueues(p *Poller, maxmsg, msgsize int) *Queues {
 	q := &Queues{
 		MaxMsg: maxmsg, MsgSize: msgsize, Bytes: newQueueBytes(), poll: p, open: map[queueKey]*Queue{}, pasts: map[string]*past{},
 	}
-	q.Bytes.refused = q.look
-	dir, err := detachedMount("mqueue")
-	if err != nil {
-		dir, err = unix.Open("/dev/mqueue", unix.O_DIRECTORY|unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		var fs unix.Statfs_t
-		if err == nil && (unix.Fstatfs(dir, &fs) != nil || fs.Type != mqueueMagic) {
-			unix.Close(dir)
-			dir = -1
-		}
-		if err != nil {
-			dir = -1
-		}
+	q.Bytes.TellRefusals(q.look)
+	if dir, err := openMqueue(); err == nil {
+		q.dir = DirAt(dir, "mqueue")
 	}
-	q.dir = dir
 	q.count()
 	return q
 }
 
-const mqueueMagic = 0x19800202 // MQUEUE_MAGIC, ipc/mqueue.c
-
 // Listed reports whether List shows the queues that there are. It shows none without a mount of the mqueue file system, which an ordinary
 // user cannot make outside of namespaces of their own.
-func (q *Queues) Listed() bool { return q.dir >= 0 }
+func (q *Queues) Listed() bool { return q.dir != nil }
 
 // Close releases the mount. Open queues stay open.
 func (q *Queues) Close() error {
-	if q.dir < 0 {
+	if q.dir == nil {
 		return nil
 	}
-	return unix.Close(q.dir)
+	return q.dir.Close()
 }
 
 // ErrQueueBytes says that all queues of the daemon's user take as many bytes as they may (RLIMIT_MSGQUEUE), for which mq_open(3) has the
@@ -104,10 +92,10 @@ func (q *Queues) create(name string, o Owner, maxmsg, msgsize int, may func(int,
 func (q *Queues) make(name string, o Owner, attr *mqAttr, cost int64, may func(int, error) (int, error)) (*Queue, error) {
 	fd, err := mqOpen(name, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NONBLOCK, o.Mode&0777, attr)
 	if err == unix.EMFILE {
-		if room(q.poll.ep) == nil {
+		if MayStay() == nil {
 			return nil, ErrQueueBytes
 		}
-		return nil, descriptors(err)
+		return nil, Explain(err)
 	}
 	if err == unix.EINVAL {
 		return nil, tooLarge(attr)
@@ -242,11 +230,11 @@ func (q *Queues) hold(r Ref, access int, check func(Attr) error, may func(int, e
 
 // Find is stat(2) of a queue, without the bytes pending, which cost more.
 func (q *Queues) Find(name string) (Attr, error) {
-	if q.dir < 0 {
+	if q.dir == nil {
 		return q.Stat(Ref{Path: name})
 	}
 	// Asking by name needs no permission on the queue.
-	a, err := lstat(q.dir, name)
+	a, err := q.dir.Find(Name{Base: name})
 	a.Size, a.Blocks = 0, 0
 	return a, err
 }
@@ -254,7 +242,7 @@ func (q *Queues) Find(name string) (Attr, error) {
 // Stat is stat(2) of the very queue, with the bytes pending as its size where the daemon may read it.
 func (q *Queues) Stat(r Ref) (Attr, error) {
 	fd, err := openAny(r.Path)
-	if err == unix.EACCES && q.dir >= 0 {
+	if err == unix.EACCES && q.dir != nil {
 		a, err := q.Find(r.Path)
 		if err == nil {
 			err = r.is(a)
@@ -309,8 +297,8 @@ func (q *Queues) Change(r Ref, c Change) error {
 
 // List names all queues of the namespace, in no order. Without a mount of the mqueue file system it knows only those held open.
 func (q *Queues) List() ([]Entry, error) {
-	if q.dir >= 0 {
-		return readDir(q.dir, ".")
+	if q.dir != nil {
+		return q.dir.List(Ref{})
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -327,7 +315,7 @@ func (q *Queues) List() ([]Entry, error) {
 // Those who hold the queue open through the daemon get what is left in it and then ErrRemoved.
 func (q *Queues) Remove(name string, who Cred) error {
 	a, statErr := q.Find(name)
-	if err := asUser(who, 0, func() error { return mqUnlink(name) }); err != nil {
+	if err := As(who, 0, func() error { return mqUnlink(name) }); err != nil {
 		return err
 	}
 	if statErr != nil {
@@ -372,9 +360,4 @@ func (q *Queues) lost(ino uint64) {
 }
 
 // Dir is the directory the queues are listed in; nil if there is none.
-func (q *Queues) Dir() *Dir {
-	if q.dir < 0 {
-		return nil
-	}
-	return &Dir{fd: q.dir}
-}
+func (q *Queues) Dir() *Dir { return q.dir }

@@ -16,10 +16,10 @@ import (
 type Room struct {
 	Files, Bytes *Budget
 
-	dirs   []*Dir
-	others []func(func(uid uint32, bytes int64)) // what is counted besides: files whose owners do not say who pays
+	dirs []*Dir
 
 	mu       sync.Mutex
+	others   []func(f func(uid uint32, bytes int64)) // see Also
 	counting bool
 	rested   time.Time // when it may be counted anew
 	closed   atomic.Bool
@@ -58,7 +58,8 @@ func NewRoom(name string, dirs ...*Dir) *Room {
 		s := free()
 		return shareOf(int64(s.Bavail)*int64(s.Bsize), users, maxBytes)
 	})
-	r.Files.refused, r.Bytes.refused = r.recount, r.recount
+	r.Files.TellRefusals(r.recount)
+	r.Bytes.TellRefusals(r.recount)
 	r.count()
 	for _, d := range dirs {
 		d.room = r
@@ -139,6 +140,16 @@ func (r *Room) Move(from, to, mode uint32) {
 	}
 	r.Files.Move(from, to, 1)
 	r.Bytes.Move(from, to, bytesOf(mode))
+}
+
+// Also has counted what each tells of, too: files whose owners do not say who pays for them. It is called with no lock held.
+func (r *Room) Also(each func(f func(uid uint32, bytes int64))) {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.others = append(r.others, each)
 }
 
 // making calls f, which makes a file for its owner, if there is room for it.
@@ -236,7 +247,10 @@ func (r *Room) count() {
 			return !r.closed.Load()
 		})
 	}
-	for _, each := range r.others {
+	r.mu.Lock()
+	others := r.others
+	r.mu.Unlock()
+	for _, each := range others {
 		each(func(uid uint32, n int64) {
 			files[uid]++
 			bytes[uid] += n

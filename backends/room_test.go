@@ -21,7 +21,7 @@ func TestRoomCounts(t *testing.T) {
 	}
 	defer dir.Close()
 	me := Owner{Uid: 1000, Gid: 1000, Mode: 0755}
-	if _, err := dir.Mknod(named("old"), unix.S_IFIFO, me); err != nil {
+	if _, err := dir.Mknod(Named("old"), unix.S_IFIFO, me); err != nil {
 		t.Fatal(err)
 	}
 	r := NewRoom(at, dir)
@@ -43,27 +43,27 @@ func TestRoomCounts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, err1 := dir.Mkdir(named("d"), me)
-	_, err2 := dir.Mknod(named("d/f"), unix.S_IFIFO, me)
-	_, err3 := dir.MakeText(named("t"), "text\n", me)
+	_, err1 := dir.Mkdir(Named("d"), me)
+	_, err2 := dir.Mknod(Named("d/f"), unix.S_IFIFO, me)
+	_, err3 := dir.MakeText(Named("t"), "text\n", me)
 	must(err1, err2, err3)
 	check("made", 4, 2*textBytes)
-	if _, err := dir.Mknod(named("old"), unix.S_IFIFO, me); err != unix.EEXIST {
+	if _, err := dir.Mknod(Named("old"), unix.S_IFIFO, me); err != unix.EEXIST {
 		t.Error(err)
 	}
-	_, err = dir.Link(Ref{Path: "d/f"}, named("hard"))
+	_, err = dir.Link(Ref{Path: "d/f"}, Named("hard"))
 	must(err)
 	check("linked", 5, 2*textBytes)
-	must(dir.Rename(named("hard"), named("old"), 0), dir.Rename(named("d/f"), named("d/g"), 0), dir.Rename(named("d/g"), named("t"), unix.RENAME_EXCHANGE))
+	must(dir.Rename(Named("hard"), Named("old"), 0), dir.Rename(Named("d/f"), Named("d/g"), 0), dir.Rename(Named("d/g"), Named("t"), unix.RENAME_EXCHANGE))
 	check("replaced and exchanged", 4, 2*textBytes)
-	_, err = dir.Mknod(named("plain"), unix.S_IFREG, Owner{Uid: 1000, Gid: 1000, Mode: 0600 | PlainMark})
+	_, err = dir.Mknod(Named("plain"), unix.S_IFREG, Owner{Uid: 1000, Gid: 1000, Mode: 0600 | PlainMark})
 	must(err)
 	check("a plain file", 5, 2*textBytes+PlainBytes)
-	must(dir.Remove(named("plain")))
+	must(dir.Remove(Named("plain")))
 	uid := uint32(1001)
 	must(dir.Change(Ref{Path: "d/g"}, Change{Uid: &uid}))
 	check("given away", 3, textBytes)
-	must(dir.Remove(named("d/g")), dir.Rmdir(named("d")), dir.Remove(named("t")))
+	must(dir.Remove(Named("d/g")), dir.Rmdir(Named("d")), dir.Remove(Named("t")))
 	check("removed", 1, 0)
 	if r.Files.Used(1001) != 0 || r.Bytes.Used(1001) != 0 {
 		t.Errorf("another user: %d files, %d bytes", r.Files.Used(1001), r.Bytes.Used(1001))

@@ -144,7 +144,7 @@ func (s Segments) Create(key uint32, o Owner, size int64) (SegmentInfo, error) {
 		id, err = shmget(key, int(size), unix.IPC_CREAT|unix.IPC_EXCL|int(o.Mode&0777))
 		return err
 	}
-	err := asUser(o.cred(), overrideDAC, create)
+	err := As(o.cred(), OverrideDAC, create)
 	if err == unix.EPERM {
 		err = create()
 	}
@@ -195,7 +195,7 @@ func (Segments) Remove(id int) error {
 
 // A Segment is an open System V shared memory segment. Reading and writing do not wait for another process.
 type Segment struct {
-	Memory
+	*Memory
 	info SegmentInfo
 	back Segments
 }
@@ -216,14 +216,17 @@ func (s Segments) Open(id int) (*Segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Segment{Memory: Memory{fd: fd}, info: info, back: s}, nil
+	return &Segment{Memory: MemoryAt(fd), info: info, back: s}, nil
 }
 
 // Stat is that of the segment, or of what is left of one that was removed.
-func (m *Segment) Stat() (Attr, error) {
-	now, err := m.back.Stat(m.info.ID)
+func (m *Segment) Stat() (Attr, error) { return m.back.left(m.info) }
+
+// left is what stat(2) shows of an open segment.
+func (s Segments) left(was SegmentInfo) (Attr, error) {
+	now, err := s.Stat(was.ID)
 	if err != nil {
-		a := m.info.Attr()
+		a := was.Attr()
 		a.Nlink = 0
 		return a, nil
 	}
@@ -250,8 +253,8 @@ func (m *Segment) Writable() error { return nil }
 // Close closes the segment. A write that the kernel carries can make the file behind it longer than the segment (up to what memory the
 // writer's control group has, as with memfd_create(2)); that goes again here, at the latest.
 func (m *Segment) Close() error {
-	if a, err := fstat(m.fd); err == nil && a.Size > m.info.Size {
-		_ = unix.Ftruncate(m.fd, m.info.Size)
+	if a, err := fstat(m.Fd()); err == nil && a.Size > m.info.Size {
+		_ = unix.Ftruncate(m.Fd(), m.info.Size)
 	}
 	return m.Memory.Close()
 }
@@ -259,7 +262,8 @@ func (m *Segment) Close() error {
 // An Attachment is a segment that the daemon has attached, where it has no right to a descriptor of it: it can be read and written, and
 // not mapped. It counts in nattch.
 type Attachment struct {
-	*Segment
+	info SegmentInfo
+	back Segments
 
 	mu   sync.RWMutex
 	data []byte // nil: closed
@@ -279,8 +283,11 @@ func (s Segments) Attach(id int) (*Attachment, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Attachment{Segment: &Segment{info: info, back: s}, data: data}, nil
+	return &Attachment{info: info, back: s, data: data}, nil
 }
+
+// Stat is Segment.Stat.
+func (a *Attachment) Stat() (Attr, error) { return a.back.left(a.info) }
 
 // ReadAt copies from the segment: 0 at its end.
 func (a *Attachment) ReadAt(p []byte, off int64) (int, error) {

@@ -23,6 +23,12 @@ type Root struct {
 	Device int    // the descriptor by which the kernel's requests come and are answered
 }
 
+// Bounds of the workers that wait for others: name service, and a connect through the daemon's own tree.
+const (
+	maxWorkers    = 64
+	maxWorkersUid = 16
+)
+
 // NewSockets makes a Sockets.
 func NewSockets(p *Poller, reach Reach) *Sockets {
 	return &Sockets{Reach: reach, poll: p, work: NewWorkers(p, maxWorkers, maxWorkersUid)}
@@ -50,7 +56,7 @@ func (s *Sockets) DialBound(path string, who Cred, stat func() (Attr, error), cl
 func (s *Sockets) Bind(a Address, o Owner, stat func() (Attr, error)) (*Datagrams, error) {
 	fds, err := s.bind(a, o)
 	if err != nil {
-		return nil, descriptors(err)
+		return nil, Explain(err)
 	}
 	d := &Datagrams{}
 	for _, fd := range fds {
@@ -104,7 +110,7 @@ func (s *Sockets) bindOne(typ int, at netip.AddrPort, o Owner) (fd int, err erro
 	if !s.Reach.may(at.Addr()) {
 		return -1, s.Reach.refusal()
 	}
-	err = asUser(o.cred(), 0, func() (err error) {
+	err = As(o.cred(), 0, func() (err error) {
 		fd, err = bindHost(typ, at)
 		return err
 	})

@@ -74,7 +74,7 @@ func connectAlone(fd int, root Root, path string, who Cred) error {
 	if fs.Type != unix.FUSE_SUPER_MAGIC {
 		return unix.ENOTCONN // it was unmounted
 	}
-	return asUser(who, 0, func() error { return connectNode(fd, top, path) })
+	return As(who, 0, func() error { return connectNode(fd, top, path) })
 }
 
 func connectNode(fd, top int, path string) error {

@@ -13,17 +13,18 @@ type Cred struct {
 	Groups   []uint32
 }
 
-// overrideDAC is the capability to go past permissions (capabilities(7)), as a set.
-const overrideDAC = 1 << unix.CAP_DAC_OVERRIDE
+// OverrideDAC is the capability to go past permissions (capabilities(7)), for As.
+const OverrideDAC = 1 << unix.CAP_DAC_OVERRIDE
 
 // cred is an owner without groups besides his own.
 func (o Owner) cred() Cred { return Cred{Uid: o.Uid, Gid: o.Gid} }
 
-// asUser calls f with the effective ids and the supplementary groups of somebody else, so that what f connects to sees them
-// (SO_PEERCRED, SO_PEERGROUPS, unix(7)), and that the kernel judges what f does as his doing, but for the capabilities in caps. Linux
-// keeps credentials by thread, and the raw system calls change them for this thread alone; the saved ids stay root's, so that it can
-// change back. Without root f runs as it is.
-func asUser(who Cred, caps uint32, f func() error) error {
+// As calls f with the effective ids and the supplementary groups of somebody else, and with no capabilities but those in the set caps. The
+// kernel then judges what f does, at the moment it acts, as their doing: where others than the daemon change a directory, a look before
+// the act would prove nothing (unlink(2), rename(2)). What f connects to sees them (SO_PEERCRED, SO_PEERGROUPS, unix(7)). Linux keeps
+// credentials by thread, and the raw system calls change them for this thread alone; the saved ids stay root's, so that it can change
+// back. f must not change threads. A daemon without root calls f as it is. f's errors are returned.
+func As(who Cred, caps uint32, f func() error) error {
 	if unix.Geteuid() != 0 || who.Uid == 0 && who.Gid == 0 {
 		return f()
 	}

@@ -65,3 +65,25 @@ func mqGetattr(fd int) (a mqAttr, err error) {
 	}
 	return a, nil
 }
+
+// openMqueue opens the root directory of the mqueue file system: of a mount of the daemon's own, or of /dev/mqueue.
+func openMqueue() (int, error) {
+	const magic = 0x19800202 // MQUEUE_MAGIC, ipc/mqueue.c
+	dir, err := detachedMount("mqueue")
+	if err == nil {
+		return dir, nil
+	}
+	dir, err = unix.Open("/dev/mqueue", unix.O_DIRECTORY|unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	var fs unix.Statfs_t
+	if err = unix.Fstatfs(dir, &fs); err == nil && fs.Type != magic {
+		err = unix.ENOENT
+	}
+	if err != nil {
+		unix.Close(dir)
+		return -1, err
+	}
+	return dir, nil
+}

@@ -149,7 +149,7 @@ func (s *SysV) Create(key uint32, o Owner) (MsqInfo, error) {
 		id, err = msgget(key, unix.IPC_CREAT|unix.IPC_EXCL|int(o.Mode&0777))
 		return err
 	}
-	err := asUser(o.cred(), overrideDAC, create)
+	err := As(o.cred(), OverrideDAC, create)
 	if err == unix.EPERM {
 		err = create() // msgget(2) itself has no such error
 	}

@@ -30,7 +30,7 @@ func newTopics(t *testing.T) *Topics {
 
 func newTopic(t *testing.T, ts *Topics, name string, r Rules) *Topic {
 	t.Helper()
-	if _, err := ts.Create(named(name), Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0644}); err != nil {
+	if _, err := ts.Create(Named(name), Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0644}); err != nil {
 		t.Fatal(err)
 	}
 	one, err := ts.Topic(Ref{Path: name})
@@ -186,7 +186,7 @@ func TestTopicQuota(t *testing.T) {
 	}
 	// Another user's topics do not care.
 	uid := fat.uid + 1000
-	if _, err := ts.Create(named("other"), Owner{Uid: uid, Gid: uid, Mode: 0644}); err != nil {
+	if _, err := ts.Create(Named("other"), Owner{Uid: uid, Gid: uid, Mode: 0644}); err != nil {
 		t.Skip("cannot give it away: ", err)
 	}
 	other, err := ts.Topic(Ref{Path: "other"})
@@ -256,7 +256,7 @@ func TestTopicWakes(t *testing.T) {
 	arm("b", b, In)
 	b.Close()
 	arm("a", a, In)
-	if err := ts.Remove(named("t"), func(Attr) error { return nil }); err != nil {
+	if err := ts.Remove(Named("t"), func(Attr) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	expect("a")

@@ -22,7 +22,7 @@ func (d watched) seen() []Attr {
 		if i < len(d.path) && d.path[i] != '/' {
 			continue
 		}
-		a, err := d.dir.Find(named(d.path[:i]))
+		a, err := d.dir.Find(Named(d.path[:i]))
 		if err != nil {
 			return nil
 		}

@@ -33,12 +33,6 @@ type turns struct {
 	at    *list.Element // its place in Workers.line; nil: none waits
 }
 
-// Bounds of the workers that wait for others: name service, and a connect through the daemon's own tree.
-const (
-	maxWorkers    = 64
-	maxWorkersUid = 16
-)
-
 // A Task is one call that runs, or waits to. It is a Waiter: In when it is done.
 type Task struct {
 	w      *Workers

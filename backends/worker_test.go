@@ -13,7 +13,8 @@ func TestWorkers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	w := NewWorkers(p, maxWorkers, maxWorkersUid)
+	const each = 16
+	w := NewWorkers(p, 4*each, each)
 	started := make(chan uint32, 1000)
 	var ended atomic.Int32
 	block := func(uid uint32) *Task {
@@ -24,10 +25,10 @@ func TestWorkers(t *testing.T) {
 		})
 	}
 	var first []*Task
-	for range 3 * maxWorkersUid {
+	for range 3 * each {
 		first = append(first, block(1))
 	}
-	for range maxWorkersUid {
+	for range each {
 		<-started
 	}
 	block(2)
@@ -47,7 +48,7 @@ func TestWorkers(t *testing.T) {
 		t.Error(err)
 	}
 	<-woken
-	if n := int(ended.Load()); n != 3*maxWorkersUid+1 {
+	if n := int(ended.Load()); n != 3*each+1 {
 		t.Errorf("%d tasks ended", n)
 	}
 	if task := block(1); !task.Done() {

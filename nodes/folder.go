@@ -143,7 +143,7 @@ func (e entry) Rmdir(name string, by Caller) error {
 func (e entry) remove(name string, by Caller, f func(Name) error) (a Attr, err error) {
 	n := e.name(name)
 	if e.shared {
-		return a, backends.As(by.cred(), func() error { return f(n) })
+		return a, backends.As(by.cred(), 0, func() error { return f(n) })
 	}
 	e.names.Lock()
 	defer e.names.Unlock()
@@ -164,7 +164,7 @@ func (e entry) Rename(name string, to Directory, newName string, flags uint32, b
 	}
 	from, into := e.name(name), dest.name(newName)
 	if e.shared {
-		return backends.As(by.cred(), func() error { return e.dir.Rename(from, into, flags) })
+		return backends.As(by.cred(), 0, func() error { return e.dir.Rename(from, into, flags) })
 	}
 	e.names.Lock()
 	defer e.names.Unlock()

@@ -12,9 +12,9 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// socket is what the daemon keeps of one object of /sockets: what listens for it, if anything does, and the connections that were made
+// socketState is what the daemon keeps of one object of /sockets: what listens for it, if anything does, and the connections that were made
 // through its faces.
-type socket struct {
+type socketState struct {
 	listener  *backends.Listener  // of a stream or of seqpackets
 	name      string              // of a Unix socket: what it is called where it is bound
 	datagrams *backends.Datagrams // of udp
@@ -35,13 +35,13 @@ type link struct {
 }
 
 // port is that of what listens at a host's address.
-func (one *socket) port() uint16 {
+func (one *socketState) port() uint16 {
 	at, _ := netip.ParseAddrPort(one.addresses()[0])
 	return at.Port()
 }
 
 // addresses are where it listens, HOST:PORT with literal hosts; none for a Unix socket.
-func (one *socket) addresses() List {
+func (one *socketState) addresses() List {
 	if one.datagrams != nil {
 		return one.datagrams.Local()
 	}
@@ -49,7 +49,7 @@ func (one *socket) addresses() List {
 }
 
 // typ is the type of what listens.
-func (one *socket) typ() int {
+func (one *socketState) typ() int {
 	if one.datagrams != nil {
 		return syscall.SOCK_DGRAM
 	}
@@ -57,10 +57,12 @@ func (one *socket) typ() int {
 }
 
 // listens reports whether there is something that listens.
-func (one *socket) listens() bool { return one != nil && (one.listener != nil || one.datagrams != nil) }
+func (one *socketState) listens() bool {
+	return one != nil && (one.listener != nil || one.datagrams != nil)
+}
 
 // close stops listening. Connections go on.
-func (one *socket) close() {
+func (one *socketState) close() {
 	if one.listener != nil {
 		_ = one.listener.Close()
 	}
@@ -80,7 +82,7 @@ func (e socketEntry) link(end string, by Caller, begin func(closed func()) (*bac
 	defer s.mu.Unlock()
 	one := s.all[key]
 	if one == nil {
-		one = &socket{}
+		one = &socketState{}
 	}
 	l := &link{end: end, by: by}
 	conn, err := begin(func() { s.unlink(key, one, l) })
@@ -100,7 +102,7 @@ func (e socketEntry) link(end string, by Caller, begin func(closed func()) (*bac
 }
 
 // unlink is called when a connection was closed.
-func (s *Sockets) unlink(key socketKey, one *socket, l *link) {
+func (s *Sockets) unlink(key socketKey, one *socketState, l *link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(one.links, l)
@@ -122,7 +124,7 @@ func (l *link) count(accepted, dialled *int) {
 }
 
 // sorted are the connections of a socket, the oldest first. The caller holds s.mu.
-func (one *socket) sorted() []*link {
+func (one *socketState) sorted() []*link {
 	return slices.SortedFunc(maps.Keys(one.links), func(a, b *link) int { return cmp.Compare(a.id, b.id) })
 }
 
@@ -130,7 +132,7 @@ func (one *socket) sorted() []*link {
 const maxListed = 64
 
 // facts are what status says of a socket and its connections.
-func (s *Sockets) facts(one *socket) []Fact {
+func (s *Sockets) facts(one *socketState) []Fact {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	links := one.sorted()
@@ -160,7 +162,7 @@ func (l *link) facts() []Fact {
 }
 
 // peers is the text of the peer file: a line for each connection, as its row in status.
-func (s *Sockets) peers(one *socket) string {
+func (s *Sockets) peers(one *socketState) string {
 	if one == nil {
 		return "" // nobody has connected through a face
 	}

@@ -80,12 +80,12 @@ func (e socketEntry) makeHost(name string, o Owner, how listening) (Seen, error)
 }
 
 // listenHost listens at a host's address for its owner, who needs root's capabilities for the low ports.
-func (s *Sockets) listenHost(to backends.Address, o Owner, how listening, stat func() (Attr, error)) (*socket, error) {
+func (s *Sockets) listenHost(to backends.Address, o Owner, how listening, stat func() (Attr, error)) (*socketState, error) {
 	if how.typ != syscall.SOCK_STREAM {
 		return nil, fmt.Errorf("%w: type= is for Unix sockets", syscall.EINVAL)
 	}
-	return s.paid(o.Uid, nil, func() (one *socket, err error) {
-		one = &socket{}
+	return s.paid(o.Uid, nil, func() (one *socketState, err error) {
+		one = &socketState{}
 		if to.Type == syscall.SOCK_DGRAM {
 			one.datagrams, err = s.back.Bind(to, o, stat)
 		} else {

@@ -94,7 +94,7 @@ func (e socketEntry) Do(c Command, by Caller) error {
 }
 
 // relisten gives a listener another backlog and takes what it is already.
-func (e socketEntry) relisten(one *socket, c Command) error {
+func (e socketEntry) relisten(one *socketState, c Command) error {
 	how, err := listeningOf(c)
 	if err != nil {
 		return err

@@ -28,7 +28,7 @@ type Sockets struct {
 	orphans orphans // not changed once the tree is open
 
 	mu  sync.Mutex // taken after names
-	all map[socketKey]*socket
+	all map[socketKey]*socketState
 }
 
 // socketKey is what the daemon knows an object by: that of a face or a node, or the address of a host.
@@ -49,7 +49,7 @@ func NewSockets(kind string, env *Env, back *backends.Sockets, dir, bound *backe
 	s := &Sockets{
 		folder: folder{dir: dir, types: []uint32{syscall.S_IFSOCK, syscall.S_IFREG}, message: syscall.S_IFREG},
 		kind:   kind, env: env, back: back, bound: bound, where: where, started: time.Now(), orphans: orphans{since: time.Now()},
-		plains: newPlainFiles(), all: map[socketKey]*socket{},
+		plains: newPlainFiles(), all: map[socketKey]*socketState{},
 	}
 	top := s.at(Seen{})
 	for _, n := range networks {
@@ -150,7 +150,7 @@ func (e socketEntry) again() error {
 func (s *Sockets) Close() error {
 	s.mu.Lock()
 	all := s.all
-	s.all = map[socketKey]*socket{}
+	s.all = map[socketKey]*socketState{}
 	s.mu.Unlock()
 	for _, one := range all {
 		one.close()
@@ -249,15 +249,15 @@ func (e socketEntry) make(name string, o Owner, how listening) (Seen, error) {
 }
 
 // listen listens for a face.
-func (e socketEntry) listen(a Attr, how listening) (*socket, error) {
+func (e socketEntry) listen(a Attr, how listening) (*socketState, error) {
 	o := Owner{Uid: a.Uid, Gid: a.Gid, Mode: a.Mode & 0777}
 	if to, err := parseHost(e.Path); err == nil {
 		return e.all.listenHost(to, o, how, e.statOf())
 	}
 	// All these sockets lie in one directory that nobody may list, and the modes of the directories that the face lies in count only
 	// because nobody can guess the name: ctl shows it to those who can reach the face.
-	return e.all.paid(o.Uid, e.all.bound.Room(), func() (one *socket, err error) {
-		one = &socket{name: rand.Text()}
+	return e.all.paid(o.Uid, e.all.bound.Room(), func() (one *socketState, err error) {
+		one = &socketState{name: rand.Text()}
 		at := backends.Address{Type: how.typ, Path: e.all.bound.Path(one.name)}
 		one.listener, err = e.all.back.Listen(at, o, how.backlog)
 		return one, err
@@ -265,7 +265,7 @@ func (e socketEntry) listen(a Attr, how listening) (*socket, error) {
 }
 
 // find is what the daemon keeps of the object; nil: nothing.
-func (e socketEntry) find() *socket {
+func (e socketEntry) find() *socketState {
 	e.all.mu.Lock()
 	defer e.all.mu.Unlock()
 	return e.all.all[e.key()]

@@ -67,7 +67,7 @@ var shutdownHow = map[string]int{"rd": syscall.SHUT_RD, "wr": syscall.SHUT_WR, "
 
 // shutdown ends one direction of connections: after wr the peer reads to its end while we read on. It is done to those of id= or pid=
 // (who opened the face), else to those that the caller opened, if mine allows it.
-func (s *Sockets) shutdown(one *socket, c Command, mine func(*link) bool, by Caller) error {
+func (s *Sockets) shutdown(one *socketState, c Command, mine func(*link) bool, by Caller) error {
 	if err := c.Only("how", "id", "pid"); err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func (e socketEntry) Report() ([]Fact, error) {
 		facts = append(facts, Fact{"state", "refusing"}) // see err
 	}
 	if one == nil {
-		one = &socket{}
+		one = &socketState{}
 	}
 	return append(facts, e.all.facts(one)...), nil
 }

@@ -53,7 +53,7 @@ func (e socketEntry) statOf() func() (Attr, error) {
 }
 
 // listener is what the daemon keeps of a socket of its own. What could not be listened for when the daemon started is tried again.
-func (e socketEntry) listener() (*socket, error) {
+func (e socketEntry) listener() (*socketState, error) {
 	e.names.Lock()
 	defer e.names.Unlock()
 	if one := e.find(); one.listens() {
@@ -123,7 +123,7 @@ func (e socketEntry) connection(by Caller, who backends.Cred, patient bool) (*ba
 	stat := e.statOf()
 	to, err := parseHost(e.Path)
 	host := err == nil
-	var one *socket
+	var one *socketState
 	if e.Was.Type() == syscall.S_IFREG && (!host || to.Listens()) {
 		if one, err = e.listener(); err != nil {
 			return nil, err

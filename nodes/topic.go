@@ -23,19 +23,19 @@ func NewTopics(env *Env, dir *backends.Dir, back *backends.Topics) *Topics {
 }
 
 // At is Class.At.
-func (t *Topics) At(s Seen) Object { return topic{entry{&t.folder, s}, t} }
+func (t *Topics) At(s Seen) Object { return topicEntry{entry{&t.folder, s}, t} }
 
 // Space is what room there is for objects.
 func (t *Topics) Space() (Space, error) { return t.space() }
 
-// topic is a topic, or a directory of them.
-type topic struct {
+// topicEntry is a topic, or a directory of them.
+type topicEntry struct {
 	entry
 	all *Topics
 }
 
 // Stat is Object.Stat; the size is the bytes of the messages the topic holds.
-func (t topic) Stat(bool) (Attr, error) {
+func (t topicEntry) Stat(bool) (Attr, error) {
 	a, err := t.entry.Stat(false)
 	if err == nil && a.Type() == syscall.S_IFREG {
 		a = t.all.back.Show(a)
@@ -44,7 +44,7 @@ func (t topic) Stat(bool) (Attr, error) {
 }
 
 // Find is Directory.Find.
-func (t topic) Find(name string) (Seen, error) {
+func (t topicEntry) Find(name string) (Seen, error) {
 	s, err := t.entry.Find(name)
 	if err == nil && s.Message {
 		s.Was = t.all.back.Show(s.Was)
@@ -53,12 +53,12 @@ func (t topic) Find(name string) (Seen, error) {
 }
 
 // Create is Maker.Create: a topic with the default rules.
-func (t topic) Create(name string, o Owner, flags int, by Caller) (Seen, Open, error) {
+func (t topicEntry) Create(name string, o Owner, flags int, by Caller) (Seen, Open, error) {
 	seen, err := t.Mknod(name, syscall.S_IFREG, o)
 	if err != nil {
 		return seen, nil, err
 	}
-	open, err := topic{entry{t.folder, seen}, t.all}.Open(flags, by)
+	open, err := topicEntry{entry{t.folder, seen}, t.all}.Open(flags, by)
 	if err != nil {
 		_ = t.Remove(name, by) // nothing is made by an open that fails
 	}
@@ -66,7 +66,7 @@ func (t topic) Create(name string, o Owner, flags int, by Caller) (Seen, Open, e
 }
 
 // Mknod is Maker.Mknod.
-func (t topic) Mknod(name string, typ uint32, o Owner) (Seen, error) {
+func (t topicEntry) Mknod(name string, typ uint32, o Owner) (Seen, error) {
 	if typ != syscall.S_IFREG {
 		return Seen{}, syscall.EPERM
 	}
@@ -80,7 +80,7 @@ func (t topic) Mknod(name string, typ uint32, o Owner) (Seen, error) {
 }
 
 // New is Newer.New: a topic with rules.
-func (t topic) New(name string, o Owner, c Command) error {
+func (t topicEntry) New(name string, o Owner, c Command) error {
 	r, err := rulesFrom(backends.DefaultRules, c, "mode")
 	if err != nil {
 		return err
@@ -100,7 +100,7 @@ func (t topic) New(name string, o Owner, c Command) error {
 }
 
 // Open opens the topic's data face: to read it is to subscribe.
-func (t topic) Open(flags int, by Caller) (Open, error) {
+func (t topicEntry) Open(flags int, by Caller) (Open, error) {
 	return t.open(flags, by, &Plain{}, subscribe)
 }
 
@@ -113,7 +113,7 @@ func since(seq uint64) func(*backends.Topic, bool) backends.Endpoint {
 }
 
 // open opens a face of a topic. read opens the endpoint of those who read.
-func (t topic) open(flags int, by Caller, face Face, read func(*backends.Topic, bool) backends.Endpoint) (Open, error) {
+func (t topicEntry) open(flags int, by Caller, face Face, read func(*backends.Topic, bool) backends.Endpoint) (Open, error) {
 	if _, ok := face.(readOnlyFace); ok && writes(flags) {
 		return nil, syscall.EACCES
 	}
@@ -180,7 +180,7 @@ func (f *topicFace) Closed() {
 }
 
 // Controls is Controller.Controls.
-func (t topic) Controls() []Control {
+func (t topicEntry) Controls() []Control {
 	if t.Was.Type() == syscall.S_IFDIR {
 		return []Control{{Name: "all", Perm: t.Was.Mode & 0444, Open: t.openAll}}
 	}
@@ -200,7 +200,7 @@ func (t topic) Controls() []Control {
 }
 
 // Control is Controller.Control: since/SEQ, lines@SEQ, records@SEQ, group/NAME.
-func (t topic) Control(name string) (Control, bool) {
+func (t topicEntry) Control(name string) (Control, bool) {
 	if t.Was.Type() == syscall.S_IFDIR {
 		return Control{}, false
 	}
@@ -223,7 +223,7 @@ func (t topic) Control(name string) (Control, bool) {
 }
 
 // face is a control file that is another face of the topic, for those who may use the topic.
-func (t topic) face(name string, face func() Face, read func(*backends.Topic, bool) backends.Endpoint) Control {
+func (t topicEntry) face(name string, face func() Face, read func(*backends.Topic, bool) backends.Endpoint) Control {
 	return Control{Name: name, Perm: t.Was.Mode & 0666, Open: func(flags int, by Caller) (Open, error) {
 		return t.open(flags, by, face(), read)
 	}}
@@ -238,16 +238,18 @@ func (Notices) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error)
 }
 
 // Remove is Maker.Remove.
-func (t topic) Remove(name string, by Caller) error {
+func (t topicEntry) Remove(name string, by Caller) error {
 	return t.all.back.Remove(t.name(name), t.may(by))
 }
 
 // Rmdir is Folders.Rmdir.
-func (t topic) Rmdir(name string, by Caller) error { return t.all.back.Rmdir(t.name(name), t.may(by)) }
+func (t topicEntry) Rmdir(name string, by Caller) error {
+	return t.all.back.Rmdir(t.name(name), t.may(by))
+}
 
 // Rename is Folders.Rename.
-func (t topic) Rename(name string, to Directory, newName string, flags uint32, by Caller) error {
-	dest, ok := to.(topic)
+func (t topicEntry) Rename(name string, to Directory, newName string, flags uint32, by Caller) error {
+	dest, ok := to.(topicEntry)
 	if !ok {
 		return syscall.EXDEV
 	}
@@ -259,7 +261,7 @@ func (t topic) Rename(name string, to Directory, newName string, flags uint32, b
 }
 
 // Change is Object.Change. Truncating a topic takes back its retained value.
-func (t topic) Change(c Change) error {
+func (t topicEntry) Change(c Change) error {
 	if t.Path == "" {
 		return syscall.EPERM
 	}
@@ -271,7 +273,7 @@ func (t topic) Change(c Change) error {
 }
 
 // Settings is Settler.Settings.
-func (t topic) Settings() ([]Command, error) {
+func (t topicEntry) Settings() ([]Command, error) {
 	one, err := t.all.back.Topic(t.Ref)
 	if err != nil {
 		return nil, err
@@ -280,7 +282,7 @@ func (t topic) Settings() ([]Command, error) {
 }
 
 // Do is Settler.Do: set, clear.
-func (t topic) Do(c Command, _ Caller) error {
+func (t topicEntry) Do(c Command, _ Caller) error {
 	one, err := t.all.back.Topic(t.Ref)
 	if err != nil {
 		return err
@@ -303,7 +305,7 @@ func (t topic) Do(c Command, _ Caller) error {
 }
 
 // Report is Reporter.Report.
-func (t topic) Report() ([]Fact, error) {
+func (t topicEntry) Report() ([]Fact, error) {
 	a, err := t.Stat(true)
 	if err != nil {
 		return nil, err
@@ -350,7 +352,7 @@ func (t *Topics) told(s backends.TopicState, others ...*backends.Topic) []Fact {
 }
 
 // openAll opens all messages of the topics below a directory.
-func (t topic) openAll(flags int, by Caller) (Open, error) {
+func (t topicEntry) openAll(flags int, by Caller) (Open, error) {
 	if writes(flags) {
 		return nil, syscall.EACCES
 	}

@@ -10,7 +10,7 @@ import (
 
 // TestConcurrency: 64 processes on 64 queues, each a sender to one and a receiver from another, lose nothing and keep the order.
 func TestConcurrency(t *testing.T) {
-	const n, each = 64, 200
+	n, each := 64, often(50, 200)
 	tr := mountTree(t, "--maxmsg", "4", "--msgsize", "32")
 	var stderr bytes.Buffer
 	cmds := make([]*exec.Cmd, n)

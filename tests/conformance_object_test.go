@@ -92,7 +92,7 @@ func blockedWritersAreHarmless(s *stage) {
 
 // permission: the modes of the object say who may open which end of a face, to read and to write.
 func permission(s *stage) {
-	if ok, _ := condition("root"); !ok {
+	if ok, _ := realRoot(); !ok {
 		s.Skip("the user namespace of an ordinary user has one user only")
 	}
 	object := filepath.Join(s.tree.mnt, s.object)

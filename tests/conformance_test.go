@@ -10,6 +10,7 @@ import (
 // not hold there is no property. Faces are rows of a table (conformance_faces_test.go), properties are functions; what a face cannot
 // have, its row says, and why.
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	for i := range faces {
 		t.Run(faces[i].name, func(t *testing.T) {
 			t.Parallel()

@@ -47,7 +47,7 @@ func startInit() (code int, err error) {
 		return 1, err
 	}
 	bin := filepath.Join(tmp, "bin")
-	if err := putDaemon(bin); err != nil {
+	if err := errors.Join(putDaemon(bin), putPython(bin)); err != nil {
 		return 1, err
 	}
 	self, err := os.Executable()
@@ -56,6 +56,8 @@ func startInit() (code int, err error) {
 	}
 	// The result must not be cached: go test cannot see that it depends on the daemon.
 	args := slices.DeleteFunc(slices.Clone(os.Args[1:]), func(a string) bool { return strings.HasPrefix(a, "-test.testlogfile") })
+	// Most tests wait for one another's processes most of the time. A flag that was given comes later, and wins.
+	args = slices.Insert(args, 0, fmt.Sprint("-test.parallel=", 4*runtime.GOMAXPROCS(0)))
 	cmd := exec.Command(self, args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), stageVar+"=init", fmt.Sprint(ipctool.SlowVar, "=", slowness()), "TMPDIR="+tmp, "GOTMPDIR="+tmp, "PATH="+bin+":"+os.Getenv("PATH"))
@@ -99,6 +101,16 @@ func putDaemon(bin string) error {
 	return nil
 }
 
+// putPython puts the interpreter itself into a directory, if there is one: python3 may be the script of a manager of versions, which takes
+// eight times as long as the interpreter to start.
+func putPython(bin string) error {
+	python, err := exec.Command("python3", "-c", "import sys; print(sys.executable)").Output()
+	if err != nil {
+		return nil // what needs it is skipped
+	}
+	return os.Symlink(strings.TrimSpace(string(python)), filepath.Join(bin, "python3"))
+}
+
 // runInit is process 1 of the pid namespace: it sets up the mounts, starts the tests and takes in orphans, as daemons are.
 func runInit() int {
 	if err := privateMounts(); err != nil {
@@ -137,7 +149,7 @@ func privateMounts() error {
 	}
 	// For the watchdog; only real root may (fs/fuse/control.c), others end a mount by killing its daemon.
 	_ = unix.Mount("fusectl", "/sys/fs/fuse/connections", "fusectl", 0, "")
-	if root, err := condition("root"); err == nil && root {
+	if root, err := realRoot(); err == nil && root {
 		_ = letUsersIn() // else the tests that need users see that there are none
 	}
 	return nil

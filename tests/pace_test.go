@@ -22,6 +22,14 @@ func soak(t *testing.T) {
 	}
 }
 
+// often is how many times to do something: a number, and where there are minutes for it (-long) another.
+func often(usual, longer int) int {
+	if *long {
+		return longer
+	}
+	return usual
+}
+
 // patience is how long anything that should happen at once may take on a slow machine, and lifetime how long one script or test may take.
 var (
 	patience = ipctool.Patience()

@@ -14,7 +14,7 @@ import (
 func TestPostgreSQL(t *testing.T) {
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
 	_, err := user.Lookup("postgres")
-	root, _ := condition("root")
+	root, _ := realRoot()
 	if len(found) == 0 || err != nil || !root {
 		t.Skip("this needs PostgreSQL as Debian has it (apt-get install postgresql), and real root, who may become its user")
 	}

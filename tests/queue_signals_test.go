@@ -53,7 +53,7 @@ func TestQueueBlockedEnd(t *testing.T) {
 
 // TestQueueSignalsRaceArrivals: readers and writers that signals interrupt all the time lose no message and get none twice.
 func TestQueueSignalsRaceArrivals(t *testing.T) {
-	const readers, writers, each = 6, 2, 3000
+	readers, writers, each := 6, 2, often(1000, 3000)
 	tr := mountTree(t, "--maxmsg", "3", "--msgsize", "32")
 	crowd := newCrowd(t, tr, "race")
 	for range readers {
@@ -89,7 +89,7 @@ func TestQueueSignalsRaceArrivals(t *testing.T) {
 // TestQueueKillsRaceArrivals: readers that are killed while messages arrive take at most the one message each that the kernel had
 // already given them, and no message comes twice.
 func TestQueueKillsRaceArrivals(t *testing.T) {
-	const total, enough = 20000, 100
+	total, enough := often(8000, 20000), often(40, 100)
 	tr := mountTree(t, "--maxmsg", "3", "--msgsize", "32")
 	crowd := newCrowd(t, tr, "race")
 	crowd.start("consume", tr.mnt+"/queues/race")

@@ -88,6 +88,7 @@ func matches(got, want string) bool {
 // TestPages: every ```console block of the README and of docs does what it shows. Each has a tree of its own, stands in its root, and
 // is one shell: sh, or bash where the fence says so.
 func TestPages(t *testing.T) {
+	t.Parallel()
 	for _, page := range pages(t) {
 		for _, b := range blocks(t, page) {
 			kind, shell, _ := strings.Cut(b.info, " ")

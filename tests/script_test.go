@@ -18,6 +18,7 @@ import (
 // TestScript runs testdata/script/*.txtar, side by side, each in a tree of its own: $MNT is where `mount` mounts it, $STATE its
 // state directory, $LIB the directory of bodies that scripts share.
 func TestScript(t *testing.T) {
+	t.Parallel()
 	lib, err := filepath.Abs("testdata/lib")
 	if err != nil {
 		t.Fatal(err)
@@ -48,19 +49,26 @@ func TestScript(t *testing.T) {
 
 type treeKey struct{}
 
-// condition adds [root]: real root, not that of a user namespace with one user in it; [users]: root who can let other users mount; and
-// [passthrough]: the kernel can carry shared memory.
+// condition adds [root]: real root, not that of a user namespace with one user in it; [users]: root who can let other users mount;
+// [passthrough]: the kernel can carry shared memory; and [long]: there is time for many more rounds.
 func condition(cond string) (bool, error) {
 	switch cond {
 	case "root":
-		uids, err := os.ReadFile("/proc/self/uid_map")
-		return strings.Join(strings.Fields(string(uids)), " ") == "0 0 4294967295", err
+		return realRoot()
 	case "users":
 		return haveUsers(), nil
+	case "long":
+		return *long, nil
 	case "passthrough":
 		return havePassthrough(), nil
 	}
 	return false, fmt.Errorf("unknown condition")
+}
+
+// realRoot reports whether who runs the tests is root, and not only in a user namespace with one user in it.
+func realRoot() (bool, error) {
+	uids, err := os.ReadFile("/proc/self/uid_map")
+	return strings.Join(strings.Fields(string(uids)), " ") == "0 0 4294967295", err
 }
 
 // commands are what scripts can do beside testscript's own.

@@ -62,6 +62,7 @@ func (e *Env) File(face Face, end backends.Endpoint, flags int, by Caller) *File
 	f := NewFile(face, end, readingFor(flags), e.users.opened(end, flags, by))
 	f.pays = e.allowance(by.Uid)
 	f.moves = movesOf(flags)
+	f.knowing(by)
 	return f
 }
 

@@ -36,6 +36,9 @@ type File struct {
 	uid    uint32            // in the name of this user:
 	aside  backends.Ready    // reads (In), writes (Out)
 	errand *errand           // the one that is under way; nil: none
+
+	groups []uint32 // of its caller, if what it does depends on them:
+	knows  bool     // it does
 }
 
 // Reading says what the offset of a read means.

@@ -72,6 +72,7 @@ func (c *Control) show(env *Env, texts *Texts, key textKey, flags int, by Caller
 	f := NewFile(textFace{}, t, how, nil)
 	f.pays = env.allowance(by.Uid)
 	f.Aside(texts.work, by.Uid, backends.Out)
+	f.knowing(by)
 	return f, nil
 }
 

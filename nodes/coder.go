@@ -1,0 +1,121 @@
+package nodes
+
+import (
+	"encoding/binary"
+	"errors"
+)
+
+// A Coder writes plain records, or reads what was written: the same calls in the same order do either, so the
+// two cannot differ. A number takes 8 bytes, the lowest first. Bytes and lists have their length before them.
+// What is read may be anything; each record has one form, and all else is ErrRecord. It is for one goroutine.
+type Coder struct {
+	b     []byte // what is written, or what is still to be read
+	reads bool
+	bad   bool // what was read is no record
+}
+
+// ErrRecord says that bytes are no records, or those of another version.
+var ErrRecord = errors.New("not a record")
+
+// Encode gives what record writes.
+func Encode(record func(*Coder)) []byte {
+	c := &Coder{}
+	record(c)
+	return c.b
+}
+
+// Decode has record read b, to its end.
+func Decode(b []byte, record func(*Coder)) error {
+	c := &Coder{b: b, reads: true}
+	record(c)
+	if c.bad || len(c.b) > 0 {
+		return ErrRecord
+	}
+	return nil
+}
+
+// Refuse says that what was read is no record.
+func (c *Coder) Refuse() { c.bad, c.b = true, nil }
+
+// Reads reports whether it reads, and has read records until now.
+func (c *Coder) Reads() bool { return c.reads && !c.bad }
+
+// Number is a number. One that T cannot hold is none.
+func Number[T ~int | ~int16 | ~int32 | ~int64 | ~uint16 | ~uint32 | ~uint64](c *Coder, n *T) {
+	v := uint64(*n)
+	c.word(&v)
+	*n = T(v)
+	if uint64(*n) != v {
+		c.bad = true
+	}
+}
+
+func (c *Coder) word(v *uint64) {
+	switch {
+	case !c.reads:
+		c.b = binary.LittleEndian.AppendUint64(c.b, *v)
+	case len(c.b) < 8:
+		c.Refuse()
+		*v = 0
+	default:
+		*v = binary.LittleEndian.Uint64(c.b)
+		c.b = c.b[8:]
+	}
+}
+
+// Flag is true or false.
+func (c *Coder) Flag(v *bool) {
+	n := uint64(0)
+	if *v {
+		n = 1
+	}
+	c.word(&n)
+	*v = n == 1
+	c.bad = c.bad || n > 1
+}
+
+// Bytes are bytes. Those that are read are the caller's own.
+func (c *Coder) Bytes(v *[]byte) {
+	n := c.length(len(*v))
+	if !c.reads {
+		c.b = append(c.b, *v...)
+		return
+	}
+	*v = append([]byte(nil), c.b[:n]...)
+	c.b = c.b[n:]
+}
+
+// Text is a string.
+func (c *Coder) Text(v *string) {
+	b := []byte(*v)
+	c.Bytes(&b)
+	*v = string(b)
+}
+
+// length is how many bytes or elements follow. Each takes a byte at least, so there are no more than what is left.
+func (c *Coder) length(n int) int {
+	v := uint64(n)
+	c.word(&v)
+	if c.reads && v > uint64(len(c.b)) {
+		c.Refuse()
+		return 0
+	}
+	return int(v)
+}
+
+// Each is a list of records.
+func Each[T any](c *Coder, list *[]T, record func(*T)) {
+	n := c.length(len(*list))
+	if !c.reads {
+		for i := range *list {
+			record(&(*list)[i])
+		}
+		return
+	}
+	*list = nil
+	for ; n > 0 && !c.bad; n-- {
+		var one T
+		record(&one)
+		*list = append(*list, one)
+	}
+}

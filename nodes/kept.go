@@ -1,0 +1,225 @@
+package nodes
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"github.com/ipcfs/ipcfs/backends"
+)
+
+// Kept is what an open file keeps between two calls: plain data, with which the file goes on when it was opened again in another
+// process (File.Resume). Where its fields are empty there is nothing of the kind.
+type Kept struct {
+	Hand     []byte // the last unit,
+	Base, At int64  // the file offset where it begins, and where the next read is expected
+	Begun    bool   // a text was read
+
+	Groups []uint32 // of the caller when the file was opened, if it remembers them
+	Knows  bool     // it does
+
+	Pending []byte        // what was written in part
+	Refused bool          // it got too long
+	Holds   bool          // a message was taken and is held,
+	Held    []byte        // which is this,
+	Meta    backends.Meta // with what it carries
+	Had     bool          // the one message was given
+	Until   int64         // how long a read waits, in nanoseconds since 1970; 0: for ever
+	Ended   bool          // the end is to be told
+
+	Truncated, Wrote bool // opened with O_TRUNC; written to since
+
+	Shown bool   // a text was read, or waited for,
+	Text  []byte // which was this
+
+	Place backends.Place // of a reader of a topic
+}
+
+// Code writes or reads it.
+func (k *Kept) Code(c *Coder) {
+	c.Bytes(&k.Hand)
+	Number(c, &k.Base)
+	Number(c, &k.At)
+	c.Flag(&k.Begun)
+	Each(c, &k.Groups, func(gid *uint32) { Number(c, gid) })
+	c.Flag(&k.Knows)
+	c.Bytes(&k.Pending)
+	c.Flag(&k.Refused)
+	c.Flag(&k.Holds)
+	c.Bytes(&k.Held)
+	Number(c, &k.Meta.Prio)
+	c.Text(&k.Meta.From)
+	Number(c, &k.Meta.Type)
+	Number(c, &k.Meta.Seq)
+	Number(c, &k.Meta.Lost)
+	c.Text(&k.Meta.Topic)
+	c.Flag(&k.Had)
+	Number(c, &k.Until)
+	c.Flag(&k.Ended)
+	c.Flag(&k.Truncated)
+	c.Flag(&k.Wrote)
+	c.Flag(&k.Shown)
+	c.Bytes(&k.Text)
+	for _, n := range []*uint64{&k.Place.Next, &k.Place.Seen, &k.Place.Skipped, &k.Place.Gaps, &k.Place.Before} {
+		Number(c, n)
+	}
+	c.Flag(&k.Place.Cut)
+}
+
+// A carrier is a face that keeps something between two calls. keep notes it, and resume takes it up, right after the file was opened
+// again.
+type carrier interface {
+	keep(end backends.Endpoint, k *Kept)
+	resume(end backends.Endpoint, k *Kept)
+}
+
+// Keep is what the file keeps. No call of it may be on its way.
+func (f *File) Keep() Kept {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	k := Kept{Hand: bytes.Clone(f.hand), Base: f.base, At: f.at, Begun: f.begun, Groups: f.groups, Knows: f.knows}
+	if face, ok := f.face.(carrier); ok {
+		face.keep(f.end, &k)
+	}
+	if end, ok := f.end.(backends.Placer); ok {
+		k.Place = end.Place()
+	}
+	return k
+}
+
+// Resume has a file that was just opened go on with what another one kept. Its user pays for that, whatever they may.
+func (f *File) Resume(k Kept) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.room = k.Hand
+	f.hand, f.base, f.at, f.begun = f.room, k.Base, k.At, k.Begun
+	f.pays.add(cap(f.room))
+	if end, ok := f.end.(backends.Placer); ok {
+		end.Resume(k.Place)
+	}
+	if face, ok := f.face.(carrier); ok {
+		face.resume(f.end, &k)
+	}
+	f.count()
+}
+
+// knowing has the file remember in which groups its caller was: what it does depends on that.
+func (f *File) knowing(by Caller) {
+	if by.remembers {
+		f.groups, f.knows = by.member, true
+	}
+}
+
+// In is the caller with the groups that a file remembers.
+func (c Caller) In(k *Kept) Caller {
+	if k.Knows {
+		c.member, c.remembers = k.Groups, true
+	}
+	return c
+}
+
+func (f *wrapped) keep(end backends.Endpoint, k *Kept) {
+	if face, ok := f.Face.(carrier); ok {
+		face.keep(end, k)
+	}
+}
+
+func (f *wrapped) resume(end backends.Endpoint, k *Kept) {
+	if face, ok := f.Face.(carrier); ok {
+		face.resume(end, k)
+	}
+}
+
+func (f *queueFace) keep(end backends.Endpoint, k *Kept) {
+	f.wrapped.keep(end, k)
+	k.Ended = f.ended()
+}
+
+func (f *queueFace) resume(end backends.Endpoint, k *Kept) {
+	f.wrapped.resume(end, k)
+	if k.Ended {
+		f.ends = f.queue.Ends() - 1
+	}
+}
+
+func (f *topicFace) keep(end backends.Endpoint, k *Kept) {
+	f.wrapped.keep(end, k)
+	k.Truncated, k.Wrote = f.truncated, f.wrote
+}
+
+func (f *topicFace) resume(end backends.Endpoint, k *Kept) {
+	f.wrapped.resume(end, k)
+	f.truncated, f.wrote = k.Truncated, k.Wrote
+}
+
+func (o *Once) keep(_ backends.Endpoint, k *Kept) {
+	if k.Had = o.had; !o.until.IsZero() {
+		k.Until = o.until.UnixNano()
+	}
+}
+
+func (o *Once) resume(_ backends.Endpoint, k *Kept) {
+	if o.had = k.Had; k.Until != 0 {
+		o.until = time.Unix(0, k.Until)
+	}
+}
+
+func (p *peek) keep(_ backends.Endpoint, k *Kept) { k.Had = p.had }
+
+func (p *peek) resume(_ backends.Endpoint, k *Kept) { p.had = k.Had }
+
+func (w *Whole) keep(_ backends.Endpoint, k *Kept) {
+	k.Pending, k.Refused = slices.Clone(w.pending), w.refused
+}
+
+func (w *Whole) resume(_ backends.Endpoint, k *Kept) { w.pending, w.refused = k.Pending, k.Refused }
+
+func (l *Lines) keep(_ backends.Endpoint, k *Kept) {
+	l.splitter.keep(k)
+	l.packer.keep(k)
+}
+
+func (l *Lines) resume(_ backends.Endpoint, k *Kept) {
+	l.splitter.resume(k)
+	l.packer.resume(k)
+}
+
+func (r *Records) keep(_ backends.Endpoint, k *Kept) {
+	r.splitter.keep(k)
+	r.packer.keep(k)
+}
+
+func (r *Records) resume(_ backends.Endpoint, k *Kept) {
+	r.splitter.resume(k)
+	r.packer.resume(k)
+}
+
+func (s *splitter) keep(k *Kept) { k.Pending = slices.Clone(s.pending) }
+
+func (s *splitter) resume(k *Kept) { s.pending = k.Pending }
+
+func (p *packer) keep(k *Kept) {
+	if k.Holds = p.holds; p.holds {
+		k.Held, k.Meta = slices.Clone(p.held), p.meta
+	}
+}
+
+func (p *packer) resume(k *Kept) { p.holds, p.held, p.meta = k.Holds, k.Held, k.Meta }
+
+func (textFace) keep(end backends.Endpoint, k *Kept) {
+	t := end.(*Text)
+	t.src.all.mu.Lock()
+	defer t.src.all.mu.Unlock()
+	if k.Shown = t.shown != nil; k.Shown {
+		k.Text = t.shown.text
+	}
+}
+
+func (textFace) resume(end backends.Endpoint, k *Kept) {
+	t := end.(*Text)
+	t.src.all.mu.Lock()
+	defer t.src.all.mu.Unlock()
+	if k.Shown {
+		t.shown = &rendering{text: k.Text, news: withoutFacts(k.Text, t.src.idle)}
+	}
+}

@@ -15,6 +15,8 @@ type Handle struct {
 	Flags    uint32 // of open(2)
 	Uid, Gid uint32 // who opened it,
 	Pid      uint32 // a thread of theirs
+	Poll     uint64 // by which the kernel is told that it is ready; 0: it was never polled
+	Closed   bool   // it was closed for the last time, and has something left to send
 }
 
 // opened is what is open by a handle.
@@ -54,6 +56,24 @@ func (t *handles) add(h *opened) bool {
 	h.Num = t.last
 	t.all[h.Num] = h
 	return true
+}
+
+// resume takes in h with the number that another process gave it, which had given numbers up to last.
+func (t *handles) resume(h *opened, last uint64) {
+	t.used.Add(h.Uid, 1)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.last = max(t.last, last)
+	t.all[h.Num] = h
+}
+
+// note has f change the record of an open file, if there is one of this number.
+func (t *handles) note(num uint64, f func(*Handle)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if h := t.all[num]; h != nil {
+		f(&h.Handle)
+	}
 }
 
 func (t *handles) get(num uint64) *opened {

@@ -12,19 +12,30 @@ type listing struct {
 	ended uint64 // where it was read to its end; 0: it was not
 }
 
-// begin has the listing be of these names: ENOBUFS if its user has as much memory in use as one user may.
-func (l *listing) begin(names []nodes.Entry, pays *backends.Budget, uid uint32) error {
-	l.end(pays, uid)
+// costOf is what names take, in bytes.
+func costOf(names []nodes.Entry) (cost int64) {
 	const each = 40 // of an Entry, and of its name's allocation
-	cost := int64(0)
 	for _, e := range names {
 		cost += each + int64(len(e.Name))
 	}
+	return cost
+}
+
+// begin has the listing be of these names: ENOBUFS if its user has as much memory in use as one user may.
+func (l *listing) begin(names []nodes.Entry, pays *backends.Budget, uid uint32) error {
+	l.end(pays, uid)
+	cost := costOf(names)
 	if err := pays.Take(uid, cost); err != nil {
 		return err
 	}
 	l.names, l.cost, l.ended = names, cost, 0
 	return nil
+}
+
+// resume has the listing go on from names that another process had, whatever its user may have.
+func (l *listing) resume(names []nodes.Entry, ended uint64, pays *backends.Budget, uid uint32) {
+	l.names, l.ended, l.cost = names, ended, costOf(names)
+	pays.Add(uid, l.cost)
 }
 
 // end gives the names up, and the memory back.

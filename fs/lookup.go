@@ -2,7 +2,7 @@ package fs
 
 import (
 	"cmp"
-	"hash/maphash"
+	"fmt"
 	"path"
 	"slices"
 	"syscall"
@@ -159,9 +159,9 @@ func (t *Tree) fillAttr(out *fuse.Attr, n Node, a nodes.Attr) {
 	ino := a.Ino
 	switch {
 	case n.Part != (nodes.Part{}):
-		ino = maphash.Comparable(t.seed, n.key())
+		ino = t.madeUp(n, "")
 	case ino == 0: // the address of a host
-		ino = maphash.Comparable(t.seed, spot{n.Parent, n.Name})
+		ino = t.madeUp(n, fmt.Sprint(n.Parent, "/", n.Name))
 	}
 	*out = fuse.Attr{
 		Ino: ino<<kindBits ^ ino>>(64-kindBits) ^ uint64(n.Kind+2), Mode: a.Mode, Nlink: a.Nlink, Owner: fuse.Owner{Uid: a.Uid, Gid: a.Gid},

@@ -8,9 +8,9 @@ package fs
 import (
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,6 +30,7 @@ type Config struct {
 	Net             backends.Reach // what of the network the tree lends
 	Options         []string       // what was asked for, words for ctl/status
 	Attached        []nodes.Kind   // kinds of objects beside those of this machine
+	Tables          []byte         // of a tree in another process, with whose mount this one goes on (Tree.Tables); nil: none
 	Version         string
 	Log             *slog.Logger
 }
@@ -44,7 +45,7 @@ type Tree struct {
 	started time.Time
 	kinds   []nodes.Kind // the last is /ctl
 	dirs    []string     // between the root, which is "", and the kinds, by their paths
-	seed    maphash.Seed
+	seed    [2]int64     // of inode numbers that are made up
 	env     *nodes.Env
 	table   *table
 	handles *handles
@@ -60,6 +61,7 @@ type Tree struct {
 	session Session
 
 	backingFailures atomic.Int64
+	unbacked        []int32 // backing files of an earlier session that nobody can close any more but by their numbers
 }
 
 // A Backer lets the kernel carry the bytes of an open file itself (FUSE passthrough, Linux 6.9).
@@ -81,7 +83,14 @@ func New(c Config) (*Tree, error) {
 	t := &Tree{
 		RawFileSystem: fuse.NewDefaultRawFileSystem(),
 		log:           c.Log, version: c.Version, options: c.Options, started: time.Now(),
-		table: newTable(), seed: maphash.MakeSeed(), handles: newHandles(),
+		table: newTable(), seed: [2]int64{rand.Int64(), rand.Int64()}, handles: newHandles(),
+	}
+	var before *tables
+	if c.Tables != nil {
+		var err error
+		if before, err = readTables(c.Tables); err != nil {
+			return nil, err
+		}
 	}
 	lock, moved, err := lockState(c.StateDir)
 	if err != nil {
@@ -93,6 +102,9 @@ func New(c Config) (*Tree, error) {
 		t.closers = append(t.closers, poll)
 		t.env = nodes.NewEnv(poll)
 		err = t.openKinds(c)
+	}
+	if err == nil && before != nil {
+		err = t.resume(before)
 	}
 	if err != nil {
 		t.Close()

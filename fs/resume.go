@@ -1,0 +1,250 @@
+package fs
+
+import (
+	"maps"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/ipcfs/ipcfs/nodes"
+)
+
+// Tables writes down all that the kernel knows the tree by, and what the open files keep, so that a tree in another process goes on with
+// it (Config.Tables). No request may be under way. Nothing is asked of the tree afterwards, and it is not closed: the process ends, and
+// what is kept in the state directory waits for the next one.
+func (t *Tree) Tables() []byte {
+	ts := tables{Started: t.started.UnixNano(), Seed: t.seed}
+	ts.Nodes, ts.LastNode = t.nodeRecords()
+	ts.Handles, ts.LastHandle = t.handleRecords()
+	for _, k := range t.kinds {
+		if class, ok := k.Class.(nodes.Lasting); ok {
+			ts.Classes = append(ts.Classes, classRecord{k.Name, nodes.Encode(class.Last)})
+		}
+	}
+	return ts.bytes()
+}
+
+func (t *Tree) nodeRecords() (list []nodeRecord, last uint64) {
+	t.table.mu.Lock()
+	defer t.table.mu.Unlock()
+	for _, id := range slices.Sorted(maps.Keys(t.table.nodes)) {
+		if id == fuse.FUSE_ROOT_ID {
+			continue
+		}
+		n := t.table.nodes[id]
+		r := nodeRecord{Node: *n, Keyed: t.table.byKey[n.key()] == id, Spare: t.table.spare[spot{n.Parent, n.Name}] == id}
+		if n.Kind != dirKind {
+			r.Class = t.kinds[n.Kind].Name
+		}
+		if l := t.table.live[id]; l != nil && l.memory != nil {
+			m := l.memory
+			r.Memory, r.Payer, r.Backed, r.File = true, m.uid, m.backer != nil, m.id
+		}
+		list = append(list, r)
+	}
+	return list, t.table.last
+}
+
+func (t *Tree) handleRecords() (list []handleRecord, last uint64) {
+	t.handles.mu.RLock()
+	defer t.handles.mu.RUnlock()
+	for _, num := range slices.Sorted(maps.Keys(t.handles.all)) {
+		h := t.handles.all[num]
+		r := handleRecord{Handle: h.Handle, Names: h.list.names, Ended: h.list.ended}
+		if f, ok := h.open.(*nodes.File); ok {
+			r.Kept = f.Keep()
+		}
+		list = append(list, r)
+	}
+	return list, t.handles.last
+}
+
+// resume has a tree that was just opened go on from the tables of another one. Whatever was open is opened again now, by the records
+// alone: it would not be later, if its name goes. A file for which that fails is there all the same, and answers with the errno.
+func (t *Tree) resume(ts *tables) error {
+	t.started, t.seed = time.Unix(0, ts.Started), ts.Seed
+	for _, c := range ts.Classes {
+		i := t.kindAt(c.Name)
+		if i < 0 {
+			continue
+		}
+		class, ok := t.kinds[i].Class.(nodes.Lasting)
+		if !ok {
+			continue
+		}
+		if err := nodes.Decode(c.Kept, class.Last); err != nil {
+			return err
+		}
+	}
+	backed := t.fillNodes(ts)
+	for i := range ts.Handles {
+		r := &ts.Handles[i]
+		h := &opened{Handle: r.Handle}
+		h.list.resume(r.Names, r.Ended, t.env.Memory, h.Uid)
+		t.handles.resume(h, ts.LastHandle)
+		t.openAgain(h, &r.Kept, backed[h.Node])
+	}
+	return nil
+}
+
+// fillNodes fills the table of nodes, and returns the records of those that have shared memory open.
+func (t *Tree) fillNodes(ts *tables) map[uint64]*nodeRecord {
+	memory := map[uint64]*nodeRecord{}
+	t.table.mu.Lock()
+	defer t.table.mu.Unlock()
+	t.table.last = max(t.table.last, ts.LastNode)
+	for i := range ts.Nodes {
+		r := &ts.Nodes[i]
+		n := r.Node
+		if n.Kind = dirKind; r.Class != "" {
+			n.Kind = t.kindAt(r.Class)
+		}
+		if n.Kind == dirKind && r.Class != "" {
+			continue // there is no such class any more: the kernel is told that the node is stale
+		}
+		n.Parent = 0
+		t.table.nodes[n.ID] = &n
+		t.table.looked(&n)
+		if r.Keyed {
+			t.table.byKey[n.key()] = n.ID
+		}
+		if r.Memory {
+			memory[n.ID] = r
+		}
+	}
+	for i := range ts.Nodes {
+		r := &ts.Nodes[i]
+		n := t.table.nodes[r.ID]
+		if n == nil {
+			continue
+		}
+		t.table.place(n, r.Parent, r.Name)
+		if r.Spare {
+			t.table.spare[spot{n.Parent, n.Name}] = n.ID
+		}
+	}
+	return memory
+}
+
+// openAgain opens what is open by a handle. backing is the record of its node if that has shared memory open.
+func (t *Tree) openAgain(h *opened, kept *nodes.Kept, backing *nodeRecord) {
+	n, ok := t.table.get(h.Node)
+	l := t.table.open(h.Node)
+	if !ok || l == nil || n.Mode&syscall.S_IFMT == syscall.S_IFDIR {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.memory != nil {
+		l.memory.holders++
+		h.open = l.memory
+		return
+	}
+	open, err := t.sameObject(n, h, kept)
+	if err != nil {
+		t.log.Warn("an open file cannot go on", "path", t.where(n), "pid", h.Pid, "err", err)
+		open = t.lostOpen(n, err)
+		if backing != nil && backing.Backed {
+			t.unbacked = append(t.unbacked, backing.File)
+			backing.Backed = false
+		}
+	}
+	switch open := open.(type) {
+	case *nodes.File:
+		open.At(t.where(n))
+		if err == nil {
+			open.Resume(*kept)
+		}
+		l.faces = append(l.faces, h)
+	case nodes.Memory:
+		t.env.Shares.Add(backing.Payer, 1)
+		l.memory = &memory{Memory: open, holders: 1, uid: backing.Payer, id: backing.File}
+		if backing.Backed {
+			l.memory.backer = later{t}
+		}
+		h.open = l.memory
+		return
+	}
+	h.open = open
+}
+
+// sameObject opens the object of a node as it was opened for a handle. That its mode and owner are others by now does not matter: the kernel
+// let the program in.
+func (t *Tree) sameObject(n Node, h *opened, kept *nodes.Kept) (nodes.Open, error) {
+	flags := int(h.Flags) &^ (syscall.O_TRUNC | syscall.O_CREAT | syscall.O_EXCL)
+	by := nodes.Caller{Uid: h.Uid, Gid: h.Gid, Pid: int(h.Pid)}.In(kept)
+	object, err := t.object(n)
+	if err != nil {
+		return nil, err
+	}
+	open, err := object.Open(flags, by)
+	if err == syscall.ESTALE {
+		a, e := object.Stat(false)
+		if e != nil {
+			return nil, e
+		}
+		n.Mode, n.Uid, n.Gid = a.Mode, a.Uid, a.Gid
+		if object, err = t.object(n); err == nil {
+			open, err = object.Open(flags, by)
+		}
+	}
+	if pending, ok := open.(*nodes.Pending); ok && err == nil {
+		_ = pending.Close()
+		return nil, syscall.ECONNRESET // a connection ends with the process that has it
+	}
+	return open, err
+}
+
+// lostOpen is what is open where nothing can be opened again.
+func (t *Tree) lostOpen(n Node, err error) nodes.Open {
+	errno := nodes.Errno(err)
+	if errno == syscall.ENOENT || errno == syscall.ENOTDIR {
+		errno = syscall.ESTALE // the name is gone, and the object may still be there for others
+	}
+	if n.Message {
+		return t.env.Lost(errno)
+	}
+	return nodes.LostBytes(errno)
+}
+
+// later is the Backer that the tree gets when it is attached.
+type later struct{ t *Tree }
+
+// BackingOpen is Backer.BackingOpen.
+func (b later) BackingOpen(fd int) (int32, error) { return b.t.backer().BackingOpen(fd) }
+
+// BackingClose is Backer.BackingClose.
+func (b later) BackingClose(id int32) error {
+	if to := b.t.backer(); to != nil {
+		return to.BackingClose(id)
+	}
+	return nil
+}
+
+// Polled notes by which number the kernel is told that an open file is ready.
+func (t *Tree) Polled(fh, kh uint64) { t.handles.note(fh, func(h *Handle) { h.Poll = kh }) }
+
+// Closing notes that an open file was closed for the last time and has something left to send.
+func (t *Tree) Closing(fh uint64) { t.handles.note(fh, func(h *Handle) { h.Closed, h.Poll = true, 0 }) }
+
+// Unfinished are the files that a session has to see to which goes on with the tree: polled by their poll handles, and closed by the
+// numbers of those that were closed for the last time and have something left to send.
+func (t *Tree) Unfinished() (polled, closed []uint64) {
+	for _, id := range t.unbacked {
+		_ = later{t}.BackingClose(id) // what is open by it goes on
+	}
+	t.unbacked = nil
+	t.handles.mu.RLock()
+	defer t.handles.mu.RUnlock()
+	for _, h := range t.handles.all {
+		if h.Poll != 0 {
+			polled = append(polled, h.Poll)
+		}
+		if h.Closed {
+			closed = append(closed, h.Num)
+		}
+	}
+	slices.Sort(closed)
+	return polled, closed
+}

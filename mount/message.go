@@ -201,8 +201,11 @@ func (s *Session) release(req, out []byte) bool {
 	if nodes.Waits(err) {
 		p := &parked{in: in.InHeader, op: &releasing{o, bytes.Clone(req)}, tried: true, answered: true}
 		if g.park(p, &g.writers, err == backends.ErrUnsettled, false) == 0 {
+			s.tree.Closing(o.fh)
 			g.arm()
-			s.answer(out, in.Unique, 0, nil)
+			if in.Unique != 0 {
+				s.answer(out, in.Unique, 0, nil)
+			}
 			return true
 		}
 	}

@@ -132,6 +132,9 @@ func (r *releasing) Stop(_ []byte, why error) (int, error) {
 func (*releasing) patience() time.Duration { return 0 }
 
 func (r *releasing) ended(err error) {
+	if err == errLeft {
+		return
+	}
 	s := r.o.gate.s
 	s.finished(r.o, err)
 	var none [headerSize]byte // for the answer, which nobody waits for
@@ -233,7 +236,10 @@ func (p *polling) answer(buf []byte, ready backends.Ready) int {
 		if g.polls == nil {
 			g.polls = map[uint64]*watch{}
 		}
-		o.kh = in.Kh
+		if o.kh != in.Kh {
+			o.kh = in.Kh
+			g.s.tree.Polled(o.fh, o.kh)
+		}
 		want := backends.Ready(in.Events) & (backends.In | backends.Out | backends.RdHup)
 		o.watch = watch{file: o, want: want, seen: ready, asleep: want &^ ready}
 		g.polls[in.Kh] = &o.watch

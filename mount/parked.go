@@ -147,7 +147,7 @@ func (g *gate) end(p *parked, n int, err error, buf []byte) {
 	}
 	g.s.waiting.remove(p)
 	g.s.note(&p.in, err)
-	if !p.answered {
+	if !p.answered && err != errLeft {
 		g.s.answer(buf, p.in.Unique, n, err)
 	}
 	p.op.ended(err)

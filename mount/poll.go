@@ -63,11 +63,16 @@ func (g *gate) tellPollers() {
 		}
 		w.asleep = 0
 		delete(g.polls, kh)
-		var msg [headerSize + 8]byte
-		*(*fuse.OutHeader)(unsafe.Pointer(&msg[0])) = fuse.OutHeader{Length: uint32(len(msg)), Status: notifyPoll}
-		*(*uint64)(unsafe.Pointer(&msg[headerSize])) = kh
-		g.s.send(msg[:])
+		g.s.wakePoller(kh)
 	}
+}
+
+// wakePoller has the kernel ask anew, for those who poll a file, what it is ready for.
+func (s *Session) wakePoller(kh uint64) {
+	var msg [headerSize + 8]byte
+	*(*fuse.OutHeader)(unsafe.Pointer(&msg[0])) = fuse.OutHeader{Length: uint32(len(msg)), Status: notifyPoll}
+	*(*uint64)(unsafe.Pointer(&msg[headerSize])) = kh
+	s.send(msg[:])
 }
 
 // waits notes what a call that moves messages tells of the poller of its file: it is awake, unless the call found nothing (EAGAIN). Of

@@ -51,6 +51,7 @@ type Session struct {
 	idle    atomic.Int32      // those that wait for the lead
 	ended   chan struct{}     // closed when the kernel has ended the connection, or we give up waiting for that
 	stuck   atomic.Bool       // it is the latter: a worker is still in read
+	handed  atomic.Bool       // it is because another process goes on
 	end     sync.Once
 	live    chan struct{} // closed when the kernel may send requests
 	started sync.Once
@@ -63,6 +64,7 @@ type Session struct {
 	unawaited   atomic.Int64           // of those
 	passthrough atomic.Pointer[string] // why not; "" if the kernel carries shared memory
 	minor       atomic.Uint32          // of the version of FUSE that the kernel speaks
+	settled     negotiated             // set before the first request but INIT
 
 	mu    sync.RWMutex
 	files map[uint64]*openFile
@@ -90,6 +92,7 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 		files: map[uint64]*openFile{}, gates: map[backends.Waiter]*gate{},
 		waiting: waiting{all: map[uint64]*parked{}, byUid: map[uint32]*cost{}},
 	}
+	s.waiting.over = sync.NewCond(&s.waiting.mu)
 	s.drops = make(chan drop, maxDrops)
 	s.turns = newTurns(s.expired)
 	s.buffers.New = func() any { b := make([]byte, bufferSize); return &b }
@@ -112,6 +115,11 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 		options.DisabledCapabilities = fuse.CAP_PASSTHROUGH
 	}
 	s.protocol = fuse.NewProtocolServer(t, options)
+	if o.Session != nil {
+		if err := s.takeOver(o.Session); err != nil {
+			return nil, err
+		}
+	}
 	if o.Device == 0 {
 		o.Flags = append(slices.Clone(o.Flags), t.Restrictions()...)
 		if s.dev.fd, err = mountDevice(o); err != nil {
@@ -119,8 +127,8 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 		}
 	}
 	s.notePassthrough("the kernel has not answered yet")
-	at := backends.Root{Path: o.Mountpoint, Device: s.dev.fd}
-	if o.Device != 0 {
+	at := backends.Root{Path: s.o.Mountpoint, Device: s.dev.fd}
+	if o.Device != 0 && o.Session == nil {
 		at.Path = "" // only he knows who mounted it
 	}
 	s.near, s.away = t.Workers()
@@ -140,6 +148,9 @@ var ErrStuck = errors.New("files of the mount are still open")
 
 // Serve answers requests until the file system is unmounted or aborted. Close must be called after it.
 func (s *Session) Serve() error {
+	if s.o.Session != nil {
+		s.begin(s.goOnServing)
+	}
 	s.follow()
 	s.workers.Add(1)
 	go s.dropAll()
@@ -149,6 +160,10 @@ func (s *Session) Serve() error {
 		go s.endLongWaits(limit)
 	}
 	<-s.ended
+	if s.handed.Load() {
+		s.workers.Wait()
+		return ErrHandedOver
+	}
 	s.waiting.end(syscall.ENODEV)
 	if s.stuck.Load() {
 		return ErrStuck
@@ -198,6 +213,8 @@ func (s *Session) handle(req, out []byte) {
 	case opPoll:
 		s.poll(req, out)
 		return
+	case opNotifyReply:
+		return // it has done its work by coming (Session.nudge)
 	case opInterrupt:
 		// The request was taken up before this one: it waits, or it is answered, or it is one that does not wait.
 		if p := s.waiting.get(as[fuse.InterruptIn](req).Unique); p != nil {
@@ -231,14 +248,14 @@ func (s *Session) handle(req, out []byte) {
 		}
 		s.send(out[:n])
 		if h.Opcode == opInit {
-			s.minor.Store(as[fuse.InitIn](req).Minor)
-			s.begin()
+			s.negotiate(req, out[:n])
+			s.begin(func() {})
 		}
 	}
 }
 
-// begin is called when the kernel has its answer to INIT.
-func (s *Session) begin() {
+// begin is called when the kernel has its answer to INIT. More is done before the session is live.
+func (s *Session) begin(more func()) {
 	s.started.Do(func() {
 		switch err := s.dev.probePassthrough(); {
 		case s.o.PageCache:
@@ -248,6 +265,7 @@ func (s *Session) begin() {
 		default:
 			s.notePassthrough("")
 		}
+		more()
 		close(s.live)
 	})
 }

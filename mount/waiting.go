@@ -14,6 +14,7 @@ type waiting struct {
 	byUid map[uint32]*cost
 	away  int           // of all, those that are on their way and do not wait
 	ended syscall.Errno // not 0: nobody may wait any more
+	over  *sync.Cond    // one has ended, after ended was set
 }
 
 type cost struct{ requests, bytes int }
@@ -78,6 +79,9 @@ func (w *waiting) remove(p *parked) {
 	if c.requests == 0 {
 		delete(w.byUid, p.in.Uid)
 	}
+	if w.ended != 0 {
+		w.over.Broadcast()
+	}
 }
 
 func (w *waiting) get(unique uint64) *parked {
@@ -113,5 +117,14 @@ func (w *waiting) end(errno syscall.Errno) {
 	w.mu.Unlock()
 	for _, p := range w.older(time.Now().Add(time.Hour)) {
 		p.cancel(errno)
+	}
+}
+
+// drained waits until nobody waits, after end.
+func (w *waiting) drained() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(w.all) > 0 {
+		w.over.Wait()
 	}
 }

@@ -29,6 +29,7 @@ const (
 	opCreate      = 35
 	opInterrupt   = 36
 	opPoll        = 40
+	opNotifyReply = 41
 	opBatchForget = 42
 	opStatx       = 52
 
@@ -36,6 +37,8 @@ const (
 	notifyPoll         = 1      // FUSE_NOTIFY_POLL
 	notifyInvalInode   = 2      // FUSE_NOTIFY_INVAL_INODE
 	notifyInvalEntry   = 3      // FUSE_NOTIFY_INVAL_ENTRY
+	notifyRetrieve     = 5      // FUSE_NOTIFY_RETRIEVE
+	notifyResend       = 7      // FUSE_NOTIFY_RESEND, Linux 6.9
 
 	maxWrite   = 1 << 20 // the largest READ or WRITE
 	headerSize = int(unsafe.Sizeof(fuse.OutHeader{}))

@@ -1,0 +1,131 @@
+package mount
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"syscall"
+	"unsafe"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/ipcfs/ipcfs/nodes"
+)
+
+// A mount outlives its process if another one goes on with it: HandOver ends the session at the boundary of two requests, Tree.Tables
+// writes down what the kernel knows of the tree, and a Tree and a Session are made of both in the other process, which has the device
+// (TestHandOver). Programs notice nothing.
+
+var (
+	// ErrHandedOver is what Serve returns after HandOver.
+	ErrHandedOver = errors.New("another process goes on with the mount")
+	// ErrNoResend says that the kernel cannot bring a request twice: those who wait would wait for ever.
+	ErrNoResend = errors.New("the kernel has no FUSE_NOTIFY_RESEND, Linux 6.9 has")
+	// ErrSettled says that this program would have settled other things with the kernel than the one that it takes the mount over from.
+	ErrSettled = errors.New("the mount was made by a program that cannot be taken over from")
+)
+
+// errLeft ends a request here that another process answers: the kernel brings it again. No program ever sees it.
+const errLeft = syscall.ERESTART
+
+// negotiated is the INIT request with which the connection began, and its answer: what they settle holds as long as the mount.
+type negotiated struct {
+	request, answer []byte
+	mountpoint      string
+}
+
+// sessionVersion is what the record of a session begins with. It changes with the record.
+const sessionVersion = 0x6970636673_0001
+
+func (n *negotiated) code(c *nodes.Coder) {
+	version := uint64(sessionVersion)
+	if nodes.Number(c, &version); version != sessionVersion {
+		c.Refuse()
+	}
+	c.Bytes(&n.request)
+	c.Bytes(&n.answer)
+	c.Text(&n.mountpoint)
+}
+
+// negotiate notes an INIT and its answer.
+func (s *Session) negotiate(req, answer []byte) {
+	s.settled = negotiated{bytes.Clone(req), bytes.Clone(answer[headerSize:]), s.o.Mountpoint}
+	s.minor.Store(as[fuse.InitIn](req).Minor)
+}
+
+// HandOver stops taking requests, once the session is live, and returns what a session in another process goes on with (Options.Device, Options.Session). Requests that are on
+// their way are answered before. Those that wait are left, and so are those that nobody has read: the kernel brings them to the next
+// session. Tree.Tables must be called next, and then the process is to end, with neither the tree nor the session closed. The device
+// stays open in the other process.
+func (s *Session) HandOver() (device int, session []byte, err error) {
+	<-s.live
+	in := as[fuse.InitIn](s.settled.request)
+	if in.Flags64()&fuse.CAP_HAS_RESEND == 0 {
+		return -1, nil, ErrNoResend
+	}
+	s.handed.Store(true)
+	s.end.Do(func() { close(s.ended) })
+	s.nudge()
+	s.workers.Wait()
+	s.waiting.end(errLeft)
+	s.waiting.drained()
+	return s.dev.fd, nodes.Encode(s.settled.code), nil
+}
+
+// nudge has the goroutine that reads requests return from its read(2): the kernel makes a request of the root's page cache, of which it
+// has nothing. If it comes too late, it comes to the next session.
+func (s *Session) nudge() {
+	const fixed = int(unsafe.Sizeof(fuse.NotifyRetrieveOut{}))
+	var msg [headerSize + fixed]byte
+	*as[fuse.OutHeader](msg[:]) = fuse.OutHeader{Length: uint32(len(msg)), Status: notifyRetrieve}
+	*as[fuse.NotifyRetrieveOut](msg[headerSize:]) = fuse.NotifyRetrieveOut{Nodeid: fuse.FUSE_ROOT_ID}
+	s.send(msg[:])
+}
+
+// takeOver reads what HandOver wrote.
+func (s *Session) takeOver(b []byte) error {
+	if err := nodes.Decode(b, s.settled.code); err != nil {
+		return fmt.Errorf("%w: %w", ErrSettled, err)
+	}
+	in := as[fuse.InitIn](s.settled.request)
+	if in == nil || malformed(s.settled.request) || in.Opcode != opInit {
+		return ErrSettled
+	}
+	s.o.Mountpoint = s.settled.mountpoint
+	return s.replay()
+}
+
+// replay has go-fuse answer the INIT once more. The kernel goes by the answer that it got.
+func (s *Session) replay() error {
+	out := s.buffer()
+	defer s.recycle(out)
+	n, status := s.protocol.HandleRequest([][]byte{bytes.Clone(s.settled.request)}, [][]byte{*out})
+	if !status.Ok() || n < headerSize || !bytes.Equal((*out)[headerSize:n], s.settled.answer) {
+		return ErrSettled
+	}
+	s.minor.Store(as[fuse.InitIn](s.settled.request).Minor)
+	return nil
+}
+
+// goOnServing sees to those who wait since an earlier session: all who are in poll(2) are woken, and ask anew; what closed files have
+// left is sent; and the kernel brings all requests again that were not answered, with another number, by which they are to be answered.
+func (s *Session) goOnServing() {
+	polled, closed := s.tree.Unfinished()
+	for _, kh := range polled {
+		s.wakePoller(kh)
+	}
+	out := s.buffer()
+	defer s.recycle(out)
+	for _, fh := range closed {
+		if s.file(fh) == nil {
+			continue
+		}
+		in := fuse.ReleaseIn{Fh: fh}
+		in.Opcode, in.Length = opRelease, uint32(unsafe.Sizeof(in))
+		if !s.release(bytesOf(&in), *out) {
+			s.tree.Release(nil, &in)
+		}
+	}
+	var msg [headerSize]byte
+	*as[fuse.OutHeader](msg[:]) = fuse.OutHeader{Length: uint32(len(msg)), Status: notifyResend}
+	s.send(msg[:])
+}

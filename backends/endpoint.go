@@ -88,7 +88,8 @@ type Waiter interface {
 	// Ready says what would not block now.
 	Ready() Ready
 	// Arm asks for one call of wake soon after one of want holds, at once if it holds already. A later Arm replaces the request.
-	// wake runs on a goroutine of the package's; it may be called once too often, never too rarely.
+	// wake is called with no lock held, on a goroutine of the package's or of whoever calls Poller.Let; it may be called once too often,
+	// never too rarely.
 	Arm(want Ready, wake func())
 }
 

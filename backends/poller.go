@@ -2,6 +2,7 @@ package backends
 
 import (
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,6 +18,9 @@ type Poller struct {
 	sources map[int32]*Source
 	next    int32
 	soon    []func()
+	held    bool     // wakes wait for Let
+	wakes   []func() // given to Wake meanwhile
+	spare   []func() // room for them
 	closing bool
 }
 
@@ -71,6 +75,67 @@ func (p *Poller) Soon(f func()) {
 	p.soon = append(p.soon, f)
 	p.mu.Unlock()
 	p.ring()
+}
+
+// Wake is Soon for calls that wake others, which are run by whoever calls Let if somebody is about to. It does not keep the slice.
+func (p *Poller) Wake(wakes []func()) {
+	p.mu.Lock()
+	held := p.held
+	if held {
+		p.wakes = append(p.wakes, wakes...)
+	} else {
+		p.soon = append(p.soon, wakes...)
+	}
+	p.mu.Unlock()
+	if !held {
+		p.ring()
+	}
+}
+
+// Hold keeps what Wake is given for Let, which the caller calls a moment later: its thread is awake, the poller's would have to be woken.
+// One holds at a time.
+func (p *Poller) Hold() {
+	p.mu.Lock()
+	p.held = true
+	p.mu.Unlock()
+}
+
+// Let ends Hold and runs what Wake was given, for no longer than most; what is left then it leaves to the poller's goroutine. Its caller
+// holds no lock.
+func (p *Poller) Let(most time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.wakes) > 0 {
+		p.runWakes(most)
+	}
+	p.held = false
+	if len(p.wakes) > 0 {
+		p.soon = append(p.soon, p.wakes...)
+		p.wakes = forget(p.wakes)
+		p.ring()
+	}
+}
+
+// runWakes calls what Wake was given, and is given meanwhile. The caller holds p.mu, which is free during the calls.
+func (p *Poller) runWakes(most time.Duration) {
+	for begun := time.Now(); len(p.wakes) > 0 && time.Since(begun) < most; {
+		now := p.wakes
+		p.wakes = p.spare
+		p.mu.Unlock()
+		n := 0
+		for ; n < len(now) && time.Since(begun) < most; n++ {
+			now[n]()
+		}
+		p.mu.Lock()
+		p.wakes = append(p.wakes, now[n:]...)
+		p.spare = forget(now)
+	}
+}
+
+// forget empties a slice of calls.
+func forget(calls []func()) []func() {
+	clear(calls)
+	return calls[:0]
 }
 
 func (p *Poller) ring() {

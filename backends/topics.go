@@ -32,19 +32,14 @@ func NewTopics(p *Poller, dir *Dir) *Topics {
 	}
 }
 
-// unlock frees the lock, and then has those woken for whom something has become ready: an endpoint is woken with its gate's lock, and the
-// one who did this to it holds another gate's.
+// unlock frees the lock, and has those woken for whom something has become ready: an endpoint is woken with its gate's lock, and the one
+// who did this to it holds another gate's.
 func (ts *Topics) unlock() {
-	wakes := ts.wakes
-	ts.wakes = nil
-	ts.mu.Unlock()
-	if len(wakes) > 0 {
-		ts.poll.Soon(func() {
-			for _, wake := range wakes {
-				wake()
-			}
-		})
+	if len(ts.wakes) > 0 {
+		ts.poll.Wake(ts.wakes)
+		ts.wakes = forget(ts.wakes)
 	}
+	ts.mu.Unlock()
 }
 
 // Create makes a topic that must not exist yet.

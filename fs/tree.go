@@ -173,6 +173,9 @@ func (t *Tree) Attach(s Session, at backends.Root) {
 // Workers are those for requests that take long: work for those that wait for nobody, away for those that wait for others.
 func (t *Tree) Workers() (work, away *backends.Workers) { return t.env.Work, t.env.Away }
 
+// Poller is what wakes those who wait.
+func (t *Tree) Poller() *backends.Poller { return t.env.Poll }
+
 // backer is the session's.
 func (t *Tree) backer() Backer {
 	t.mu.Lock()

@@ -73,7 +73,9 @@ func (s *Session) serveUntilLong(in, out []byte) (over bool) {
 			s.unawaited.Add(1)
 		}
 		if s.hot(req) {
+			s.poller.Hold()
 			s.handle(req, out)
+			s.poller.Let(longWake)
 		} else if !s.handleInTime(req, out) {
 			return false
 		}
@@ -82,6 +84,10 @@ func (s *Session) serveUntilLong(in, out []byte) (over bool) {
 		}
 	}
 }
+
+// longWake is how long the leader may take to wake those for whom a request made something ready: some 100 readers of a topic. It is
+// awake and holds no gate any more. The poller's thread wakes the rest; it has to be woken first (docs/performance.md).
+const longWake = 300 * time.Microsecond
 
 // longRequest is how long a request may take before its goroutine loses the lead to another one.
 const longRequest = time.Millisecond

@@ -44,8 +44,9 @@ type Session struct {
 	dev      device
 	protocol *fuse.ProtocolServer
 
-	lead    sync.Mutex        // held by the goroutine that reads requests
-	workers sync.WaitGroup    // goroutines that lead or follow
+	lead    sync.Mutex     // held by the goroutine that reads requests
+	workers sync.WaitGroup // goroutines that lead or follow
+	poller  *backends.Poller
 	near    *backends.Workers // for requests that take long and wait for nobody,
 	away    *backends.Workers // and for those that wait for others
 	idle    atomic.Int32      // those that wait for the lead
@@ -131,6 +132,7 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 	if o.Device != 0 && o.Session == nil {
 		at.Path = "" // only he knows who mounted it
 	}
+	s.poller = t.Poller()
 	s.near, s.away = t.Workers()
 	for _, w := range []*backends.Workers{s.near, s.away} {
 		w.TellPanics(func(r any) { s.panicked(r) })

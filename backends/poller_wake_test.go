@@ -1,0 +1,36 @@
+package backends
+
+import (
+	"testing"
+	"time"
+)
+
+// What is to be woken while somebody holds the wakes is woken by the one who holds them, also what a wake wakes in turn. What takes
+// longer than it may is left to the poller.
+func TestHold(t *testing.T) {
+	p, err := NewPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	woken := 0 // by this goroutine; the race detector tells of another one
+	mine := func() { woken++ }
+	p.Hold()
+	p.Wake([]func(){mine, func() { woken++; p.Wake([]func(){mine}) }})
+	if woken != 0 {
+		t.Errorf("woke %d before Let", woken)
+	}
+	p.Let(time.Hour)
+	if woken != 3 {
+		t.Errorf("Let woke %d of 3", woken)
+	}
+
+	done := make(chan bool, 3)
+	p.Hold()
+	p.Wake([]func(){func() { done <- true }, func() { done <- true }})
+	p.Let(0)
+	p.Wake([]func(){func() { done <- true }})
+	for range 3 {
+		<-done
+	}
+}

@@ -22,6 +22,7 @@ type Queues struct {
 	pasts map[string]*past // by name
 
 	looked time.Time
+	tally  Tally
 }
 
 type queueKey struct {
@@ -309,6 +310,15 @@ func (q *Queues) List() ([]Entry, error) {
 		}
 	}
 	return list, nil
+}
+
+// Count is how many there are.
+func (q *Queues) Count() (int, error) {
+	if q.dir != nil {
+		return q.tally.Count(q.dir, func(uint32) bool { return true })
+	}
+	list, err := q.List()
+	return len(list), err
 }
 
 // Remove is mq_unlink(3) in somebody's name: the directory of queues is sticky, so the kernel lets them remove their own and no other.

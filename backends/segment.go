@@ -122,6 +122,15 @@ func (Segments) List() ([]SegmentInfo, error) {
 	return list, nil
 }
 
+// Count is how many there are, as the kernel counts them; none without CONFIG_SYSVIPC.
+func (Segments) Count() (int, error) {
+	n, _, err := shmLast()
+	if err == unix.EOPNOTSUPP {
+		return 0, nil
+	}
+	return n, err
+}
+
 // Limits is Limited.Limits.
 func (Segments) Limits() []Limit {
 	segments := int64(-1)

@@ -122,6 +122,15 @@ func (s *SysV) List() ([]MsqInfo, error) {
 	return list, nil
 }
 
+// Count is how many there are, as the kernel counts them; none without CONFIG_SYSVIPC.
+func (s *SysV) Count() (int, error) {
+	info, _, err := msgLimits()
+	if err == unix.EOPNOTSUPP {
+		return 0, nil
+	}
+	return int(info.msgpool), err
+}
+
 // Sysctls are the longest message, the bytes of a new queue, and how many queues there may be (kernel.msgmax, msgmnb, msgmni).
 func (s *SysV) Sysctls() (msgmax, msgmnb, msgmni int, err error) {
 	info, _, err := msgLimits()

@@ -60,6 +60,11 @@ type Directory interface {
 	List() ([]Entry, error)
 }
 
+// A Counter is the Directory of a class that knows how many objects the class has without listing them.
+type Counter interface {
+	Count() (int, error)
+}
+
 // A Maker is a Directory in which objects are made and removed.
 type Maker interface {
 	// Create makes what opening a new name with O_CREAT makes, and opens it. The name does not exist; EEXIST if it was made

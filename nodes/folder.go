@@ -17,6 +17,7 @@ type folder struct {
 	message uint32   // that of the message faces among them; 0: none
 	shared  bool     // others change what lies there too, and the kernel judges what is done in whose name
 
+	tally backends.Tally
 	names sync.Mutex // held from the look at what a name leads to, to its removal
 }
 
@@ -97,6 +98,9 @@ func (e entry) List() ([]Entry, error) {
 	list, err := e.dir.List(e.Ref)
 	return slices.DeleteFunc(list, func(one Entry) bool { return !e.served(one.Type) }), err
 }
+
+// Count is Counter.Count, of the directory of the class.
+func (e entry) Count() (int, error) { return e.tally.Count(e.dir, e.served) }
 
 // mknod makes a node.
 func (e entry) mknod(name string, typ uint32, o Owner) (Seen, error) {

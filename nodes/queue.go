@@ -58,6 +58,15 @@ func seenQueue(name string, a Attr) Seen { return Seen{Ref: Ref{Path: name, Was:
 // List is Directory.List.
 func (d queueDir) List() ([]Entry, error) { return d.store.Names.List() }
 
+// Count is Counter.Count.
+func (d queueDir) Count() (int, error) {
+	if d.store.Count != nil {
+		return d.store.Count()
+	}
+	list, err := d.List()
+	return len(list), err
+}
+
 // Create is Maker.Create: a queue with the default attributes.
 func (d queueDir) Create(name string, o Owner, flags int, by Caller) (Seen, Open, error) {
 	one, seen, err := d.store.Opener.Create(name, o, QueueRules{}, true)

@@ -12,7 +12,7 @@ import (
 // kept in leases.
 func KernelQueues(q *backends.Queues, leases *backends.Leases) QueueStore {
 	k := kernelQueues{q, leases}
-	return QueueStore{Names: k, Opener: k, Rules: k, Leases: k, Mode: k.mode}
+	return QueueStore{Names: k, Opener: k, Rules: k, Leases: k, Count: q.Count, Mode: k.mode}
 }
 
 // kernelQueues are all parts of that store.

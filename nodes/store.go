@@ -17,9 +17,10 @@ type QueueStore struct {
 	Names  QueueNames
 	Opener QueueOpener
 	Rules  QueueRuler
-	Leases Leaser        // nil: no message is lent
-	Mode   func() uint32 // of the directory of all queues, S_IFMT bits included; nil: it is open to all
-	Peeks  bool          // its ends are Peekers
+	Leases Leaser              // nil: no message is lent
+	Count  func() (int, error) // how many queues there are; nil: as many as are listed
+	Mode   func() uint32       // of the directory of all queues, S_IFMT bits included; nil: it is open to all
+	Peeks  bool                // its ends are Peekers
 }
 
 // QueueNames are which queues there are.

@@ -134,6 +134,9 @@ func (d sysvDir) List() ([]Entry, error) {
 	return list, nil
 }
 
+// Count is Counter.Count.
+func (d sysvDir) Count() (int, error) { return d.back.Count() }
+
 // Create is Maker.Create: a queue with a key.
 func (d sysvDir) Create(name string, o Owner, flags int, by Caller) (Seen, Open, error) {
 	seen, err := d.make(name, o)

@@ -126,6 +126,15 @@ func (d segmentDir) List() ([]Entry, error) {
 	return append(list, Entry{Name: privateDir, Type: syscall.S_IFDIR}), nil
 }
 
+// Count is Counter.Count.
+func (d segmentDir) Count() (int, error) {
+	d.mu.Lock()
+	unsized := len(d.unsized)
+	d.mu.Unlock()
+	n, err := d.back.Count()
+	return n + unsized, err
+}
+
 // Create is Maker.Create: a name without a size.
 func (d segmentDir) Create(name string, o Owner, flags int, by Caller) (Seen, Open, error) {
 	seen, err := d.Mknod(name, syscall.S_IFREG, o)

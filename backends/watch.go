@@ -28,6 +28,16 @@ type Watch struct {
 	moved map[uint32]placed // by cookie: the old path of a rename that is half told
 }
 
+// An EventKind is the word with which a line of /ctl/events begins.
+type EventKind string
+
+const (
+	EventCreate EventKind = "create"
+	EventRemove EventKind = "remove"
+	EventRename EventKind = "rename"
+	EventLost   EventKind = "lost"
+)
+
 type watched struct {
 	root string // the name the tree has for it
 	path string // below the root
@@ -69,7 +79,7 @@ func (w *Watch) add(d watched, fresh bool) {
 		below := strings.TrimPrefix(d.path+"/"+e.Name, "/")
 		if fresh {
 			w.listed[d.root+"/"+below] = true
-			w.tell("create", d.placed(below))
+			w.tell(EventCreate, d.placed(below))
 		}
 		if e.Type == unix.S_IFDIR {
 			w.add(watched{root: d.root, path: below, dir: d.dir}, fresh)
@@ -113,7 +123,7 @@ func (w *Watch) event(wd int32, mask, cookie uint32, name string) {
 	w.mu.Unlock()
 	switch {
 	case mask&unix.IN_Q_OVERFLOW != 0:
-		w.tell("lost")
+		w.tell(EventLost)
 		return
 	case !known || mask&unix.IN_ATTRIB != 0 && name != "":
 		return
@@ -137,12 +147,12 @@ func (w *Watch) event(wd int32, mask, cookie uint32, name string) {
 	switch {
 	case mask&unix.IN_CREATE != 0 && known:
 	case mask&unix.IN_CREATE != 0:
-		w.tell("create", at)
+		w.tell(EventCreate, at)
 		if mask&unix.IN_ISDIR != 0 {
 			w.add(watched{root: d.root, path: below, dir: d.dir}, true)
 		}
 	case mask&unix.IN_DELETE != 0:
-		w.tell("remove", at)
+		w.tell(EventRemove, at)
 	case mask&unix.IN_MOVED_FROM != 0:
 		w.mu.Lock()
 		w.moved[cookie] = at
@@ -153,9 +163,9 @@ func (w *Watch) event(wd int32, mask, cookie uint32, name string) {
 		clear(w.moved) // one whose other half never came left the tree
 		w.mu.Unlock()
 		if ok {
-			w.tell("rename", from, at)
+			w.tell(EventRename, from, at)
 		} else {
-			w.tell("create", at)
+			w.tell(EventCreate, at)
 		}
 	}
 }
@@ -250,7 +260,7 @@ func (e *Events) TryRead(p []byte) (int, Meta, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if len(e.text) == 0 && e.lost > 0 {
-		e.text = fmt.Appendf(e.text, "lost %d\n", e.lost)
+		e.text = fmt.Appendf(e.text, "%s %d\n", EventLost, e.lost)
 		e.lost = 0
 	}
 	if len(e.text) == 0 {

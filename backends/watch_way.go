@@ -74,7 +74,7 @@ func (w *Watch) changed(wd int32, d watched) {
 }
 
 // tell gives an event to all who may know of it.
-func (w *Watch) tell(verb string, names ...placed) {
+func (w *Watch) tell(verb EventKind, names ...placed) {
 	w.mu.Lock()
 	subs := make([]*Events, 0, len(w.subs))
 	for e := range w.subs {
@@ -91,16 +91,16 @@ func (w *Watch) tell(verb string, names ...placed) {
 // line is what a reader is told: a verb and names, each a word, so that no name can be taken for another line
 // or two names. To who may know of one end of a rename only, something was created or removed there. Empty:
 // nothing.
-func (e *Events) line(verb string, names []placed) string {
+func (e *Events) line(verb EventKind, names []placed) string {
 	knows := func(n placed) bool { return e.may == nil || e.all || n.known && e.may(n.way) }
 	switch {
 	case len(names) == 0:
 	case !knows(names[0]) && !knows(names[len(names)-1]):
 		return ""
 	case !knows(names[0]):
-		verb, names = "create", names[1:]
+		verb, names = EventCreate, names[1:]
 	case !knows(names[len(names)-1]):
-		verb, names = "remove", names[:1]
+		verb, names = EventRemove, names[:1]
 	}
 	line := []byte(verb)
 	for _, n := range names {

@@ -14,7 +14,20 @@ import (
 // dirKind is the kind of the root directory and of those between it and the kinds, which belong to no class.
 const dirKind = -1
 
-// kinds is the table of what there is in the tree. A new kind is one line here, one file in nodes and one in backends.
+// Classes describes what there is in every tree, for documents and help: a row for each of those in openKinds.
+func Classes() []nodes.ClassRow {
+	return []nodes.ClassRow{
+		{Name: "queues", Description: &nodes.QueueClass},
+		{Name: "shm", Description: &nodes.ShmClass},
+		{Name: "fifos", Description: &nodes.FifoClass},
+		{Name: "sockets", Description: &nodes.SocketClass},
+		{Name: "sysv/queues", Description: &nodes.SysVClass},
+		{Name: "sysv/shm", Description: &nodes.SegmentClass},
+		{Name: "topics", Description: &nodes.TopicClass},
+	}
+}
+
+// openKinds makes the table of what there is in the tree. A new kind is one line here, one file in nodes and one in backends.
 func (t *Tree) openKinds(c Config) error {
 	queues := backends.NewQueues(t.env.Poll, c.MaxMsg, c.MsgSize)
 	t.closers = append(t.closers, queues)
@@ -75,13 +88,13 @@ func (t *Tree) openKinds(c Config) error {
 
 	memory, pipes, news := nodes.NewShm(shm), nodes.NewFifos(fifos), nodes.NewTopics(t.env, topics, published)
 	t.kinds = []nodes.Kind{
-		{Name: "queues", Class: nodes.NewQueues(t.env, nodes.KernelQueues(queues, leases))},
-		{Name: "shm", Class: memory, Space: memory.Space},
-		{Name: "fifos", Class: pipes, Space: pipes.Space},
-		{Name: "sockets", Class: sockets, Space: sockets.Space, OpensLong: true},
+		{Name: "queues", Class: nodes.NewQueues(t.env, nodes.KernelQueues(queues, leases)), Watch: queues.Dir()},
+		{Name: "shm", Class: memory, Space: memory.Space, Watch: shm},
+		{Name: "fifos", Class: pipes, Space: pipes.Space, Watch: fifos},
+		{Name: "sockets", Class: sockets, Space: sockets.Space, OpensLong: true, Watch: faces},
 		{Name: "sysv/queues", Class: nodes.NewSysV(t.env, messages)},
 		{Name: "sysv/shm", Class: nodes.NewSegments(segments)},
-		{Name: "topics", Class: news, Space: news.Space},
+		{Name: "topics", Class: news, Space: news.Space, Watch: topics},
 	}
 	t.kinds = append(t.kinds, c.Attached...)
 	t.elsewhere = slices.ContainsFunc(t.kinds, func(k nodes.Kind) bool { return k.Elsewhere })
@@ -95,9 +108,11 @@ func (t *Tree) openKinds(c Config) error {
 		global[i].Restless = []string{"requests", "parked", "threads", "open", "nodes"}
 	}
 	global = append(global, nodes.TextControl("pid", func() (string, error) { return fmt.Sprintln(os.Getpid()), nil }))
-	roots := map[string]*backends.Dir{"shm": shm, "fifos": fifos, "sockets": faces, "topics": topics}
-	if dir := queues.Dir(); dir != nil {
-		roots["queues"] = dir
+	roots := map[string]*backends.Dir{}
+	for _, k := range t.kinds {
+		if k.Watch != nil {
+			roots[k.Name] = k.Watch
+		}
 	}
 	watch, err := backends.NewWatch(t.env.Poll, roots, func(root, name string) {
 		if root == "queues" {

@@ -90,7 +90,8 @@ type Linker interface {
 	Link(o Object, name string) (Seen, error)
 }
 
-// A Newer is a Directory that makes objects with attributes, for /ctl/new. The options of c have mode besides its own.
+// A Newer is a Directory that makes objects with attributes, for /ctl/new. The options of c are mode and those in its
+// class's Description.
 type Newer interface {
 	New(name string, o Owner, c Command) error
 }
@@ -98,14 +99,6 @@ type Newer interface {
 // A Reporter is an object that tells about itself, for its status file: facts in the order they are shown.
 type Reporter interface {
 	Report() ([]Fact, error)
-}
-
-// A Settler is an object with settings: commands that bring about its present state, and those that change it.
-type Settler interface {
-	Settings() ([]Command, error)
-	// Do does a command, and what is left of set when the options that all objects know are done. An error that is no errno is what
-	// the caller did wrong.
-	Do(c Command, by Caller) error
 }
 
 // A Controller is an object that has control files besides those every object has.

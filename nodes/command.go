@@ -158,7 +158,11 @@ func (c Command) Mode(def uint32) (uint32, error) {
 // Only refuses options that are not among keys.
 func (c Command) Only(keys ...string) error {
 	for _, o := range c.Options {
-		if !slices.Contains(keys, o.Key) {
+		switch {
+		case slices.Contains(keys, o.Key):
+		case len(keys) == 0:
+			return fmt.Errorf("%s has no option %s; it takes none", c.Verb, o.Key)
+		default:
 			return fmt.Errorf("%s has no option %s; it takes %s", c.Verb, o.Key, strings.Join(keys, ", "))
 		}
 	}

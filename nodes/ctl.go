@@ -5,6 +5,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/ipcfs/ipcfs/backends"
 )
 
 // Ctl is /ctl: everything that is about an object and is not the object. Each kind has a directory in it, each object of the kind a
@@ -22,6 +24,7 @@ type Kind struct {
 	Name  string // "queues", "sysv/queues"
 	Class Class
 	Space func() (Space, error) // what room there is for objects; nil: that is not known
+	Watch *backends.Dir         // in which its objects are made, removed and renamed, for /ctl/events; nil: nowhere
 
 	Elsewhere bool // its objects are kept elsewhere: whatever is asked about them may take long
 	OpensLong bool // opening one may take long: it looks at the caller's process, and connects

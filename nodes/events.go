@@ -2,6 +2,21 @@ package nodes
 
 import "github.com/ipcfs/ipcfs/backends"
 
+// eventTable says what the lines of /ctl/events mean.
+var eventTable = []struct {
+	kind       backends.EventKind
+	args, what string
+	all        bool // a line that is about no class
+}{
+	{backends.EventCreate, "PATH", "an object or a directory was made, or moved there from where the reader may not search", false},
+	{backends.EventRemove, "PATH", "it was removed, or moved to where the reader may not search", false},
+	{backends.EventRename, "OLD NEW", "it has another name", false},
+	{backends.EventLost, "[N]", "N lines are missing, as the reader was slow; without N: some, which the kernel did not keep", true},
+}
+
+// fileEvents are those of classes whose objects are files in directories.
+var fileEvents = []backends.EventKind{backends.EventCreate, backends.EventRemove, backends.EventRename}
+
 // EventsControl is /ctl/events: a line for each object that is created, removed or renamed, by whomever, from when the file is opened,
 // in directories that the reader may search.
 func EventsControl(env *Env, w *backends.Watch) Control {

@@ -19,6 +19,12 @@ func NewFifos(dir *backends.Dir) *Fifos {
 	return &Fifos{folder{dir: dir, types: []uint32{syscall.S_IFIFO}}, time.Now()}
 }
 
+// FifoClass describes FIFOs.
+var FifoClass = Description{What: "FIFOs", Events: fileEvents}
+
+// Describe is Described.Describe.
+func (*Fifos) Describe() *Description { return &FifoClass }
+
 // At is Class.At.
 func (f *Fifos) At(seen Seen) Object { return fifo{entry{&f.folder, seen}, f.opened} }
 

@@ -162,14 +162,3 @@ func (q queue) dead(a Attr) (QueueEnd, error) {
 	to, _, err := q.store.Opener.Create(deadQueue, Owner{Uid: a.Uid, Gid: a.Gid, Mode: a.Mode & 0777}, s.QueueRules, false)
 	return to, err
 }
-
-// setTries does the command lease max_tries=N.
-func (q queue) setTries(c Command) error {
-	if err := c.Only("max_tries"); err != nil {
-		return err
-	}
-	return q.set(func(r *QueueRules) (err error) {
-		r.MaxTries, err = c.Int("max_tries", r.MaxTries, 0)
-		return err
-	})
-}

@@ -68,29 +68,51 @@ func (how listening) command() Command {
 	return Command{Verb: "listen", Options: []Option{{"type", typeName(how.typ)}, {"backlog", strconv.Itoa(how.backlog)}}}
 }
 
-// Settings is Settler.Settings.
-func (e socketEntry) Settings() ([]Command, error) {
+// SocketClass describes sockets.
+var SocketClass = Description{
+	What:   "sockets",
+	New:    listenArgs,
+	Events: fileEvents,
+	Verbs: []Verb{
+		verb(Verb{
+			Name: "listen", Args: listenArgs, Of: "made with touch",
+			Help: "how many may call before they are taken; the type is what it is",
+		}, socketEntry.listenAnew, socketEntry.listening),
+		verb(Verb{
+			Name: "shutdown", Args: "how=wr|rd|rdwr id=N pid=N",
+			Help: "ends one direction, `wr` if it is left out, of the connection that status lists as N, or of those that a process" +
+				" opened, by itself of those of the writer's own",
+		}, socketEntry.shutdownAny, nil),
+	},
+}
+
+const listenArgs = "type=stream|seqpacket backlog=N"
+
+// Describe is Described.Describe.
+func (*Sockets) Describe() *Description { return &SocketClass }
+
+// listening is how it listens; nil if it does not.
+func (e socketEntry) listening() ([]Option, error) {
 	if one := e.find(); one != nil && one.listener != nil {
-		return []Command{listening{one.listener.Type(), one.listener.Backlog()}.command()}, nil
+		return listening{one.listener.Type(), one.listener.Backlog()}.command().Options, nil
 	}
 	return nil, nil
 }
 
-// Do is Settler.Do: listen, shutdown.
-func (e socketEntry) Do(c Command, by Caller) error {
+func (e socketEntry) shutdownAny(c Command, by Caller) error {
+	e.names.Lock()
+	defer e.names.Unlock()
+	return e.all.shutdown(e.find(), c, anybodys, by)
+}
+
+func (e socketEntry) listenAnew(c Command, _ Caller) error {
 	e.names.Lock()
 	defer e.names.Unlock()
 	one := e.find()
-	switch c.Verb {
-	case "listen":
-		if one == nil || one.listener == nil {
-			return fmt.Errorf("%w: ipcfs does not listen on it", syscall.EOPNOTSUPP)
-		}
-		return e.relisten(one, c)
-	case "shutdown":
-		return e.all.shutdown(one, c, anybodys, by)
+	if one == nil || one.listener == nil {
+		return fmt.Errorf("%w: ipcfs does not listen on it", syscall.EOPNOTSUPP)
 	}
-	return fmt.Errorf("unknown command %s; a socket knows set, listen, shutdown", c.Verb)
+	return e.relisten(one, c)
 }
 
 // relisten gives a listener another backlog and takes what it is already.

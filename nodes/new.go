@@ -49,12 +49,12 @@ func createIn(k Kind, path string, command Command, by Caller) error {
 	if err != nil {
 		return err
 	}
+	if err := command.Only(append([]string{"mode"}, keysOf(describe(k.Class).New)...)...); err != nil {
+		return err
+	}
 	o := Owner{Uid: by.Uid, Gid: by.Gid, Mode: mode, Pid: by.Pid}
 	if newer, ok := dir.(Newer); ok {
 		return newer.New(name, o, command)
-	}
-	if err := command.Only("mode"); err != nil {
-		return err
 	}
 	maker, ok := dir.(Maker)
 	if !ok {

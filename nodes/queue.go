@@ -86,9 +86,6 @@ func (d queueDir) Mknod(name string, typ uint32, o Owner) (Seen, error) {
 
 // New is Newer.New: a queue with maxmsg and msgsize.
 func (d queueDir) New(name string, o Owner, c Command) error {
-	if err := c.Only("mode", "maxmsg", "msgsize"); err != nil {
-		return err
-	}
 	maxmsg, err := c.Int("maxmsg", 0, 1)
 	if err != nil {
 		return err
@@ -245,89 +242,6 @@ func (q queue) lease() Control {
 
 // Change is Object.Change. Truncating a queue keeps its messages: `>` on one is how a shell opens it to send.
 func (q queue) Change(c Change) error { return q.store.Names.Change(q.Ref, c) }
-
-// Settings is Settler.Settings.
-func (q queue) Settings() ([]Command, error) {
-	s, err := q.store.Rules.State(q.Ref)
-	if err != nil {
-		return nil, err
-	}
-	list := []Command{{"resize", []Option{{"maxmsg", strconv.Itoa(s.MaxMsg)}, {"msgsize", strconv.Itoa(s.MsgSize)}}}}
-	if q.store.Leases != nil {
-		list = append(list, Command{"lease", []Option{{"max_tries", strconv.Itoa(s.MaxTries)}}})
-	}
-	return list, nil
-}
-
-// Do is Settler.Do: eof, drain, resize, lease.
-func (q queue) Do(c Command, _ Caller) error {
-	switch {
-	case c.Verb == "resize":
-		return q.resize(c)
-	case c.Verb == "lease" && q.store.Leases != nil:
-		return q.setTries(c)
-	}
-	one, err := q.store.Opener.Open(q.Ref, readOnly, false)
-	if err != nil {
-		return err
-	}
-	defer one.Close()
-	switch c.Verb {
-	case "eof":
-		if err := c.Only(); err != nil {
-			return err
-		}
-		one.EndReaders()
-		return nil
-	case "drain":
-		if err := c.Only(); err != nil {
-			return err
-		}
-		return drain(one)
-	}
-	return fmt.Errorf("unknown command %s; a queue knows set, eof, drain, resize, lease", c.Verb)
-}
-
-// drain takes all messages away.
-func drain(one QueueEnd) error {
-	if p, ok := one.(Purger); ok {
-		return p.Purge()
-	}
-	buf := make([]byte, one.Unit())
-	for {
-		if _, _, err := one.TryRead(buf); err == backends.ErrWouldBlock {
-			return nil
-		} else if err != nil {
-			return err
-		}
-	}
-}
-
-// resize does the command of that name, which takes what the queue has already, and anything else if its
-// store can change it.
-func (q queue) resize(c Command) error {
-	if err := c.Only("maxmsg", "msgsize"); err != nil {
-		return err
-	}
-	return q.set(func(r *QueueRules) (err error) {
-		if r.MaxMsg, err = c.Int("maxmsg", r.MaxMsg, 1); err == nil {
-			r.MsgSize, err = c.Int("msgsize", r.MsgSize, 1)
-		}
-		return err
-	})
-}
-
-// set changes the rules of the queue.
-func (q queue) set(change func(*QueueRules) error) error {
-	s, err := q.store.Rules.State(q.Ref)
-	if err == nil {
-		err = change(&s.QueueRules)
-	}
-	if err != nil {
-		return err
-	}
-	return q.store.Rules.Set(q.Ref, s.QueueRules)
-}
 
 // Report is Reporter.Report.
 func (q queue) Report() ([]Fact, error) {

@@ -27,9 +27,11 @@ func word(b bool, yes, no string) string {
 	return no
 }
 
+// topicRules are the options as people write them.
+const topicRules = "retain=on|off keep=N slow=drop-old|drop-new|block|cut depth=N bytes=N noreader=error|accept"
+
 // rulesFrom changes rules by options. Others may be there too.
-func rulesFrom(r backends.Rules, c Command, others ...string) (backends.Rules, error) {
-	err := c.Only(append(others, "retain", "keep", "slow", "depth", "bytes", "noreader")...)
+func rulesFrom(r backends.Rules, c Command) (_ backends.Rules, err error) {
 	for _, n := range []struct {
 		key string
 		to  *int

@@ -1,7 +1,6 @@
 package nodes
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -12,21 +11,26 @@ import (
 )
 
 // settings are the commands that bring about the present state of an object.
-func settings(object Object) (string, error) {
+func settings(c Class, object Object) (string, error) {
 	a, err := object.Stat(false)
 	if err != nil {
 		return "", err
 	}
-	list := []Command{{Verb: "set", Options: []Option{
+	list := []Command{{Verb: setVerb.Name, Options: []Option{
 		{"mode", "0" + strconv.FormatUint(uint64(a.Mode&07777), 8)},
 		{"uid", strconv.Itoa(int(a.Uid))}, {"gid", strconv.Itoa(int(a.Gid))},
 	}}}
-	if more, ok := object.(Settler); ok {
-		own, err := more.Settings()
+	for _, v := range verbsOf(c, object) {
+		if v.show == nil {
+			continue
+		}
+		options, err := v.show(object)
 		if err != nil {
 			return "", err
 		}
-		list = append(list, own...)
+		if options != nil {
+			list = append(list, Command{v.Name, options})
+		}
 	}
 	var b strings.Builder
 	for _, c := range list {
@@ -56,57 +60,47 @@ func (o ctlObject) command(line string, by Caller) error {
 		return backends.ErrRemoved // the name is another object's by now, or the object another user's (reused_ctl.txtar)
 	}
 	object := o.object(a)
-	settler, ok := object.(Settler)
-	switch {
-	case command.Verb == "set" || strings.Contains(command.Verb, "="):
-		return set(object, a, command, by)
-	case ok:
-		return settler.Do(command, by)
+	verbs := verbsOf(o.kind.Class, object)
+	if command.Verb == setVerb.Name || strings.Contains(command.Verb, "=") {
+		return set(object, verbs, a, command, by)
 	}
-	return errUnknown(command)
+	v, ok := verbNamed(verbs, command.Verb)
+	if !ok {
+		return errUnknown(command, verbs)
+	}
+	return v.run(object, command, by)
 }
 
-func errUnknown(c Command) error { return errors.New("unknown command " + c.Verb) }
-
 // set is the command that chmod and chown are, and that changes the options of the class's own. The word may be left out.
-func set(object Object, a Attr, c Command, by Caller) error {
+func set(object Object, verbs []Verb, a Attr, c Command, by Caller) error {
 	if key, value, ok := strings.Cut(c.Verb, "="); ok {
 		if _, twice := c.Get(key); twice {
 			return fmt.Errorf("%s is given twice", key)
 		}
-		c = Command{"set", append([]Option{{key, value}}, c.Options...)}
+		c = Command{setVerb.Name, append([]Option{{key, value}}, c.Options...)}
 	}
-	settler, own := object.(Settler)
-	var keys []string
-	if own {
-		commands, err := settler.Settings()
-		if err != nil {
-			return err
-		}
-		for _, known := range commands {
-			for _, o := range known.Options {
-				if known.Verb == "set" {
-					keys = append(keys, o.Key)
-				} else if _, given := c.Get(o.Key); given {
-					return fmt.Errorf("%s is not for set: write `%s %s=…`", o.Key, known.Verb, o.Key)
-				}
+	own, _ := verbNamed(verbs, setVerb.Name)
+	keys := append(setVerb.keys(), own.keys()...)
+	for _, v := range verbs {
+		for _, key := range v.keys() {
+			if _, given := c.Get(key); given && !slices.Contains(keys, key) {
+				return fmt.Errorf("%s is not for set: write `%s %s=…`", key, v.Name, key)
 			}
 		}
 	}
-	all := []string{"mode", "uid", "gid"}
-	if err := c.Only(append(all, keys...)...); err != nil {
+	if err := c.Only(keys...); err != nil {
 		return err
 	}
-	attrs, rest := Command{Verb: "set"}, Command{Verb: "set"}
+	attrs, rest := Command{Verb: c.Verb}, Command{Verb: c.Verb}
 	for _, o := range c.Options {
-		if slices.Contains(all, o.Key) {
+		if slices.Contains(setVerb.keys(), o.Key) {
 			attrs.Options = append(attrs.Options, o)
 		} else {
 			rest.Options = append(rest.Options, o)
 		}
 	}
 	if len(rest.Options) > 0 {
-		if err := settler.Do(rest, by); err != nil {
+		if err := own.run(object, rest, by); err != nil {
 			return err
 		}
 	}

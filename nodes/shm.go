@@ -15,6 +15,12 @@ func NewShm(dir *backends.Dir) *Shm {
 	return &Shm{folder{dir: dir, types: []uint32{syscall.S_IFREG}, shared: true}}
 }
 
+// ShmClass describes POSIX shared memory.
+var ShmClass = Description{What: "POSIX shared memory", Events: fileEvents}
+
+// Describe is Described.Describe.
+func (*Shm) Describe() *Description { return &ShmClass }
+
 // At is Class.At.
 func (s *Shm) At(seen Seen) Object { return memory{entry{&s.folder, seen}} }
 

@@ -182,9 +182,6 @@ func (d sysvDir) make(name string, o Owner) (Seen, error) {
 
 // New is Newer.New: a queue with qbytes.
 func (d sysvDir) New(name string, o Owner, c Command) error {
-	if err := c.Only("mode", "qbytes"); err != nil {
-		return err
-	}
 	by := Caller{Uid: o.Uid}
 	// What would be refused later is refused before there is a queue.
 	if _, err := d.qbytes(c, 0, by); err != nil {
@@ -269,36 +266,37 @@ func (q sysvQueue) Change(c Change) error {
 	return q.back.Change(q.id(), c)
 }
 
-// Settings is Settler.Settings.
-func (q sysvQueue) Settings() ([]Command, error) {
-	info, err := q.info()
-	return []Command{{"resize", []Option{{"qbytes", strconv.Itoa(info.Qbytes)}}}}, err
+// SysVClass describes System V queues.
+var SysVClass = Description{
+	What: "System V message queues",
+	New:  "qbytes=BYTES",
+	Verbs: []Verb{
+		verb(Verb{
+			Name: "resize", Args: "qbytes=BYTES", Who: "the owner: up to `kernel.msgmnb`; root: more",
+			Help: "how many bytes may wait in it (msgctl(2), IPC_SET)",
+		}, sysvQueue.resize, sysvQueue.size),
+		verb(eofVerb, func(q sysvQueue, _ Command, _ Caller) error { return q.briefly(endReaders) }, nil),
+		verb(drainVerb, func(q sysvQueue, _ Command, _ Caller) error { return q.briefly(drain) }, nil),
+	},
 }
 
-// Do is Settler.Do: eof, drain, resize.
-func (q sysvQueue) Do(c Command, by Caller) error {
-	if c.Verb == "resize" {
-		if err := c.Only("qbytes"); err != nil {
-			return err
-		}
-		return q.resize(c, by)
-	}
+// Describe is Described.Describe.
+func (*SysV) Describe() *Description { return &SysVClass }
+
+// size is what resize sets.
+func (q sysvQueue) size() ([]Option, error) {
+	info, err := q.info()
+	return []Option{{"qbytes", strconv.Itoa(info.Qbytes)}}, err
+}
+
+// briefly calls f with the open queue.
+func (q sysvQueue) briefly(f func(QueueEnd) error) error {
 	one, err := q.back.Open(q.id(), backends.Select{})
 	if err != nil {
 		return err
 	}
 	defer one.Close()
-	if err := c.Only(); err != nil {
-		return err
-	}
-	switch c.Verb {
-	case "eof":
-		one.EndReaders()
-		return nil
-	case "drain":
-		return drain(one)
-	}
-	return fmt.Errorf("unknown command %s; a System V queue knows set, eof, drain, resize", c.Verb)
+	return f(one)
 }
 
 // resize sets qbytes, if the command has it.

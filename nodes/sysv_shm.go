@@ -26,6 +26,12 @@ func NewSegments(back backends.Segments) *Segments {
 	return &Segments{back: back, began: time.Now(), unsized: map[uint32]Owner{}}
 }
 
+// SegmentClass describes System V shared memory.
+var SegmentClass = Description{What: "System V shared memory", New: "size=BYTES"}
+
+// Describe is Described.Describe.
+func (*Segments) Describe() *Description { return &SegmentClass }
+
 // maxUnsized is how many names without a size one user may have, so that they take no memory to speak of.
 const maxUnsized = 64
 
@@ -194,9 +200,6 @@ func (d segmentDir) keyToMake(name string, typ uint32) (uint32, error) {
 
 // New is Newer.New: a segment of a size.
 func (d segmentDir) New(name string, o Owner, c Command) error {
-	if err := c.Only("mode", "size"); err != nil {
-		return err
-	}
 	size, err := c.Int("size", 0, 1)
 	if err != nil {
 		return err

@@ -81,7 +81,7 @@ func (t topicEntry) Mknod(name string, typ uint32, o Owner) (Seen, error) {
 
 // New is Newer.New: a topic with rules.
 func (t topicEntry) New(name string, o Owner, c Command) error {
-	r, err := rulesFrom(backends.DefaultRules, c, "mode")
+	r, err := rulesFrom(backends.DefaultRules, c)
 	if err != nil {
 		return err
 	}
@@ -272,36 +272,46 @@ func (t topicEntry) Change(c Change) error {
 	return t.all.back.Change(t.Ref, withoutBits(a, c))
 }
 
-// Settings is Settler.Settings.
-func (t topicEntry) Settings() ([]Command, error) {
-	one, err := t.all.back.Topic(t.Ref)
-	if err != nil {
-		return nil, err
-	}
-	return []Command{{"set", optionsOf(one.Rules())}}, nil
+// TopicClass describes topics.
+var TopicClass = Description{
+	What:   "one-to-many: every open reader gets every message",
+	New:    topicRules,
+	Events: fileEvents,
+	Verbs: []Verb{
+		verb(Verb{Name: "set", Args: topicRules, Help: "see [topics.md](topics.md)"}, topicEntry.restrict, topicEntry.rules),
+		verb(Verb{Name: "clear", Help: "takes back the retained value and the kept messages"}, topicEntry.clear, nil),
+	},
 }
 
-// Do is Settler.Do: set, clear.
-func (t topicEntry) Do(c Command, _ Caller) error {
+// Describe is Described.Describe.
+func (*Topics) Describe() *Description { return &TopicClass }
+
+func (t topicEntry) restrict(c Command, _ Caller) error {
 	one, err := t.all.back.Topic(t.Ref)
 	if err != nil {
 		return err
 	}
-	switch c.Verb {
-	case "set":
-		r, err := rulesFrom(one.Rules(), c)
-		if err != nil {
-			return err
-		}
-		return one.Restrict(r)
-	case "clear":
-		if err := c.Only(); err != nil {
-			return err
-		}
-		one.Forget()
-		return nil
+	r, err := rulesFrom(one.Rules(), c)
+	if err != nil {
+		return err
 	}
-	return fmt.Errorf("unknown command %s; a topic knows set, clear", c.Verb)
+	return one.Restrict(r)
+}
+
+func (t topicEntry) rules() ([]Option, error) {
+	one, err := t.all.back.Topic(t.Ref)
+	if err != nil {
+		return nil, err
+	}
+	return optionsOf(one.Rules()), nil
+}
+
+func (t topicEntry) clear(Command, Caller) error {
+	one, err := t.all.back.Topic(t.Ref)
+	if err == nil {
+		one.Forget()
+	}
+	return err
 }
 
 // Report is Reporter.Report.

@@ -4,6 +4,9 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/ipcfs/ipcfs/fs"
+	"github.com/ipcfs/ipcfs/nodes"
 )
 
 // documentTables are the tables of the documents that are printed from those that ipcfs works by.
@@ -12,6 +15,9 @@ var documentTables = []struct {
 	rows func() [][]string
 }{
 	{"start.md", settingRows},
+	{"control.md", func() [][]string { return nodes.VerbRows(fs.Classes()) }},
+	{"control.md", func() [][]string { return nodes.ClassRows(fs.Classes()) }},
+	{"control.md", func() [][]string { return nodes.EventRows(fs.Classes()) }},
 }
 
 // TestDocumentTables holds that the documents show the tables as they are. go test -update ./cmd/ipcfs

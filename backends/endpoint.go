@@ -45,6 +45,12 @@ type Meta struct {
 	Topic string // all topics of a directory: where it was published
 }
 
+// A Message is one that is moved with others.
+type Message struct {
+	Data []byte
+	Meta Meta
+}
+
 // A Port moves bytes in or out of an open object and never blocks. It is safe for concurrent use.
 type Port interface {
 	// TryRead receives into p and returns how many bytes it got; 0 without an error is the end of the stream or an empty message.
@@ -73,6 +79,20 @@ type Recaller interface {
 type Fitter interface {
 	// TryFit is TryRead into room of any length. A message longer than p is EMSGSIZE, and stays to be read.
 	TryFit(p []byte) (int, Meta, error)
+}
+
+// A Taker is a Port that receives many messages in one try, as it takes long to ask for each.
+type Taker interface {
+	// TryTake receives as many messages as there are and fit: their bytes, and each bytes for every one, are
+	// at most room bytes together. The first comes however long it is. Nobody changes their bytes.
+	TryTake(room, each int) ([]Message, error)
+}
+
+// A Sender is a Port that sends many messages in one try.
+type Sender interface {
+	// TrySend sends them in order, as many as there is room for, and returns how many that are; if that is
+	// not all, with the error that the next one met. ErrUnsettled: none was sent yet.
+	TrySend(list []Message) (int, error)
 }
 
 // A Returner is a Port that takes back a message which was received and of which nothing was used.

@@ -96,7 +96,13 @@ func (t *Tree) openKinds(c Config) error {
 		{Name: "sysv/shm", Class: nodes.NewSegments(segments)},
 		{Name: "topics", Class: news, Space: news.Space, Watch: topics},
 	}
-	t.kinds = append(t.kinds, c.Attached...)
+	if c.Attach != nil {
+		attached, err := c.Attach(t.env)
+		if err != nil {
+			return err
+		}
+		t.kinds = append(t.kinds, attached...)
+	}
 	t.elsewhere = slices.ContainsFunc(t.kinds, func(k nodes.Kind) bool { return k.Elsewhere })
 	global := []nodes.Control{
 		nodes.TextControl("status", rendered(t.status, func(f []nodes.Fact) (string, error) { return nodes.Render(f), nil })),

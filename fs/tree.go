@@ -33,6 +33,9 @@ type Config struct {
 	Tables          []byte         // of a tree in another process, with whose mount this one goes on (Tree.Tables); nil: none
 	Version         string
 	Log             *slog.Logger
+
+	// Attach makes the kinds of objects that there are beside those of this machine; nil: none.
+	Attach func(*nodes.Env) ([]nodes.Kind, error)
 }
 
 // Tree is the file system. It implements fuse.RawFileSystem.

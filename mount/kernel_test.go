@@ -41,7 +41,10 @@ func newKernel(t testing.TB, attached ...nodes.Kind) *kernel {
 		t.Fatal(err)
 	}
 	state := t.TempDir()
-	tree, err := fs.New(fs.Config{StateDir: state, ShmDir: t.TempDir(), MaxMsg: 10, MsgSize: 128, Attached: attached})
+	tree, err := fs.New(fs.Config{
+		StateDir: state, ShmDir: t.TempDir(), MaxMsg: 10, MsgSize: 128,
+		Attach: func(*nodes.Env) ([]nodes.Kind, error) { return attached, nil },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

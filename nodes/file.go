@@ -315,8 +315,10 @@ func (f *File) Patience() time.Duration {
 }
 
 // Ready says what would not block now.
-func (f *File) Ready() backends.Ready {
-	ready := f.end.Ready()
+func (f *File) Ready() backends.Ready { return f.holds(f.end.Ready()) }
+
+// holds adds what need not be taken from the object to what is ready there.
+func (f *File) holds(ready backends.Ready) backends.Ready {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.inHand(f.at) != nil {
@@ -335,12 +337,7 @@ func (f *File) Probe() (backends.Ready, error) {
 		return f.Ready(), nil
 	}
 	ready, err := p.Probe()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.inHand(f.at) != nil {
-		ready |= backends.In
-	}
-	return ready, err
+	return f.holds(ready), err
 }
 
 // Moves is what the file was opened for: In to be read, Out to be written.

@@ -130,9 +130,29 @@ type splitter struct {
 
 // Put sends each whole message. If one does not fit any more, it takes what comes before that one.
 func (s *splitter) Put(end backends.Endpoint, p []byte) (int, error) {
-	data, old, at := p, len(s.pending), 0
+	data, old := p, len(s.pending)
 	if old > 0 {
 		data = slices.Concat(s.pending, p)
+	}
+	at, err := s.send(end, data)
+	if err == syscall.EMSGSIZE && at == 0 {
+		s.pending = nil // of what is too long no part is sent
+	}
+	if err != nil && at == 0 {
+		return 0, err
+	}
+	if err != nil {
+		s.pending = nil
+		return at - old, nil // the error, if it lasts, is that of the next write
+	}
+	s.pending = bytes.Clone(data[at:])
+	return len(p), nil
+}
+
+// send sends the whole messages in data, and returns how far that went.
+func (s *splitter) send(end backends.Endpoint, data []byte) (at int, err error) {
+	if many, ok := end.(backends.Sender); ok {
+		return s.sendTogether(many, data, end.Unit())
 	}
 	for at < len(data) {
 		msg, meta, used, err := s.cut(data[at:], end.Unit())
@@ -142,20 +162,37 @@ func (s *splitter) Put(end backends.Endpoint, p []byte) (int, error) {
 		if err == nil {
 			_, err = end.TryWrite(msg, meta)
 		}
-		if err == syscall.EMSGSIZE && at == 0 {
-			s.pending = nil // of what is too long no part is sent
-		}
-		if err != nil && at == 0 {
-			return 0, err
-		}
 		if err != nil {
-			s.pending = nil
-			return at - old, nil // the error, if it lasts, is that of the next write
+			return at, err
 		}
 		at += used
 	}
-	s.pending = bytes.Clone(data[at:])
-	return len(p), nil
+	return at, nil
+}
+
+// sendTogether is send in one try.
+func (s *splitter) sendTogether(to backends.Sender, data []byte, unit int) (at int, err error) {
+	var list []backends.Message
+	var ends []int // where each message ends
+	for next := 0; next < len(data); {
+		msg, meta, used, e := s.cut(data[next:], unit)
+		if err = e; e != nil || used == 0 {
+			break
+		}
+		next += used
+		list, ends = append(list, backends.Message{Data: msg, Meta: meta}), append(ends, next)
+	}
+	if len(list) == 0 {
+		return 0, err
+	}
+	n, e := to.TrySend(list)
+	if e != nil {
+		err = e
+	}
+	if n > 0 {
+		at = ends[n-1]
+	}
+	return at, err
 }
 
 // Lines is the face of messages as lines. A write is cut at its newlines, which are not sent; a line without its end waits for it, or

@@ -10,7 +10,7 @@ import (
 // A packer is the reading side of a face of which one read gives as many messages as there are and fit, each in a frame: Lines, Records.
 // How long the next message of a POSIX queue is shows only when it was received (mq_receive(3)). One that does not fit any more is
 // held for the next read, one at most; if that does not come it goes back when the file is closed, behind the others of its priority.
-// Ports that can leave a message where it is (backends.Lender, Fitter) have nothing held.
+// Ports that can leave a message where it is (backends.Lender, Fitter, Taker) have nothing held.
 type packer struct {
 	frame   func(msg []byte, m *backends.Meta) (head []byte, tail string) // what stands around a message
 	reserve int                                                           // the longest head in bytes, as a rule
@@ -35,6 +35,9 @@ func (p *packer) More(end backends.Endpoint, buf []byte, size int) ([]byte, erro
 
 // pack takes messages into buf until the next one would go beyond size bytes. must has the first one in any case.
 func (p *packer) pack(end backends.Endpoint, buf []byte, size int, must bool) ([]byte, error) {
+	if many, ok := end.(backends.Taker); ok {
+		return p.packTaken(many, buf, size, must)
+	}
 	out := buf[:0]
 	for must || len(out) < size {
 		msg, err := p.take(end, buf[min(len(out)+p.reserve, len(buf)):], size-len(out)-p.reserve-1, must)
@@ -56,6 +59,21 @@ func (p *packer) pack(end backends.Endpoint, buf []byte, size int, must bool) ([
 		return nil, backends.ErrWouldBlock
 	}
 	return out, nil
+}
+
+// packTaken is pack of what one try gives. More is not asked for behind it, as nobody might come for the
+// answer.
+func (p *packer) packTaken(from backends.Taker, buf []byte, size int, must bool) ([]byte, error) {
+	if !must {
+		return nil, backends.ErrWouldBlock
+	}
+	list, err := from.TryTake(size, p.reserve+1)
+	out := buf[:0]
+	for i := range list {
+		head, tail := p.frame(list[i].Data, &list[i].Meta)
+		out = append(append(append(out, head...), list[i].Data...), tail...)
+	}
+	return out, err
 }
 
 // take is the message that is held, or receives one into space. Of at most room bytes it surely fits. EMSGSIZE: the next one is longer,

@@ -90,7 +90,7 @@ type Purger interface{ Purge() error }
 // A Peeker is a QueueEnd that can look at a message and leave it there.
 type Peeker interface {
 	// Peek copies the n-th message, counted from 0, in the order in which they are received. ENOMSG: there
-	// are not so many.
+	// are not so many. ErrUnsettled: it is to be called again.
 	Peek(n int, p []byte) (int, backends.Meta, error)
 }
 

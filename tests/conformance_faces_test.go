@@ -10,13 +10,14 @@ import (
 
 // A face is one way in and one way out of one kind of object.
 type face struct {
-	name   string
-	make   string // what a user types in $MNT to make the object; it prints its path
-	native bool   // it is the kernel's own: the daemon does not see who waits
-	writer end
-	reader end
-	meet   func(s *stage, readerFlags string) (writer, reader *file) // opens both ends, with these flags for the reader
-	second func(s *stage, first *file) *file                         // gives one more writer
+	name    string
+	program string // a daemon of its own; "": ipcfs
+	make    string // what a user types in $MNT to make the object; it prints its path
+	native  bool   // it is the kernel's own: the daemon does not see who waits
+	writer  end
+	reader  end
+	meet    func(s *stage, readerFlags string) (writer, reader *file) // opens both ends, with these flags for the reader
+	second  func(s *stage, first *file) *file                         // gives one more writer
 
 	framing framing
 	longest int     // message, in bytes: one more is EMSGSIZE
@@ -60,7 +61,7 @@ const (
 )
 
 // faces are all of them. Names begin with the kind of object, and end, where it has several, with the face or how both ends are opened.
-var faces = slices.Concat(queueRows, sysvRows, topicRows, socketRows, kernelRows)
+var faces = slices.Concat(queueRows, memoryRows, sysvRows, topicRows, socketRows, kernelRows)
 
 // with adds to the properties that a face cannot have.
 func (f face) with(properties, why string) face {

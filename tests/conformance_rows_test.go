@@ -1,5 +1,7 @@
 package tests
 
+import "strings"
+
 // idrm is what an object says whose users are told of its removal.
 var idrm = removed{reader: "EIDRM", writer: "EIDRM", poll: "ERR", left: true}
 
@@ -42,6 +44,22 @@ var drainRow = func() face {
 	row.dry = ""
 	return row.with("fuzz empty eintr-read poll-in removed-reader fork-waits dup two-readers exactly-once", "who drains does not wait")
 }()
+
+// memoryRow is a row of the queues of another store than the kernel's, which are asked over a link.
+func memoryRow(row face) face {
+	row.name = "mem/" + strings.TrimPrefix(row.name, "queue/")
+	row.program, row.make = memoryDaemon, "touch mem/queues/q; echo mem/queues/q"
+	return row
+}
+
+var memoryRows = []face{
+	memoryRow(queueRow("data", "{}", "{}", messages)),
+	memoryRow(queueRow("prio", "ctl/{}/prio/7", "{}", messages)),
+	memoryRow(queueRow("lines", "ctl/{}/lines", "ctl/{}/lines", lines)),
+	memoryRow(queueRow("records", "ctl/{}/records", "ctl/{}/records", records)),
+	memoryRow(leaseRow),
+	memoryRow(drainRow),
+}
 
 func sysvRow(name, writer, reader string, f framing) face {
 	row := object(face{

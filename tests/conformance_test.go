@@ -56,7 +56,11 @@ var properties = []struct {
 
 // conform tries all properties on one face, in a tree of its own.
 func conform(t *testing.T, f *face) {
-	tr := mountTree(t)
+	tr := bareTree(t)
+	if f.program != "" {
+		tr.program = f.program
+	}
+	tr.mounted(t)
 	var cast []*player
 	defer func() {
 		for _, p := range cast {

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/ipcfs/ipcfs/tests/ipctool"
+	"github.com/ipcfs/ipcfs/tests/memqueues"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -23,7 +24,7 @@ import (
 const stageVar = "IPCFS_TEST_STAGE"
 
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == "ipctool" {
+	if tools[filepath.Base(os.Args[0])] != nil {
 		testscript.Main(m, tools)
 	}
 	stage := os.Getenv(stageVar)
@@ -41,7 +42,10 @@ func TestMain(m *testing.M) {
 }
 
 // tools are the programs that scripts find in PATH.
-var tools = map[string]func(){"ipctool": ipctool.Main}
+var tools = map[string]func(){"ipctool": ipctool.Main, memoryDaemon: memqueues.Main}
+
+// memoryDaemon is a daemon with queues in memory beside those of the kernel.
+const memoryDaemon = "ipcfs-memory"
 
 // suite lets other users than the one who runs the tests execute the helpers: testscript keeps them in a private directory.
 type suite struct{ m *testing.M }

@@ -36,7 +36,7 @@ func processes(work string) []process {
 		cmdline, _ := os.ReadFile(dir + "/cmdline")
 		p.cmdline = string(bytes.ReplaceAll(bytes.TrimRight(cmdline, "\x00"), []byte{0}, []byte{' '}))
 		exe, _ := os.Readlink(dir + "/exe")
-		p.daemon = filepath.Base(exe) == "ipcfs"
+		p.daemon = strings.HasPrefix(filepath.Base(exe), "ipcfs")
 		if p.state != "" && p.state != "Z" {
 			list = append(list, p)
 		}

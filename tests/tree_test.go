@@ -22,6 +22,7 @@ import (
 // it, whose thread is in those namespaces; other goroutines and processes see the tree only if they were started from there.
 type tree struct {
 	work, mnt, state string
+	program          string // that mounts it
 	tid              int
 	dog              *watchdog
 }
@@ -37,7 +38,7 @@ func newTree(work string, log func(...any)) (*tree, error) {
 	if err := unix.Mount("tmpfs", "/dev/shm", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=1777"); err != nil {
 		return nil, fmt.Errorf("mounting /dev/shm: %w", err)
 	}
-	t := &tree{work: work, mnt: work + "/mnt", state: work + "/state", tid: unix.Gettid()}
+	t := &tree{work: work, mnt: work + "/mnt", state: work + "/state", program: "ipcfs", tid: unix.Gettid()}
 	// Users 1000 and 1001 of the tests go there too.
 	for _, dir := range []string{filepath.Dir(work), work} {
 		if err := os.Chmod(dir, 0755); err != nil {
@@ -70,10 +71,16 @@ func bareTree(t *testing.T) *tree {
 func mountTree(t *testing.T, flags ...string) *tree {
 	t.Helper()
 	tr := bareTree(t)
-	if out, err := tr.mount(flags...); err != nil || out != "" {
-		t.Fatalf("mount: %v\n%s", err, out)
-	}
+	tr.mounted(t, flags...)
 	return tr
+}
+
+// mounted mounts the tree.
+func (t *tree) mounted(on *testing.T, flags ...string) {
+	on.Helper()
+	if out, err := t.mount(flags...); err != nil || out != "" {
+		on.Fatalf("mount: %v\n%s", err, out)
+	}
 }
 
 // join puts the calling goroutine, for good, into the namespaces of the one that made the tree, which must not end meanwhile.
@@ -132,7 +139,7 @@ func (t *tree) run(name string, args ...string) (string, error) {
 // mount mounts the tree and returns what the command printed. Later flags win.
 func (t *tree) mount(flags ...string) (string, error) {
 	args := append([]string{"--state-dir", t.state, "--maxmsg", "10", "--msgsize", "128"}, flags...)
-	return t.run("ipcfs", append(args, t.mnt)...)
+	return t.run(t.program, append(args, t.mnt)...)
 }
 
 // umount unmounts the tree and returns what the command printed.

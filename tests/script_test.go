@@ -16,7 +16,7 @@ import (
 )
 
 // TestScript runs testdata/script/*.txtar, side by side, each in a tree of its own: $MNT is where `mount` mounts it, $STATE its
-// state directory, $LIB the directory of bodies that scripts share.
+// state directory, $LIB the directory of bodies that scripts share, $ID the user and the group of whoever mounts.
 func TestScript(t *testing.T) {
 	t.Parallel()
 	lib, err := filepath.Abs("testdata/lib")
@@ -36,13 +36,17 @@ func TestScript(t *testing.T) {
 			}
 			env.Values[treeKey{}] = tr
 			env.Vars = append(env.Vars, tr.env()...)
-			env.Vars = append(env.Vars, "LIB="+lib)
+			env.Vars = append(env.Vars, "LIB="+lib, "ID=0")
 			env.Defer(func() {
 				if problems := tr.leftovers(); len(problems) > 0 {
 					env.T().Fatal(strings.Join(problems, "\n"))
 				}
 			})
-			return nil
+			if !*fusermount {
+				return nil
+			}
+			env.Setenv("ID", strconv.Itoa(ordinary[0]))
+			return tr.becomeUser()
 		},
 	})
 }
@@ -50,17 +54,21 @@ func TestScript(t *testing.T) {
 type treeKey struct{}
 
 // condition adds [root]: real root, not that of a user namespace with one user in it; [users]: root who can let other users mount;
-// [passthrough]: the kernel can carry shared memory; and [long]: there is time for many more rounds.
+// [fusermount]: an ordinary user, who mounts through fusermount3; [passthrough]: the kernel can carry shared memory; and [long]: there is
+// time for many more rounds.
 func condition(cond string) (bool, error) {
 	switch cond {
 	case "root":
-		return realRoot()
+		root, err := realRoot()
+		return root && !*fusermount, err
 	case "users":
-		return haveUsers(), nil
+		return haveUsers() && !*fusermount, nil
 	case "long":
 		return *long, nil
+	case "fusermount":
+		return *fusermount, nil
 	case "passthrough":
-		return havePassthrough(), nil
+		return !*fusermount && havePassthrough(), nil
 	}
 	return false, fmt.Errorf("unknown condition")
 }

@@ -24,6 +24,7 @@ type tree struct {
 	work, mnt, state string
 	program          string // that mounts it
 	tid              int
+	user             bool // its thread is an ordinary user's (becomeUser)
 	dog              *watchdog
 }
 
@@ -223,6 +224,11 @@ func (t *tree) leftovers() (problems []string) {
 			say("ipcfs umount %s: %v\n%s", m.path, err, out)
 		}
 		cancel()
+	}
+	if t.user {
+		if err := t.becomeRoot(); err != nil {
+			say("%v", err)
+		}
 	}
 	for _, m := range mounts(t.tid, t.work) {
 		say("still mounted: %s", m.path)

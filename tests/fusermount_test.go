@@ -1,0 +1,68 @@
+package tests
+
+import (
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// fusermount is how an ordinary user of most machines mounts.
+var fusermount = flag.Bool("fusermount", false, "run the scripts as an ordinary user, who mounts through fusermount3; root does it")
+
+// becomeUser has the thread of the goroutine that made the tree, and with it all that is started there, be an ordinary user, whose the tree
+// is: TestScript -fusermount. All other threads stay root's. The raw calls are those of one thread (nptl(7)).
+func (t *tree) becomeUser() error {
+	if err := unix.Mount("mqueue", "/dev/mqueue", "mqueue", unix.MS_NOSUID|unix.MS_NODEV, ""); err != nil {
+		return fmt.Errorf("mounting /dev/mqueue: %w", err)
+	}
+	id := ordinary[0]
+	err := filepath.WalkDir(t.work, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Lchown(path, id, id)
+	})
+	if err != nil {
+		return err
+	}
+	if err := unix.Prctl(unix.PR_SET_KEEPCAPS, 1, 0, 0, 0); err != nil { // until execve(2): becomeRoot needs them
+		return fmt.Errorf("prctl: %w", err)
+	}
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0); errno != 0 {
+		return fmt.Errorf("setgroups: %w", errno)
+	}
+	t.user = true
+	return setThread(id)
+}
+
+// becomeRoot takes becomeUser back.
+func (t *tree) becomeRoot() error {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var caps [2]unix.CapUserData
+	if err := unix.Capget(&header, &caps[0]); err != nil {
+		return fmt.Errorf("capget: %w", err)
+	}
+	for i := range caps {
+		caps[i].Effective = caps[i].Permitted
+	}
+	if err := unix.Capset(&header, &caps[0]); err != nil {
+		return fmt.Errorf("capset: %w", err)
+	}
+	return setThread(0)
+}
+
+// setThread makes all user and group ids of the calling thread this one.
+func setThread(id int) error {
+	n := uintptr(id)
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESGID, n, n, n); errno != 0 {
+		return fmt.Errorf("setresgid: %w", errno)
+	}
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, n, n, n); errno != 0 {
+		return fmt.Errorf("setresuid: %w", errno)
+	}
+	return nil
+}

@@ -2,6 +2,7 @@ package nodes
 
 import (
 	"fmt"
+	"runtime"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -143,6 +144,11 @@ func TestTextWatched(t *testing.T) {
 	}
 	for _, f := range all {
 		_ = f.Close()
+	}
+	for looked := true; looked; runtime.Gosched() {
+		e.Texts.mu.Lock()
+		looked = len(e.Texts.looks) > 0
+		e.Texts.mu.Unlock()
 	}
 }
 

@@ -107,12 +107,12 @@ var ErrReach = errors.New("outside of the network that is lent")
 // ErrNoHost is the answer for a host name that has no address.
 var ErrNoHost = errors.New("no such host")
 
-// refusal is ErrReach with the flag that says so.
+// refusal is ErrReach with what is lent.
 func (r Reach) refusal() error {
 	if r == ReachNone {
-		return fmt.Errorf("%w: the tree is mounted with --net=off; it takes --net=loopback or --net=any", ErrReach)
+		return &Refusal{Err: ErrReach, Why: NetOff}
 	}
-	return fmt.Errorf("%w: the tree is mounted with --net=loopback; it takes --net=any for more than this machine's loopback addresses", ErrReach)
+	return &Refusal{Err: ErrReach, Why: NetLoopback}
 }
 
 // may reports whether addr is lent.

@@ -1,7 +1,6 @@
 package backends
 
 import (
-	"fmt"
 	"math"
 	"sync"
 )
@@ -19,12 +18,11 @@ type Budget struct {
 	since map[uint32]int64 // what was taken since a count began; nil: nobody counts
 }
 
-// Terms are the words of a budget.
+// Terms are what a budget is called.
 type Terms struct {
-	Name  string // of its lines in /ctl/limits
-	Holds string // what is counted, as a refusal says it: "files in the state directory"
-	Raise string // how to have more
-	Err   error  // what a refusal is (errors.Is)
+	Name string // of its lines in /ctl/limits, which has the words (nodes/limits.go)
+	Of   string // which directory it is about, if any
+	Err  error  // what a refusal is (errors.Is)
 }
 
 // Bounds are how much may be held: by one user, by all users but root together, by root. They are in the unit of the budget.
@@ -66,9 +64,9 @@ func (b *Budget) take(uid uint32, n, most int64) error {
 	}
 	switch {
 	case b.used[uid] > most-n:
-		return fmt.Errorf("%w: user %d has %d %s, and one user may have %d: %s", b.Err, uid, b.used[uid], b.Holds, most, b.Raise)
+		return &Refusal{Err: b.Err, Why: OverOne, Limit: b.Name, Name: b.Of, Value: b.used[uid], Most: most, Uid: uid}
 	case uid != 0 && b.users > bounds.All-n:
-		return fmt.Errorf("%w: all users but root have %d %s, and may have %d: %s", b.Err, b.users, b.Holds, bounds.All, b.Raise)
+		return &Refusal{Err: b.Err, Why: OverAll, Limit: b.Name, Name: b.Of, Value: b.users, Most: bounds.All, Uid: uid}
 	}
 	b.add(uid, n)
 	return nil
@@ -156,8 +154,8 @@ func (b *Budget) Limits() []Limit {
 		}
 	}
 	return []Limit{
-		{b.Name, b.users + b.used[0], finite(bounds.All), b.Raise},
-		{b.Name + "/user", most, finite(bounds.One), b.Raise},
+		{b.Name, b.users + b.used[0], finite(bounds.All), b.Of},
+		{b.Name + "/user", most, finite(bounds.One), b.Of},
 	}
 }
 

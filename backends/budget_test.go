@@ -2,7 +2,6 @@ package backends
 
 import (
 	"errors"
-	"strings"
 	"sync"
 	"testing"
 
@@ -10,7 +9,7 @@ import (
 )
 
 func testBudget(b Bounds) *Budget {
-	return NewBudget(Terms{Name: "things", Holds: "things", Raise: "more=1", Err: unix.EDQUOT}, func(int64) Bounds { return b })
+	return NewBudget(Terms{Name: "things", Err: unix.EDQUOT}, func(int64) Bounds { return b })
 }
 
 func TestBudgetBounds(t *testing.T) {
@@ -19,14 +18,16 @@ func TestBudgetBounds(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := b.Take(1000, 1)
-	if !errors.Is(err, unix.EDQUOT) || !strings.Contains(err.Error(), "user 1000 has 4 things, and one user may have 4: more=1") {
-		t.Errorf("one user: %v", err)
+	one := &Refusal{Err: unix.EDQUOT, Why: OverOne, Limit: "things", Value: 4, Most: 4, Uid: 1000}
+	if got := new(Refusal); !errors.Is(err, unix.EDQUOT) || !errors.As(err, &got) || *got != *one {
+		t.Errorf("one user: %v, want %v", err, one)
 	}
 	if err := b.Take(1001, 2); err != nil || b.Fits(1001, 1) {
 		t.Errorf("another user: %v, and one more fits: %v", err, b.Fits(1001, 1))
 	}
-	if err := b.Take(1001, 1); err == nil || !strings.Contains(err.Error(), "all users but root have 6 things, and may have 6") {
-		t.Errorf("all users: %v", err)
+	all := &Refusal{Err: unix.EDQUOT, Why: OverAll, Limit: "things", Value: 6, Most: 6, Uid: 1001}
+	if got := new(Refusal); !errors.As(b.Take(1001, 1), &got) || *got != *all {
+		t.Errorf("all users: %v, want %v", got, all)
 	}
 	if err := b.Take(0, 100); err != nil {
 		t.Errorf("root: %v", err)
@@ -38,7 +39,7 @@ func TestBudgetBounds(t *testing.T) {
 	if err := b.TakeWithin(1001, 1, 3); err != nil {
 		t.Errorf("after one was given back: %v", err)
 	}
-	want := []Limit{{"things", 106, 6, "more=1"}, {"things/user", 3, 4, "more=1"}}
+	want := []Limit{{Name: "things", Used: 106, Limit: 6}, {Name: "things/user", Used: 3, Limit: 4}}
 	for i, l := range b.Limits() {
 		if l != want[i] {
 			t.Errorf("line %d: %v, want %v", i, l, want[i])

@@ -2,7 +2,6 @@ package backends
 
 import (
 	"errors"
-	"fmt"
 
 	"golang.org/x/sys/unix"
 )
@@ -46,10 +45,10 @@ func toStay(fd int, err error) (int, error) {
 	return fd, err
 }
 
-// Explain gives an error that any call may end with, for lack of descriptors, its words.
+// Explain gives an error that any call may end with, for lack of descriptors, its facts.
 func Explain(err error) error {
 	var errno unix.Errno
-	if errors.Is(err, ErrDescriptors) || !errors.As(err, &errno) {
+	if known := new(Refusal); errors.As(err, &known) || !errors.As(err, &errno) {
 		return err
 	}
 	if words := descriptors(errno); words != errno {
@@ -58,14 +57,13 @@ func Explain(err error) error {
 	return err
 }
 
-// descriptors gives the errors of a call that makes a descriptor their words.
+// descriptors gives the errors of a call that makes a descriptor their facts.
 func descriptors(err error) error {
 	switch err {
 	case unix.EMFILE:
-		return fmt.Errorf("%w: the daemon has RLIMIT_NOFILE, %d, of them open: close some, or raise it before ipcfs starts"+
-			" (ulimit -n, LimitNOFILE= in systemd)", ErrDescriptors, MaxDescriptors())
+		return &Refusal{Err: ErrDescriptors, Why: NoMoreOpen, Limit: "RLIMIT_NOFILE", Most: int64(MaxDescriptors())}
 	case unix.ENFILE:
-		return fmt.Errorf("%w: fs.file-max is reached: sysctl fs.file-max", ErrDescriptors)
+		return &Refusal{Err: ErrDescriptors, Why: Reached, Limit: "fs.file-max"}
 	}
 	return err
 }

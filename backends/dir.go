@@ -1,7 +1,6 @@
 package backends
 
 import (
-	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -37,13 +36,13 @@ func (d *Dir) Close() error { return unix.Close(d.fd) }
 // Room is what the files in the directory take of; nil: they are not counted.
 func (d *Dir) Room() *Room { return d.room }
 
-// why gives an error of something that takes room in the directory its words.
+// why gives an error of something that takes room in the directory its facts.
 func (d *Dir) why(err error) error {
 	switch err {
 	case unix.ENOSPC, unix.EDQUOT:
-		return fmt.Errorf("%w: %s has no room left: see df and df -i of it", err, d.name)
+		return &Refusal{Err: err, Why: NoRoom, Name: d.name}
 	case unix.EROFS:
-		return fmt.Errorf("%w: %s: mount -o remount,rw", err, d.name)
+		return &Refusal{Err: err, Why: ReadOnly, Name: d.name}
 	}
 	return err
 }

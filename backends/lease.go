@@ -67,9 +67,9 @@ const (
 // OpenLeases keeps leases in dir, which is on the file system of room.
 func OpenLeases(dir *Dir, room *Room) *Leases {
 	l := &Leases{
-		Bytes: NewBudget(Terms{Name: "lease_bytes", Holds: "bytes of messages on lease", Err: unix.EDQUOT, Raise: "ack or nack some"},
+		Bytes: NewBudget(Terms{Name: "lease_bytes", Err: unix.EDQUOT},
 			func(int64) Bounds { return Bounds{One: maxLeased, All: Unbounded, Root: Unbounded} }),
-		Tries: NewBudget(Terms{Name: "lease_tries", Holds: "messages that went back", Err: unix.EDQUOT, Raise: "beyond it tries count anew"},
+		Tries: NewBudget(Terms{Name: "lease_tries", Err: unix.EDQUOT},
 			func(int64) Bounds { return Bounds{One: maxTries, All: Unbounded, Root: maxTriesRoot} }),
 		dir: dir, room: room, seed: maphash.MakeSeed(), out: map[string]map[*Lease]struct{}{},
 		failed: map[string]map[returned][]attempts{}, waiting: map[string]*comingBack{}, last: time.Now().UnixNano(),

@@ -8,11 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Limit is a bound that the kernel or the user's session sets to what can be made.
+// Limit is a bound to what can be made. What a person reads about it is a row of the table in nodes/limits.go, by
+// its name.
 type Limit struct {
 	Name        string
 	Used, Limit int64  // -1: not known, or no limit
-	Raise       string // the command or setting that raises it
+	Of          string // which directory it is about, if any
 }
 
 // Limited has lines of its own in /ctl/limits.
@@ -32,16 +33,17 @@ type Process struct{}
 // Limits is Limited.Limits.
 func (Process) Limits() []Limit {
 	return []Limit{
-		{"RLIMIT_NOFILE", openDescriptors(), Rlimit(unix.RLIMIT_NOFILE), "ulimit -n, or LimitNOFILE= in systemd, before ipcfs starts"},
-		{"fs.inotify.max_user_instances", -1, Sysctl("fs/inotify/max_user_instances"), "sysctl fs.inotify.max_user_instances=1024"},
-		{"fs.pipe-max-size", -1, Sysctl("fs/pipe-max-size"), "sysctl fs.pipe-max-size=4194304"},
+		{Name: "RLIMIT_NOFILE", Used: openDescriptors(), Limit: Rlimit(unix.RLIMIT_NOFILE)},
+		{Name: "fs.file-max", Used: -1, Limit: Sysctl("fs/file-max")},
+		{Name: "fs.inotify.max_user_instances", Used: -1, Limit: Sysctl("fs/inotify/max_user_instances")},
+		{Name: "fs.pipe-max-size", Used: -1, Limit: Sysctl("fs/pipe-max-size")},
 	}
 }
 
 // FileSystem is the room on the file system of a directory as a limit, in bytes.
 type FileSystem struct {
-	Dir         *Dir
-	Name, Raise string // see Limit
+	Dir  *Dir
+	Name string // see Limit
 }
 
 // Limits is Limited.Limits: none if the kernel does not tell.
@@ -51,7 +53,7 @@ func (f FileSystem) Limits() []Limit {
 		return nil
 	}
 	total, free := int64(s.Blocks)*int64(s.Bsize), int64(s.Bavail)*int64(s.Bsize)
-	return []Limit{{f.Name, total - free, total, f.Raise}}
+	return []Limit{{Name: f.Name, Used: total - free, Limit: total}}
 }
 
 // RaiseLimits gives the daemon as many descriptors and bytes of queues as it may have: the hard limit (setrlimit(2)), or with

@@ -18,10 +18,7 @@ import (
 const queueBytesUnknown = 819200
 
 func newQueueBytes() *Budget {
-	return NewBudget(Terms{Name: "queue_bytes", Holds: "bytes of message queues", Err: unix.EDQUOT,
-		Raise: "remove queues, make smaller ones (maxmsg=, msgsize=), or raise RLIMIT_MSGQUEUE: the user's own (ulimit -q, limits.conf(5))," +
-			" of which this is the soft limit, or the daemon's, of which one user has half (LimitMSGQUEUE= in systemd)",
-	}, func(int64) Bounds { return queueBounds(Rlimit(unix.RLIMIT_MSGQUEUE)) })
+	return NewBudget(Terms{Name: "queue_bytes", Err: unix.EDQUOT}, func(int64) Bounds { return queueBounds(Rlimit(unix.RLIMIT_MSGQUEUE)) })
 }
 
 // queueBounds are the bounds where the daemon may have so many bytes; -1: any number.

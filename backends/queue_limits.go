@@ -1,8 +1,6 @@
 package backends
 
 import (
-	"fmt"
-
 	"golang.org/x/sys/unix"
 )
 
@@ -25,11 +23,11 @@ func tooLarge(attr *mqAttr) error {
 		file    string
 	}{{"maxmsg", attr.MaxMsg, hardMsgMax, "msg_max"}, {"msgsize", attr.MsgSize, hardMsgSizeMax, "msgsize_max"}} {
 		if l.n > l.most {
-			return fmt.Errorf("%w: %s=%d is more than %d, the most that the kernel takes", unix.EINVAL, l.key, l.n, l.most)
+			return &Refusal{Err: unix.EINVAL, Why: AboveKernel, Name: l.key, Value: int64(l.n), Most: int64(l.most)}
 		}
 		if limit := Sysctl("fs/mqueue/" + l.file); limit >= 0 && int64(l.n) > limit {
-			return fmt.Errorf("%w: %s=%d is more than %d, the limit for users: sysctl fs.mqueue.%s=%d",
-				unix.EINVAL, l.key, l.n, limit, l.file, l.n)
+			return &Refusal{Err: unix.EINVAL, Why: AboveUsers, Limit: "fs.mqueue." + l.file, Name: l.key,
+				Value: int64(l.n), Most: limit}
 		}
 	}
 	return unix.EINVAL
@@ -39,10 +37,10 @@ func tooLarge(attr *mqAttr) error {
 func (q *Queues) Limits() []Limit {
 	count, bytes := q.usage()
 	return []Limit{
-		{"RLIMIT_MSGQUEUE", bytes, Rlimit(unix.RLIMIT_MSGQUEUE), "ulimit -q, or LimitMSGQUEUE= in systemd, before ipcfs starts"},
-		{"fs.mqueue.queues_max", count, Sysctl("fs/mqueue/queues_max"), "sysctl fs.mqueue.queues_max=512"},
-		{"fs.mqueue.msg_max", -1, Sysctl("fs/mqueue/msg_max"), "sysctl fs.mqueue.msg_max=1000 (for users; root may pass it)"},
-		{"fs.mqueue.msgsize_max", -1, Sysctl("fs/mqueue/msgsize_max"), "sysctl fs.mqueue.msgsize_max=65536 (for users; root may pass it)"},
+		{Name: "RLIMIT_MSGQUEUE", Used: bytes, Limit: Rlimit(unix.RLIMIT_MSGQUEUE)},
+		{Name: "fs.mqueue.queues_max", Used: count, Limit: Sysctl("fs/mqueue/queues_max")},
+		{Name: "fs.mqueue.msg_max", Used: -1, Limit: Sysctl("fs/mqueue/msg_max")},
+		{Name: "fs.mqueue.msgsize_max", Used: -1, Limit: Sysctl("fs/mqueue/msgsize_max")},
 	}
 }
 

@@ -39,22 +39,18 @@ const (
 // NewRoom counts what is in dirs, which lie on one file system, by owner, and from then on what is made and removed in them.
 func NewRoom(name string, dirs ...*Dir) *Room {
 	r := &Room{dirs: dirs}
-	terms := func(of, holds, df string) Terms {
-		return Terms{Name: of, Holds: holds, Err: unix.EDQUOT,
-			Raise: "remove some, or give the file system of " + name + " more (" + df + "), or choose another --state-dir"}
-	}
 	free := func() (s Space) {
 		s, _ = dirs[0].Space()
 		return s
 	}
-	r.Files = NewBudget(terms("state_files", "names in fifos, sockets and topics and messages on lease", "df -i"), func(users int64) Bounds {
+	r.Files = NewBudget(Terms{Name: "state_files", Of: name, Err: unix.EDQUOT}, func(users int64) Bounds {
 		s := free()
 		if s.Files == 0 {
 			return Bounds{One: maxFiles, All: Unbounded, Root: Unbounded} // made as they are needed (btrfs)
 		}
 		return shareOf(int64(s.Ffree), users, maxFiles)
 	})
-	r.Bytes = NewBudget(terms("state_bytes", "bytes in the state directory", "df"), func(users int64) Bounds {
+	r.Bytes = NewBudget(Terms{Name: "state_bytes", Of: name, Err: unix.EDQUOT}, func(users int64) Bounds {
 		s := free()
 		return shareOf(int64(s.Bavail)*int64(s.Bsize), users, maxBytes)
 	})

@@ -138,9 +138,9 @@ func (Segments) Limits() []Limit {
 		segments = int64(count)
 	}
 	return []Limit{
-		{"kernel.shmmni", segments, Sysctl("kernel/shmmni"), "sysctl kernel.shmmni=8192"},
-		{"kernel.shmmax", -1, Sysctl("kernel/shmmax"), "sysctl kernel.shmmax=BYTES"},
-		{"kernel.shmall", -1, Sysctl("kernel/shmall"), "sysctl kernel.shmall=PAGES"},
+		{Name: "kernel.shmmni", Used: segments, Limit: Sysctl("kernel/shmmni")},
+		{Name: "kernel.shmmax", Used: -1, Limit: Sysctl("kernel/shmmax")},
+		{Name: "kernel.shmall", Used: -1, Limit: Sysctl("kernel/shmall")},
 	}
 }
 

@@ -144,9 +144,9 @@ func (s *SysV) Limits() []Limit {
 		queues = int64(info.msgpool)
 	}
 	return []Limit{
-		{"kernel.msgmni", queues, Sysctl("kernel/msgmni"), "sysctl kernel.msgmni=32000"},
-		{"kernel.msgmax", -1, Sysctl("kernel/msgmax"), "sysctl kernel.msgmax=65536"},
-		{"kernel.msgmnb", -1, Sysctl("kernel/msgmnb"), "sysctl kernel.msgmnb=65536"},
+		{Name: "kernel.msgmni", Used: queues, Limit: Sysctl("kernel/msgmni")},
+		{Name: "kernel.msgmax", Used: -1, Limit: Sysctl("kernel/msgmax")},
+		{Name: "kernel.msgmnb", Used: -1, Limit: Sysctl("kernel/msgmnb")},
 	}
 }
 

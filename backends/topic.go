@@ -29,10 +29,7 @@ type Topic struct {
 const MaxTopicBytes = 64 << 20
 
 func newTopicBytes() *Budget {
-	return NewBudget(Terms{
-		Name: "topic_bytes", Holds: "bytes of messages in topics", Err: unix.EDQUOT,
-		Raise: "read them, clear retained values (: > topic), or lower keep=, depth= and bytes=",
-	}, func(int64) Bounds { return EachMay(MaxTopicBytes) })
+	return NewBudget(Terms{Name: "topic_bytes", Err: unix.EDQUOT}, func(int64) Bounds { return EachMay(MaxTopicBytes) })
 }
 
 // keepsOldest reports whether the oldest message is one of those to keep, or the value.

@@ -5,9 +5,7 @@ import "golang.org/x/sys/unix"
 // newWatches is the budget of directories that are followed: each takes one of the daemon's user's inotify watches (inotify(7)), for
 // whoever the directory belongs to.
 func newWatches() *Budget {
-	return NewBudget(Terms{Name: "watches", Holds: "directories whose events are followed", Err: unix.EDQUOT,
-		Raise: "sysctl fs.inotify.max_user_watches: a quarter of it is for one user; beyond it ctl/events does not tell of what is in a directory",
-	}, func(int64) Bounds {
+	return NewBudget(Terms{Name: "watches", Err: unix.EDQUOT}, func(int64) Bounds {
 		most := Sysctl("fs/inotify/max_user_watches")
 		if most < 0 {
 			return Bounds{One: Unbounded, All: Unbounded, Root: Unbounded}

@@ -17,8 +17,8 @@ func (t *Tree) OpenDir(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fu
 		return fuse.Status(syscall.ESTALE)
 	}
 	h := &opened{Handle: Handle{Node: in.NodeId, Flags: in.Flags, Uid: in.Uid, Gid: in.Gid, Pid: in.Pid}}
-	if !t.handles.add(h) {
-		return t.tooMany(h)
+	if err := t.handles.add(h); err != nil {
+		return t.tooMany(h, err)
 	}
 	out.Fh = h.Num
 	return fuse.OK

@@ -41,21 +41,21 @@ type handles struct {
 
 func newHandles() *handles {
 	return &handles{all: map[uint64]*opened{}, used: backends.NewBudget(backends.Terms{
-		Name: "open_files", Holds: "files of the tree open", Err: syscall.ENFILE, Raise: "close some",
+		Name: "open_files", Err: syscall.ENFILE,
 	}, func(int64) backends.Bounds { return backends.EachMay(maxHandles) })}
 }
 
-// add numbers h; false if its user has too many.
-func (t *handles) add(h *opened) bool {
-	if t.used.Take(h.Uid, 1) != nil {
-		return false
+// add numbers h, if its user has not too many.
+func (t *handles) add(h *opened) error {
+	if err := t.used.Take(h.Uid, 1); err != nil {
+		return err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.last++
 	h.Num = t.last
 	t.all[h.Num] = h
-	return true
+	return nil
 }
 
 // resume takes in h with the number that another process gave it, which had given numbers up to last.

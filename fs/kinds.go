@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -32,9 +33,9 @@ func (t *Tree) openKinds(c Config) error {
 	queues := backends.NewQueues(t.env.Poll, c.MaxMsg, c.MsgSize)
 	t.closers = append(t.closers, queues)
 	if !queues.Listed() {
-		t.unlisted = "there is no mount of the mqueue file system: as root, mount -t mqueue mqueue /dev/mqueue, and mount the tree again"
+		t.unlisted = nodes.NotListed
 		t.log.Warn("queues are not listed", "why", t.unlisted)
-		t.env.Notes.Note("queues", &nodes.Error{Op: "list", Path: "queues", Errno: syscall.EPERM, Advice: t.unlisted})
+		t.env.Notes.Note("queues", &nodes.Error{Op: "list", Path: "queues", Errno: syscall.EPERM, Why: errors.New(t.unlisted)})
 	}
 	shm, err := t.openDir(c.ShmDir)
 	if err != nil {
@@ -79,9 +80,9 @@ func (t *Tree) openKinds(c Config) error {
 
 	published := backends.NewTopics(t.env.Poll, topics)
 	messages, segments := backends.NewSysV(t.env.Poll), backends.NewSegments()
-	limits := []backends.Limited{
+	t.limited = []backends.Limited{
 		queues, messages, segments,
-		backends.FileSystem{Dir: shm, Name: "shm_bytes", Raise: "mount -o remount,size=80% /dev/shm"}, backends.Process{},
+		backends.FileSystem{Dir: shm, Name: "shm_bytes"}, backends.Process{},
 		t.env.Shares, t.env.Memory, published.Used, room, leases.Bytes, leases.Tries, sockets.Plain(), queues.Bytes,
 		t.handles.used,
 	}
@@ -107,7 +108,7 @@ func (t *Tree) openKinds(c Config) error {
 	global := []nodes.Control{
 		nodes.TextControl("status", rendered(t.status, func(f []nodes.Fact) (string, error) { return nodes.Render(f), nil })),
 		nodes.TextControl("status.json", rendered(t.status, nodes.RenderJSON)),
-		nodes.LimitsControl(func() []backends.Limit { return backends.Limits(limits) }),
+		nodes.LimitsControl(t.env.Notes, t.limits),
 		nodes.MetricsControl(t.kinds, t.status),
 	}
 	for i := range global {
@@ -130,7 +131,7 @@ func (t *Tree) openKinds(c Config) error {
 		t.log.Warn("no /ctl/events: see fs.inotify.max_user_instances in /ctl/limits", "err", err)
 	} else {
 		t.closers = append(t.closers, watch)
-		limits = append(limits, watch.Watches)
+		t.limited = append(t.limited, watch.Watches)
 		global = append(global, nodes.EventsControl(t.env, watch))
 	}
 	t.dirs = dirsAbove(t.kinds)

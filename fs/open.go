@@ -1,7 +1,6 @@
 package fs
 
 import (
-	"fmt"
 	"slices"
 	"syscall"
 
@@ -124,19 +123,18 @@ func (t *Tree) opened(n Node, l *live, open nodes.Open, flags uint32, by nodes.C
 	default:
 		out.OpenFlags = fuse.FOPEN_DIRECT_IO | fuse.FOPEN_NOFLUSH
 	}
-	if !t.handles.add(h) {
+	if err := t.handles.add(h); err != nil {
 		t.close(h, l)
-		return t.tooMany(h)
+		return t.tooMany(h, err)
 	}
 	out.Fh = h.Num
 	return fuse.OK
 }
 
 // tooMany refuses one more open file.
-func (t *Tree) tooMany(h *opened) fuse.Status {
-	advice := fmt.Sprintf("user %d has %d files of the tree open, which is as many as one user may", h.Uid, maxHandles)
+func (t *Tree) tooMany(h *opened, err error) fuse.Status {
 	n, _ := t.table.get(h.Node)
-	return t.fail(&nodes.Error{Op: "open", Path: t.where(n), Errno: syscall.ENFILE, Advice: advice})
+	return t.failAt("open", n, "", err)
 }
 
 // Release is told once, after the last descriptor of an open file was closed.

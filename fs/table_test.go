@@ -144,17 +144,17 @@ func TestHandles(t *testing.T) {
 	var last *opened
 	for range maxHandles {
 		last = &opened{Handle: Handle{Uid: 1000}}
-		if !all.add(last) {
+		if all.add(last) != nil {
 			t.Fatal("refused too early")
 		}
 	}
-	if all.add(&opened{Handle: Handle{Uid: 1000}}) {
+	if all.add(&opened{Handle: Handle{Uid: 1000}}) == nil {
 		t.Error("one more than there may be")
 	}
-	if !all.add(&opened{Handle: Handle{Uid: 1001}}) {
+	if all.add(&opened{Handle: Handle{Uid: 1001}}) != nil {
 		t.Error("another user is refused")
 	}
-	if all.remove(last.Num) != last || all.remove(last.Num) != nil || !all.add(&opened{Handle: Handle{Uid: 1000}}) {
+	if all.remove(last.Num) != last || all.remove(last.Num) != nil || all.add(&opened{Handle: Handle{Uid: 1000}}) != nil {
 		t.Error("what was closed still counts")
 	}
 }

@@ -24,13 +24,14 @@ import (
 
 // Config says where the objects are and what new ones are like.
 type Config struct {
-	StateDir        string         // what must survive the daemon; one daemon at a time
-	ShmDir          string         // "/dev/shm" if empty
-	MaxMsg, MsgSize int            // of new queues; 0: the kernel's defaults
-	Net             backends.Reach // what of the network the tree lends
-	Options         []string       // what was asked for, words for ctl/status
-	Attached        []nodes.Kind   // kinds of objects beside those of this machine
-	Tables          []byte         // of a tree in another process, with whose mount this one goes on (Tree.Tables); nil: none
+	StateDir        string            // what must survive the daemon; one daemon at a time
+	ShmDir          string            // "/dev/shm" if empty
+	MaxMsg, MsgSize int               // of new queues; 0: the kernel's defaults
+	Net             backends.Reach    // what of the network the tree lends
+	Options         []string          // what was asked for, words for ctl/status
+	Flags           map[string]string // how people ask for settings: "net" by "--net"
+	Attached        []nodes.Kind      // kinds of objects beside those of this machine
+	Tables          []byte            // of a tree in another process, with whose mount this one goes on (Tree.Tables); nil: none
 	Version         string
 	Log             *slog.Logger
 
@@ -57,6 +58,7 @@ type Tree struct {
 
 	unlisted string // why the queues that there are cannot be listed; "" if they can
 
+	limited      []backends.Limited // not changed once the tree is open
 	restrictions []string
 	elsewhere    bool // some kind keeps its objects elsewhere
 
@@ -104,6 +106,7 @@ func New(c Config) (*Tree, error) {
 	if err == nil {
 		t.closers = append(t.closers, poll)
 		t.env = nodes.NewEnv(poll)
+		t.env.Notes.Flags = c.Flags
 		err = t.openKinds(c)
 	}
 	if err == nil && before != nil {
@@ -159,6 +162,7 @@ func (t *Tree) Close() error {
 type Session interface {
 	Backer() Backer      // nil: the daemon carries the bytes of shared memory
 	Facts() []nodes.Fact // its lines of /ctl/status
+	backends.Limited     // and of /ctl/limits
 	Waiting(w backends.Waiter) (parked, polling nodes.Sides)
 	// Drop has the kernel forget a name in a directory, soon, if nobody uses it.
 	Drop(parent uint64, name string)
@@ -178,6 +182,18 @@ func (t *Tree) Workers() (work, away *backends.Workers) { return t.env.Work, t.e
 
 // Poller is what wakes those who wait.
 func (t *Tree) Poller() *backends.Poller { return t.env.Poll }
+
+// limits are what can be met, and how much of it is used.
+func (t *Tree) limits() []backends.Limit {
+	t.mu.Lock()
+	session := t.session
+	t.mu.Unlock()
+	list := backends.Limits(t.limited)
+	if session != nil {
+		list = append(list, session.Limits()...)
+	}
+	return list
+}
 
 // backer is the session's.
 func (t *Tree) backer() Backer {

@@ -298,6 +298,9 @@ func (s *Session) Facts() []nodes.Fact {
 		nodes.Fact{Key: "threads", Value: threads()})
 }
 
+// Limits are the session's lines of /ctl/limits.
+func (s *Session) Limits() []backends.Limit { return s.waiting.Limits() }
+
 func (s *Session) buffer() *[]byte   { return s.buffers.Get().(*[]byte) }
 func (s *Session) recycle(b *[]byte) { s.buffers.Put(b) }
 

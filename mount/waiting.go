@@ -4,6 +4,9 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/nodes"
 )
 
 // waiting is all requests that are parked, by the number the kernel interrupts them with, and what they cost
@@ -19,11 +22,24 @@ type waiting struct {
 
 type cost struct{ requests, bytes int }
 
-// One user's waiting requests must not take the memory the others need.
-const (
-	maxParked      = 1 << 16  // a request is about 200 bytes here, and a task blocked in the kernel there
-	maxParkedBytes = 64 << 20 // of messages that wait to be sent
-)
+// Limits are the lines of /ctl/limits: what waits, and what waits for the one user other than root for whom most does.
+func (w *waiting) Limits() []backends.Limit {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var all, most cost
+	for uid, c := range w.byUid {
+		all.requests, all.bytes = all.requests+c.requests, all.bytes+c.bytes
+		if uid != 0 {
+			most.requests, most.bytes = max(most.requests, c.requests), max(most.bytes, c.bytes)
+		}
+	}
+	return []backends.Limit{
+		{Name: "waiting", Used: int64(all.requests), Limit: -1},
+		{Name: "waiting/user", Used: int64(most.requests), Limit: nodes.MaxWaiting},
+		{Name: "waiting_bytes", Used: int64(all.bytes), Limit: -1},
+		{Name: "waiting_bytes/user", Used: int64(most.bytes), Limit: nodes.MaxWaitingBytes},
+	}
+}
 
 // add takes p in: ENOBUFS if its user has too much waiting, or the errno the session ends with, unless it
 // must; EINVAL if there is one of its number already.
@@ -40,7 +56,7 @@ func (w *waiting) add(p *parked, must bool) syscall.Errno {
 	if c == nil {
 		c = &cost{}
 	}
-	if (c.requests >= maxParked || c.bytes+p.bytes > maxParkedBytes) && !must {
+	if (c.requests >= nodes.MaxWaiting || c.bytes+p.bytes > nodes.MaxWaitingBytes) && !must {
 		return syscall.ENOBUFS
 	}
 	w.byUid[p.in.Uid] = c

@@ -2,8 +2,8 @@ package nodes
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
+	"strings"
 	"syscall"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -11,16 +11,24 @@ import (
 
 // Error is a failure with what a person needs to know about it. It is shown in the object's err file.
 type Error struct {
-	Op     string // what was tried: "create", "write"
-	Path   string // of the object, from the root of the tree
-	Errno  syscall.Errno
-	Advice string // which limit, and the command that raises it; may be empty
+	Op    string // what was tried: "create", "write"
+	Path  string // of the object, from the root of the tree
+	Errno syscall.Errno
+	Why   error // what there is to say besides, often a *backends.Refusal; may be nil
 }
 
-func (e *Error) Error() string {
+// Error is Say without anybody's flags.
+func (e *Error) Error() string { return e.Say(nil) }
+
+// Say is the failure in words. flags are how settings are asked for, by their names.
+func (e *Error) Say(flags map[string]string) string {
 	s := e.Op + " " + backends.Word(e.Path) + ": " + e.Errno.Error()
-	if e.Advice != "" {
-		s += ": " + e.Advice
+	if e.Why == nil {
+		return s
+	}
+	why := spoken(e.Why, flags)
+	if why = strings.TrimPrefix(strings.TrimPrefix(why, e.Errno.Error()), ": "); why != "" {
+		s += ": " + why
 	}
 	return s
 }
@@ -70,18 +78,15 @@ func explain(op string, err error) error {
 	if _, bare := err.(syscall.Errno); bare {
 		return err
 	}
-	for _, known := range []error{backends.ErrDescriptors, syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS} {
-		if errors.Is(err, known) {
-			return advise(op, Errno(err), err)
-		}
+	if refused := new(backends.Refusal); errors.As(err, &refused) {
+		return advise(op, Errno(err), err)
 	}
 	return err
 }
 
 // Crowded is what there is to say where a user is answered ENOBUFS.
 func Crowded(op, path string, uid uint32) *Error {
-	return &Error{Op: op, Path: path, Errno: syscall.ENOBUFS, Advice: fmt.Sprintf("user %d has as many requests waiting (65536), or as many"+
-		" bytes in writes that wait, or in messages he has read a part of (64 MiB), as one user may: read to the end, or end some of his programs", uid)}
+	return Located(path, refuse(op, backends.Refusal{Err: syscall.ENOBUFS, Why: whyCrowded, Uid: uid})).(*Error)
 }
 
 // Errno is the one place where an error becomes an errno. An error nobody thought of is EIO.

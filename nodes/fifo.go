@@ -50,7 +50,7 @@ func (f fifo) Report() ([]Fact, error) {
 // Mknod is Maker.Mknod, for mkfifo(3).
 func (f fifo) Mknod(name string, typ uint32, o Owner) (Seen, error) {
 	if typ != syscall.S_IFIFO {
-		return Seen{}, &Error{Op: "mknod", Errno: syscall.EPERM, Advice: "only FIFOs live here: mkfifo"}
+		return Seen{}, refuse("mknod", backends.Refusal{Err: syscall.EPERM, Why: whyOnlyFifos})
 	}
 	return f.mknod(name, typ, o)
 }
@@ -59,8 +59,7 @@ func (f fifo) Mknod(name string, typ uint32, o Owner) (Seen, error) {
 // FIFO by looking the name up again, and would then find that it exists.
 func (f fifo) Create(name string, o Owner, flags int, _ Caller) (Seen, Open, error) {
 	if flags&syscall.O_EXCL != 0 {
-		return Seen{}, nil, &Error{Op: "create", Errno: syscall.EOPNOTSUPP,
-			Advice: "a FIFO cannot be made by an exclusive open (set -C, O_EXCL): use mkfifo"}
+		return Seen{}, nil, refuse("create", backends.Refusal{Err: syscall.EOPNOTSUPP, Why: whyExclusive})
 	}
 	seen, err := f.Mknod(name, syscall.S_IFIFO, o)
 	return seen, nil, err

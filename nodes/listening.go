@@ -123,8 +123,7 @@ func (e socketEntry) relisten(one *socketState, c Command) error {
 	}
 	typ := one.listener.Type()
 	if _, ok := c.Get("type"); ok && how.typ != typ {
-		return fmt.Errorf("%w: a socket keeps its type: make another one (echo 'sockets/NAME type=%s' > ctl/new)",
-			syscall.EOPNOTSUPP, typeName(how.typ))
+		return &backends.Refusal{Err: syscall.EOPNOTSUPP, Why: whySocketType, Name: typeName(how.typ)}
 	}
 	how.typ = typ
 	if err := one.listener.SetBacklog(how.backlog); err != nil {
@@ -140,15 +139,16 @@ func (e socketEntry) explain(op string, err error) error {
 	}
 	errno := Errno(err)
 	_, noHost := parseHost(e.Path)
+	refused := func(why backends.Reason) error { return &backends.Refusal{Err: err, Why: why} }
 	switch {
 	case errno == syscall.ECONNREFUSED && e.all.orphans.all[e.Was.ID]:
-		err = fmt.Errorf("%w: it was bound before the tree was mounted, and its server cannot be reached: it has to bind it anew", err)
+		err = refused(whyOrphaned)
 	case errno == syscall.ECONNREFUSED:
-		err = fmt.Errorf("%w: nobody listens there", err)
+		err = refused(whyNobody)
 	case errno == syscall.EADDRINUSE && noHost == nil:
-		err = fmt.Errorf("%w: another program has the port: `ss -lntup` says which; port 0 takes a free one", err)
+		err = refused(whyPortTaken)
 	case errno == syscall.EACCES && op == "listen" && !errors.Is(err, backends.ErrReach):
-		err = fmt.Errorf("%w: the port is root's: see sysctl net.ipv4.ip_unprivileged_port_start", err)
+		err = refused(whyPortRoot)
 	}
 	return advise(op, errno, err)
 }

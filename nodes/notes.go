@@ -5,7 +5,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -16,6 +15,8 @@ import (
 // Notes keep the last failure of each object, for its err file, and of all. They are bounded: the oldest goes
 // first.
 type Notes struct {
+	Flags map[string]string // how settings are asked for, by their names; not changed any more when there are notes
+
 	mu   sync.Mutex
 	last map[string]note // by path
 	n    uint64
@@ -38,10 +39,14 @@ func (n *Notes) Note(path string, err error) { n.note(path, err, nil) }
 
 // note is Note of what a user did, who may know of it wherever it was. The same error noted again is not.
 func (n *Notes) note(path string, err error, by *uint32) {
-	line := time.Now().Format(time.RFC3339) + " " + backends.Line(err.Error()) + "\n"
+	known, _ := err.(*Error)
+	text := spoken(err, n.Flags)
+	if known != nil {
+		text = known.Say(n.Flags)
+	}
+	line := time.Now().Format(time.RFC3339) + " " + backends.Line(text) + "\n"
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	known, _ := err.(*Error)
 	if known != nil && n.last[path].err == known {
 		return
 	}
@@ -87,5 +92,8 @@ func advise(op string, errno syscall.Errno, err error) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	return &Error{Op: op, Errno: errno, Advice: strings.TrimPrefix(strings.TrimPrefix(err.Error(), errno.Error()), ": ")}
+	return &Error{Op: op, Errno: errno, Why: err}
 }
+
+// refuse is advise for what is known of an errno.
+func refuse(op string, r backends.Refusal) error { return advise(op, Errno(r.Err), &r) }

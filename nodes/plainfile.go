@@ -32,10 +32,7 @@ type plainLife struct {
 }
 
 func newPlainFiles() *plainFiles {
-	return &plainFiles{all: map[backends.ID]*plainLife{}, used: backends.NewBudget(backends.Terms{
-		Name: "socket_files", Holds: "plain files in sockets", Err: syscall.EDQUOT,
-		Raise: "remove some: opening a new name with O_EXCL (set -C) makes them, for locks and pids",
-	}, func(int64) backends.Bounds { return backends.EachMay(maxPlain) })}
+	return &plainFiles{all: map[backends.ID]*plainLife{}, used: backends.NewBudget(backends.Terms{Name: "socket_files", Err: syscall.EDQUOT}, func(int64) backends.Bounds { return backends.EachMay(maxPlain) })}
 }
 
 // Plain is the budget of plain files.
@@ -165,8 +162,8 @@ func (f plainFile) change(c Change, apply func(Change) error) error {
 }
 
 func (f plainFile) tooLong() error {
-	return Located("sockets/"+f.Path, &Error{Op: "write", Errno: syscall.EFBIG,
-		Advice: "a plain file beside sockets is for locks and pids, of at most 64 KiB"})
+	return Located("sockets/"+f.Path,
+		refuse("write", backends.Refusal{Err: syscall.EFBIG, Why: whyPlainLong, Most: backends.PlainBytes}))
 }
 
 // Report is Reporter.Report.

@@ -137,9 +137,8 @@ func (q queue) open(flags int, by Caller, face Face) (Open, error) {
 
 // file is the open file of a face of a queue that is held.
 func (q queue) file(one QueueEnd, flags int, by Caller, face Face) *File {
-	tooLong := func() string {
-		return fmt.Sprintf("the message is longer than the queue's msgsize, %d: send less, or make the queue anew with a larger one"+
-			" (echo 'queues/NAME msgsize=N' > ctl/new)", one.Unit())
+	tooLong := func() backends.Refusal {
+		return backends.Refusal{Err: syscall.EMSGSIZE, Why: whyQueueLong, Most: int64(one.Unit())}
 	}
 	return q.env.File(newQueueFace(face, one, tooLong), one, flags, by)
 }
@@ -149,10 +148,10 @@ type queueFace struct {
 	wrapped
 	queue   QueueEnd
 	ends    int64
-	tooLong func() string // what to do about a message that is
+	tooLong func() backends.Refusal // of a message that is
 }
 
-func newQueueFace(face Face, one QueueEnd, tooLong func() string) *queueFace {
+func newQueueFace(face Face, one QueueEnd, tooLong func() backends.Refusal) *queueFace {
 	return &queueFace{wrapped: wrapped{face}, queue: one, ends: one.Ends(), tooLong: tooLong}
 }
 
@@ -189,7 +188,7 @@ func (f *queueFace) Held(end backends.Endpoint, buf []byte, size int) ([]byte, e
 func (f *queueFace) Put(end backends.Endpoint, p []byte) (int, error) {
 	n, err := f.Face.Put(end, p)
 	if err == syscall.EMSGSIZE {
-		return n, &Error{Op: "write", Errno: syscall.EMSGSIZE, Advice: f.tooLong()}
+		return n, refuse("write", f.tooLong())
 	}
 	return n, err
 }

@@ -103,9 +103,8 @@ func (k kernelQueues) Set(r Ref, rules QueueRules) error {
 		return err
 	}
 	if rules.MaxMsg != maxmsg || rules.MsgSize != msgsize {
-		return fmt.Errorf("%w: the kernel fixes maxmsg and msgsize when it makes a queue, and programs that hold"+
-			" this one open would keep it: make another one (echo 'queues/NAME maxmsg=%d msgsize=%d' > ctl/new)",
-			syscall.EOPNOTSUPP, rules.MaxMsg, rules.MsgSize)
+		return &backends.Refusal{Err: syscall.EOPNOTSUPP, Why: whyQueueFixed,
+			Name: fmt.Sprintf("maxmsg=%d msgsize=%d", rules.MaxMsg, rules.MsgSize)}
 	}
 	one.SetMaxTries(rules.MaxTries)
 	return nil
@@ -141,19 +140,13 @@ func (l *kernelLease) Return() error { return l.Lease.Return(l.from) }
 
 // explainQueue turns mq_open(3)'s errors into ones that say what to do.
 func explainQueue(err error) error {
-	e := &Error{Op: "create"}
 	switch {
 	case errors.Is(err, backends.ErrQueueBytes):
-		e.Errno = syscall.EDQUOT
-		e.Advice = "RLIMIT_MSGQUEUE, the bytes of all queues of the daemon's user, is used up: remove queues, make" +
-			" smaller ones (--maxmsg, --msgsize), or raise it before ipcfs starts (ulimit -q, LimitMSGQUEUE= in systemd)"
+		return refuse("create", backends.Refusal{Err: syscall.EDQUOT, Why: whyQueueBytes, Limit: "RLIMIT_MSGQUEUE"})
 	case errors.Is(err, syscall.ENOSPC):
-		e.Errno = syscall.ENOSPC
-		e.Advice = "fs.mqueue.queues_max is reached: remove queues or raise it (sysctl fs.mqueue.queues_max=512)"
+		return refuse("create", backends.Refusal{Err: syscall.ENOSPC, Why: whyQueues, Limit: "fs.mqueue.queues_max"})
 	case errors.Is(err, syscall.EINVAL):
-		return advise(e.Op, syscall.EINVAL, err)
-	default:
-		return err
+		return advise("create", syscall.EINVAL, err)
 	}
-	return e
+	return err
 }

@@ -8,11 +8,7 @@ import "github.com/ipcfs/ipcfs/backends"
 type Shares struct{ *backends.Budget }
 
 func newShares() Shares {
-	return Shares{backends.NewBudget(backends.Terms{
-		Name: "descriptors", Holds: "connections, touched sockets and shared memory objects open through ipcfs",
-		Raise: "half of the daemon's RLIMIT_NOFILE is for one user: ulimit -n, or LimitNOFILE= in systemd, before ipcfs starts",
-		Err:   backends.ErrDescriptors,
-	}, func(int64) backends.Bounds {
+	return Shares{backends.NewBudget(backends.Terms{Name: "descriptors", Err: backends.ErrDescriptors}, func(int64) backends.Bounds {
 		most := int64(backends.MaxDescriptors())
 		return backends.Bounds{One: most / 2, All: most / 4 * 3, Root: backends.Unbounded}
 	})}

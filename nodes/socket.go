@@ -2,7 +2,6 @@ package nodes
 
 import (
 	"crypto/rand"
-	"errors"
 	"os"
 	"path"
 	"sync"
@@ -319,7 +318,7 @@ func (s *Sockets) lost(a Attr) {
 }
 
 // errAddress is why nothing else is made of the names in tcp and udp.
-var errAddress = errors.New("a name in tcp and udp is an address: make another (touch :PORT) and remove this one")
+var errAddress = &backends.Refusal{Err: syscall.EPERM, Why: whyAddress}
 
 // Mkdir is Folders.Mkdir.
 func (e socketEntry) Mkdir(name string, o Owner) (Seen, error) {
@@ -366,7 +365,7 @@ func (e socketEntry) Change(c Change) error {
 	}
 	if e.remote() {
 		// touch comes here too, by those who want to listen there.
-		return advise("change", syscall.EPERM, errors.New("HOST:PORT is called by opening it; touch :PORT or '*:PORT' listens"))
+		return advise("change", syscall.EPERM, &backends.Refusal{Err: syscall.EPERM, Why: whyCalled})
 	}
 	if network(e.Path) {
 		if c.Atime, c.Mtime = nil, nil; c != (Change{}) {

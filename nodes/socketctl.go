@@ -98,8 +98,7 @@ func (s *Sockets) shutdown(one *socketState, c Command, mine func(*link) bool, b
 		s.mu.Unlock()
 	}
 	if len(conns) == 0 {
-		return fmt.Errorf("%w: no such connection: name one that status lists, shutdown id=N, or the process that opened it, pid=N",
-			syscall.ENOTCONN)
+		return &backends.Refusal{Err: syscall.ENOTCONN, Why: whyNoCall}
 	}
 	var errs error
 	for _, conn := range conns {

@@ -178,9 +178,9 @@ func (f *socketFace) Put(end backends.Endpoint, p []byte) (int, error) {
 	case err == nil || err == backends.ErrWouldBlock || err == syscall.EPIPE || err == syscall.ECONNRESET:
 		return n, err
 	case errors.As(err, &known) && known.Errno == syscall.EINVAL:
-		known.Advice += " (a datagram to this port itself is written to sockets/udp/HOST:PORT)"
+		known.Why = fmt.Errorf("%w (a datagram to this port itself is written to sockets/udp/HOST:PORT)", known.Why)
 	case err == syscall.EMSGSIZE:
-		err = fmt.Errorf("%w: the socket takes messages of at most %d bytes", err, end.Unit())
+		err = &backends.Refusal{Err: err, Why: whySocketLong, Most: int64(end.Unit())}
 	case err == syscall.EDESTADDRREQ:
 		err = fmt.Errorf("%w: a datagram needs a header `from=ADDRESS:PORT len=N` to go there", err)
 	}

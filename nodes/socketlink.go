@@ -1,13 +1,13 @@
 package nodes
 
 import (
-	"errors"
 	"syscall"
+
+	"github.com/ipcfs/ipcfs/backends"
 )
 
 // errOneName is why a face cannot be linked.
-var errOneName = errors.New(
-	"what ipcfs listens for has one name; sockets that programs bind, and plain files, may have more")
+var errOneName = &backends.Refusal{Err: syscall.EPERM, Why: whyOneName}
 
 // Link is Linker.Link: of a socket that a program bound, and of a plain file. Programs bind a name of their
 // own first and link it to the one they are called by, which so is there only when it answers (ssh's

@@ -161,21 +161,16 @@ func (d sysvDir) Mknod(name string, typ uint32, o Owner) (Seen, error) {
 
 func (d sysvDir) make(name string, o Owner) (Seen, error) {
 	key, ok := keyOf(name)
-	refuse := func(errno syscall.Errno, advice string) error {
-		return &Error{Op: "create", Errno: errno, Advice: advice}
-	}
 	switch {
 	case d.private, ok && key == 0:
-		return Seen{}, refuse(syscall.EINVAL,
-			"queues without a key (IPC_PRIVATE) get their ids from the kernel: a program makes one with msgget(2)")
+		return Seen{}, refuse("create", backends.Refusal{Err: syscall.EINVAL, Why: whyNoKey, Name: "queues"})
 	case !ok:
-		return Seen{}, refuse(syscall.EINVAL, "a queue's name is its key as ipcs prints it, 0x and up to eight digits: 0x00004101, or 0x4101")
+		return Seen{}, refuse("create", backends.Refusal{Err: syscall.EINVAL, Why: whyKeyName})
 	}
 	info, err := d.back.Create(key, o)
 	if errors.Is(err, syscall.ENOSPC) {
 		_, _, msgmni, _ := d.back.Sysctls()
-		err = refuse(syscall.ENOSPC, fmt.Sprintf("kernel.msgmni, the queues of this ipc namespace, is reached: remove queues"+
-			" (ipcs -q, ipcrm) or raise it (sysctl kernel.msgmni=%d)", 2*msgmni))
+		err = refuse("create", backends.Refusal{Err: syscall.ENOSPC, Why: whyMsgQueues, Limit: "kernel.msgmni", Most: int64(msgmni)})
 	}
 	return seenMsq(info), err
 }
@@ -243,15 +238,14 @@ func (q sysvQueue) open(flags int, by Caller, sel backends.Select, face Face) (O
 	return q.env.File(newQueueFace(face, one, q.tooLong), one, flags, by), nil
 }
 
-// tooLong is what to do about a message that is.
-func (q sysvQueue) tooLong() string {
+// tooLong refuses a message that is.
+func (q sysvQueue) tooLong() backends.Refusal {
 	msgmax, _, _, _ := q.back.Sysctls()
 	info, err := q.info()
 	if err == nil && info.Qbytes < msgmax {
-		return fmt.Sprintf("the message is longer than the whole queue, qbytes=%d: send less, or echo 'resize qbytes=N' > ctl of the queue",
-			info.Qbytes)
+		return backends.Refusal{Err: syscall.EMSGSIZE, Why: whyMsgWhole, Most: int64(info.Qbytes)}
 	}
-	return fmt.Sprintf("the message is longer than kernel.msgmax, %d: send less, or raise it (sysctl kernel.msgmax=%d)", msgmax, 2*msgmax)
+	return backends.Refusal{Err: syscall.EMSGSIZE, Why: whyMsgLong, Limit: "kernel.msgmax", Most: int64(msgmax)}
 }
 
 // Change is Object.Change. Truncating a queue keeps its messages.
@@ -331,9 +325,8 @@ func (s *SysV) qbytes(c Command, now int, by Caller) (int, error) {
 
 func (s *SysV) tooMany(qbytes int) error {
 	_, msgmnb, _, _ := s.back.Sysctls()
-	return &Error{Op: "resize", Errno: syscall.EPERM,
-		Advice: fmt.Sprintf("qbytes above kernel.msgmnb, %d, takes CAP_SYS_RESOURCE: raise that (sysctl kernel.msgmnb=%d), or have root do it",
-			msgmnb, qbytes)}
+	return refuse("resize", backends.Refusal{Err: syscall.EPERM, Why: whyMsgBytes, Limit: "kernel.msgmnb",
+		Value: int64(qbytes), Most: int64(msgmnb)})
 }
 
 // Report is Reporter.Report, in the kernel's words (msgctl(2)).

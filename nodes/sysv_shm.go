@@ -2,7 +2,6 @@ package nodes
 
 import (
 	"errors"
-	"fmt"
 	"strconv"
 	"sync"
 	"syscall"
@@ -176,8 +175,8 @@ func (d segmentDir) Mknod(name string, typ uint32, o Owner) (Seen, error) {
 	case exists:
 		return Seen{}, syscall.EEXIST
 	case have >= maxUnsized:
-		return Seen{}, &Error{Op: "create", Errno: syscall.EDQUOT, Advice: fmt.Sprintf(
-			"user %d has %d names without a size, as many as one user may: truncate -s SIZE makes them segments", o.Uid, have)}
+		return Seen{}, refuse("create",
+			backends.Refusal{Err: syscall.EDQUOT, Why: whyManyUnsized, Value: int64(have), Most: maxUnsized, Uid: o.Uid})
 	}
 	return d.seenUnsized(key)
 }
@@ -189,11 +188,9 @@ func (d segmentDir) keyToMake(name string, typ uint32) (uint32, error) {
 	case typ != syscall.S_IFREG:
 		return 0, syscall.EPERM
 	case d.private, ok && key == 0:
-		return 0, &Error{Op: "create", Errno: syscall.EINVAL,
-			Advice: "segments without a key (IPC_PRIVATE) get their ids from the kernel: a program makes one with shmget(2)"}
+		return 0, refuse("create", backends.Refusal{Err: syscall.EINVAL, Why: whyNoKey, Name: "segments"})
 	case !ok:
-		return 0, &Error{Op: "create", Errno: syscall.EINVAL,
-			Advice: "a segment's name is its key as ipcs prints it, 0x and up to eight digits: 0x00004101, or 0x4101"}
+		return 0, refuse("create", backends.Refusal{Err: syscall.EINVAL, Why: whyKeyName})
 	}
 	return key, nil
 }
@@ -205,7 +202,7 @@ func (d segmentDir) New(name string, o Owner, c Command) error {
 		return err
 	}
 	if size == 0 {
-		return fmt.Errorf("%w: a segment needs a size: sysv/shm/%s size=65536", syscall.EINVAL, name)
+		return &backends.Refusal{Err: syscall.EINVAL, Why: whySized, Name: name}
 	}
 	key, err := d.keyToMake(name, syscall.S_IFREG)
 	if err != nil {
@@ -220,17 +217,13 @@ func (d segmentDir) New(name string, o Owner, c Command) error {
 // make makes a segment.
 func (s *Segments) make(key uint32, o Owner, size int64) error {
 	_, err := s.back.Create(key, o, size)
-	e := &Error{Op: "create"}
 	switch {
 	case errors.Is(err, syscall.EINVAL):
-		e.Errno, e.Advice = syscall.EINVAL, fmt.Sprintf("size=%d is above kernel.shmmax: sysctl kernel.shmmax", size)
+		return refuse("create", backends.Refusal{Err: syscall.EINVAL, Why: whySegmentSize, Limit: "kernel.shmmax", Value: size})
 	case errors.Is(err, syscall.ENOSPC):
-		e.Errno, e.Advice = syscall.ENOSPC, "kernel.shmmni (segments) or kernel.shmall (pages of all of them) is reached: remove segments"+
-			" (ipcs -m, ipcrm) or raise it (sysctl kernel.shmmni, kernel.shmall)"
-	default:
-		return err
+		return refuse("create", backends.Refusal{Err: syscall.ENOSPC, Why: whySegments})
 	}
-	return e
+	return err
 }
 
 // Remove is Maker.Remove: those who have the segment attached or open go on with it.
@@ -328,9 +321,7 @@ func (a attached) WriteAt(p []byte, off int64) (int, error) { return a.one.Write
 // Close is Open.Close.
 func (a attached) Close() error { return a.one.Close() }
 
-var errFixed = &Error{Op: "truncate", Errno: syscall.EPERM,
-	Advice: "the size of a segment is fixed when it is made: write in place (dd conv=notrunc, 1<>), or remove it and make another" +
-		" (echo 'sysv/shm/KEY size=N' > ctl/new)"}
+var errFixed = refuse("truncate", backends.Refusal{Err: syscall.EPERM, Why: whyFixed})
 
 // Change is Object.Change. The size of a name without one makes the segment; that of a segment is fixed.
 func (s segment) Change(c Change) error {

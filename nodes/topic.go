@@ -149,24 +149,16 @@ func (f *topicFace) Put(end backends.Endpoint, p []byte) (int, error) {
 func (f *topicFace) Finish(end backends.Endpoint) error { return f.explain(f.wrapped.Finish(end)) }
 
 func (f *topicFace) explain(err error) error {
-	if advice := f.advice(err); advice != "" {
-		return &Error{Op: "write", Errno: err.(syscall.Errno), Advice: advice}
-	}
-	return err
-}
-
-func (f *topicFace) advice(err error) string {
 	switch err {
 	case syscall.EMSGSIZE:
-		return fmt.Sprintf("a message is at most %d bytes, and has to fit into what the topic may hold (bytes=%d): echo 'set bytes=N' > ctl/topics/%s/ctl",
-			backends.MaxMessage, f.topic.Rules().Bytes, backends.Word(f.path))
+		return refuse("write", backends.Refusal{Err: syscall.EMSGSIZE, Why: whyTopicLong, Name: backends.Word(f.path),
+			Value: int64(backends.MaxMessage), Most: int64(f.topic.Rules().Bytes)})
 	case syscall.EDQUOT:
-		return fmt.Sprintf("all topics of one user may hold %d bytes: read them, clear retained values (: > topic), or lower keep=, depth= and bytes=",
-			backends.MaxTopicBytes)
+		return refuse("write", backends.Refusal{Err: syscall.EDQUOT, Why: whyTopicBytes, Limit: "topic_bytes", Most: backends.MaxTopicBytes})
 	case syscall.ENXIO:
-		return "nobody reads the topic, and it is set to noreader=error"
+		return refuse("write", backends.Refusal{Err: syscall.ENXIO, Why: whyNoReader})
 	}
-	return ""
+	return err
 }
 
 // Truncated is Truncater.Truncated.

@@ -76,7 +76,10 @@ func takeProcs() {
 // openTree opens the tree's objects. A daemon whose tree was unmounted a moment ago may still be about to give up the state directory.
 func (s *settings) openTree(log *slog.Logger) (*fs.Tree, error) {
 	config := s.tree
-	config.Version, config.Log = version(), log
+	config.Version, config.Log, config.Flags = version(), log, map[string]string{}
+	for _, row := range settingTable {
+		config.Flags[row.name] = flagOf(row.name)
+	}
 	for _, o := range s.asked() {
 		name, value, _ := strings.Cut(o, "=")
 		config.Options = append(config.Options, name+"="+backends.Word(value))

@@ -18,6 +18,7 @@ var documentTables = []struct {
 	{"control.md", func() [][]string { return nodes.VerbRows(fs.Classes()) }},
 	{"control.md", func() [][]string { return nodes.ClassRows(fs.Classes()) }},
 	{"control.md", func() [][]string { return nodes.EventRows(fs.Classes()) }},
+	{"control.md", nodes.LimitRows},
 }
 
 // TestDocumentTables holds that the documents show the tables as they are. go test -update ./cmd/ipcfs

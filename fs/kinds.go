@@ -87,7 +87,7 @@ func (t *Tree) openKinds(c Config) error {
 		t.handles.used,
 	}
 
-	memory, pipes, news := nodes.NewShm(shm), nodes.NewFifos(fifos), nodes.NewTopics(t.env, topics, published)
+	memory, pipes, news := nodes.NewShm(shm), nodes.NewFifos(fifos), nodes.NewTopics(t.env, topics, nodes.DaemonTopics(published))
 	t.kinds = []nodes.Kind{
 		{Name: "queues", Class: nodes.NewQueues(t.env, nodes.KernelQueues(queues, leases)), Watch: queues.Dir()},
 		{Name: "shm", Class: memory, Space: memory.Space, Watch: shm},

@@ -12,9 +12,12 @@ type Lasting interface{ Last(c *Coder) }
 
 // Last is Lasting.Last: the messages that topics hold.
 func (t *Topics) Last(c *Coder) {
+	if t.store.Kept == nil {
+		return
+	}
 	var list []backends.TopicRecord
 	if !c.reads {
-		list = t.back.Records()
+		list = t.store.Kept.Records()
 	}
 	Each(c, &list, func(r *backends.TopicRecord) {
 		codeID(c, &r.ID)
@@ -29,7 +32,7 @@ func (t *Topics) Last(c *Coder) {
 		})
 	})
 	if c.Reads() {
-		t.back.Resume(list)
+		t.store.Kept.Resume(list)
 	}
 }
 

@@ -13,13 +13,13 @@ import (
 // kept as a regular file; directories make hierarchies.
 type Topics struct {
 	folder
-	env  *Env
-	back *backends.Topics
+	env   *Env
+	store TopicStore
 }
 
-// NewTopics shows the topics of back, whose files are in dir.
-func NewTopics(env *Env, dir *backends.Dir, back *backends.Topics) *Topics {
-	return &Topics{folder{dir: dir, types: []uint32{syscall.S_IFREG}, message: syscall.S_IFREG}, env, back}
+// NewTopics shows the topics of a store, whose files are in dir.
+func NewTopics(env *Env, dir *backends.Dir, store TopicStore) *Topics {
+	return &Topics{folder{dir: dir, types: []uint32{syscall.S_IFREG}, message: syscall.S_IFREG}, env, store}
 }
 
 // At is Class.At.
@@ -38,7 +38,7 @@ type topicEntry struct {
 func (t topicEntry) Stat(bool) (Attr, error) {
 	a, err := t.entry.Stat(false)
 	if err == nil && a.Type() == syscall.S_IFREG {
-		a = t.all.back.Show(a)
+		a = t.all.store.Names.Show(a)
 	}
 	return a, err
 }
@@ -47,7 +47,7 @@ func (t topicEntry) Stat(bool) (Attr, error) {
 func (t topicEntry) Find(name string) (Seen, error) {
 	s, err := t.entry.Find(name)
 	if err == nil && s.Message {
-		s.Was = t.all.back.Show(s.Was)
+		s.Was = t.all.store.Names.Show(s.Was)
 	}
 	return s, err
 }
@@ -72,11 +72,11 @@ func (t topicEntry) Mknod(name string, typ uint32, o Owner) (Seen, error) {
 	}
 	o.Mode &^= notOurs
 	n := t.name(name)
-	a, err := t.all.back.Create(n, o)
+	a, err := t.all.store.Names.Create(n, o)
 	if err != nil {
 		return Seen{}, err
 	}
-	return t.seen(n.Path(), t.all.back.Show(a)), nil
+	return t.seen(n.Path(), t.all.store.Names.Show(a)), nil
 }
 
 // New is Newer.New: a topic with rules.
@@ -89,41 +89,33 @@ func (t topicEntry) New(name string, o Owner, c Command) error {
 	if err != nil {
 		return err
 	}
-	one, err := t.all.back.Topic(seen.Ref)
+	one, err := t.all.store.Opener.Open(seen.Ref, false)
 	if err == nil {
 		err = one.Restrict(r)
 	}
 	if err != nil {
-		_ = t.all.back.Remove(t.name(name), anyone) // nothing half-made stays behind
+		_ = t.all.store.Names.Remove(t.name(name), anyone) // nothing half-made stays behind
 	}
 	return err
 }
 
 // Open opens the topic's data face: to read it is to subscribe.
 func (t topicEntry) Open(flags int, by Caller) (Open, error) {
-	return t.open(flags, by, &Plain{}, subscribe)
+	return t.open(flags, by, &Plain{}, TopicRead{})
 }
 
-// subscribe is how the data face, lines and records are read.
-func subscribe(one *backends.Topic, writes bool) backends.Endpoint { return one.Subscribe(writes) }
-
-// since is subscribe with what was published after a message.
-func since(seq uint64) func(*backends.Topic, bool) backends.Endpoint {
-	return func(one *backends.Topic, writes bool) backends.Endpoint { return one.Since(seq, writes) }
-}
-
-// open opens a face of a topic. read opens the endpoint of those who read.
-func (t topicEntry) open(flags int, by Caller, face Face, read func(*backends.Topic, bool) backends.Endpoint) (Open, error) {
+// open opens a face of a topic.
+func (t topicEntry) open(flags int, by Caller, face Face, how TopicRead) (Open, error) {
 	if _, ok := face.(readOnlyFace); ok && writes(flags) {
 		return nil, syscall.EACCES
 	}
-	one, err := t.all.back.Open(t.Ref)
+	one, err := t.all.store.Opener.Open(t.Ref, true)
 	if err != nil {
 		return nil, err
 	}
-	var end backends.Endpoint = one
+	end := one.Publisher()
 	if flags&accessMode != writeOnly {
-		end = read(one, writes(flags))
+		end = one.Read(how, writes(flags))
 	}
 	return t.all.env.File(&topicFace{wrapped: wrapped{face}, path: t.Path, topic: one}, end, flags, by), nil
 }
@@ -133,7 +125,7 @@ func (t topicEntry) open(flags int, by Caller, face Face, read func(*backends.To
 type topicFace struct {
 	wrapped
 	path      string
-	topic     *backends.Topic
+	topic     Topic
 	truncated bool
 	wrote     bool
 }
@@ -177,11 +169,11 @@ func (t topicEntry) Controls() []Control {
 		return []Control{{Name: "all", Perm: t.Was.Mode & 0444, Open: t.openAll}}
 	}
 	list := []Control{
-		t.face("lines", func() Face { return NewLines() }, subscribe),
-		t.face("records", func() Face { return NewRecords("seq", "lost") }, subscribe),
-		t.face("last", func() Face { return &Once{} }, func(one *backends.Topic, _ bool) backends.Endpoint { return one.Retained() }),
-		t.face("changed", func() Face { return Notices{} }, func(one *backends.Topic, _ bool) backends.Endpoint { return one.Notice() }),
-		t.face("whole", func() Face { return &Whole{} }, subscribe),
+		t.face("lines", func() Face { return NewLines() }, TopicRead{}),
+		t.face("records", func() Face { return NewRecords("seq", "lost") }, TopicRead{}),
+		t.face("last", func() Face { return &Once{} }, TopicRead{Retained: true}),
+		t.face("changed", func() Face { return Notices{} }, TopicRead{Notice: true}),
+		t.face("whole", func() Face { return &Whole{} }, TopicRead{}),
 		{Name: "since", Dir: true},
 		{Name: "group", Dir: true},
 	}
@@ -197,9 +189,7 @@ func (t topicEntry) Control(name string) (Control, bool) {
 		return Control{}, false
 	}
 	if group, ok := strings.CutPrefix(name, "group/"); ok && group != "" && !strings.Contains(group, "/") {
-		return t.face(name, func() Face { return &Plain{} }, func(one *backends.Topic, writes bool) backends.Endpoint {
-			return one.Group(group, writes)
-		}), true
+		return t.face(name, func() Face { return &Plain{} }, TopicRead{Group: group}), true
 	}
 	for prefix, face := range map[string]func() Face{
 		"since/":   func() Face { return &Plain{} },
@@ -208,16 +198,16 @@ func (t topicEntry) Control(name string) (Control, bool) {
 	} {
 		number, ok := strings.CutPrefix(name, prefix)
 		if seq, err := strconv.ParseUint(number, 10, 64); ok && err == nil && number == strconv.FormatUint(seq, 10) {
-			return t.face(name, face, since(seq)), true
+			return t.face(name, face, TopicRead{Since: &seq}), true
 		}
 	}
 	return Control{}, false
 }
 
 // face is a control file that is another face of the topic, for those who may use the topic.
-func (t topicEntry) face(name string, face func() Face, read func(*backends.Topic, bool) backends.Endpoint) Control {
+func (t topicEntry) face(name string, face func() Face, how TopicRead) Control {
 	return Control{Name: name, Perm: t.Was.Mode & 0666, Open: func(flags int, by Caller) (Open, error) {
-		return t.open(flags, by, face(), read)
+		return t.open(flags, by, face(), how)
 	}}
 }
 
@@ -231,12 +221,12 @@ func (Notices) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error)
 
 // Remove is Maker.Remove.
 func (t topicEntry) Remove(name string, by Caller) error {
-	return t.all.back.Remove(t.name(name), t.may(by))
+	return t.all.store.Names.Remove(t.name(name), t.may(by))
 }
 
 // Rmdir is Folders.Rmdir.
 func (t topicEntry) Rmdir(name string, by Caller) error {
-	return t.all.back.Rmdir(t.name(name), t.may(by))
+	return t.all.store.Names.Rmdir(t.name(name), t.may(by))
 }
 
 // Rename is Folders.Rename.
@@ -249,7 +239,7 @@ func (t topicEntry) Rename(name string, to Directory, newName string, flags uint
 	if dest.Path == "" {
 		may = mayRemove(by)
 	}
-	return t.all.back.Rename(t.name(name), dest.name(newName), flags, may)
+	return t.all.store.Names.Rename(t.name(name), dest.name(newName), flags, may)
 }
 
 // Change is Object.Change. Truncating a topic takes back its retained value.
@@ -261,7 +251,7 @@ func (t topicEntry) Change(c Change) error {
 	if err != nil {
 		return err
 	}
-	return t.all.back.Change(t.Ref, withoutBits(a, c))
+	return t.all.store.Names.Change(t.Ref, withoutBits(a, c))
 }
 
 // TopicClass describes topics.
@@ -279,7 +269,7 @@ var TopicClass = Description{
 func (*Topics) Describe() *Description { return &TopicClass }
 
 func (t topicEntry) restrict(c Command, _ Caller) error {
-	one, err := t.all.back.Topic(t.Ref)
+	one, err := t.all.store.Opener.Open(t.Ref, false)
 	if err != nil {
 		return err
 	}
@@ -291,7 +281,7 @@ func (t topicEntry) restrict(c Command, _ Caller) error {
 }
 
 func (t topicEntry) rules() ([]Option, error) {
-	one, err := t.all.back.Topic(t.Ref)
+	one, err := t.all.store.Opener.Open(t.Ref, false)
 	if err != nil {
 		return nil, err
 	}
@@ -299,7 +289,7 @@ func (t topicEntry) rules() ([]Option, error) {
 }
 
 func (t topicEntry) clear(Command, Caller) error {
-	one, err := t.all.back.Topic(t.Ref)
+	one, err := t.all.store.Opener.Open(t.Ref, false)
 	if err == nil {
 		one.Forget()
 	}
@@ -314,9 +304,9 @@ func (t topicEntry) Report() ([]Fact, error) {
 	}
 	facts := append(owned(a), created(a.BornAt())...)
 	if a.Type() == syscall.S_IFDIR {
-		return append(facts, t.all.told(t.all.back.AllState(t.Path))...), nil
+		return append(facts, t.all.told(t.all.store.Opener.AllState(t.Path))...), nil
 	}
-	one, err := t.all.back.Topic(t.Ref)
+	one, err := t.all.store.Opener.Open(t.Ref, false)
 	if err != nil {
 		return nil, err
 	}
@@ -325,16 +315,12 @@ func (t topicEntry) Report() ([]Fact, error) {
 	if s.Broken {
 		facts = append(facts, Fact{"rules", "default"}) // what lies in its file cannot be read
 	}
-	return append(facts, t.all.told(s, one)...), nil
+	return append(facts, t.all.told(s, one.Publisher())...), nil
 }
 
-// told are the facts of what one topic or directory gives to its readers; others are endpoints that only write.
-func (t *Topics) told(s backends.TopicState, others ...*backends.Topic) []Fact {
-	var ends []backends.Waiter
+// told are the facts of what one topic or directory gives to its readers; ends are those that only write.
+func (t *Topics) told(s backends.TopicState, ends ...backends.Waiter) []Fact {
 	var lag, groups []string
-	for _, one := range others {
-		ends = append(ends, one)
-	}
 	for _, r := range s.Readers {
 		ends = append(ends, r.Subscription)
 		if r.Group != "" {
@@ -359,7 +345,7 @@ func (t topicEntry) openAll(flags int, by Caller) (Open, error) {
 		return nil, syscall.EACCES
 	}
 	by = by.remembered()
-	end, err := t.all.back.All(t.Ref, by.mayRead())
+	end, err := t.all.store.Opener.All(t.Ref, by.mayRead())
 	if err != nil {
 		return nil, err
 	}

@@ -11,23 +11,25 @@ import (
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
-// A mount outlives its process if another one goes on with it: HandOver ends the session at the boundary of two requests, Tree.Tables
-// writes down what the kernel knows of the tree, and a Tree and a Session are made of both in the other process, which has the device
-// (TestHandOver). Programs notice nothing.
+// A mount outlives its process if another one goes on with it. HandOver ends the session at the boundary of two
+// requests, and Tree.Tables writes down what the kernel knows of the tree. The other process has the device, and
+// makes a Tree and a Session of what both wrote. Programs notice nothing (TestHandOver).
 
 var (
 	// ErrHandedOver is what Serve returns after HandOver.
 	ErrHandedOver = errors.New("another process goes on with the mount")
 	// ErrNoResend says that the kernel cannot bring a request twice: those who wait would wait for ever.
 	ErrNoResend = errors.New("the kernel has no FUSE_NOTIFY_RESEND, Linux 6.9 has")
-	// ErrSettled says that this program would have settled other things with the kernel than the one that it takes the mount over from.
+	// ErrSettled says that this program would have settled other things with the kernel than the program that
+	// had the mount before.
 	ErrSettled = errors.New("the mount was made by a program that cannot be taken over from")
 )
 
 // errLeft ends a request here that another process answers: the kernel brings it again. No program ever sees it.
 const errLeft = syscall.ERESTART
 
-// negotiated is the INIT request with which the connection began, and its answer: what they settle holds as long as the mount.
+// negotiated is the INIT request with which the connection began, and its answer. What they settle holds as long
+// as the mount does.
 type negotiated struct {
 	request, answer []byte
 	mountpoint      string
@@ -52,10 +54,10 @@ func (s *Session) negotiate(req, answer []byte) {
 	s.minor.Store(as[fuse.InitIn](req).Minor)
 }
 
-// HandOver stops taking requests, once the session is live, and returns what a session in another process goes on with (Options.Device, Options.Session). Requests that are on
-// their way are answered before. Those that wait are left, and so are those that nobody has read: the kernel brings them to the next
-// session. Tree.Tables must be called next, and then the process is to end, with neither the tree nor the session closed. The device
-// stays open in the other process.
+// HandOver stops taking requests, once the session is live, and returns what a session in another process goes on
+// with (Options.Device, Options.Session). It waits for requests that are on their way, until they are answered.
+// Those that wait are left, and those that nobody has read: the kernel brings them to the next session. Call
+// Tree.Tables next, and then end the process: close neither the tree nor the session.
 func (s *Session) HandOver() (device int, session []byte, err error) {
 	<-s.live
 	in := as[fuse.InitIn](s.settled.request)
@@ -71,8 +73,9 @@ func (s *Session) HandOver() (device int, session []byte, err error) {
 	return s.dev.fd, nodes.Encode(s.settled.code), nil
 }
 
-// nudge has the goroutine that reads requests return from its read(2): the kernel makes a request of the root's page cache, of which it
-// has nothing. If it comes too late, it comes to the next session.
+// nudge has the goroutine that reads requests return from its read(2): the kernel makes a request of what it has
+// in the page cache of the root, which is nothing (FUSE_NOTIFY_RETRIEVE). If it comes too late, it comes to the
+// next session, which heeds it as little.
 func (s *Session) nudge() {
 	const fixed = int(unsafe.Sizeof(fuse.NotifyRetrieveOut{}))
 	var msg [headerSize + fixed]byte
@@ -106,8 +109,9 @@ func (s *Session) replay() error {
 	return nil
 }
 
-// goOnServing sees to those who wait since an earlier session: all who are in poll(2) are woken, and ask anew; what closed files have
-// left is sent; and the kernel brings all requests again that were not answered, with another number, by which they are to be answered.
+// goOnServing sees to those who wait since an earlier session. All who are in poll(2) are woken, and ask anew. What
+// closed files have left is sent. The kernel brings all requests again that have no answer. Their numbers have
+// bit 63 set then, and the answers must have it too: a number is answered as it came.
 func (s *Session) goOnServing() {
 	polled, closed := s.tree.Unfinished()
 	for _, kh := range polled {

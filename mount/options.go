@@ -13,7 +13,7 @@ type Options struct {
 	NonEmpty   bool     // mount over a directory that has files
 	PageCache  bool     // do not use passthrough for /shm even where the kernel has it
 	Device     int      // serve this open /dev/fuse descriptor, which is mounted already; 0: open one and mount it
-	Session    []byte   // what another process wrote that served Device and goes on with it no more (Session.HandOver); nil: none
+	Session    []byte   // what the process wrote that served Device before (Session.HandOver); nil: none did
 	Log        *slog.Logger
 }
 

@@ -14,9 +14,10 @@ import (
 // Leases are the messages that were taken from queues and are not done yet. Each is written to a file before it is handed out, so that
 // one whose worker or whose daemon dies can go back to its queue. Who takes a message pays for it. Safe for concurrent use.
 type Leases struct {
-	Work  *Workers // if not nil, they take away the records of messages that went back to their queue
-	Bytes *Budget  // what each user has out, in bytes of memory
-	Tries *Budget  // how many messages that went back are remembered for each user
+	Held  map[string]bool // records that Recover leaves to Resume: the files that took the messages go on
+	Work  *Workers        // if not nil, they take away the records of messages that went back to their queue
+	Bytes *Budget         // what each user has out, in bytes of memory
+	Tries *Budget         // how many messages that went back are remembered for each user
 
 	dir  *Dir
 	room *Room

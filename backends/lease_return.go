@@ -32,6 +32,9 @@ func (l *Leases) Recover(q *Queues, told func(queue string, back int, err error)
 			told("", 0, err)
 			return
 		}
+		if l.Held[one.file] {
+			return
+		}
 		l.count(one.uid, len(one.Data))
 		l.mu.Lock()
 		l.add(one)
@@ -54,6 +57,23 @@ func (l *Leases) Recover(q *Queues, told func(queue string, back int, err error)
 		back.try()
 	}
 }
+
+// Resume goes on with a lease that another process had handed out, by its record.
+func (l *Leases) Resume(record string) (*Lease, error) {
+	one, err := readRecord(l.dir.fd, record)
+	if err != nil {
+		return nil, err
+	}
+	one.file, one.all = record, l
+	l.count(one.uid, len(one.Data))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.add(one)
+	return one, nil
+}
+
+// Name is that of the lease's record, by which Resume finds it.
+func (one *Lease) Name() string { return one.file }
 
 // find calls f for each lease in the directory, and for what is none. Earlier versions had a directory for each queue, in which it then
 // looks too, and which it removes when it is empty.

@@ -29,7 +29,7 @@ func Classes() []nodes.ClassRow {
 }
 
 // openKinds makes the table of what there is in the tree. A new kind is one line here, one file in nodes and one in backends.
-func (t *Tree) openKinds(c Config) error {
+func (t *Tree) openKinds(c Config, before *tables) error {
 	queues := backends.NewQueues(t.env.Poll, c.MaxMsg, c.MsgSize)
 	t.closers = append(t.closers, queues)
 	if !queues.Listed() {
@@ -69,6 +69,7 @@ func (t *Tree) openKinds(c Config) error {
 	leases := backends.OpenLeases(onLease, room)
 	t.closers = append(t.closers, leases)
 	leases.Work = t.env.Work
+	leases.Held = before.leases()
 	leases.Recover(queues, t.cameBack)
 	t.sockets = backends.NewSockets(t.env.Poll, c.Net)
 	t.closers = append(t.closers, t.sockets)

@@ -140,3 +140,14 @@ func (ts *tables) check() error {
 	}
 	return nil
 }
+
+// leases are the records of messages that are out on files that go on. No tables have none.
+func (ts *tables) leases() map[string]bool {
+	held := map[string]bool{}
+	if ts != nil {
+		for i := range ts.Handles {
+			held[ts.Handles[i].Kept.Lease] = true
+		}
+	}
+	return held
+}

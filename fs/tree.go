@@ -31,7 +31,7 @@ type Config struct {
 	Options         []string          // what was asked for, words for ctl/status
 	Flags           map[string]string // how people ask for settings: "net" by "--net"
 	Attached        []nodes.Kind      // kinds of objects beside those of this machine
-	Tables          []byte            // of a tree in another process, with whose mount this one goes on (Tree.Tables); nil: none
+	Tables          []byte            // of the tree with whose mount this one goes on (Tree.Tables); nil: of none
 	Version         string
 	Log             *slog.Logger
 
@@ -107,7 +107,7 @@ func New(c Config) (*Tree, error) {
 		t.closers = append(t.closers, poll)
 		t.env = nodes.NewEnv(poll)
 		t.env.Notes.Flags = c.Flags
-		err = t.openKinds(c)
+		err = t.openKinds(c, before)
 	}
 	if err == nil && before != nil {
 		err = t.resume(before)

@@ -27,6 +27,8 @@ type Kept struct {
 	Until   int64         // how long a read waits, in nanoseconds since 1970; 0: for ever
 	Ended   bool          // the end is to be told
 
+	Lease string // the record of a message that is out
+
 	Truncated, Wrote bool // opened with O_TRUNC; written to since
 
 	Shown bool   // a text was read, or waited for,
@@ -56,6 +58,7 @@ func (k *Kept) Code(c *Coder) {
 	c.Flag(&k.Had)
 	Number(c, &k.Until)
 	c.Flag(&k.Ended)
+	c.Text(&k.Lease)
 	c.Flag(&k.Truncated)
 	c.Flag(&k.Wrote)
 	c.Flag(&k.Shown)
@@ -205,6 +208,36 @@ func (p *packer) keep(k *Kept) {
 }
 
 func (p *packer) resume(k *Kept) { p.holds, p.held, p.meta = k.Holds, k.Held, k.Meta }
+
+// A resumer is a Leaser whose leases go on in another process, by their names.
+type resumer interface {
+	Resume(end QueueEnd, name string) (Lease, error)
+}
+
+// Resume is resumer.Resume.
+func (k kernelQueues) Resume(end QueueEnd, name string) (Lease, error) {
+	one, err := k.leases.Resume(name)
+	if err != nil {
+		return nil, err
+	}
+	return &kernelLease{one, end.(*backends.Queue)}, nil
+}
+
+func (l *lease) keep(_ backends.Endpoint, k *Kept) {
+	if one, ok := l.now.(interface{ Name() string }); ok && l.out {
+		k.Lease = one.Name()
+	}
+}
+
+func (l *lease) resume(end backends.Endpoint, k *Kept) {
+	from, ok := l.q.store.Leases.(resumer)
+	if !ok || k.Lease == "" {
+		return
+	}
+	if one, err := from.Resume(end.(QueueEnd), k.Lease); err == nil {
+		l.now, l.out = one, true
+	}
+}
 
 func (textFace) keep(end backends.Endpoint, k *Kept) {
 	t := end.(*Text)

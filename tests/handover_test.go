@@ -111,19 +111,20 @@ func TestHandOver(t *testing.T) {
 	k := &keeper{t: t, tr: bareTree(t)}
 	k.start()
 	k.sh(`cd $MNT
-		for q in a l n p s h f w e o; do : > queues/$q; done
+		for q in a l n p s h f w e o t; do : > queues/$q; done
 		echo 'topics/t slow=block depth=4' > ctl/new
 		mkdir shm/d; cd shm/d; i=0
 		while [ $i -lt 1000 ]; do : > /dev/shm/d/n$i; i=$((i+1)); done
 		cd $MNT; for i in 0 1 2 3 4 5 6 7 8 9; do echo $i > queues/o; done
-		printf owed > ctl/queues/o/lines`)
+		echo job > queues/t; printf owed > ctl/queues/o/lines`)
 	still := k.carry("poll=queues/p", "sleep=queues/s", "sleep=queues/s", "sleep=queues/s", "hand=queues/h", "half=ctl/queues/f/lines",
-		"list=shm/d", "watch=ctl/queues/w/status", "late=queues/e")
+		"list=shm/d", "watch=ctl/queues/w/status", "late=queues/e",
+		"lease=ctl/queues/t/lease")
 	readers := k.carry("recv=topics/t", "recv=topics/t")
 	load := k.carry("send=queues/a", "recv=queues/a", "send-lines=ctl/queues/l/lines", "recv-lines=ctl/queues/l/lines",
 		"send=queues/n", "next=ctl/queues/n/next", "send=topics/t", "map=shm/m")
 	k.sh(`rm /dev/shm/d/n999; : > /dev/shm/d/n0a`)
-	for range 3 {
+	for range 2 {
 		k.handOver()
 	}
 	load()
@@ -132,6 +133,7 @@ func TestHandOver(t *testing.T) {
 		printf wake > queues/p; for i in 1 2 3; do printf wake > queues/s; done; echo x > queues/w
 		for i in 0 1 2 3 4 5 6 7 8 9 owed; do [ $(dd status=none bs=128 count=1 < queues/o) = $i ]; done`)
 	still()
-	k.sh(`rm $MNT/queues/* $MNT/topics/t; rm -r /dev/shm/*`)
+	k.sh(`[ -z "$(cat $MNT/ctl/queues/t/drain)" ]
+		rm $MNT/queues/* $MNT/topics/t; rm -r /dev/shm/*`)
 	k.end()
 }

@@ -176,7 +176,14 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	},
 }
 
-func treeOf(ts *testscript.TestScript) *tree { return ts.Value(treeKey{}).(*tree) }
+// treeOf is the tree of a script, whose watchdog is told that the script came so far: one that a busy machine does step by step is not stuck.
+func treeOf(ts *testscript.TestScript) *tree {
+	t := ts.Value(treeKey{}).(*tree)
+	if !t.dog.barked() {
+		t.dog.allow(lifetime)
+	}
+	return t
+}
 
 // finish runs what must succeed in silence, or, negated, fail with a word about it.
 func finish(ts *testscript.TestScript, neg bool, f func(*tree) (string, error)) {

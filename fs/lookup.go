@@ -38,7 +38,7 @@ func (t *Tree) Lookup(_ <-chan struct{}, h *fuse.InHeader, name string, out *fus
 	if err != nil {
 		return t.failAt("look up", parent, name, err)
 	}
-	t.entry(parent, name, seen, h.Uid, out)
+	t.entry(parent, name, seen, h, out)
 	return fuse.OK
 }
 
@@ -93,18 +93,18 @@ func (t *Tree) object(n Node) (nodes.Object, error) {
 }
 
 // entry gives an object that was seen in a directory its node, and the kernel the answer.
-func (t *Tree) entry(parent Node, name string, s nodes.Seen, by uint32, out *fuse.EntryOut) {
+func (t *Tree) entry(parent Node, name string, s nodes.Seen, h *fuse.InHeader, out *fuse.EntryOut) {
 	n := Node{
 		Parent: parent.ID, Name: path.Base(s.Path), Kind: parent.Kind, Object: s.Was.ID, Part: s.Part, Message: s.Message, Link: s.Link,
-		Mode: s.Was.Mode, Uid: s.Was.Uid, Gid: s.Was.Gid, By: by,
+		Mode: s.Was.Mode, Uid: s.Was.Uid, Gid: s.Was.Gid, By: h.Uid,
 	}
-	if old, ok := t.table.tooMany(by); ok {
+	if old, ok := t.table.tooMany(h.Uid); ok {
 		t.forgetful(old)
 	}
 	t.fillAttr(&out.Attr, n, s.Was)
 	if n.Message {
 		out.Attr.Size = messageSize
-		out.NodeId = t.table.fresh(n)
+		out.NodeId = t.table.fresh(n, h.Pid)
 	} else {
 		out.NodeId = t.table.known(n)
 	}

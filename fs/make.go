@@ -28,7 +28,7 @@ func (t *Tree) made(parent Node, name string, s nodes.Seen, err error, h *fuse.I
 	if err != nil {
 		return t.failAt("create", parent, name, err)
 	}
-	t.entry(parent, name, s, h.Uid, out)
+	t.entry(parent, name, s, h, out)
 	return fuse.OK
 }
 

@@ -33,7 +33,7 @@ func (t *Tree) nodeRecords() (list []nodeRecord, last uint64) {
 			continue
 		}
 		n := t.table.nodes[id]
-		r := nodeRecord{Node: *n, Keyed: t.table.byKey[n.key()] == id, Spare: t.table.spare[spot{n.Parent, n.Name}] == id}
+		r := nodeRecord{Node: *n, Keyed: t.table.byKey[n.key()] == id, Spare: t.table.spare[spot{n.Parent, n.Name}] == spare{node: id}}
 		if n.Kind != dirKind {
 			r.Class = t.kinds[n.Kind].Name
 		}
@@ -122,7 +122,7 @@ func (t *Tree) fillNodes(ts *tables) map[uint64]*nodeRecord {
 		}
 		t.table.place(n, r.Parent, r.Name)
 		if r.Spare {
-			t.table.spare[spot{n.Parent, n.Name}] = n.ID
+			t.table.spare[spot{n.Parent, n.Name}] = spare{node: n.ID}
 		}
 	}
 	return memory

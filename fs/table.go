@@ -46,13 +46,15 @@ func (n *Node) key() key { return key{n.Kind, n.Object, n.Part} }
 //
 // The kernel asks about a name it knows before it walks over it, and drops what it knows if the answer is another node. So that an
 // `echo > queue` again and again does not cost it two lookups each, a message face's node that was open, and is not any more, serves
-// for one more lookup: of that one lookup alone, as a fresh one would.
+// for one more lookup: of that one lookup alone, as a fresh one would. And a thread that was told of a node which nobody opened is told of
+// it again: it waits for nothing while it looks a name up, and nobody else has the node. So ls -l asks three times about a name, not seven
+// (TestSameThread).
 type table struct {
 	mu    sync.Mutex
 	nodes map[uint64]*Node
 	live  map[uint64]*live
 	byKey map[key]uint64
-	spare map[spot]uint64
+	spare map[spot]spare
 	last  uint64
 
 	byUser map[uint32]*looked
@@ -65,6 +67,12 @@ type live struct {
 	faces  []*opened // those who have a message face open
 }
 
+// spare is a node that may serve for one more lookup.
+type spare struct {
+	node uint64
+	pid  uint32 // of this thread alone, which was told of it; 0: of anybody, as it was open
+}
+
 // spot is a name in a directory.
 type spot struct {
 	parent uint64
@@ -75,7 +83,7 @@ func newTable() *table {
 	root := &Node{ID: fuse.FUSE_ROOT_ID, Kind: dirKind, Top: true, Lookups: 1}
 	return &table{
 		nodes: map[uint64]*Node{root.ID: root}, live: map[uint64]*live{},
-		byKey: map[key]uint64{}, spare: map[spot]uint64{}, last: root.ID, byUser: map[uint32]*looked{},
+		byKey: map[key]uint64{}, spare: map[spot]spare{}, last: root.ID, byUser: map[uint32]*looked{},
 	}
 }
 
@@ -102,20 +110,24 @@ func (t *table) open(id uint64) *live {
 	return l
 }
 
-// fresh makes a node for a message face that nobody else will share, or takes the spare one.
-func (t *table) fresh(n Node) uint64 {
+// fresh makes a node for a message face that no other thread will share, or takes the spare one. pid is the thread's; 0: it is not known.
+func (t *table) fresh(n Node, pid uint32) (id uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	at := spot{n.Parent, n.Name}
-	if old := t.nodes[t.spare[at]]; old != nil {
-		delete(t.spare, at)
-		if old.key() == n.key() {
-			old.Lookups++
-			old.Mode, old.Uid, old.Gid = n.Mode, n.Uid, n.Gid
-			return old.ID
-		}
+	have := t.spare[at]
+	old := t.nodes[have.node]
+	if old != nil && old.key() == n.key() && (have.pid == 0 || have.pid == pid) {
+		old.Lookups++
+		old.Mode, old.Uid, old.Gid = n.Mode, n.Uid, n.Gid
+		id = old.ID
+	} else {
+		id = t.add(n)
 	}
-	return t.add(n)
+	if delete(t.spare, at); pid != 0 {
+		t.spare[at] = spare{id, pid}
+	}
+	return id
 }
 
 // idle keeps a message face's node that is not open any more for the next lookup.
@@ -123,7 +135,7 @@ func (t *table) idle(id uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if n := t.nodes[id]; n != nil {
-		t.spare[spot{n.Parent, n.Name}] = id
+		t.spare[spot{n.Parent, n.Name}] = spare{node: id}
 	}
 }
 
@@ -132,7 +144,7 @@ func (t *table) idle(id uint64) {
 func (t *table) busy(id uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if n := t.nodes[id]; n != nil && t.spare[spot{n.Parent, n.Name}] == id {
+	if n := t.nodes[id]; n != nil && t.spare[spot{n.Parent, n.Name}].node == id {
 		delete(t.spare, spot{n.Parent, n.Name})
 	}
 }
@@ -204,7 +216,7 @@ func (t *table) forget(id, count uint64) {
 	delete(t.nodes, id)
 	delete(t.live, id)
 	t.unlooked(n)
-	if at := (spot{n.Parent, n.Name}); t.spare[at] == id {
+	if at := (spot{n.Parent, n.Name}); t.spare[at].node == id {
 		delete(t.spare, at)
 	}
 	if t.byKey[n.key()] == id {

@@ -158,3 +158,35 @@ func TestHandles(t *testing.T) {
 		t.Error("what was closed still counts")
 	}
 }
+
+// TestSameThread: a thread is told again of the node of a message face that it was told of, until somebody opens it. Others never are,
+// but once after it was closed.
+func TestSameThread(t *testing.T) {
+	table := newTable()
+	n := Node{Parent: fuse.FUSE_ROOT_ID, Name: "q", Object: of(1), Message: true}
+	mine := table.fresh(n, 1)
+	if again := table.fresh(n, 1); again != mine {
+		t.Errorf("the same thread was told of %d and then of %d", mine, again)
+	}
+	other := table.fresh(n, 2)
+	if other == mine || table.fresh(n, 0) == other || table.fresh(n, 0) == table.fresh(n, 0) {
+		t.Error("two threads share a node")
+	}
+	mine = table.fresh(n, 1)
+	table.busy(mine)
+	if table.fresh(n, 1) == mine {
+		t.Error("a node that is open was told of again")
+	}
+	table.idle(mine)
+	if table.fresh(n, 2) != mine {
+		t.Error("a node that was closed does not serve for one more lookup")
+	}
+	if table.fresh(n, 3) == mine {
+		t.Error("it serves for two")
+	}
+	mine = table.fresh(n, 1)
+	n.Object = of(2)
+	if table.fresh(n, 1) == mine {
+		t.Error("another object of that name has its node")
+	}
+}

@@ -50,7 +50,7 @@ var commands = map[string]struct {
 	"mix-send":   {"native|mount WHERE ID COUNT", mixSendCommand},
 	"mix-recv":   {"native|mount WHERE", mixReceiveCommand},
 	"sleepers":   {"COUNT FILE…", sleepersCommand},
-	"crowd":      {"COUNT EACH open|stat|write|echo PATH", crowdCommand},
+	"crowd":      {"COUNT EACH open|stat|create|write|echo PATH", crowdCommand},
 	"scramble":   {"QUEUE ROUNDS", scrambleCommand},
 	"fifo-burst": {"PATH LETTER COUNT", fifoBurstCommand},
 	"actor":      {"[IN OUT]", actorCommand},

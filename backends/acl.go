@@ -35,7 +35,7 @@ func (d *Dir) granted(dir int, base string, a Attr) (Attr, error) {
 		return a, nil
 	}
 	// What has the name now may be another file: mode and list must be those of one.
-	fd, err := openBeneath(dir, base, unix.O_PATH, 0)
+	fd, err := OpenBeneath(dir, base, unix.O_PATH, 0)
 	if err != nil {
 		return a, err
 	}
@@ -46,7 +46,7 @@ func (d *Dir) granted(dir int, base string, a Attr) (Attr, error) {
 // fstat is fstat(2) with the mode that the access control list grants; without u, as it is.
 func (u *unlisted) fstat(fd int) (Attr, error) {
 	now := time.Now()
-	a, err := fstat(fd)
+	a, err := Fstat(fd)
 	if u == nil || err != nil || !mayHaveList(a) || u.has(a) {
 		return a, err
 	}

@@ -39,8 +39,8 @@ type Ref struct {
 	Was  Attr
 }
 
-// is reports with ESTALE that now are the attributes of another object.
-func (r Ref) is(now Attr) error {
+// Is reports with ESTALE that now are the attributes of another object.
+func (r Ref) Is(now Attr) error {
 	if r.Was.ID != (ID{}) && r.Was.ID != now.ID {
 		return unix.ESTALE
 	}
@@ -50,7 +50,7 @@ func (r Ref) is(now Attr) error {
 // Judged reports with ESTALE that now are not the attributes that somebody's permissions were judged by: those of another object, or
 // of one that has another owner, group or mode by now. The kernel then walks the path again, and judges again (open(2)).
 func (r Ref) Judged(now Attr) error {
-	if err := r.is(now); err != nil || r.Was.ID == (ID{}) {
+	if err := r.Is(now); err != nil || r.Was.ID == (ID{}) {
 		return err
 	}
 	if now.Uid != r.Was.Uid || now.Gid != r.Was.Gid || now.Mode != r.Was.Mode {
@@ -61,7 +61,7 @@ func (r Ref) Judged(now Attr) error {
 
 // Owned reports with ESTALE that the object is another one, or another user's by now.
 func (r Ref) Owned(now Attr) error {
-	if err := r.is(now); err != nil || r.Was.ID == (ID{}) {
+	if err := r.Is(now); err != nil || r.Was.ID == (ID{}) {
 		return err
 	}
 	if now.Uid != r.Was.Uid {
@@ -141,7 +141,7 @@ func lstat(dir int, base string) (Attr, error) {
 	return attrOf(&st), nil
 }
 
-func fstat(fd int) (Attr, error) {
+func Fstat(fd int) (Attr, error) {
 	var st unix.Statx_t
 	if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, seenMask, &st); err != nil {
 		return Attr{}, err
@@ -149,9 +149,9 @@ func fstat(fd int) (Attr, error) {
 	return attrOf(&st), nil
 }
 
-// apply makes c true of the object open at fd, which may be an O_PATH descriptor unless c changes the size. It works on the inode,
+// Apply makes c true of the object open at fd, which may be an O_PATH descriptor unless c changes the size. It works on the inode,
 // never on a name, so nothing can be put in its way.
-func apply(fd int, c Change) error {
+func Apply(fd int, c Change) error {
 	path := procPath(fd)
 	if c.Size != nil {
 		if err := Unprivileged(func() error { return unix.Ftruncate(fd, *c.Size) }); err != nil {

@@ -36,8 +36,8 @@ func MayStay() error {
 	return nil
 }
 
-// toStay is the answer of a call that has opened fd, or failed to, if fd is to stay open: EMFILE if it is one of the spare ones.
-func toStay(fd int, err error) (int, error) {
+// ToStay is the answer of a call that has opened fd, or failed to, if fd is to stay open: EMFILE if it is one of the spare ones.
+func ToStay(fd int, err error) (int, error) {
 	if err == nil && fd >= MaxDescriptors()-spareDescriptors {
 		unix.Close(fd)
 		return -1, unix.EMFILE

@@ -36,8 +36,8 @@ func (d *Dir) Close() error { return unix.Close(d.fd) }
 // Room is what the files in the directory take of; nil: they are not counted.
 func (d *Dir) Room() *Room { return d.room }
 
-// why gives an error of something that takes room in the directory its facts.
-func (d *Dir) why(err error) error {
+// Why gives an error of something that takes room in the directory its facts.
+func (d *Dir) Why(err error) error {
 	switch err {
 	case unix.ENOSPC, unix.EDQUOT:
 		return &Refusal{Err: err, Why: NoRoom, Name: d.name}
@@ -62,13 +62,13 @@ func (d *Dir) at(n Name, f func(dir int) error) error {
 
 // pin opens an object: the very one, ESTALE otherwise.
 func (d *Dir) pin(r Ref, flags int) (int, error) {
-	fd, err := openBeneath(d.fd, dot(r.Path), flags, 0)
+	fd, err := OpenBeneath(d.fd, dot(r.Path), flags, 0)
 	if err != nil {
 		return -1, err
 	}
-	now, err := fstat(fd)
+	now, err := Fstat(fd)
 	if err == nil {
-		err = r.is(now)
+		err = r.Is(now)
 	}
 	if err != nil {
 		unix.Close(fd)
@@ -80,7 +80,7 @@ func (d *Dir) pin(r Ref, flags int) (int, error) {
 // Find is lstat(2) of a name.
 func (d *Dir) Find(n Name) (a Attr, err error) {
 	if n.Base == "" {
-		return fstat(d.fd)
+		return Fstat(d.fd)
 	}
 	err = d.at(n, func(dir int) error {
 		if a, err = lstat(dir, n.Base); err == nil {
@@ -95,7 +95,7 @@ func (d *Dir) Find(n Name) (a Attr, err error) {
 func (d *Dir) Stat(r Ref) (Attr, error) {
 	a, err := d.Find(Named(r.Path))
 	if err == nil && r.Path != "" {
-		err = r.is(a)
+		err = r.Is(a)
 	}
 	if err != nil {
 		return Attr{}, err // and nothing of another one
@@ -135,7 +135,7 @@ func (d *Dir) make(n Name, typ uint32, o Owner, f func(dir int, mode uint32) err
 		}
 		return err
 	}
-	err = d.room.making(o, typ, func() error { return d.why(d.at(n, make)) })
+	err = d.room.making(o, typ, func() error { return d.Why(d.at(n, make)) })
 	return a, err
 }
 
@@ -145,7 +145,7 @@ const maxText = 4096
 // MakeText makes a regular file with a text, that must not exist yet.
 func (d *Dir) MakeText(n Name, text string, o Owner) (Attr, error) {
 	return d.make(n, unix.S_IFREG, o, func(dir int, mode uint32) error {
-		fd, err := openBeneath(dir, n.Base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, mode)
+		fd, err := OpenBeneath(dir, n.Base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, mode)
 		if err != nil {
 			return err
 		}
@@ -174,11 +174,11 @@ func (d *Dir) Text(r Ref) (string, error) {
 func (d *Dir) SetText(r Ref, text string) error {
 	fd, err := d.pin(r, unix.O_WRONLY)
 	if err != nil {
-		return d.why(err)
+		return d.Why(err)
 	}
 	defer unix.Close(fd)
 	if _, err := unix.Pwrite(fd, []byte(text), 0); err != nil {
-		return d.why(err)
+		return d.Why(err)
 	}
 	return unix.Ftruncate(fd, int64(len(text)))
 }
@@ -186,12 +186,12 @@ func (d *Dir) SetText(r Ref, text string) error {
 // give gives a node to its owner. A directory with the set-group-ID bit hands down its group, and a new directory in it the bit as well
 // (mkdir(2)).
 func (d *Dir) give(dir int, base string, o Owner) (Attr, error) {
-	fd, err := openBeneath(dir, base, unix.O_PATH, 0)
+	fd, err := OpenBeneath(dir, base, unix.O_PATH, 0)
 	if err != nil {
 		return Attr{}, err
 	}
 	defer unix.Close(fd)
-	st, err := fstat(fd)
+	st, err := Fstat(fd)
 	if err != nil {
 		return Attr{}, err
 	}
@@ -200,14 +200,14 @@ func (d *Dir) give(dir int, base string, o Owner) (Attr, error) {
 		mode = mode&^0777 | st.Mode&0777 // as the list has made it
 	}
 	c := Change{Uid: &o.Uid, Gid: &o.Gid, Mode: &mode}
-	parent, err := fstat(dir)
+	parent, err := Fstat(dir)
 	if err == nil && parent.Mode&unix.S_ISGID != 0 {
 		c.Gid = nil
 		if st.Type() == unix.S_IFDIR {
 			mode |= unix.S_ISGID
 		}
 	}
-	if err := without(exceedSpace, func() error { return apply(fd, c) }); err != nil {
+	if err := without(exceedSpace, func() error { return Apply(fd, c) }); err != nil {
 		return Attr{}, err
 	}
 	return d.fstat(fd)
@@ -229,14 +229,14 @@ func (d *Dir) Change(r Ref, c Change) error {
 		return err
 	}
 	defer unix.Close(fd)
-	now, err := fstat(fd)
+	now, err := Fstat(fd)
 	if err == nil {
 		err = r.Owned(now)
 	}
 	if err != nil {
 		return err
 	}
-	return d.why(d.room.changing(fd, c, func() error { return apply(fd, c) }))
+	return d.Why(d.room.changing(fd, c, func() error { return Apply(fd, c) }))
 }
 
 // Remove is unlink(2).
@@ -251,7 +251,7 @@ func (d *Dir) Rmdir(n Name) error {
 
 // Rename is renameat2(2) with its flags.
 func (d *Dir) Rename(from, to Name, flags uint32) error {
-	return d.why(d.at(from, func(dir int) error {
+	return d.Why(d.at(from, func(dir int) error {
 		return d.at(to, func(todir int) error { return d.room.rename(dir, from.Base, todir, to.Base, uint(flags)) })
 	}))
 }
@@ -266,11 +266,11 @@ func (d *Dir) Link(r Ref, to Name) (a Attr, err error) {
 	link := func(todir int) error {
 		err := unix.Linkat(unix.AT_FDCWD, procPath(fd), todir, to.Base, unix.AT_SYMLINK_FOLLOW)
 		if err == nil {
-			a, err = fstat(fd)
+			a, err = Fstat(fd)
 		}
 		return err
 	}
-	return a, d.why(d.at(to, func(todir int) error {
+	return a, d.Why(d.at(to, func(todir int) error {
 		return d.room.link(fd, "", func() error { return link(todir) })
 	}))
 }

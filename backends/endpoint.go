@@ -1,6 +1,23 @@
-// Package backends owns the kernel objects behind the tree: POSIX message queues, shared memory, FIFOs and sockets. It creates,
-// opens, stats, lists and removes them, and offers each open one as an Endpoint, which tries and never blocks. It knows nothing of
-// FUSE; raw system calls live in its sys_*.go files.
+// Package backends is what all kinds of objects behind the tree share, and each family of them is a package below:
+//
+//	mqueue  POSIX message queues, and messages on lease
+//	sysv    System V message queues and shared memory
+//	socket  sockets: those that listen, and connections
+//	topic   topics, which only the daemon has
+//
+// A family imports this package and no other of the daemon's. What is here:
+//
+//   - The words: an object is told of by an Attr, and meant by a Ref, which says what was seen of it; its bytes move through an
+//     Endpoint, which tries and never blocks, and answers ErrWouldBlock, ErrUnsettled or ErrRemoved.
+//   - Waiting: a Poller watches descriptors, with one goroutine for all; Workers run what may block.
+//   - Files: a Dir holds the objects that are files (shared memory, FIFOs, the memory of sockets and topics), Memory is one that is
+//     open, Locks are those of others in it, a Watch tells what happens in a Dir.
+//   - Bounds: a Budget says how much a user may hold, a Room how much of the disk, a Limit is told to people.
+//   - Raw system calls that several families make, in sys_*.go: in somebody's name (As), below a directory (OpenBeneath), without root's
+//     rights (Unprivileged).
+//
+// All of it is safe for concurrent use, unless it says otherwise. Errors are those of the kernel (unix.Errno), wrapped where there is more
+// to tell. It knows nothing of FUSE. Package nodes calls it, and package fs, which opens all at the start.
 package backends
 
 import (

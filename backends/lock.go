@@ -102,7 +102,7 @@ func (l *Locks) description() (int, error) {
 	if err == unix.EACCES || err == unix.EPERM || err == unix.EROFS {
 		fd, err = unix.Open(procPath(l.file), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	}
-	return toStay(fd, err)
+	return ToStay(fd, err)
 }
 
 // set makes the lock one of the open file description.

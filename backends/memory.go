@@ -17,12 +17,12 @@ type Memory struct {
 // Writable). It answers ESTALE if it is not the object that was judged.
 func OpenMemory(d *Dir, r Ref) (*Memory, error) {
 	var readOnly error
-	fd, err := openBeneath(d.fd, r.Path, unix.O_RDWR, 0)
+	fd, err := OpenBeneath(d.fd, r.Path, unix.O_RDWR, 0)
 	if err == unix.EACCES || err == unix.EPERM || err == unix.EROFS {
 		readOnly = err
-		fd, err = openBeneath(d.fd, r.Path, unix.O_RDONLY, 0)
+		fd, err = OpenBeneath(d.fd, r.Path, unix.O_RDONLY, 0)
 	}
-	fd, err = toStay(fd, err)
+	fd, err = ToStay(fd, err)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func (m *Memory) Change(c Change) error {
 			return err
 		}
 	}
-	return apply(m.fd, c)
+	return Apply(m.fd, c)
 }
 
 // Writable says why the object cannot be opened for writing as it is now: EPERM if it is immutable or

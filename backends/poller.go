@@ -111,7 +111,7 @@ func (p *Poller) Let(most time.Duration) {
 	p.held = false
 	if len(p.wakes) > 0 {
 		p.soon = append(p.soon, p.wakes...)
-		p.wakes = forget(p.wakes)
+		p.wakes = Forget(p.wakes)
 		p.ring()
 	}
 }
@@ -128,12 +128,12 @@ func (p *Poller) runWakes(most time.Duration) {
 		}
 		p.mu.Lock()
 		p.wakes = append(p.wakes, now[n:]...)
-		p.spare = forget(now)
+		p.spare = Forget(now)
 	}
 }
 
-// forget empties a slice of calls.
-func forget(calls []func()) []func() {
+// Forget empties a slice of calls.
+func Forget(calls []func()) []func() {
 	clear(calls)
 	return calls[:0]
 }
@@ -269,8 +269,8 @@ func (s *Source) Forget() {
 	s.Wake()
 }
 
-// pollNow is poll(2) with no wait.
-func pollNow(fd int, want Ready) Ready {
+// PollNow is poll(2) with no wait.
+func PollNow(fd int, want Ready) Ready {
 	fds := [1]unix.PollFd{{Fd: int32(fd), Events: int16(want)}}
 	if _, err := unix.Poll(fds[:], 0); err != nil {
 		return 0

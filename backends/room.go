@@ -204,7 +204,7 @@ func (r *Room) changing(fd int, c Change, f func() error) error {
 	if r == nil || c.Uid == nil {
 		return f()
 	}
-	was, seen := fstat(fd)
+	was, seen := Fstat(fd)
 	err := f()
 	if err == nil && seen == nil {
 		r.Move(was.Uid, *c.Uid, was.Mode)
@@ -276,7 +276,7 @@ func (d *Dir) walk(f func(*unix.Stat_t) bool) {
 	for left := []string{""}; len(left) > 0; {
 		at := left[len(left)-1]
 		left = left[:len(left)-1]
-		fd, err := openBeneath(d.fd, dot(at), unix.O_RDONLY|unix.O_DIRECTORY, 0)
+		fd, err := OpenBeneath(d.fd, dot(at), unix.O_RDONLY|unix.O_DIRECTORY, 0)
 		if err != nil {
 			continue
 		}

@@ -16,8 +16,8 @@ type Cred struct {
 // OverrideDAC is the capability to go past permissions (capabilities(7)), for As.
 const OverrideDAC = 1 << unix.CAP_DAC_OVERRIDE
 
-// cred is an owner without groups besides his own.
-func (o Owner) cred() Cred { return Cred{Uid: o.Uid, Gid: o.Gid} }
+// Cred is an owner without groups besides his own.
+func (o Owner) Cred() Cred { return Cred{Uid: o.Uid, Gid: o.Gid} }
 
 // As calls f with the effective ids and the supplementary groups of somebody else, and with no capabilities but those in the set caps. The
 // kernel then judges what f does, at the moment it acts, as their doing: where others than the daemon change a directory, a look before

@@ -9,9 +9,9 @@ import (
 // procPath names the file open at fd (proc(5), /proc/PID/fd): a path that leads to that inode and to no other.
 func procPath(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 
-// openBeneath is openat2(2): name is resolved below dir, through no symbolic link and no other mount, and O_NONBLOCK keeps a FIFO
+// OpenBeneath is openat2(2): name is resolved below dir, through no symbolic link and no other mount, and O_NONBLOCK keeps a FIFO
 // that somebody planted from blocking the open.
-func openBeneath(dir int, name string, flags int, mode uint32) (int, error) {
+func OpenBeneath(dir int, name string, flags int, mode uint32) (int, error) {
 	how := unix.OpenHow{
 		Flags:   uint64(flags | unix.O_CLOEXEC | unix.O_NOFOLLOW),
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV | unix.RESOLVE_NO_MAGICLINKS,

@@ -15,7 +15,7 @@ var ErrNotRegular = errors.New("not a regular file")
 // openRegular opens the regular file called name below dir. Nothing else is opened: to open a device may do something, and a FIFO that
 // somebody planted waits.
 func openRegular(dir int, name string, flags int) (int, error) {
-	at, err := openBeneath(dir, name, unix.O_PATH, 0)
+	at, err := OpenBeneath(dir, name, unix.O_PATH, 0)
 	if err != nil {
 		return -1, err
 	}
@@ -25,7 +25,7 @@ func openRegular(dir int, name string, flags int) (int, error) {
 
 // reopenRegular opens the file at an O_PATH descriptor.
 func reopenRegular(at, flags int) (int, error) {
-	a, err := fstat(at)
+	a, err := Fstat(at)
 	if err == nil && a.Type() != unix.S_IFREG {
 		err = ErrNotRegular
 	}
@@ -35,8 +35,8 @@ func reopenRegular(at, flags int) (int, error) {
 	return unix.Open(procPath(at), flags|unix.O_CLOEXEC, 0)
 }
 
-// readRegular reads a regular file that is at most most bytes long.
-func readRegular(dir int, name string, most int64) ([]byte, error) {
+// ReadRegular reads a regular file that is at most most bytes long.
+func ReadRegular(dir int, name string, most int64) ([]byte, error) {
 	fd, err := openRegular(dir, name, unix.O_RDONLY)
 	if err != nil {
 		return nil, err

@@ -17,12 +17,12 @@ func newWatches() *Budget {
 // follow begins to watch a directory, if its owner may have one more followed. One that cannot be watched (max_user_watches, or gone again)
 // is left out. It holds no descriptor when it returns: directories may be nested deeper than there are descriptors.
 func (w *Watch) follow(d watched) bool {
-	fd, err := openBeneath(d.dir.fd, dot(d.path), unix.O_PATH|unix.O_DIRECTORY, 0)
+	fd, err := OpenBeneath(d.dir.fd, dot(d.path), unix.O_PATH|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return false
 	}
 	defer unix.Close(fd)
-	a, err := fstat(fd)
+	a, err := Fstat(fd)
 	if err != nil {
 		return false
 	}

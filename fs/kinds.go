@@ -9,6 +9,10 @@ import (
 	"syscall"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/backends/mqueue"
+	"github.com/ipcfs/ipcfs/backends/socket"
+	"github.com/ipcfs/ipcfs/backends/sysv"
+	"github.com/ipcfs/ipcfs/backends/topic"
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
@@ -30,7 +34,7 @@ func Classes() []nodes.ClassRow {
 
 // openKinds makes the table of what there is in the tree. A new kind is one line here, one file in nodes and one in backends.
 func (t *Tree) openKinds(c Config, before *tables) error {
-	queues := backends.NewQueues(t.env.Poll, c.MaxMsg, c.MsgSize)
+	queues := mqueue.NewQueues(t.env.Poll, c.MaxMsg, c.MsgSize)
 	t.closers = append(t.closers, queues)
 	if !queues.Listed() {
 		t.unlisted = nodes.NotListed
@@ -66,12 +70,12 @@ func (t *Tree) openKinds(c Config, before *tables) error {
 	if err != nil {
 		return err
 	}
-	leases := backends.OpenLeases(onLease, room)
+	leases := mqueue.OpenLeases(onLease, room)
 	t.closers = append(t.closers, leases)
 	leases.Work = t.env.Work
 	leases.Held = before.leases()
 	leases.Recover(queues, t.cameBack)
-	t.sockets = backends.NewSockets(t.env.Poll, c.Net)
+	t.sockets = socket.NewMaker(t.env.Poll, c.Net)
 	t.closers = append(t.closers, t.sockets)
 	sockets, err := nodes.NewSockets("sockets", t.env, t.sockets, faces, bound, c.StateDir+"/sock")
 	if err != nil {
@@ -79,8 +83,8 @@ func (t *Tree) openKinds(c Config, before *tables) error {
 	}
 	t.closers = append(t.closers, sockets)
 
-	published := backends.NewTopics(t.env.Poll, topics)
-	messages, segments := backends.NewSysV(t.env.Poll), backends.NewSegments()
+	published := topic.NewStore(t.env.Poll, topics)
+	messages, segments := sysv.NewQueues(t.env.Poll), sysv.NewSegments()
 	t.limited = []backends.Limited{
 		queues, messages, segments,
 		backends.FileSystem{Dir: shm, Name: "shm_bytes"}, backends.Process{},

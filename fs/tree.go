@@ -19,6 +19,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/backends/socket"
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
@@ -27,7 +28,7 @@ type Config struct {
 	StateDir        string            // what must survive the daemon; one daemon at a time
 	ShmDir          string            // "/dev/shm" if empty
 	MaxMsg, MsgSize int               // of new queues; 0: the kernel's defaults
-	Net             backends.Reach    // what of the network the tree lends
+	Net             socket.Reach      // what of the network the tree lends
 	Options         []string          // what was asked for, words for ctl/status
 	Flags           map[string]string // how people ask for settings: "net" by "--net"
 	Attached        []nodes.Kind      // kinds of objects beside those of this machine
@@ -53,7 +54,7 @@ type Tree struct {
 	env     *nodes.Env
 	table   *table
 	handles *handles
-	sockets *backends.Sockets
+	sockets *socket.Maker
 	closers []io.Closer
 
 	unlisted string // why the queues that there are cannot be listed; "" if they can
@@ -169,7 +170,7 @@ type Session interface {
 }
 
 // Attach connects the tree to its session, which serves it at the mount point at.
-func (t *Tree) Attach(s Session, at backends.Root) {
+func (t *Tree) Attach(s Session, at socket.Root) {
 	t.sockets.Mounted(at)
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/backends/mqueue"
 	"golang.org/x/sys/unix"
 )
 
@@ -55,7 +56,7 @@ func (k *kernel) sendNatively(message string) {
 		k.t.Fatal(err)
 	}
 	defer poll.Close()
-	all := backends.NewQueues(poll, 0, 0)
+	all := mqueue.NewQueues(poll, 0, 0)
 	defer all.Close()
 	q, err := all.Open(backends.Ref{Path: queueName()}, syscall.O_WRONLY)
 	if err != nil {

@@ -31,6 +31,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/backends/socket"
 	"github.com/ipcfs/ipcfs/fs"
 	"github.com/ipcfs/ipcfs/nodes"
 	"golang.org/x/sys/unix"
@@ -128,7 +129,7 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 		}
 	}
 	s.notePassthrough("the kernel has not answered yet")
-	at := backends.Root{Path: s.o.Mountpoint, Device: s.dev.fd}
+	at := socket.Root{Path: s.o.Mountpoint, Device: s.dev.fd}
 	if o.Device != 0 && o.Session == nil {
 		at.Path = "" // only he knows who mounted it
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/backends/socket"
 )
 
 // packages are all Go files of the daemon below cmd.
@@ -103,9 +104,9 @@ func TestSpoken(t *testing.T) {
 	}{
 		{over, flags, "create a: disk quota exceeded: user 5 has 7 names in fifos, sockets and topics and messages on lease," +
 			" and one user may have 6: remove some, or give the file system of /run/{uid} more (df -i), or choose another -o state-dir"},
-		{&backends.Refusal{Err: backends.ErrReach, Why: backends.NetOff}, flags, "create a: permission denied: " +
+		{&backends.Refusal{Err: socket.ErrReach, Why: backends.NetOff}, flags, "create a: permission denied: " +
 			"outside of the network that is lent: the tree is mounted with --net=off; it takes --net=loopback or --net=any"},
-		{&backends.Refusal{Err: backends.ErrReach, Why: backends.NetOff}, nil, "create a: permission denied: " +
+		{&backends.Refusal{Err: socket.ErrReach, Why: backends.NetOff}, nil, "create a: permission denied: " +
 			"outside of the network that is lent: the tree is mounted with net=off; it takes net=loopback or net=any"},
 		{fmt.Errorf("h is not in /etc/hosts: %w", &backends.Refusal{Err: syscall.ENOSPC, Why: backends.NoRoom, Name: "/x"}), nil,
 			"create a: no space left on device: h is not in /etc/hosts: no space left on device: /x has no room left: see df and df -i of it"},

@@ -9,15 +9,15 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/backends/socket"
 )
 
 // socketState is what the daemon keeps of one object of /sockets: what listens for it, if anything does, and the connections that were made
 // through its faces.
 type socketState struct {
-	listener  *backends.Listener  // of a stream or of seqpackets
-	name      string              // of a Unix socket: what it is called where it is bound
-	datagrams *backends.Datagrams // of udp
+	listener  *socket.Listener  // of a stream or of seqpackets
+	name      string            // of a Unix socket: what it is called where it is bound
+	datagrams *socket.Datagrams // of udp
 
 	// Under Sockets.mu:
 	payer             payer
@@ -31,7 +31,7 @@ type link struct {
 	id   int    // among those of the socket
 	end  string // "accept" or "dial"
 	by   Caller // who opened the face
-	conn *backends.Conn
+	conn *socket.Conn
 }
 
 // port is that of what listens at a host's address.
@@ -73,7 +73,7 @@ func (one *socketState) close() {
 }
 
 // link keeps a connection in mind, which begin makes, until it is closed: begin gets what is to be called then.
-func (e socketEntry) link(end string, by Caller, begin func(closed func()) (*backends.Conn, error)) (*backends.Conn, error) {
+func (e socketEntry) link(end string, by Caller, begin func(closed func()) (*socket.Conn, error)) (*socket.Conn, error) {
 	s, key := e.all, e.key()
 	if err := s.env.Shares.Take(by.Uid); err != nil {
 		return nil, err

@@ -7,6 +7,9 @@ import (
 	"syscall"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/backends/mqueue"
+	"github.com/ipcfs/ipcfs/backends/socket"
+	"github.com/ipcfs/ipcfs/backends/topic"
 )
 
 // Error is a failure with what a person needs to know about it. It is shown in the object's err file.
@@ -43,11 +46,11 @@ var errnos = []struct {
 	{backends.ErrWouldBlock, syscall.EAGAIN},
 	{backends.ErrUnsettled, syscall.EAGAIN},
 	{backends.ErrRemoved, syscall.EIDRM},
-	{backends.ErrCut, syscall.ECONNRESET},
-	{backends.ErrReach, syscall.EACCES},
-	{backends.ErrNoHost, syscall.EHOSTUNREACH},
+	{topic.ErrCut, syscall.ECONNRESET},
+	{socket.ErrReach, syscall.EACCES},
+	{socket.ErrNoHost, syscall.EHOSTUNREACH},
 	{backends.ErrDescriptors, syscall.ENFILE},
-	{backends.ErrQueueBytes, syscall.EDQUOT},
+	{mqueue.ErrBytes, syscall.EDQUOT},
 	{fs.ErrNotExist, syscall.ENOENT},
 	{fs.ErrExist, syscall.EEXIST},
 	{fs.ErrPermission, syscall.EACCES},

@@ -1,6 +1,8 @@
 package nodes
 
-import "github.com/ipcfs/ipcfs/backends"
+import (
+	"github.com/ipcfs/ipcfs/backends"
+)
 
 // eventTable says what the lines of /ctl/events mean.
 var eventTable = []struct {

@@ -6,7 +6,7 @@ import (
 	"path"
 	"syscall"
 
-	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/backends/socket"
 )
 
 // networks are the directories of /sockets whose names are addresses. HOST:PORT is there without being listed: opening it dials. :PORT
@@ -39,14 +39,14 @@ func (s *Sockets) host(p string) Seen {
 	return Seen{Ref: Ref{Path: p, Was: a}, Message: true}
 }
 
-func parseHost(p string) (backends.Address, error) {
+func parseHost(p string) (socket.Address, error) {
 	dir, name := path.Split(p)
 	for _, n := range networks {
 		if n.name+"/" == dir {
-			return backends.ParseAddress(n.typ, name)
+			return socket.ParseAddress(n.typ, name)
 		}
 	}
-	return backends.Address{}, syscall.ENOENT
+	return socket.Address{}, syscall.ENOENT
 }
 
 // makeHost makes a socket that listens at a host's address. Port 0 lets the kernel choose one, which the name then has.
@@ -80,7 +80,7 @@ func (e socketEntry) makeHost(name string, o Owner, how listening) (Seen, error)
 }
 
 // listenHost listens at a host's address for its owner, who needs root's capabilities for the low ports.
-func (s *Sockets) listenHost(to backends.Address, o Owner, how listening, stat func() (Attr, error)) (*socketState, error) {
+func (s *Sockets) listenHost(to socket.Address, o Owner, how listening, stat func() (Attr, error)) (*socketState, error) {
 	if how.typ != syscall.SOCK_STREAM {
 		return nil, fmt.Errorf("%w: type= is for Unix sockets", syscall.EINVAL)
 	}

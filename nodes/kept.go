@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/backends/mqueue"
 )
 
 // Kept is what an open file keeps between two calls: plain data, with which the file goes on when it was opened again in another
@@ -220,7 +221,7 @@ func (k kernelQueues) Resume(end QueueEnd, name string) (Lease, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &kernelLease{one, end.(*backends.Queue)}, nil
+	return &kernelLease{one, end.(*mqueue.Queue)}, nil
 }
 
 func (l *lease) keep(_ backends.Endpoint, k *Kept) {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/backends/topic"
 )
 
 // A Lasting class keeps something in the daemon's memory that belongs to no open file, and that is to go on when another process goes
@@ -15,18 +16,18 @@ func (t *Topics) Last(c *Coder) {
 	if t.store.Kept == nil {
 		return
 	}
-	var list []backends.TopicRecord
+	var list []topic.Record
 	if !c.reads {
 		list = t.store.Kept.Records()
 	}
-	Each(c, &list, func(r *backends.TopicRecord) {
+	Each(c, &list, func(r *topic.Record) {
 		codeID(c, &r.ID)
 		c.Text(&r.Name)
 		Number(c, &r.Last)
 		for _, n := range []*uint64{&r.N, &r.Lost, &r.Changes, &r.Cleared, &r.Forgotten} {
 			Number(c, n)
 		}
-		Each(c, &r.Messages, func(m *backends.MessageRecord) {
+		Each(c, &r.Messages, func(m *topic.MessageRecord) {
 			Number(c, &m.N)
 			c.Bytes(&m.Data)
 		})

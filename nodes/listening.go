@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/backends/socket"
 )
 
 // listening is how a socket listens. It is kept as a line `listen type=seqpacket backlog=16` in the file behind the face, so that it
@@ -47,7 +48,7 @@ func listeningOf(c Command, others ...string) (listening, error) {
 		}
 	}
 	var err error
-	how.backlog, err = c.Int("backlog", backends.MaxBacklog, 0)
+	how.backlog, err = c.Int("backlog", socket.MaxBacklog, 0)
 	return how, err
 }
 
@@ -147,7 +148,7 @@ func (e socketEntry) explain(op string, err error) error {
 		err = refused(whyNobody)
 	case errno == syscall.EADDRINUSE && noHost == nil:
 		err = refused(whyPortTaken)
-	case errno == syscall.EACCES && op == "listen" && !errors.Is(err, backends.ErrReach):
+	case errno == syscall.EACCES && op == "listen" && !errors.Is(err, socket.ErrReach):
 		err = refused(whyPortRoot)
 	}
 	return advise(op, errno, err)

@@ -1,6 +1,8 @@
 package nodes
 
-import "github.com/ipcfs/ipcfs/backends"
+import (
+	"github.com/ipcfs/ipcfs/backends"
+)
 
 // An Op is a request that may have to wait, whatever it asks for. Its methods never block, and are called by
 // one goroutine at a time.

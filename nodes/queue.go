@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/backends/mqueue"
 )
 
 // Queues are message queues with the face of a regular file, and the other faces they have in the control
@@ -213,7 +214,7 @@ func (q queue) Controls() []Control {
 func (q queue) Control(name string) (Control, bool) {
 	if level, ok := strings.CutPrefix(name, "prio/"); ok {
 		n, err := strconv.ParseUint(level, 10, 32)
-		if err != nil || n >= backends.PrioMax || level != strconv.FormatUint(n, 10) {
+		if err != nil || n >= mqueue.PrioMax || level != strconv.FormatUint(n, 10) {
 			return Control{}, false
 		}
 		return q.face(name, func() Face { return &Plain{backends.Meta{Prio: uint32(n)}} }), true

@@ -6,19 +6,20 @@ import (
 	"syscall"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/backends/mqueue"
 )
 
 // KernelQueues are the POSIX message queues of this machine's kernel as a QueueStore. What is lent of them is
 // kept in leases.
-func KernelQueues(q *backends.Queues, leases *backends.Leases) QueueStore {
+func KernelQueues(q *mqueue.Queues, leases *mqueue.Leases) QueueStore {
 	k := kernelQueues{q, leases}
 	return QueueStore{Names: k, Opener: k, Rules: k, Leases: k, Count: q.Count, Mode: k.mode}
 }
 
 // kernelQueues are all parts of that store.
 type kernelQueues struct {
-	*backends.Queues
-	leases *backends.Leases
+	*mqueue.Queues
+	leases *mqueue.Leases
 }
 
 // mode is that of /dev/mqueue: mq_open(3) opens what there is whether or not one may search.
@@ -70,7 +71,7 @@ func (k kernelQueues) Open(r Ref, access int, stays bool) (QueueEnd, error) {
 	return one, nil
 }
 
-func (k kernelQueues) open(r Ref, access int, stays bool) (*backends.Queue, error) {
+func (k kernelQueues) open(r Ref, access int, stays bool) (*mqueue.Queue, error) {
 	if stays {
 		return k.Queues.Open(r, access)
 	}
@@ -112,7 +113,7 @@ func (k kernelQueues) Set(r Ref, rules QueueRules) error {
 
 // Lease is Leaser.Lease. The file of a lease is written by Record.
 func (k kernelQueues) Lease(end QueueEnd, uid uint32, buf []byte) (Lease, error) {
-	from := end.(*backends.Queue)
+	from := end.(*mqueue.Queue)
 	one, err := k.leases.Take(from, uid, buf)
 	if err != nil {
 		return nil, err
@@ -122,8 +123,8 @@ func (k kernelQueues) Lease(end QueueEnd, uid uint32, buf []byte) (Lease, error)
 
 // kernelLease is a Lease of a queue of the kernel's.
 type kernelLease struct {
-	*backends.Lease
-	from *backends.Queue
+	*mqueue.Lease
+	from *mqueue.Queue
 }
 
 // Message is Lease.Message.
@@ -141,7 +142,7 @@ func (l *kernelLease) Return() error { return l.Lease.Return(l.from) }
 // explainQueue turns mq_open(3)'s errors into ones that say what to do.
 func explainQueue(err error) error {
 	switch {
-	case errors.Is(err, backends.ErrQueueBytes):
+	case errors.Is(err, mqueue.ErrBytes):
 		return refuse("create", backends.Refusal{Err: syscall.EDQUOT, Why: whyQueueBytes, Limit: "RLIMIT_MSGQUEUE"})
 	case errors.Is(err, syscall.ENOSPC):
 		return refuse("create", backends.Refusal{Err: syscall.ENOSPC, Why: whyQueues, Limit: "fs.mqueue.queues_max"})

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/backends/topic"
 )
 
 // optionsOf shows rules as rulesFrom reads them.
-func optionsOf(r backends.Rules) []Option {
+func optionsOf(r topic.Rules) []Option {
 	return []Option{
 		{"retain", word(r.Retain, "on", "off")},
 		{"keep", strconv.Itoa(r.Keep)},
@@ -31,7 +31,7 @@ func word(b bool, yes, no string) string {
 const topicRules = "retain=on|off keep=N slow=drop-old|drop-new|block|cut depth=N bytes=N noreader=error|accept"
 
 // rulesFrom changes rules by options. Others may be there too.
-func rulesFrom(r backends.Rules, c Command) (_ backends.Rules, err error) {
+func rulesFrom(r topic.Rules, c Command) (_ topic.Rules, err error) {
 	for _, n := range []struct {
 		key string
 		to  *int
@@ -53,7 +53,7 @@ func rulesFrom(r backends.Rules, c Command) (_ backends.Rules, err error) {
 		}
 	}
 	if v, ok := c.Get("slow"); ok {
-		r.Slow = backends.Slow(v)
+		r.Slow = topic.Slow(v)
 	}
 	if err == nil {
 		err = r.Check()

@@ -1,6 +1,8 @@
 package nodes
 
-import "github.com/ipcfs/ipcfs/backends"
+import (
+	"github.com/ipcfs/ipcfs/backends"
+)
 
 // Shares count the descriptors of the daemon's that it keeps open for each user: one for a connection, one for what listens at a touched
 // socket, which its owner pays for, and one for shared memory, which pays who opened it first. A user other than root may have half of

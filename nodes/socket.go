@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/backends/socket"
 )
 
 // Sockets is /sockets. A socket that a program bound is an S_IFSOCK node, and the kernel carries its data. One that was made by
@@ -19,7 +20,7 @@ type Sockets struct {
 	folder
 	kind    string // what the tree calls the class
 	env     *Env
-	back    *backends.Sockets
+	back    *socket.Maker
 	bound   *backends.Dir // where its own Unix sockets are bound,
 	where   string        // and how others reach them
 	started time.Time
@@ -44,7 +45,7 @@ type socketEntry struct {
 
 // NewSockets shows the sockets remembered in dir and listens again for those that were touched. Unix sockets of its own are bound in
 // bound, which others reach as where.
-func NewSockets(kind string, env *Env, back *backends.Sockets, dir, bound *backends.Dir, where string) (*Sockets, error) {
+func NewSockets(kind string, env *Env, back *socket.Maker, dir, bound *backends.Dir, where string) (*Sockets, error) {
 	s := &Sockets{
 		folder: folder{dir: dir, types: []uint32{syscall.S_IFSOCK, syscall.S_IFREG}, message: syscall.S_IFREG},
 		kind:   kind, env: env, back: back, bound: bound, where: where, started: time.Now(), orphans: orphans{since: time.Now()},
@@ -195,7 +196,7 @@ func (e socketEntry) Find(name string) (Seen, error) {
 func (e socketEntry) Mknod(name string, typ uint32, o Owner) (Seen, error) {
 	switch {
 	case typ == syscall.S_IFREG:
-		return e.make(name, o, listening{typ: syscall.SOCK_STREAM, backlog: backends.MaxBacklog})
+		return e.make(name, o, listening{typ: syscall.SOCK_STREAM, backlog: socket.MaxBacklog})
 	case typ == syscall.S_IFSOCK && !network(e.Path):
 		return e.mknod(name, typ, o)
 	}
@@ -207,7 +208,7 @@ func (e socketEntry) Create(name string, o Owner, flags int, by Caller) (Seen, O
 	if flags&syscall.O_EXCL != 0 && !network(e.Path) {
 		return e.createPlain(name, o, flags, by)
 	}
-	seen, err := e.make(name, o, listening{typ: syscall.SOCK_STREAM, backlog: backends.MaxBacklog})
+	seen, err := e.make(name, o, listening{typ: syscall.SOCK_STREAM, backlog: socket.MaxBacklog})
 	if err != nil {
 		return seen, nil, err
 	}
@@ -257,7 +258,7 @@ func (e socketEntry) listen(a Attr, how listening) (*socketState, error) {
 	// because nobody can guess the name: ctl shows it to those who can reach the face.
 	return e.all.paid(o.Uid, e.all.bound.Room(), func() (one *socketState, err error) {
 		one = &socketState{name: rand.Text()}
-		at := backends.Address{Type: how.typ, Path: e.all.bound.Path(one.name)}
+		at := socket.Address{Type: how.typ, Path: e.all.bound.Path(one.name)}
 		one.listener, err = e.all.back.Listen(at, o, how.backlog)
 		return one, err
 	})

@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/backends/socket"
 )
 
 // Controls is Controller.Controls.
@@ -87,7 +88,7 @@ func (s *Sockets) shutdown(one *socketState, c Command, mine func(*link) bool, b
 	if err != nil {
 		return err
 	}
-	var conns []*backends.Conn
+	var conns []*socket.Conn
 	if one != nil {
 		s.mu.Lock()
 		for _, l := range one.sorted() {

@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/backends/socket"
 )
 
 // Open opens the face. Of a socket that listens, O_RDONLY accepts the next connection, anything else dials; of a host's address, all
@@ -74,7 +75,7 @@ func (e socketEntry) accept(flags int, by Caller) (Open, error) {
 	}
 	told := false
 	try := func() (Open, error) {
-		conn, err := e.link("accept", by, func(closed func()) (*backends.Conn, error) {
+		conn, err := e.link("accept", by, func(closed func()) (*socket.Conn, error) {
 			return one.listener.Accept(e.statOf(), closed)
 		})
 		switch {
@@ -119,7 +120,7 @@ func (e socketEntry) dialLater(flags int, by Caller) (Open, error) {
 }
 
 // connection makes a connection to whatever the object is, which dials at its first use.
-func (e socketEntry) connection(by Caller, who backends.Cred, patient bool) (*backends.Conn, error) {
+func (e socketEntry) connection(by Caller, who backends.Cred, patient bool) (*socket.Conn, error) {
 	stat := e.statOf()
 	to, err := parseHost(e.Path)
 	host := err == nil
@@ -129,7 +130,7 @@ func (e socketEntry) connection(by Caller, who backends.Cred, patient bool) (*ba
 			return nil, err
 		}
 	}
-	return e.link("dial", by, func(closed func()) (*backends.Conn, error) {
+	return e.link("dial", by, func(closed func()) (*socket.Conn, error) {
 		switch {
 		case host:
 			return e.all.back.Dial(to, who, stat, closed), nil
@@ -141,7 +142,7 @@ func (e socketEntry) connection(by Caller, who backends.Cred, patient bool) (*ba
 }
 
 // file is the open file of a connection.
-func (e socketEntry) file(conn *backends.Conn, flags int, by Caller) *File {
+func (e socketEntry) file(conn *socket.Conn, flags int, by Caller) *File {
 	return e.all.env.File(&socketFace{wrapped{&Plain{}}}, conn, flags, by)
 }
 
@@ -155,7 +156,7 @@ func (e socketEntry) datagrams(flags int, by Caller, face Face) (Open, error) {
 }
 
 // shared is an endpoint for all who open a socket, which outlives each of them.
-type shared struct{ *backends.Datagrams }
+type shared struct{ *socket.Datagrams }
 
 // Close leaves it to others.
 func (shared) Close() error { return nil }
@@ -163,7 +164,7 @@ func (shared) Close() error { return nil }
 // call opens a client that asks and is answered.
 func (e socketEntry) call(flags int, by Caller) (Open, error) {
 	who := by.cred()
-	x := backends.NewExchange(e.all.env.Poll, e.statOf(), func() (*backends.Conn, error) { return e.connection(by, who, true) })
+	x := socket.NewExchange(e.all.env.Poll, e.statOf(), func() (*socket.Conn, error) { return e.connection(by, who, true) })
 	return e.all.env.File(&socketFace{wrapped{&Plain{}}}, x, flags, by), nil
 }
 

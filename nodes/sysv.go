@@ -9,18 +9,19 @@ import (
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/backends/sysv"
 )
 
 // SysV is /sysv/queues: System V message queues (sysvipc(7)), by their keys as ipcs(1) prints them, 0x00004101, and in private by their
 // ids those that have none (IPC_PRIVATE). A shorter way to write a key, 0x4101, leads to the same queue.
 type SysV struct {
 	env   *Env
-	back  *backends.SysV
+	back  *sysv.Queues
 	began time.Time
 }
 
 // NewSysV shows the queues of back.
-func NewSysV(env *Env, back *backends.SysV) *SysV { return &SysV{env, back, time.Now()} }
+func NewSysV(env *Env, back *sysv.Queues) *SysV { return &SysV{env, back, time.Now()} }
 
 // privateDir is the directory of the queues that have no key.
 const privateDir = "private"
@@ -49,10 +50,10 @@ type sysvQueue struct {
 	Ref
 }
 
-func (q sysvQueue) id() int { return backends.MsqID(q.Was) }
+func (q sysvQueue) id() int { return sysv.QueueID(q.Was) }
 
 // info is what the kernel tells of the queue.
-func (q sysvQueue) info() (backends.MsqInfo, error) { return q.back.Stat(q.id()) }
+func (q sysvQueue) info() (sysv.QueueInfo, error) { return q.back.Stat(q.id()) }
 
 // keyOf is the key that a name is; false if it is none.
 func keyOf(name string) (uint32, bool) {
@@ -103,7 +104,7 @@ func (d sysvDir) id(name string) (int, error) {
 }
 
 // seenMsq is what was seen of a queue. Its path is the one it is listed by.
-func seenMsq(i backends.MsqInfo) Seen {
+func seenMsq(i sysv.QueueInfo) Seen {
 	path := keyName(i.Key)
 	if i.Key == 0 {
 		path = privateDir + "/" + strconv.Itoa(i.ID)
@@ -217,10 +218,10 @@ func (q sysvQueue) Stat(bool) (Attr, error) {
 
 // Open opens the data face: a write sends type 1, a read receives whatever is first.
 func (q sysvQueue) Open(flags int, by Caller) (Open, error) {
-	return q.open(flags, by, backends.Select{}, &Plain{})
+	return q.open(flags, by, sysv.Select{}, &Plain{})
 }
 
-func (q sysvQueue) open(flags int, by Caller, sel backends.Select, face Face) (Open, error) {
+func (q sysvQueue) open(flags int, by Caller, sel sysv.Select, face Face) (Open, error) {
 	if _, ok := face.(readOnlyFace); ok && writes(flags) {
 		return nil, syscall.EACCES
 	}
@@ -285,7 +286,7 @@ func (q sysvQueue) size() ([]Option, error) {
 
 // briefly calls f with the open queue.
 func (q sysvQueue) briefly(f func(QueueEnd) error) error {
-	one, err := q.back.Open(q.id(), backends.Select{})
+	one, err := q.back.Open(q.id(), sysv.Select{})
 	if err != nil {
 		return err
 	}

@@ -5,13 +5,14 @@ import (
 	"strings"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/backends/sysv"
 )
 
 // Controls is Controller.Controls.
 func (q sysvQueue) Controls() []Control {
 	var list []Control
 	for _, f := range queueFaces("type") {
-		list = append(list, q.face(f.name, backends.Select{}, f.make))
+		list = append(list, q.face(f.name, sysv.Select{}, f.make))
 	}
 	list = append(list, Control{Name: "type", Dir: true})
 	if q.back.Peeks {
@@ -26,10 +27,10 @@ func (q sysvQueue) Control(name string) (Control, bool) {
 		return q.typeFace(name, which)
 	}
 	if f, ok := peekFace(name); ok {
-		return q.face(name, backends.Select{}, f), q.back.Peeks
+		return q.face(name, sysv.Select{}, f), q.back.Peeks
 	}
 	f, ok := patientFace(name)
-	return q.face(name, backends.Select{}, f), ok
+	return q.face(name, sysv.Select{}, f), ok
 }
 
 // typeFace is the face of the messages that msgrcv(2) gives for a msgtyp: N for that type, which is also sent, -N for the lowest up to
@@ -42,17 +43,17 @@ func (q sysvQueue) typeFace(name, which string) (Control, bool) {
 	}
 	switch which {
 	case digits:
-		return q.face(name, backends.Select{Type: n}, func() Face { return &Plain{} }), true
+		return q.face(name, sysv.Select{Type: n}, func() Face { return &Plain{} }), true
 	case "-" + digits:
-		return q.face(name, backends.Select{Type: -n}, func() Face { return received{} }), true
+		return q.face(name, sysv.Select{Type: -n}, func() Face { return received{} }), true
 	case "!" + digits:
-		return q.face(name, backends.Select{Type: n, Except: true}, func() Face { return received{} }), true
+		return q.face(name, sysv.Select{Type: n, Except: true}, func() Face { return received{} }), true
 	}
 	return Control{}, false
 }
 
 // face is a control file that is another face of the queue, for those who may use the queue.
-func (q sysvQueue) face(name string, sel backends.Select, face func() Face) Control {
+func (q sysvQueue) face(name string, sel sysv.Select, face func() Face) Control {
 	return Control{Name: name, Perm: q.Was.Mode & 0666, Open: func(flags int, by Caller) (Open, error) {
 		return q.open(flags, by, sel, face())
 	}}

@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/backends/sysv"
 )
 
 // Segments is /sysv/shm: System V shared memory (sysvipc(7)), by keys and in private by ids as the queues of /sysv/queues. A segment is a
 // regular file of a fixed size. One that touch makes has no size yet, and no segment, until it is truncated to one.
 type Segments struct {
-	back  backends.Segments
+	back  sysv.Segments
 	began time.Time
 
 	mu      sync.Mutex
@@ -21,7 +22,7 @@ type Segments struct {
 }
 
 // NewSegments shows the segments of back.
-func NewSegments(back backends.Segments) *Segments {
+func NewSegments(back sysv.Segments) *Segments {
 	return &Segments{back: back, began: time.Now(), unsized: map[uint32]Owner{}}
 }
 
@@ -97,7 +98,7 @@ func (d segmentDir) id(name string) (int, error) {
 }
 
 // seenSegment is what was seen of a segment. Its path is the one it is listed by.
-func seenSegment(i backends.SegmentInfo) Seen {
+func seenSegment(i sysv.SegmentInfo) Seen {
 	path := keyName(i.Key)
 	if i.Key == 0 {
 		path = privateDir + "/" + strconv.Itoa(i.ID)
@@ -241,7 +242,7 @@ func (d segmentDir) Remove(name string, by Caller) error {
 		delete(d.unsized, key)
 		return nil
 	}
-	return d.back.Remove(backends.SegmentID(seen.Was))
+	return d.back.Remove(sysv.SegmentID(seen.Was))
 }
 
 // segment is one segment, or a name without a size. The kernel's id is its identity: it does not serve again soon.
@@ -256,7 +257,7 @@ func (s segment) Stat(bool) (Attr, error) {
 		seen, err := s.seenUnsized(key)
 		return seen.Was, err
 	}
-	info, err := s.back.Stat(backends.SegmentID(s.Was))
+	info, err := s.back.Stat(sysv.SegmentID(s.Was))
 	return info.Attr(), err
 }
 
@@ -275,7 +276,7 @@ func (s segment) Open(flags int, _ Caller) (Open, error) {
 	if flags&syscall.O_TRUNC != 0 && a.Size != 0 {
 		return nil, errFixed
 	}
-	id := backends.SegmentID(s.Was)
+	id := sysv.SegmentID(s.Was)
 	if !s.back.Maps {
 		return s.attach(id)
 	}
@@ -295,7 +296,7 @@ func (s segment) attach(id int) (Open, error) {
 }
 
 // mapped is a segment that can be mapped.
-type mapped struct{ *backends.Segment }
+type mapped struct{ *sysv.Segment }
 
 // Change is Memory.Change.
 func (m mapped) Change(c Change) error {
@@ -307,7 +308,7 @@ func (m mapped) Change(c Change) error {
 }
 
 // attached is a segment of which there is no descriptor: it has the calls of Bytes alone, so that nobody takes it for what can be mapped.
-type attached struct{ one *backends.Attachment }
+type attached struct{ one *sysv.Attachment }
 
 // Stat is Open.Stat.
 func (a attached) Stat() (Attr, error) { return a.one.Stat() }
@@ -340,7 +341,7 @@ func (s segment) Change(c Change) error {
 		return errFixed
 	}
 	c.Size = nil
-	return s.back.Change(backends.SegmentID(s.Was), c)
+	return s.back.Change(sysv.SegmentID(s.Was), c)
 }
 
 // Report is Reporter.Report, in the kernel's words (shmctl(2)).
@@ -352,7 +353,7 @@ func (s segment) Report() ([]Fact, error) {
 	if key, ok := unsizedKey(s.Was); ok {
 		return append([]Fact{{"key", keyName(key)}}, owned(a)...), nil
 	}
-	i, err := s.back.Stat(backends.SegmentID(s.Was))
+	i, err := s.back.Stat(sysv.SegmentID(s.Was))
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/backends/topic"
 )
 
 // Topics is /topics: what is written to a topic goes to all who have it open for reading. That it exists, whose it is and its rules are
@@ -81,7 +82,7 @@ func (t topicEntry) Mknod(name string, typ uint32, o Owner) (Seen, error) {
 
 // New is Newer.New: a topic with rules.
 func (t topicEntry) New(name string, o Owner, c Command) error {
-	r, err := rulesFrom(backends.DefaultRules, c)
+	r, err := rulesFrom(topic.DefaultRules, c)
 	if err != nil {
 		return err
 	}
@@ -146,7 +147,7 @@ func (f *topicFace) explain(err error) error {
 		return refuse("write", backends.Refusal{Err: syscall.EMSGSIZE, Why: whyTopicLong, Name: backends.Word(f.path),
 			Value: int64(backends.MaxMessage), Most: int64(f.topic.Rules().Bytes)})
 	case syscall.EDQUOT:
-		return refuse("write", backends.Refusal{Err: syscall.EDQUOT, Why: whyTopicBytes, Limit: "topic_bytes", Most: backends.MaxTopicBytes})
+		return refuse("write", backends.Refusal{Err: syscall.EDQUOT, Why: whyTopicBytes, Limit: "topic_bytes", Most: topic.MaxBytes})
 	case syscall.ENXIO:
 		return refuse("write", backends.Refusal{Err: syscall.ENXIO, Why: whyNoReader})
 	}
@@ -319,7 +320,7 @@ func (t topicEntry) Report() ([]Fact, error) {
 }
 
 // told are the facts of what one topic or directory gives to its readers; ends are those that only write.
-func (t *Topics) told(s backends.TopicState, ends ...backends.Waiter) []Fact {
+func (t *Topics) told(s topic.State, ends ...backends.Waiter) []Fact {
 	var lag, groups []string
 	for _, r := range s.Readers {
 		ends = append(ends, r.Subscription)

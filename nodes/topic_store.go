@@ -1,6 +1,9 @@
 package nodes
 
-import "github.com/ipcfs/ipcfs/backends"
+import (
+	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/backends/topic"
+)
 
 // A TopicStore keeps topics: this daemon, or a broker on other machines. What is said of a QueueStore holds for
 // its parts, too. The directories that topics lie in, and their files' modes, are those of a folder.
@@ -36,7 +39,7 @@ type TopicOpener interface {
 	// to a topic, and the topic.
 	All(r Ref, may func(way []Attr) bool) (backends.Endpoint, error)
 	// AllState tells of those who have that open.
-	AllState(path string) backends.TopicState
+	AllState(path string) topic.State
 }
 
 // A Topic is one topic, for as long as its name.
@@ -45,10 +48,10 @@ type Topic interface {
 	Publisher() backends.Endpoint
 	// Read opens an end of one who reads, and publishes too if it writes.
 	Read(how TopicRead, writes bool) backends.Endpoint
-	State() backends.TopicState
-	Rules() backends.Rules
+	State() topic.State
+	Rules() topic.Rules
 	// Restrict sets the rules, also for what the topic holds now.
-	Restrict(r backends.Rules) error
+	Restrict(r topic.Rules) error
 	// Clear takes back the retained value; Forget also the messages that are kept. Neither waits.
 	Clear()
 	Forget()
@@ -64,22 +67,22 @@ type TopicRead struct {
 
 // A TopicKeeper writes down the messages that a daemon holds, for another one that goes on with them.
 type TopicKeeper interface {
-	Records() []backends.TopicRecord
-	Resume(list []backends.TopicRecord)
+	Records() []topic.Record
+	Resume(list []topic.Record)
 }
 
 // DaemonTopics are the topics that this daemon keeps, as a TopicStore.
-func DaemonTopics(ts *backends.Topics) TopicStore {
+func DaemonTopics(ts *topic.Store) TopicStore {
 	return TopicStore{Names: ts, Opener: daemonTopics{ts}, Kept: ts}
 }
 
-type daemonTopics struct{ *backends.Topics }
+type daemonTopics struct{ *topic.Store }
 
 // Open is TopicOpener.Open.
 func (d daemonTopics) Open(r Ref, judged bool) (Topic, error) {
 	find := d.Topic
 	if judged {
-		find = d.Topics.Open
+		find = d.Store.Open
 	}
 	one, err := find(r)
 	if err != nil {
@@ -90,14 +93,14 @@ func (d daemonTopics) Open(r Ref, judged bool) (Topic, error) {
 
 // All is TopicOpener.All.
 func (d daemonTopics) All(r Ref, may func(way []Attr) bool) (backends.Endpoint, error) {
-	one, err := d.Topics.All(r, may)
+	one, err := d.Store.All(r, may)
 	if err != nil {
 		return nil, err
 	}
 	return one, nil
 }
 
-type daemonTopic struct{ *backends.Topic }
+type daemonTopic struct{ *topic.Topic }
 
 // Publisher is Topic.Publisher.
 func (d daemonTopic) Publisher() backends.Endpoint { return d.Topic }

@@ -13,9 +13,20 @@ import (
 // layers are the packages from top to bottom. Imports run down only.
 var layers = []string{"cmd", "mount", "fs", "nodes", "backends"}
 
+const module = "github.com/ipcfs/ipcfs/"
+
+// mayImport reports whether a package of backends, or below it, may import another one: a family knows backends and no other family.
+func mayImport(pkg, imp string) bool {
+	const backends = module + "backends"
+	below := strings.HasPrefix(pkg, backends+"/")
+	if !below && pkg != backends || !strings.HasPrefix(imp, module) {
+		return true
+	}
+	return below && imp == backends
+}
+
 // TestLayers holds the one-way imports, and who may know of FUSE and of system calls.
 func TestLayers(t *testing.T) {
-	const module = "github.com/ipcfs/ipcfs/"
 	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", module+"...").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -42,6 +53,9 @@ func TestLayers(t *testing.T) {
 		for imp := range strings.FieldsSeq(imports) {
 			if strings.HasPrefix(imp, module+"tests") {
 				t.Errorf("%s imports %s: the tests' tools are for tests", pkg, imp)
+			}
+			if !mayImport(pkg, imp) {
+				t.Errorf("%s imports %s: a family of backends imports backends, which imports nothing of ours", pkg, imp)
 			}
 			if to := layerOf(imp); to >= 0 && to < from {
 				t.Errorf("%s imports %s: imports run down only", pkg, imp)

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/backends/socket"
 	"github.com/spf13/pflag"
 )
 
@@ -186,13 +186,13 @@ func (m *shmMode) Set(v string) error {
 func (m *shmMode) Type() string { return "string" }
 
 // netReach is the value of net.
-type netReach backends.Reach
+type netReach socket.Reach
 
-func (r *netReach) String() string { return backends.Reach(*r).String() }
+func (r *netReach) String() string { return socket.Reach(*r).String() }
 
 // Set is pflag.Value.Set.
 func (r *netReach) Set(v string) error {
-	reach, err := backends.ParseReach(v)
+	reach, err := socket.ParseReach(v)
 	*r = netReach(reach)
 	return err
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/backends/socket"
 	"github.com/ipcfs/ipcfs/fs"
 	"github.com/ipcfs/ipcfs/mount"
 	"github.com/spf13/pflag"
@@ -43,7 +43,7 @@ func TestOptions(t *testing.T) {
 		{"none /mnt -o rw,suid,dev,noauto,_netdev,nofail,user,x-systemd.automount,comment=x,defaults,,", settings{mountpoint: "/mnt", source: "none"}},
 		{"s /mnt -o maxmsg=50,msgsize=1024,shm=page-cache,nonempty,allow_other", settings{mountpoint: "/mnt", source: "s",
 			tree: fs.Config{MaxMsg: 50, MsgSize: 1024}, session: mount.Options{PageCache: true, NonEmpty: true}, options: []string{"allow_other"}}},
-		{"--net=any src /mnt -o net=off", settings{mountpoint: "/mnt", source: "src", tree: fs.Config{Net: backends.ReachNone}}},
+		{"--net=any src /mnt -o net=off", settings{mountpoint: "/mnt", source: "src", tree: fs.Config{Net: socket.ReachNone}}},
 		{"--shm=auto --maxmsg 7 /mnt/../mnt/", settings{mountpoint: "/mnt", tree: fs.Config{MaxMsg: 7}}},
 	} {
 		c.want.tree.StateDir = "/state"

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/backends/mqueue"
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
@@ -84,7 +85,7 @@ func (q *queue) add(list []message) (n int, err error) {
 			err = backends.ErrRemoved
 		case len(m.data) > q.rules.MsgSize:
 			err = syscall.EMSGSIZE
-		case m.meta.Prio >= backends.PrioMax:
+		case m.meta.Prio >= mqueue.PrioMax:
 			err = syscall.EINVAL
 		case len(q.line) >= q.rules.MaxMsg:
 			err = backends.ErrWouldBlock

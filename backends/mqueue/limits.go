@@ -1,0 +1,66 @@
+package mqueue
+
+import (
+	"github.com/ipcfs/ipcfs/backends"
+	"golang.org/x/sys/unix"
+)
+
+// The most that mq_open(3) takes from anybody (HARD_MSGMAX, HARD_MSGSIZEMAX; mq_overview(7)). Those without
+// CAP_SYS_RESOURCE have the sysctls below that.
+const (
+	hardMsgMax     = 65536
+	hardMsgSizeMax = 16 << 20
+)
+
+// tooLarge gives EINVAL, with which mq_open(3) refused the attributes, the number that is too large and its
+// limit.
+func tooLarge(attr *mqAttr) error {
+	if attr == nil {
+		return unix.EINVAL
+	}
+	for _, l := range []struct {
+		key     string
+		n, most int
+		file    string
+	}{{"maxmsg", attr.MaxMsg, hardMsgMax, "msg_max"}, {"msgsize", attr.MsgSize, hardMsgSizeMax, "msgsize_max"}} {
+		if l.n > l.most {
+			return &backends.Refusal{Err: unix.EINVAL, Why: backends.AboveKernel, Name: l.key, Value: int64(l.n), Most: int64(l.most)}
+		}
+		if limit := backends.Sysctl("fs/mqueue/" + l.file); limit >= 0 && int64(l.n) > limit {
+			return &backends.Refusal{Err: unix.EINVAL, Why: backends.AboveUsers, Limit: "fs.mqueue." + l.file, Name: l.key,
+				Value: int64(l.n), Most: limit}
+		}
+	}
+	return unix.EINVAL
+}
+
+// Limits is Limited.Limits: those of queues, as mq_overview(7) has them.
+func (q *Queues) Limits() []backends.Limit {
+	count, bytes := q.usage()
+	return []backends.Limit{
+		{Name: "RLIMIT_MSGQUEUE", Used: bytes, Limit: backends.Rlimit(unix.RLIMIT_MSGQUEUE)},
+		{Name: "fs.mqueue.queues_max", Used: count, Limit: backends.Sysctl("fs/mqueue/queues_max")},
+		{Name: "fs.mqueue.msg_max", Used: -1, Limit: backends.Sysctl("fs/mqueue/msg_max")},
+		{Name: "fs.mqueue.msgsize_max", Used: -1, Limit: backends.Sysctl("fs/mqueue/msgsize_max")},
+	}
+}
+
+// usage is how many queues there are, and how many bytes they take as the kernel counts them (getrlimit(2)), of the daemon's user in this
+// namespace: those in other namespaces count too, and cannot be seen. -1: not known.
+func (q *Queues) usage() (count, bytes int64) {
+	list, err := q.List()
+	if err != nil {
+		return -1, -1
+	}
+	for _, e := range list {
+		fd, err := openAny(e.Name)
+		if err != nil {
+			continue
+		}
+		if a, err := mqGetattr(fd); err == nil {
+			bytes += queueCost(a.MaxMsg, a.MsgSize)
+		}
+		unix.Close(fd)
+	}
+	return int64(len(list)), bytes
+}

@@ -1,0 +1,187 @@
+package mqueue
+
+import (
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/ipcfs/ipcfs/backends"
+	"golang.org/x/sys/unix"
+)
+
+// A Queue is an open POSIX message queue (mq_overview(7)), shared by all who hold it open through the daemon, so that they wait in
+// one line. It is an Endpoint.
+type Queue struct {
+	*backends.Source // of fd
+
+	all     *Queues
+	name    string
+	ino     uint64
+	fd      int // O_NONBLOCK
+	access  int // O_RDONLY, O_WRONLY or O_RDWR: what fd allows
+	msgsize int
+	removed atomic.Bool
+	holders int // under all.mu
+
+	past *past
+	ends atomic.Int64 // how often its readers were ended
+}
+
+// past is what the daemon remembers of a queue that the kernel does not.
+type past struct {
+	ino            uint64
+	born           time.Time    // zero if others made it
+	sent, received atomic.Int64 // messages through the daemon
+	tries          atomic.Int64 // how often a message is handed out before it goes to the dead queue; 0: without end
+
+	uid  uint32 // under Queues.mu: who pays
+	cost int64  // so many bytes
+	gone bool   // its name is
+}
+
+// PrioMax is one more than the highest priority of a message (MQ_PRIO_MAX, mq_overview(7)).
+const PrioMax = 32768
+
+// TryRead is mq_receive(3): the oldest of the messages with the highest priority.
+func (q *Queue) TryRead(p []byte) (int, backends.Meta, error) {
+	n, prio, err := mqReceive(q.fd, p)
+	if err != nil {
+		return 0, backends.Meta{}, q.explain(err)
+	}
+	q.past.received.Add(1)
+	return n, backends.Meta{Prio: prio}, nil
+}
+
+// TryWrite is mq_send(3); EMSGSIZE if p is longer than msgsize.
+func (q *Queue) TryWrite(p []byte, m backends.Meta) (int, error) {
+	if q.removed.Load() {
+		return 0, backends.ErrRemoved
+	}
+	if err := mqSend(q.fd, p, m.Prio); err != nil {
+		return 0, q.explain(err)
+	}
+	q.past.sent.Add(1)
+	return len(p), nil
+}
+
+// Returns is Returner.Returns.
+func (q *Queue) Returns() bool { return q.access == unix.O_RDWR }
+
+// TryReturn is Returner.TryReturn. The message counts as not received.
+func (q *Queue) TryReturn(p []byte, m backends.Meta) error {
+	if q.removed.Load() {
+		return backends.ErrRemoved
+	}
+	if err := mqSend(q.fd, p, m.Prio); err != nil {
+		return q.explain(err)
+	}
+	q.past.received.Add(-1)
+	return nil
+}
+
+func (q *Queue) explain(err error) error {
+	switch {
+	case err != unix.EAGAIN:
+		return err
+	case q.removed.Load():
+		return backends.ErrRemoved
+	}
+	return backends.ErrWouldBlock
+}
+
+// Unit is mq_msgsize.
+func (q *Queue) Unit() int { return q.msgsize }
+
+// Ready is what poll(2) says of the queue, and Err once it was removed.
+func (q *Queue) Ready() backends.Ready {
+	if q.removed.Load() {
+		return backends.Err | backends.PollNow(q.fd, backends.In)
+	}
+	return backends.PollNow(q.fd, backends.In|backends.Out)
+}
+
+// Name is the queue's, without the slash.
+func (q *Queue) Name() string { return q.name }
+
+// Stat is fstat(2) of the queue with the bytes pending as its size.
+func (q *Queue) Stat() (backends.Attr, error) { return queueAttr(q.fd) }
+
+// Limits are the queue's maxmsg and msgsize, and how many messages it holds now (mq_getattr(3)).
+func (q *Queue) Limits() (maxmsg, msgsize, curmsgs int, err error) {
+	a, err := mqGetattr(q.fd)
+	return a.MaxMsg, a.MsgSize, a.CurMsgs, err
+}
+
+// Counts are the messages sent and received through the daemon since it first opened the queue.
+func (q *Queue) Counts() (sent, received int64) {
+	return q.past.sent.Load(), q.past.received.Load()
+}
+
+// MaxTries is how often a message is handed out on lease before it goes to the dead queue; 0: without end. It is the queue's for as long
+// as the daemon runs.
+func (q *Queue) MaxTries() int { return int(q.past.tries.Load()) }
+
+// SetMaxTries sets it.
+func (q *Queue) SetMaxTries(n int) { q.past.tries.Store(int64(n)) }
+
+// Born is when the queue was made, zero if that was not through the daemon.
+func (q *Queue) Born() time.Time { return q.past.born }
+
+// EndReaders gives all who read the queue now an end of file, once, and wakes those who wait.
+func (q *Queue) EndReaders() {
+	q.ends.Add(1)
+	q.Wake()
+}
+
+// Ends counts the calls of EndReaders.
+func (q *Queue) Ends() int64 { return q.ends.Load() }
+
+// Close gives up one hold; the last one closes the descriptor.
+func (q *Queue) Close() error {
+	q.all.mu.Lock()
+	defer q.all.mu.Unlock()
+	q.holders--
+	if q.holders > 0 {
+		return nil
+	}
+	delete(q.all.open, queueKey{q.ino, q.access})
+	q.Forget()
+	err := unix.Close(q.fd)
+	q.all.settle(q.past)
+	return err
+}
+
+// owner is the queue's, root's if it cannot be known.
+func (q *Queue) owner() uint32 {
+	a, _ := backends.Fstat(q.fd)
+	return a.Uid
+}
+
+// queueAttr stats a queue open at fd. Its size on the mqueue file system is a constant; the bytes pending are in the text that
+// reading the descriptor as a file gives: "QSIZE:129 NOTIFY:…" (mq_overview(7)).
+func queueAttr(fd int) (backends.Attr, error) {
+	a, err := backends.Fstat(fd)
+	if err != nil {
+		return a, err
+	}
+	a.Size, a.Blocks = queueBytes(fd), 0
+	return a, nil
+}
+
+func queueBytes(fd int) int64 {
+	var buf [128]byte
+	before, err := backends.Fstat(fd)
+	if err != nil {
+		return 0
+	}
+	n, err := unix.Pread(fd, buf[:], 0)
+	if err != nil {
+		return 0 // a descriptor opened for sending only
+	}
+	// Having looked is no receiving: the kernel counts it as an access, and so it is taken back.
+	_ = backends.Apply(fd, backends.Change{Atime: &before.Atime})
+	field, _, _ := strings.Cut(strings.TrimPrefix(string(buf[:n]), "QSIZE:"), " ")
+	size, _ := strconv.ParseInt(field, 10, 64)
+	return size
+}

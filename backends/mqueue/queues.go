@@ -1,0 +1,385 @@
+// Package mqueue owns POSIX message queues (mq_overview(7)) and the messages of theirs that are out on lease.
+//
+// Queues are those of the ipc namespace: it makes, finds, lists and removes them, and opens each once for all who use it, as a Queue. A Queue
+// is an Endpoint. Queues that others make and remove are seen too, if there is a mount of the mqueue file system. Leases hand out messages
+// that come back to their queue unless they are done, also after the daemon has died.
+//
+// All is safe for concurrent use; nothing waits, but for the disk where leases are kept. Errors are those of mq_open(3), mq_send(3) and
+// mq_receive(3), with backends.ErrWouldBlock for EAGAIN, backends.ErrRemoved for a queue that is gone, and ErrBytes for the one case in which
+// EMFILE means RLIMIT_MSGQUEUE. Package nodes calls it.
+package mqueue
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ipcfs/ipcfs/backends"
+	"golang.org/x/sys/unix"
+)
+
+// Queues are the POSIX message queues of the ipc namespace the daemon was started in.
+type Queues struct {
+	MaxMsg, MsgSize int              // attributes of new queues; 0: the kernel's defaults
+	Bytes           *backends.Budget // of the queues of each user
+
+	poll *backends.Poller
+	dir  *backends.Dir // a mount of the mqueue file system of our own, for listing; nil without one
+
+	mu    sync.Mutex
+	open  map[queueKey]*Queue
+	pasts map[string]*past // by name
+
+	looked time.Time
+	tally  backends.Tally
+}
+
+type queueKey struct {
+	ino    uint64
+	access int
+}
+
+// NewQueues finds the queues. Listing them takes a mount of the mqueue file system; it makes one that no path leads to (fsmount(2)),
+// or else uses /dev/mqueue.
+func NewQueues(p *backends.Poller, maxmsg, msgsize int) *Queues {
+	q := &Queues{
+		MaxMsg: maxmsg, MsgSize: msgsize, Bytes: newQueueBytes(), poll: p, open: map[queueKey]*Queue{}, pasts: map[string]*past{},
+	}
+	q.Bytes.TellRefusals(q.look)
+	if dir, err := openMqueue(); err == nil {
+		q.dir = backends.DirAt(dir, "mqueue")
+	}
+	q.count()
+	return q
+}
+
+// Listed reports whether List shows the queues that there are. It shows none without a mount of the mqueue file system, which an ordinary
+// user cannot make outside of namespaces of their own.
+func (q *Queues) Listed() bool { return q.dir != nil }
+
+// Close releases the mount. Open queues stay open.
+func (q *Queues) Close() error {
+	if q.dir == nil {
+		return nil
+	}
+	return q.dir.Close()
+}
+
+// ErrBytes says that all queues of the daemon's user take as many bytes as they may (RLIMIT_MSGQUEUE), for which mq_open(3) has the
+// errno of a lack of descriptors.
+var ErrBytes = errors.New("RLIMIT_MSGQUEUE is used up")
+
+// Create makes a queue that must not exist yet, with maxmsg and msgsize or, where they are 0, the defaults, and opens it.
+func (q *Queues) Create(name string, o backends.Owner, maxmsg, msgsize int) (*Queue, error) {
+	return q.create(name, o, maxmsg, msgsize, backends.ToStay)
+}
+
+// CreateBriefly is Create for one who closes the queue before they answer.
+func (q *Queues) CreateBriefly(name string, o backends.Owner, maxmsg, msgsize int) (*Queue, error) {
+	return q.create(name, o, maxmsg, msgsize, briefly)
+}
+
+// briefly is ToStay for a descriptor that does not stay open.
+func briefly(fd int, err error) (int, error) { return fd, err }
+
+func (q *Queues) create(name string, o backends.Owner, maxmsg, msgsize int, may func(int, error) (int, error)) (*Queue, error) {
+	attr, err := q.attributes(maxmsg, msgsize)
+	if err != nil {
+		return nil, err
+	}
+	cost, err := q.pay(o, attr)
+	if err != nil {
+		return nil, err
+	}
+	one, err := q.make(name, o, attr, cost, may)
+	if err != nil {
+		q.Bytes.Give(o.Uid, cost)
+	}
+	return one, err
+}
+
+// make makes a queue that is paid for.
+func (q *Queues) make(name string, o backends.Owner, attr *mqAttr, cost int64, may func(int, error) (int, error)) (*Queue, error) {
+	fd, err := mqOpen(name, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NONBLOCK, o.Mode&0777, attr)
+	if err == unix.EMFILE {
+		if backends.MayStay() == nil {
+			return nil, ErrBytes
+		}
+		return nil, backends.Explain(err)
+	}
+	if err == unix.EINVAL {
+		return nil, tooLarge(attr)
+	}
+	if err != nil {
+		return nil, err
+	}
+	one, err := q.created(name, fd, o, cost, may)
+	if err != nil {
+		_ = mqUnlink(name) // nothing half-made stays behind
+		return nil, err
+	}
+	return one, nil
+}
+
+// created holds a queue that was made as fd, and gives it to its owner.
+func (q *Queues) created(name string, fd int, o backends.Owner, cost int64, may func(int, error) (int, error)) (*Queue, error) {
+	a, err := backends.Fstat(fd)
+	if err == nil {
+		err = backends.Apply(fd, backends.Change{Uid: &o.Uid, Gid: &o.Gid, Mode: &o.Mode})
+	}
+	if err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	p := q.past(name, a.Ino)
+	p.born = time.Now()
+	one, err := q.take(name, a.Ino, fd, unix.O_RDWR, may)
+	if err == nil {
+		p.uid, p.cost = o.Uid, cost
+	}
+	return one, err
+}
+
+// take holds the queue open at fd, which it closes if that fails, as when the descriptor may not stay open. The caller holds q.mu.
+func (q *Queues) take(name string, ino uint64, fd, access int, may func(int, error) (int, error)) (*Queue, error) {
+	fd, err := may(fd, nil)
+	if err != nil {
+		return nil, err
+	}
+	attr, err := mqGetattr(fd)
+	if err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	one := &Queue{
+		Source: q.poll.Watch(fd), all: q, name: name, ino: ino, fd: fd, access: access, msgsize: attr.MsgSize,
+		past: q.past(name, ino), holders: 1,
+	}
+	q.open[queueKey{ino, access}] = one
+	return one, nil
+}
+
+// past finds or begins what is remembered of a queue. The caller holds q.mu.
+func (q *Queues) past(name string, ino uint64) *past {
+	p := q.pasts[name]
+	if p == nil || p.ino != ino {
+		if p != nil {
+			q.gone(name, p)
+		}
+		p = &past{ino: ino}
+		q.pasts[name] = p
+	}
+	return p
+}
+
+func (q *Queues) attributes(maxmsg, msgsize int) (*mqAttr, error) {
+	if maxmsg == 0 {
+		maxmsg = q.MaxMsg
+	}
+	if msgsize == 0 {
+		msgsize = q.MsgSize
+	}
+	if maxmsg == 0 && msgsize == 0 {
+		return nil, nil
+	}
+	// mq_open takes both or neither, so the other one comes from where the kernel takes it.
+	for _, d := range []struct {
+		v    *int
+		file string
+	}{{&maxmsg, "msg_default"}, {&msgsize, "msgsize_default"}} {
+		if *d.v != 0 {
+			continue
+		}
+		n := backends.Sysctl("fs/mqueue/" + d.file)
+		if n < 0 {
+			return nil, fmt.Errorf("fs.mqueue.%s is not known, and maxmsg and msgsize are not both given: %w", d.file, unix.EINVAL)
+		}
+		*d.v = int(n)
+	}
+	return &mqAttr{MaxMsg: maxmsg, MsgSize: msgsize}, nil
+}
+
+// Open opens a queue for access (O_RDONLY, O_WRONLY, O_RDWR), the very one that was judged, ESTALE otherwise. All who open one queue
+// share one Queue if the daemon may read and write it, as root may.
+func (q *Queues) Open(r backends.Ref, access int) (*Queue, error) {
+	return q.hold(r, access, r.Judged, backends.ToStay)
+}
+
+// OpenBriefly opens the very queue for one who closes it before they answer, whatever its mode is by now.
+func (q *Queues) OpenBriefly(r backends.Ref, access int) (*Queue, error) {
+	return q.hold(r, access, r.Is, briefly)
+}
+
+func (q *Queues) hold(r backends.Ref, access int, check func(backends.Attr) error, may func(int, error) (int, error)) (*Queue, error) {
+	fd, err := mqOpen(r.Path, unix.O_RDWR|unix.O_NONBLOCK, 0, nil)
+	if err == unix.EACCES && access != unix.O_RDWR {
+		fd, err = mqOpen(r.Path, access|unix.O_NONBLOCK, 0, nil)
+	} else {
+		access = unix.O_RDWR
+	}
+	if err != nil {
+		return nil, err
+	}
+	a, err := backends.Fstat(fd)
+	if err == nil {
+		err = check(a)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if have := q.open[queueKey{a.Ino, access}]; have != nil {
+		unix.Close(fd)
+		have.holders++
+		return have, nil
+	}
+	return q.take(r.Path, a.Ino, fd, access, may)
+}
+
+// Find is stat(2) of a queue, without the bytes pending, which cost more.
+func (q *Queues) Find(name string) (backends.Attr, error) {
+	if q.dir == nil {
+		return q.Stat(backends.Ref{Path: name})
+	}
+	// Asking by name needs no permission on the queue.
+	a, err := q.dir.Find(backends.Name{Base: name})
+	a.Size, a.Blocks = 0, 0
+	return a, err
+}
+
+// Stat is stat(2) of the very queue, with the bytes pending as its size where the daemon may read it.
+func (q *Queues) Stat(r backends.Ref) (backends.Attr, error) {
+	fd, err := openAny(r.Path)
+	if err == unix.EACCES && q.dir != nil {
+		a, err := q.Find(r.Path)
+		if err == nil {
+			err = r.Is(a)
+		}
+		return a, err
+	}
+	if err != nil {
+		return backends.Attr{}, err
+	}
+	defer unix.Close(fd)
+	a, err := queueAttr(fd)
+	if err == nil {
+		err = r.Is(a)
+	}
+	return a, err
+}
+
+func openAny(name string) (int, error) {
+	fd, err := mqOpen(name, unix.O_RDONLY|unix.O_NONBLOCK, 0, nil)
+	if err == unix.EACCES {
+		fd, err = mqOpen(name, unix.O_WRONLY|unix.O_NONBLOCK, 0, nil)
+	}
+	return fd, err
+}
+
+// Change sets attributes of the very queue; a size is not one of them.
+func (q *Queues) Change(r backends.Ref, c backends.Change) error {
+	fd, err := openAny(r.Path)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	a, err := backends.Fstat(fd)
+	if err == nil {
+		err = r.Owned(a)
+	}
+	if err != nil {
+		return err
+	}
+	c.Size = nil
+	if err := backends.Apply(fd, c); err != nil || c.Uid == nil {
+		return err
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if p := q.past(r.Path, a.Ino); p.uid != *c.Uid {
+		q.Bytes.Move(p.uid, *c.Uid, p.cost)
+		p.uid = *c.Uid
+	}
+	return nil
+}
+
+// List names all queues of the namespace, in no order. Without a mount of the mqueue file system it knows only those held open.
+func (q *Queues) List() ([]backends.Entry, error) {
+	if q.dir != nil {
+		return q.dir.List(backends.Ref{})
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var list []backends.Entry
+	for _, one := range q.open {
+		if !one.removed.Load() {
+			list = append(list, backends.Entry{Name: one.name, Type: unix.S_IFREG})
+		}
+	}
+	return list, nil
+}
+
+// Count is how many there are.
+func (q *Queues) Count() (int, error) {
+	if q.dir != nil {
+		return q.tally.Count(q.dir, func(uint32) bool { return true })
+	}
+	list, err := q.List()
+	return len(list), err
+}
+
+// Remove is mq_unlink(3) in somebody's name: the directory of queues is sticky, so the kernel lets them remove their own and no other.
+// Those who hold the queue open through the daemon get what is left in it and then ErrRemoved.
+func (q *Queues) Remove(name string, who backends.Cred) error {
+	a, statErr := q.Find(name)
+	if err := backends.As(who, 0, func() error { return mqUnlink(name) }); err != nil {
+		return err
+	}
+	if statErr != nil {
+		return nil
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if p := q.pasts[name]; p != nil && p.ino == a.Ino {
+		q.gone(name, p)
+	}
+	q.lost(a.Ino)
+	return nil
+}
+
+// Removed is told that a queue of this name was removed, by whomever.
+func (q *Queues) Removed(name string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for key, one := range q.open {
+		if one.name != name {
+			continue
+		}
+		if a, err := backends.Fstat(one.fd); err == nil && a.Nlink == 0 {
+			q.lost(key.ino)
+		}
+	}
+	if a, err := q.Find(name); err == nil {
+		q.past(name, a.Ino) // one of the same name has none of what the other had
+	} else if p := q.pasts[name]; p != nil {
+		q.gone(name, p)
+	}
+}
+
+// lost tells those who hold a queue open that it has no name any more. The caller holds q.mu.
+func (q *Queues) lost(ino uint64) {
+	for key, one := range q.open {
+		if key.ino == ino {
+			one.removed.Store(true)
+			one.Wake()
+		}
+	}
+}
+
+// Dir is the directory the queues are listed in; nil if there is none.
+func (q *Queues) Dir() *backends.Dir { return q.dir }

@@ -1,0 +1,311 @@
+package socket
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ipcfs/ipcfs/backends"
+	"golang.org/x/sys/unix"
+)
+
+// A Conn is one connection of a socket, of any family and type; the open file is the connection. It is an Endpoint. One that dials does
+// so when it is first read or written, not when it is polled: there are programs that have every file polled that they open, and to make
+// a socket is not to call it. It is ready to be written then, and for nothing until it is answered. Without a peer of its own it is a bound datagram socket: each
+// message carries the address it comes from or goes to.
+type Conn struct {
+	poll *backends.Poller
+	stat func() (backends.Attr, error) // of the file it was opened through
+
+	mu     sync.RWMutex // held while fd is in use, which never blocks
+	fd     int          // -1: not connected
+	err    error        // why it is not, and never will be
+	dial   dialler      // nil: it is connected, or never will be
+	begun  bool         // dial was tried
+	idle   func()       // who waits for something before that
+	made   bool         // it was connected
+	closed func()       // called once by Close; may be nil
+	src    *backends.Source
+	typ    int // SOCK_STREAM, SOCK_SEQPACKET or SOCK_DGRAM
+	unit   int // the longest message that can be sent; 0: a stream
+	peer   Peer
+	since  time.Time
+	from   *Listener // that accepted it; nil: it was dialled
+	asked  bool      // see LookedAt
+
+	in, out atomic.Int64
+}
+
+// Peer is who is at the other end.
+type Peer struct {
+	Pid      int // these of a Unix socket; zero otherwise
+	Uid, Gid uint32
+	Addr     string // HOST:PORT; empty for a Unix socket
+}
+
+// A dialler makes one connection and never blocks. Its methods are called one at a time.
+type dialler interface {
+	// try goes on; ErrWouldBlock: there is something to wait for. Once it has answered anything else, nothing is called any more.
+	try() (fd int, err error)
+	// arm asks for one call of wake when try is worth calling again.
+	arm(wake func())
+	// stop gives up.
+	stop()
+}
+
+func newConn(p *backends.Poller, fd int, peer Peer, stat func() (backends.Attr, error), closed func()) *Conn {
+	c := &Conn{poll: p, stat: stat, closed: closed}
+	c.connected(fd, peer)
+	return c
+}
+
+func dialConn(p *backends.Poller, d dialler, stat func() (backends.Attr, error), closed func()) *Conn {
+	return &Conn{poll: p, stat: stat, closed: closed, fd: -1, dial: d, since: time.Now()}
+}
+
+// connected is called when fd is the connection.
+func (c *Conn) connected(fd int, peer Peer) {
+	c.fd, c.src, c.peer, c.since, c.dial, c.made = fd, c.poll.Watch(fd), peer, time.Now(), nil, true
+	c.typ, _ = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	family, _ := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	switch {
+	case c.typ == unix.SOCK_STREAM:
+	case family == unix.AF_UNIX:
+		sndbuf, _ := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF)
+		c.unit = min(max(sndbuf-32, 1), backends.MaxMessage) // unix_dgram_sendmsg, net/unix/af_unix.c
+	default:
+		c.unit = 1<<16 - 1 // the length field of UDP; the headers take a little of it
+	}
+}
+
+// Connect makes the connection if there is none yet: ErrWouldBlock while it is not answered. One that could not be made stays so.
+func (c *Conn) Connect() error {
+	_, err := c.use()
+	if err == nil {
+		c.mu.RUnlock()
+	}
+	return err
+}
+
+// use is the descriptor of the connection. Unless there is an error, the caller calls c.mu.RUnlock when it is done with it.
+func (c *Conn) use() (int, error) {
+	for {
+		c.mu.RLock()
+		if c.dial == nil && c.err == nil {
+			return c.fd, nil
+		}
+		err := c.err
+		c.mu.RUnlock()
+		if err == nil {
+			err = c.goOn()
+		}
+		if err != nil {
+			return -1, err
+		}
+	}
+}
+
+// goOn goes on dialling.
+func (c *Conn) goOn() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.dial == nil {
+		return c.err
+	}
+	c.begun = true
+	if c.idle != nil {
+		c.poll.Soon(c.idle)
+		c.idle = nil
+	}
+	fd, err := c.dial.try()
+	switch err {
+	case backends.ErrWouldBlock:
+	case nil:
+		c.connected(fd, peerOf(fd))
+	default:
+		c.dial, c.err = nil, err
+	}
+	return err
+}
+
+// TryRead is recv(2): of a stream what there is, else one message. EMSGSIZE, and the message stays, if it is longer than p.
+func (c *Conn) TryRead(p []byte) (n int, m backends.Meta, err error) {
+	fd, err := c.use()
+	if err != nil {
+		return 0, m, err
+	}
+	defer c.mu.RUnlock()
+	switch {
+	case c.typ == unix.SOCK_STREAM:
+		n, err = unix.Read(fd, p)
+	case nextLength(fd, len(p)) > len(p):
+		return 0, m, unix.EMSGSIZE
+	case c.peer.Addr == "" && c.typ == unix.SOCK_DGRAM:
+		var from unix.Sockaddr
+		n, from, err = unix.Recvfrom(fd, p, unix.MSG_DONTWAIT)
+		m.From = sockaddrString(from)
+	default:
+		n, err = unix.Read(fd, p)
+	}
+	n, err = again(n, err)
+	c.in.Add(int64(n))
+	return n, m, err
+}
+
+// TryWrite is send(2): EPIPE, and no signal, when the peer is gone. Without a peer the message goes where m says.
+func (c *Conn) TryWrite(p []byte, m backends.Meta) (int, error) {
+	fd, err := c.use()
+	if err != nil {
+		return 0, err
+	}
+	defer c.mu.RUnlock()
+	var to unix.Sockaddr
+	if m.From != "" {
+		if to, err = parseSockaddr(m.From, fd); err != nil {
+			return 0, err
+		}
+	}
+	n, err := again(unix.SendmsgN(fd, p, nil, to, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT))
+	c.out.Add(int64(n))
+	return n, err
+}
+
+func again(n int, err error) (int, error) {
+	if n < 0 {
+		n = 0
+	}
+	if err == unix.EAGAIN {
+		err = backends.ErrWouldBlock
+	}
+	return n, err
+}
+
+// Unit is the longest message that can be sent, or that waits if that is longer; 0: a stream, or not connected yet.
+func (c *Conn) Unit() int {
+	fd, err := c.use()
+	if err != nil {
+		return 0
+	}
+	defer c.mu.RUnlock()
+	if c.unit == 0 {
+		return 0
+	}
+	return max(c.unit, nextLength(fd, c.unit))
+}
+
+// Ready is poll(2). A connection that cannot be made is ready to tell so.
+func (c *Conn) Ready() backends.Ready {
+	c.mu.RLock()
+	idle := c.dial != nil && !c.begun
+	c.mu.RUnlock()
+	if idle {
+		return backends.Out
+	}
+	fd, err := c.use()
+	switch {
+	case err == backends.ErrWouldBlock:
+		return 0
+	case err != nil:
+		return backends.Err | backends.Hup | backends.In | backends.Out
+	}
+	defer c.mu.RUnlock()
+	return backends.PollNow(fd, backends.In|backends.Out|backends.RdHup)
+}
+
+// Arm is Waiter.Arm. While the connection is being made it waits for that.
+func (c *Conn) Arm(want backends.Ready, wake func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.dial != nil && !c.begun:
+		if c.idle = wake; want&backends.Out != 0 {
+			c.poll.Soon(wake)
+		}
+	case c.dial != nil:
+		c.dial.arm(wake)
+	case c.err != nil:
+		c.poll.Soon(wake)
+	default:
+		c.src.Arm(want, wake)
+	}
+}
+
+// Shutdown is shutdown(2): SHUT_WR lets the peer read to its end, SHUT_RD ends what we read.
+func (c *Conn) Shutdown(how int) error {
+	fd, err := c.use()
+	if err != nil {
+		return err
+	}
+	defer c.mu.RUnlock()
+	return unix.Shutdown(fd, how)
+}
+
+// Local is our own address, HOST:PORT; empty for a Unix socket.
+func (c *Conn) Local() string {
+	fd, err := c.use()
+	if err != nil {
+		return ""
+	}
+	defer c.mu.RUnlock()
+	return localOf(fd)
+}
+
+// Status is what there is to tell of a connection.
+type Status struct {
+	Peer    Peer
+	Made    bool   // it is or was connected
+	State   string // "idle": it has not begun to dial; "connecting"; "connected"; or why it is not
+	In, Out int64  // bytes received and sent
+	Since   time.Time
+}
+
+// Status tells of the connection as it is now. It goes on dialling, but does not begin to.
+func (c *Conn) Status() Status {
+	c.mu.RLock()
+	dials := c.dial != nil && c.begun
+	c.mu.RUnlock()
+	if dials {
+		_ = c.goOn() // the state says it
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	s := Status{Peer: c.peer, Made: c.made, State: "connected", In: c.in.Load(), Out: c.out.Load(), Since: c.since}
+	switch {
+	case c.dial != nil && !c.begun:
+		s.State = "idle"
+	case c.dial != nil:
+		s.State = "connecting"
+	case c.err != nil:
+		s.State = c.err.Error()
+	}
+	return s
+}
+
+// Stat is that of the socket's file.
+func (c *Conn) Stat() (backends.Attr, error) { return c.stat() }
+
+// Close is close(2) of the connection; the peer reads to its end. Whoever still uses it finds it removed.
+func (c *Conn) Close() error {
+	c.mu.Lock()
+	if c.dial != nil {
+		c.dial.stop()
+	}
+	fd, src, closed := c.fd, c.src, c.closed
+	unused := c.asked && c.from != nil && c.in.Load()+c.out.Load() == 0
+	c.fd, c.dial, c.closed = -1, nil, nil
+	if c.err == nil {
+		c.err = backends.ErrRemoved
+	}
+	c.mu.Unlock()
+	if closed != nil {
+		closed()
+	}
+	if fd < 0 {
+		return nil
+	}
+	src.Forget()
+	if unused && c.from.takeBack(call{fd, c.peer}) {
+		return nil
+	}
+	return unix.Close(fd)
+}

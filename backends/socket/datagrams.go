@@ -1,0 +1,83 @@
+package socket
+
+import (
+	"net/netip"
+	"sync/atomic"
+
+	"github.com/ipcfs/ipcfs/backends"
+)
+
+// Datagrams is a datagram socket that listens: one socket for each address, as one cannot take what is sent
+// to the loopback addresses of both families and nothing else. It is an Endpoint, and safe for concurrent
+// use.
+type Datagrams struct {
+	all  []*Conn // 127.0.0.1 before ::1
+	turn atomic.Uint32
+}
+
+// TryRead receives one datagram, of each address in turn. The Meta says who sent it.
+func (d *Datagrams) TryRead(p []byte) (n int, m backends.Meta, err error) {
+	first := int(d.turn.Add(1))
+	for i := range d.all {
+		if n, m, err = d.all[(first+i)%len(d.all)].TryRead(p); err != backends.ErrWouldBlock {
+			break
+		}
+	}
+	return n, m, err
+}
+
+// TryWrite sends p to where m says, from the address of the same family.
+func (d *Datagrams) TryWrite(p []byte, m backends.Meta) (int, error) {
+	from := d.all[0]
+	if to, err := netip.ParseAddrPort(m.From); err == nil && !to.Addr().Unmap().Is4() {
+		from = d.all[len(d.all)-1]
+	}
+	return from.TryWrite(p, m)
+}
+
+// Unit is the longest datagram in bytes.
+func (d *Datagrams) Unit() (n int) {
+	for _, c := range d.all {
+		n = max(n, c.Unit())
+	}
+	return n
+}
+
+// Ready is In if one has come to any address, Out if one can be sent from all.
+func (d *Datagrams) Ready() (ready backends.Ready) {
+	out := backends.Out
+	for _, c := range d.all {
+		r := c.Ready()
+		ready |= r &^ backends.Out
+		out &= r
+	}
+	return ready | out
+}
+
+// Arm is Waiter.Arm.
+func (d *Datagrams) Arm(want backends.Ready, wake func()) {
+	for _, c := range d.all {
+		c.Arm(want, wake)
+	}
+}
+
+// Local is where it listens: HOST:PORT for each address.
+func (d *Datagrams) Local() (list []string) {
+	for _, c := range d.all {
+		list = append(list, c.Local())
+	}
+	return list
+}
+
+// Stat is that of the socket's file.
+func (d *Datagrams) Stat() (backends.Attr, error) { return d.all[0].Stat() }
+
+// Close stops listening. Whoever has it open finds it removed.
+func (d *Datagrams) Close() (err error) {
+	for _, c := range d.all {
+		if e := c.Close(); err == nil {
+			err = e
+		}
+	}
+	return err
+}

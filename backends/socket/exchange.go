@@ -1,0 +1,144 @@
+package socket
+
+import (
+	"sync"
+
+	"github.com/ipcfs/ipcfs/backends"
+	"golang.org/x/sys/unix"
+)
+
+// An Exchange is a client that asks and is answered on one open file: what is written is a request, what is read then is its reply, to
+// the end of that; what is written after it is the next request. With a stream a request is all that is written before reading begins,
+// which shuts the sending side down; its reply ends where the server closes, and the next request has a connection of its own. With
+// messages a request is one message, its reply one message, and the connection stays. It is an Endpoint.
+type Exchange struct {
+	poll *backends.Poller
+	stat func() (backends.Attr, error)
+	dial func() (*Conn, error)
+
+	mu   sync.Mutex
+	conn *Conn // nil: no request was written since the last reply ended
+	shut bool  // of a stream: reading has begun
+	owed int   // of messages: requests without a reply
+}
+
+// NewExchange makes an Exchange that gets its connections from dial, which dial at their first use.
+func NewExchange(p *backends.Poller, stat func() (backends.Attr, error), dial func() (*Conn, error)) *Exchange {
+	return &Exchange{poll: p, stat: stat, dial: dial}
+}
+
+// drop closes the connection. The caller holds x.mu.
+func (x *Exchange) drop() {
+	if x.conn != nil {
+		_ = x.conn.Close() // there is nobody to tell
+	}
+	x.conn, x.shut, x.owed = nil, false, 0
+}
+
+// TryWrite sends a request or more of it. What was not read of the reply before is dropped with its stream.
+func (x *Exchange) TryWrite(p []byte, m backends.Meta) (int, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.shut {
+		x.drop()
+	}
+	if x.conn == nil {
+		conn, err := x.dial()
+		if err != nil {
+			return 0, err
+		}
+		x.conn = conn
+	}
+	n, err := x.conn.TryWrite(p, m)
+	switch {
+	case err == nil:
+		x.owed++
+	case err != backends.ErrWouldBlock && err != unix.EMSGSIZE:
+		x.drop()
+	}
+	return n, err
+}
+
+// TryRead receives of the reply; 0 is its end.
+func (x *Exchange) TryRead(p []byte) (int, backends.Meta, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.idle() {
+		return 0, backends.Meta{}, nil
+	}
+	if err := x.conn.Connect(); err != nil {
+		return 0, backends.Meta{}, err
+	}
+	stream := x.conn.Unit() == 0
+	if stream {
+		x.shutdown()
+	}
+	n, m, err := x.conn.TryRead(p)
+	switch {
+	case err == backends.ErrWouldBlock || err == unix.EMSGSIZE:
+	case err != nil || n == 0:
+		x.drop()
+	case !stream:
+		x.owed--
+	}
+	return n, m, err
+}
+
+// idle reports whether there is no reply to come. The caller holds x.mu.
+func (x *Exchange) idle() bool { return x.conn == nil || x.owed == 0 && !x.shut && x.conn.Unit() > 0 }
+
+// shutdown ends the request of a stream. The caller holds x.mu.
+func (x *Exchange) shutdown() {
+	if !x.shut {
+		x.shut = true
+		_ = x.conn.Shutdown(unix.SHUT_WR) // ENOTCONN: the peer is gone, which reading will tell
+	}
+}
+
+// Unit is the longest request; 0: any.
+func (x *Exchange) Unit() int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.conn == nil {
+		return 0
+	}
+	return x.conn.Unit()
+}
+
+// Ready is In when there is some of a reply, or none to come, and Out when a request can be written.
+func (x *Exchange) Ready() backends.Ready {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	switch {
+	case x.idle():
+		return backends.In | backends.Out
+	case x.shut:
+		return x.conn.Ready()&^(backends.Hup|backends.RdHup) | backends.Out
+	}
+	return x.conn.Ready()
+}
+
+// Arm is Waiter.Arm. Who waits for the reply of a stream alone has begun to read.
+func (x *Exchange) Arm(want backends.Ready, wake func()) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.idle() {
+		x.poll.Soon(wake)
+		return
+	}
+	if want&(backends.In|backends.Out) == backends.In && x.conn.Connect() == nil && x.conn.Unit() == 0 {
+		x.shutdown()
+	}
+	x.conn.Arm(want, wake)
+}
+
+// Stat is that of the socket's file.
+func (x *Exchange) Stat() (backends.Attr, error) { return x.stat() }
+
+// Close drops the connection.
+func (x *Exchange) Close() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.drop()
+	return nil
+}

@@ -1,0 +1,242 @@
+package sysv
+
+import (
+	"slices"
+
+	"github.com/ipcfs/ipcfs/backends"
+	"golang.org/x/sys/unix"
+)
+
+// A Select says which messages of a System V queue are received: those of msgrcv(2)'s msgtyp. Type 0 is any; above 0 that type, or with
+// Except any other; below 0 the lowest type up to -Type.
+type Select struct {
+	Type   int
+	Except bool
+}
+
+// Takes reports whether a message of this type may be received.
+func (s Select) Takes(typ int) bool {
+	switch {
+	case s.Type == 0:
+		return true
+	case s.Type < 0:
+		return typ <= -s.Type
+	}
+	return (typ == s.Type) != s.Except
+}
+
+func (s Select) flags() int {
+	if s.Except {
+		return msgExcept
+	}
+	return 0
+}
+
+// sends is the type of the messages that are sent where these are received: 1 for any; 0 if there is none.
+func (s Select) sends() int {
+	switch {
+	case s.Type == 0:
+		return 1
+	case s.Type > 0 && !s.Except:
+		return s.Type
+	}
+	return 0
+}
+
+// A Queue is an open System V queue with one selection of its messages, shared by all who hold that selection open through the daemon, so
+// that they wait in one line. Those who wait for other types wait in lines of their own. It is an Endpoint.
+type Queue struct {
+	q   *openQueue
+	sel Select
+
+	// Under q.mu:
+	holders int
+	want    backends.Ready // what wake is to be called for; 0: nobody waits
+	wake    func()
+	told    bool // somebody who waited was told that the queue was removed
+}
+
+// Open opens a queue with a selection of its messages. Whether the daemon may use the queue shows when it is used.
+func (s *Queues) Open(id int, sel Select) (*Queue, error) {
+	info, err := s.Stat(id)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q := s.open[id]
+	if q == nil {
+		if s.clock == nil {
+			if s.clock, err = newClock(s.poll); err != nil {
+				return nil, err
+			}
+		}
+		q = &openQueue{all: s, id: id, clock: s.clock, last: info.Attr()}
+		s.open[id] = q
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, m := range q.ends {
+		if m.sel == sel {
+			m.holders++
+			return m, nil
+		}
+	}
+	m := &Queue{q: q, sel: sel, holders: 1}
+	q.ends = append(q.ends, m)
+	return m, nil
+}
+
+// Users are the selections of a queue that somebody has open.
+func (s *Queues) Users(id int) []*Queue {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q := s.open[id]
+	if q == nil {
+		return nil
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.Clone(q.ends)
+}
+
+// TryRead is msgrcv(2). An empty message that poll had to take is given first.
+func (m *Queue) TryRead(p []byte) (int, backends.Meta, error) {
+	if typ := m.q.takeHeld(m.sel); typ != 0 {
+		return 0, backends.Meta{Type: typ}, nil
+	}
+	n, typ, err := m.q.receive(p, m.sel.Type, m.sel.flags())
+	if err != nil {
+		return 0, backends.Meta{}, err
+	}
+	m.q.moved(backends.Out, 0, m)
+	return n, backends.Meta{Type: typ}, nil
+}
+
+// TryFit is Fitter.TryFit: msgrcv(2) without MSG_NOERROR.
+func (m *Queue) TryFit(p []byte) (int, backends.Meta, error) {
+	n, meta, err := m.TryRead(p)
+	if err == unix.E2BIG {
+		err = unix.EMSGSIZE
+	}
+	return n, meta, err
+}
+
+// TryWrite is msgsnd(2) with the type in meta, or the one that belongs to the selection. EMSGSIZE if p is longer than kernel.msgmax or
+// the whole queue, which for msgsnd is a reason to wait for ever.
+func (m *Queue) TryWrite(p []byte, meta backends.Meta) (int, error) {
+	typ := meta.Type
+	if typ == 0 {
+		typ = m.sel.sends()
+	}
+	if typ <= 0 {
+		return 0, unix.EINVAL
+	}
+	if err := m.q.send(p, typ); err != nil {
+		return 0, err
+	}
+	m.q.moved(backends.In, typ, m)
+	return len(p), nil
+}
+
+// Peek copies the n-th message of the queue, counted from 0, and leaves it there (MSG_COPY). ENOMSG: there are not so many.
+func (m *Queue) Peek(n int, p []byte) (int, backends.Meta, error) {
+	size, typ, err := m.q.receive(p, n, msgCopy)
+	if err == backends.ErrWouldBlock {
+		err = unix.ENOMSG
+	}
+	return size, backends.Meta{Type: typ}, err
+}
+
+// Unit is kernel.msgmax as it is now. A longer message, from before it was lowered, is received if there is room for it.
+func (m *Queue) Unit() int {
+	info, _, err := msgLimits()
+	if err != nil {
+		return 0
+	}
+	return int(info.msgmax)
+}
+
+// Ready says In if there is a message of the selection, and Out if there is room for a message of any length that fits in the queue at
+// all: how long the next one will be is not known, and a writer told of too little room would not wait but turn in circles.
+func (m *Queue) Ready() backends.Ready {
+	var d msqid
+	if m.q.stat(&d) != nil {
+		return backends.Err
+	}
+	var ready backends.Ready
+	if m.q.has(m.sel, &d) {
+		ready |= backends.In
+	}
+	longest := min(uintptr(m.Unit()), d.qbytes)
+	if m.sel.sends() != 0 && d.qnum < d.qbytes && d.cbytes <= d.qbytes-longest {
+		ready |= backends.Out
+	}
+	return ready
+}
+
+// Arm is Waiter.Arm. Who was told that the queue is gone has no more to hear of it.
+func (m *Queue) Arm(want backends.Ready, wake func()) {
+	m.q.mu.Lock()
+	defer m.q.mu.Unlock()
+	if m.told {
+		return
+	}
+	m.want, m.wake = want, wake
+	m.q.watch()
+}
+
+// take is who is to be woken, at most once. Somebody waits. The caller holds q.mu.
+func (m *Queue) take() func() {
+	wake := m.wake
+	m.want, m.wake, m.told = 0, nil, m.q.removed.Load()
+	return wake
+}
+
+// Stat is of the queue; one that was removed has no link any more.
+func (m *Queue) Stat() (backends.Attr, error) {
+	var d msqid
+	err := m.q.stat(&d)
+	m.q.mu.Lock()
+	defer m.q.mu.Unlock()
+	if err == nil {
+		m.q.last = queueInfo(m.q.id, &d).Attr()
+		return m.q.last, nil
+	}
+	gone := m.q.last
+	gone.Nlink, gone.Size = 0, 0
+	return gone, nil
+}
+
+// EndReaders gives all who read the queue now, with whatever selection, an end of file, once, and wakes those who wait.
+func (m *Queue) EndReaders() {
+	m.q.eofs.Add(1)
+	m.q.wakeAll()
+}
+
+// Ends counts the calls of EndReaders.
+func (m *Queue) Ends() int64 { return m.q.eofs.Load() }
+
+// Close gives up one hold.
+func (m *Queue) Close() error {
+	s, q := m.q.all, m.q
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if m.holders--; m.holders > 0 {
+		return nil
+	}
+	q.ends = slices.DeleteFunc(q.ends, func(o *Queue) bool { return o == m })
+	if len(q.ends) > 0 || !q.giveBack() {
+		return nil
+	}
+	q.close()
+	delete(s.open, q.id)
+	if len(s.open) > 0 {
+		return nil
+	}
+	clock := s.clock
+	s.clock = nil
+	return clock.close()
+}

@@ -1,0 +1,243 @@
+// Package sysv owns System V message queues and shared memory (sysvipc(7)) of the ipc namespace the daemon was started in.
+//
+// The kernel knows such an object by its id, which is also its identity: an id does not serve again soon. A key leads to an id, but objects
+// made with IPC_PRIVATE have none. Queues and Segments make, find, list, change and remove; a Queue is an open selection of the messages of
+// one queue, and an Endpoint; a Segment is open memory that can be mapped, an Attachment memory that cannot.
+//
+// All is safe for concurrent use and nothing waits for another process. The kernel tells nobody when a message comes to a queue, so while
+// somebody waits, the queue is looked at again and again. Errors are those of msgop(2), msgctl(2), shmget(2) and shmctl(2), with ENOENT for an
+// object that is not there, backends.ErrWouldBlock and backends.ErrRemoved; a kernel without System V IPC answers EOPNOTSUPP. Package nodes
+// calls it.
+package sysv
+
+import (
+	"sync"
+	"time"
+
+	"github.com/ipcfs/ipcfs/backends"
+	"golang.org/x/sys/unix"
+)
+
+// Queues are the System V message queues (sysvipc(7)) of the ipc namespace the daemon was started in. The kernel knows a queue by its id;
+// a key finds the id, but not of those that were made with IPC_PRIVATE.
+type Queues struct {
+	Peeks bool // the kernel can copy a message and leave it where it is (MSG_COPY)
+
+	poll    *backends.Poller
+	buffers sync.Pool // of *[]byte, each a struct msgbuf
+
+	mu    sync.Mutex
+	open  map[int]*openQueue // by id
+	clock *clock             // nil: none is open
+}
+
+// QueueInfo is what msgctl(2) tells of a queue. Sizes are in bytes, times in whole seconds.
+type QueueInfo struct {
+	Key                  uint32 // 0: IPC_PRIVATE
+	ID                   int
+	Mode                 uint32 // permissions
+	Uid, Gid             uint32
+	Cuid, Cgid           uint32 // the creator's, who keeps the owner's rights (sysvipc(7))
+	Cbytes, Qnum, Qbytes int    // waiting, in so many messages; what may wait
+	Lspid, Lrpid         int    // who sent and received last; the daemon's where it was done through the mount
+	Stime, Rtime, Ctime  time.Time
+}
+
+// Attr is what stat(2) shows: the times are those of the last message received and sent, or the last change where there was none.
+func (i QueueInfo) Attr() backends.Attr {
+	a := backends.Attr{
+		ID: backends.ID{Ino: uint64(i.ID) + queueIno}, Mode: unix.S_IFREG | i.Mode, Nlink: 1, Uid: i.Uid, Gid: i.Gid, Size: int64(i.Cbytes),
+		Atime: i.Rtime, Mtime: i.Stime, Ctime: i.Ctime,
+	}
+	if a.Atime.IsZero() {
+		a.Atime = i.Ctime
+	}
+	if a.Mtime.IsZero() {
+		a.Mtime = i.Ctime
+	}
+	return a
+}
+
+// QueueID is the id of the queue with these attributes.
+func QueueID(a backends.Attr) int { return int(a.Ino) - queueIno }
+
+// queueIno is the inode number of the queue with id 0; those below are for directories.
+const queueIno = 16
+
+// NewQueues finds out what the kernel can do.
+func NewQueues(p *backends.Poller) *Queues {
+	s := &Queues{poll: p, open: map[int]*openQueue{}}
+	s.buffers.New = func() any { b := make([]byte, longSize+8192); return &b }
+	// The kernel looks whether it can copy before it looks whether there is such a queue.
+	_, err := msgrcv(1<<31-1, make([]byte, longSize), 0, msgCopy)
+	s.Peeks = err == unix.EINVAL
+	return s
+}
+
+// Find is the id of the queue with this key, ENOENT if there is none (msgget(2)).
+func (s *Queues) Find(key uint32) (int, error) {
+	if key == 0 {
+		return 0, unix.ENOENT
+	}
+	return msgget(key, 0)
+}
+
+// Stat tells of the queue with this id, ENOENT if there is none. It needs no permission on the queue.
+func (s *Queues) Stat(id int) (QueueInfo, error) {
+	var d msqid
+	if err := statQueue(id, &d); err != nil {
+		return QueueInfo{}, err
+	}
+	return queueInfo(id, &d), nil
+}
+
+func statQueue(id int, d *msqid) error {
+	switch got, err := msgctl(id, msgStatAny, d); {
+	case err == unix.EINVAL, err == unix.EIDRM, err == nil && got != id:
+		return unix.ENOENT
+	default:
+		return err
+	}
+}
+
+func queueInfo(id int, d *msqid) QueueInfo {
+	return QueueInfo{
+		Key: uint32(d.perm.Key), ID: id, Mode: uint32(d.perm.Mode) & 0777, Uid: d.perm.Uid, Gid: d.perm.Gid, Cuid: d.perm.Cuid, Cgid: d.perm.Cgid,
+		Cbytes: int(d.cbytes), Qnum: int(d.qnum), Qbytes: int(d.qbytes), Lspid: int(d.lspid), Lrpid: int(d.lrpid),
+		Stime: d.time(0), Rtime: d.time(1), Ctime: d.time(2),
+	}
+}
+
+// List tells of all queues, in no order. It goes by MSG_STAT_ANY and not by /proc/sysvipc/msg, which shows the same queues with the
+// same ids, but not their qbytes, and takes a /proc of the right pid namespace. A kernel without System V IPC has no queues.
+func (s *Queues) List() ([]QueueInfo, error) {
+	_, last, err := msgLimits()
+	if err != nil {
+		if err == unix.EOPNOTSUPP {
+			err = nil
+		}
+		return nil, err
+	}
+	var list []QueueInfo
+	for i := range last + 1 {
+		var d msqid
+		id, err := msgctl(i, msgStatAny, &d)
+		if err == unix.EINVAL || err == unix.EIDRM {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, queueInfo(id, &d))
+	}
+	return list, nil
+}
+
+// Count is how many there are, as the kernel counts them; none without CONFIG_SYSVIPC.
+func (s *Queues) Count() (int, error) {
+	info, _, err := msgLimits()
+	if err == unix.EOPNOTSUPP {
+		return 0, nil
+	}
+	return int(info.msgpool), err
+}
+
+// Sysctls are the longest message, the bytes of a new queue, and how many queues there may be (kernel.msgmax, msgmnb, msgmni).
+func (s *Queues) Sysctls() (msgmax, msgmnb, msgmni int, err error) {
+	info, _, err := msgLimits()
+	return int(info.msgmax), int(info.msgmnb), int(info.msgmni), err
+}
+
+// Limits is Limited.Limits.
+func (s *Queues) Limits() []backends.Limit {
+	queues := int64(-1)
+	if info, _, err := msgLimits(); err == nil {
+		queues = int64(info.msgpool)
+	}
+	return []backends.Limit{
+		{Name: "kernel.msgmni", Used: queues, Limit: backends.Sysctl("kernel/msgmni")},
+		{Name: "kernel.msgmax", Used: -1, Limit: backends.Sysctl("kernel/msgmax")},
+		{Name: "kernel.msgmnb", Used: -1, Limit: backends.Sysctl("kernel/msgmnb")},
+	}
+}
+
+// Create makes a queue that must not exist yet. It is made in the name of its owner, so that he is its creator too, whom the kernel
+// never forgets. A daemon that may not take his name makes it itself and gives it away: then cuid stays the daemon's.
+func (s *Queues) Create(key uint32, o backends.Owner) (QueueInfo, error) {
+	var id int
+	create := func() (err error) {
+		id, err = msgget(key, unix.IPC_CREAT|unix.IPC_EXCL|int(o.Mode&0777))
+		return err
+	}
+	err := backends.As(o.Cred(), backends.OverrideDAC, create)
+	if err == unix.EPERM {
+		err = create() // msgget(2) itself has no such error
+	}
+	if err != nil {
+		return QueueInfo{}, err
+	}
+	made, err := s.Stat(id)
+	if err == nil && (made.Uid != o.Uid || made.Gid != o.Gid) {
+		err = s.Change(id, backends.Change{Uid: &o.Uid, Gid: &o.Gid})
+		made.Uid, made.Gid = o.Uid, o.Gid
+	}
+	if err != nil {
+		_ = s.Remove(id)
+	}
+	return made, err
+}
+
+// Change sets mode and owner; sizes and times are not for setting.
+func (s *Queues) Change(id int, c backends.Change) error {
+	if c.Mode == nil && c.Uid == nil && c.Gid == nil {
+		return nil
+	}
+	return s.set(id, func(d *msqid) {
+		if c.Mode != nil {
+			setPermissions(&d.perm.Mode, *c.Mode)
+		}
+		if c.Uid != nil {
+			d.perm.Uid = *c.Uid
+		}
+		if c.Gid != nil {
+			d.perm.Gid = *c.Gid
+		}
+	})
+}
+
+// Resize sets how many bytes may wait in the queue. More than kernel.msgmnb takes CAP_SYS_RESOURCE: EPERM.
+func (s *Queues) Resize(id, qbytes int) error {
+	return s.set(id, func(d *msqid) { d.qbytes = uintptr(qbytes) })
+}
+
+// set is msgctl(2) with IPC_SET, which sets everything at once. What somebody else sets in the same moment may be undone.
+func (s *Queues) set(id int, change func(*msqid)) error {
+	var d msqid
+	if err := statQueue(id, &d); err != nil {
+		return err
+	}
+	change(&d)
+	if _, err := msgctl(id, unix.IPC_SET, &d); err != nil {
+		return err
+	}
+	s.touched(id)
+	return nil
+}
+
+// Remove is IPC_RMID. Whoever waits for the queue, here or natively, is told EIDRM; what was in it is gone.
+func (s *Queues) Remove(id int) error {
+	if _, err := msgctl(id, unix.IPC_RMID, nil); err != nil {
+		return err
+	}
+	s.touched(id)
+	return nil
+}
+
+// touched has those who wait for a queue look at it at once.
+func (s *Queues) touched(id int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if q := s.open[id]; q != nil {
+		s.poll.Soon(q.look)
+	}
+}

@@ -1,0 +1,334 @@
+package sysv
+
+import (
+	"sync"
+	"time"
+
+	"github.com/ipcfs/ipcfs/backends"
+	"golang.org/x/sys/unix"
+)
+
+// Segments are the System V shared memory segments (sysvipc(7)) of the ipc namespace the daemon was started in. The kernel knows a
+// segment by its id; a key finds the id, but not of those that were made with IPC_PRIVATE. It is safe for concurrent use.
+type Segments struct {
+	Maps bool // the daemon may have descriptors of segments, by which they can be mapped
+}
+
+// NewSegments finds out what the daemon may do.
+func NewSegments() Segments {
+	id, err := shmget(unix.IPC_PRIVATE, 1, unix.IPC_CREAT|0600)
+	if err != nil {
+		return Segments{}
+	}
+	s := Segments{Maps: true}
+	one, err := s.Open(id)
+	_ = s.Remove(id)
+	if err != nil {
+		return Segments{}
+	}
+	_ = one.Close()
+	return s
+}
+
+// SegmentInfo is what shmctl(2) tells of a segment. Sizes are in bytes, times in whole seconds.
+type SegmentInfo struct {
+	Key                 uint32 // 0: IPC_PRIVATE
+	ID                  int
+	Mode                uint32 // permissions
+	Uid, Gid            uint32
+	Cuid, Cgid          uint32 // the creator's, who keeps the owner's rights (sysvipc(7))
+	Size                int64
+	Nattch              int64 // who has it attached; files of the tree do not count
+	Cpid, Lpid          int   // who created it; who attached or detached it last, the daemon where it was opened through the tree
+	Atime, Dtime, Ctime time.Time
+	Removed             bool // it is there until the last who has it attached detaches it
+}
+
+// Attr is what stat(2) shows.
+func (i SegmentInfo) Attr() backends.Attr {
+	a := backends.Attr{
+		ID: backends.ID{Ino: uint64(i.ID) + segmentIno}, Mode: unix.S_IFREG | i.Mode, Nlink: 1, Uid: i.Uid, Gid: i.Gid, Size: i.Size,
+		Blocks: (i.Size + 511) / 512, Atime: i.Atime, Mtime: i.Dtime, Ctime: i.Ctime,
+	}
+	for _, t := range []*time.Time{&a.Atime, &a.Mtime} {
+		if t.IsZero() {
+			*t = i.Ctime
+		}
+	}
+	return a
+}
+
+// segmentIno is the inode number of the segment with id 0; those below are for directories.
+const segmentIno = 16
+
+// SegmentID is the id of the segment with these attributes.
+func SegmentID(a backends.Attr) int { return int(a.Ino) - segmentIno }
+
+// Find is the id of the segment with this key, ENOENT if there is none (shmget(2)).
+func (Segments) Find(key uint32) (int, error) {
+	if key == 0 {
+		return 0, unix.ENOENT
+	}
+	return shmget(key, 0, 0)
+}
+
+// Stat tells of the segment with this id, ENOENT if there is none. It needs no permission on the segment.
+func (Segments) Stat(id int) (SegmentInfo, error) {
+	var d unix.SysvShmDesc
+	// SHM_STAT_ANY takes an id where shmctl(2) speaks of an index: the index is its low part, so the id that comes back is compared.
+	switch got, err := shmctl(id, shmStatAny, &d); {
+	case err == unix.EINVAL, err == unix.EIDRM, err == nil && got != id:
+		return SegmentInfo{}, unix.ENOENT
+	case err != nil:
+		return SegmentInfo{}, err
+	}
+	return segmentInfo(id, &d), nil
+}
+
+func segmentInfo(id int, d *unix.SysvShmDesc) SegmentInfo {
+	at := func(sec int64) time.Time {
+		if sec == 0 {
+			return time.Time{}
+		}
+		return time.Unix(sec, 0)
+	}
+	return SegmentInfo{
+		Key: uint32(d.Perm.Key), ID: id, Mode: uint32(d.Perm.Mode) & 0777, Uid: d.Perm.Uid, Gid: d.Perm.Gid,
+		Cuid: d.Perm.Cuid, Cgid: d.Perm.Cgid, Size: int64(d.Segsz), Nattch: int64(d.Nattch), Cpid: int(d.Cpid), Lpid: int(d.Lpid),
+		Atime: at(int64(d.Atime)), Dtime: at(int64(d.Dtime)), Ctime: at(int64(d.Ctime)), Removed: d.Perm.Mode&shmDest != 0,
+	}
+}
+
+// List tells of all segments, in no order. A kernel without System V IPC has none.
+func (Segments) List() ([]SegmentInfo, error) {
+	_, last, err := shmLast()
+	if err != nil {
+		if err == unix.EOPNOTSUPP {
+			err = nil
+		}
+		return nil, err
+	}
+	var list []SegmentInfo
+	for i := range last + 1 {
+		var d unix.SysvShmDesc
+		id, err := shmctl(i, shmStatAny, &d)
+		if err == unix.EINVAL || err == unix.EIDRM {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, segmentInfo(id, &d))
+	}
+	return list, nil
+}
+
+// Count is how many there are, as the kernel counts them; none without CONFIG_SYSVIPC.
+func (Segments) Count() (int, error) {
+	n, _, err := shmLast()
+	if err == unix.EOPNOTSUPP {
+		return 0, nil
+	}
+	return n, err
+}
+
+// Limits is Limited.Limits.
+func (Segments) Limits() []backends.Limit {
+	segments := int64(-1)
+	if count, _, err := shmLast(); err == nil {
+		segments = int64(count)
+	}
+	return []backends.Limit{
+		{Name: "kernel.shmmni", Used: segments, Limit: backends.Sysctl("kernel/shmmni")},
+		{Name: "kernel.shmmax", Used: -1, Limit: backends.Sysctl("kernel/shmmax")},
+		{Name: "kernel.shmall", Used: -1, Limit: backends.Sysctl("kernel/shmall")},
+	}
+}
+
+// Create makes a segment of size bytes that must not exist yet, in the name of its owner, who is its creator too. A daemon that may not
+// take their name makes it itself and gives it away: then cuid stays the daemon's. EINVAL: size is 0 or above kernel.shmmax. ENOSPC:
+// kernel.shmmni or kernel.shmall is reached.
+func (s Segments) Create(key uint32, o backends.Owner, size int64) (SegmentInfo, error) {
+	var id int
+	create := func() (err error) {
+		id, err = shmget(key, int(size), unix.IPC_CREAT|unix.IPC_EXCL|int(o.Mode&0777))
+		return err
+	}
+	err := backends.As(o.Cred(), backends.OverrideDAC, create)
+	if err == unix.EPERM {
+		err = create()
+	}
+	if err != nil {
+		return SegmentInfo{}, err
+	}
+	made, err := s.Stat(id)
+	if err == nil && (made.Uid != o.Uid || made.Gid != o.Gid) {
+		err = s.Change(id, backends.Change{Uid: &o.Uid, Gid: &o.Gid})
+		made.Uid, made.Gid = o.Uid, o.Gid
+	}
+	if err != nil {
+		_ = s.Remove(id)
+	}
+	return made, err
+}
+
+// Change sets mode and owner with IPC_SET, which sets them at once. Times are not for setting, nor is the size: EPERM.
+func (Segments) Change(id int, c backends.Change) error {
+	var d unix.SysvShmDesc
+	if got, err := shmctl(id, shmStatAny, &d); err != nil || got != id {
+		return unix.ENOENT
+	}
+	if c.Size != nil && *c.Size != int64(d.Segsz) {
+		return unix.EPERM
+	}
+	if c.Mode == nil && c.Uid == nil && c.Gid == nil {
+		return nil
+	}
+	if c.Mode != nil {
+		setPermissions(&d.Perm.Mode, *c.Mode)
+	}
+	if c.Uid != nil {
+		d.Perm.Uid = *c.Uid
+	}
+	if c.Gid != nil {
+		d.Perm.Gid = *c.Gid
+	}
+	_, err := shmctl(id, unix.IPC_SET, &d)
+	return err
+}
+
+// Remove is IPC_RMID. Those who have the segment attached or open go on with it.
+func (Segments) Remove(id int) error {
+	_, err := shmctl(id, unix.IPC_RMID, nil)
+	return err
+}
+
+// A Segment is an open System V shared memory segment. Reading and writing do not wait for another process.
+type Segment struct {
+	*backends.Memory
+	info SegmentInfo
+	back Segments
+}
+
+// Open opens the segment: a descriptor of its own, which does not count as an attachment and lasts longer than the segment's id. Where
+// Maps says that the daemon has no right to one, see Attach.
+func (s Segments) Open(id int) (*Segment, error) {
+	info, err := s.Stat(id)
+	if err != nil {
+		return nil, err
+	}
+	data, err := unix.SysvShmAttach(id, 0, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.SysvShmDetach(data)
+	fd, err := backends.ToStay(descriptorOf(data, unix.O_RDWR))
+	if err != nil {
+		return nil, err
+	}
+	return &Segment{Memory: backends.MemoryAt(fd), info: info, back: s}, nil
+}
+
+// Stat is that of the segment, or of what is left of one that was removed.
+func (m *Segment) Stat() (backends.Attr, error) { return m.back.left(m.info) }
+
+// left is what stat(2) shows of an open segment.
+func (s Segments) left(was SegmentInfo) (backends.Attr, error) {
+	now, err := s.Stat(was.ID)
+	if err != nil {
+		a := was.Attr()
+		a.Nlink = 0
+		return a, nil
+	}
+	return now.Attr(), nil
+}
+
+// WriteAt is pwrite(2), which does not make the segment longer: EFBIG at its end.
+func (m *Segment) WriteAt(p []byte, off int64) (int, error) {
+	if off >= m.info.Size {
+		return 0, unix.EFBIG
+	}
+	return m.Memory.WriteAt(p[:min(int64(len(p)), m.info.Size-off)], off)
+}
+
+// Allocate refuses: all of a segment is there.
+func (m *Segment) Allocate(uint32, int64, int64) error { return unix.EOPNOTSUPP }
+
+// Change sets mode and owner; the size is fixed: EPERM.
+func (m *Segment) Change(c backends.Change) error { return m.back.Change(m.info.ID, c) }
+
+// Writable is nil: the kernel judges by the mode.
+func (m *Segment) Writable() error { return nil }
+
+// Close closes the segment. A write that the kernel carries can make the file behind it longer than the segment (up to what memory the
+// writer's control group has, as with memfd_create(2)); that goes again here, at the latest.
+func (m *Segment) Close() error {
+	if a, err := backends.Fstat(m.Fd()); err == nil && a.Size > m.info.Size {
+		_ = unix.Ftruncate(m.Fd(), m.info.Size)
+	}
+	return m.Memory.Close()
+}
+
+// An Attachment is a segment that the daemon has attached, where it has no right to a descriptor of it: it can be read and written, and
+// not mapped. It counts in nattch.
+type Attachment struct {
+	info SegmentInfo
+	back Segments
+
+	mu   sync.RWMutex
+	data []byte // nil: closed
+}
+
+// Attach attaches the segment (shmat(2)).
+func (s Segments) Attach(id int) (*Attachment, error) {
+	info, err := s.Stat(id)
+	if err != nil {
+		return nil, err
+	}
+	data, err := unix.SysvShmAttach(id, 0, 0)
+	if err == unix.EACCES {
+		data, err = unix.SysvShmAttach(id, 0, unix.SHM_RDONLY)
+		info.Mode &^= 0222
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Attachment{info: info, back: s, data: data}, nil
+}
+
+// Stat is Segment.Stat.
+func (a *Attachment) Stat() (backends.Attr, error) { return a.back.left(a.info) }
+
+// ReadAt copies from the segment: 0 at its end.
+func (a *Attachment) ReadAt(p []byte, off int64) (int, error) {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	if off >= int64(len(a.data)) {
+		return 0, nil
+	}
+	return copy(p, a.data[off:]), nil
+}
+
+// WriteAt copies into the segment: EFBIG at its end, EACCES if the daemon may only read it.
+func (a *Attachment) WriteAt(p []byte, off int64) (int, error) {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	switch {
+	case off >= int64(len(a.data)):
+		return 0, unix.EFBIG
+	case a.info.Mode&0222 == 0:
+		return 0, unix.EACCES
+	}
+	return copy(a.data[off:], p), nil
+}
+
+// Close detaches the segment.
+func (a *Attachment) Close() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	data := a.data
+	if a.data = nil; data == nil {
+		return nil
+	}
+	return unix.SysvShmDetach(data)
+}

@@ -1,0 +1,122 @@
+package topic
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/ipcfs/ipcfs/backends"
+)
+
+// A Record is what a topic keeps in the daemon's memory, as plain data.
+type Record struct {
+	ID      backends.ID
+	Name    string // path below the class
+	Last    int64  // when it was published to, in nanoseconds since 1970; 0: never
+	N       uint64 // number of the newest message
+	Lost    uint64 // messages that readers missed who have gone
+	Changes uint64 // how often the retained value changed
+
+	Cleared, Forgotten uint64 // messages up to these are no value any more, and are not kept
+
+	Messages []MessageRecord
+}
+
+// A MessageRecord is one that was published.
+type MessageRecord struct {
+	N    uint64
+	Data []byte
+}
+
+// Records tell of all topics that have a name. Nothing may be published meanwhile that is to go on.
+func (ts *Store) Records() []Record {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	var list []Record
+	for _, t := range ts.open {
+		r := Record{
+			ID: t.id, Name: t.name, N: t.n, Lost: t.lost, Changes: t.changes, Cleared: t.cleared, Forgotten: t.forgotten,
+		}
+		if !t.last.IsZero() {
+			r.Last = t.last.UnixNano()
+		}
+		for pos := t.backlog.first; pos < t.backlog.end(); pos++ {
+			s := t.backlog.at(pos)
+			r.Messages = append(r.Messages, MessageRecord{s.n, s.m.data})
+		}
+		list = append(list, r)
+	}
+	slices.SortFunc(list, func(a, b Record) int { return cmp.Compare(a.Name, b.Name) })
+	return list
+}
+
+// Resume has the topics go on from their records, before anybody has opened one. A topic that is gone is left out. Messages stay
+// until their readers are back (Subscription.Resume), or the next one is published.
+func (ts *Store) Resume(list []Record) {
+	for _, r := range list {
+		t, err := ts.Topic(backends.Ref{Path: r.Name, Was: backends.Attr{ID: r.ID}})
+		if err != nil {
+			continue
+		}
+		ts.mu.Lock()
+		t.n, t.lost, t.changes, t.cleared, t.forgotten = r.N, r.Lost, r.Changes, r.Cleared, r.Forgotten
+		if r.Last != 0 {
+			t.last = time.Unix(0, r.Last)
+		}
+		for _, m := range r.Messages {
+			t.backlog.push(slot{m: &message{topic: t, seq: m.N, data: m.Data, logged: true}, n: m.N})
+			t.charge(1, cost(m.Data))
+		}
+		ts.mu.Unlock()
+	}
+}
+
+// Place is Placer.Place. A reader of a whole directory has none that lasts: the numbers there are those of its feed.
+func (s *Subscription) Place() backends.Place {
+	s.feed.all.mu.Lock()
+	defer s.feed.all.mu.Unlock()
+	p := backends.Place{Next: s.feed.n + 1, Seen: s.seen, Skipped: s.skipped, Gaps: s.gaps, Before: s.before, Cut: s.cut}
+	if rest := s.rest(); len(rest) > 0 {
+		p.Next = rest[0].n
+	}
+	return p
+}
+
+// Resume is Placer.Resume. What the reader kept for itself beside the backlog (DropNew), and is no more in that, counts as missed.
+func (s *Subscription) Resume(p backends.Place) {
+	if s.topic == nil {
+		return
+	}
+	s.feed.all.mu.Lock()
+	defer s.feed.all.mu.Unlock()
+	b := &s.feed.backlog
+	for pos := s.at; pos < b.end(); pos++ {
+		b.at(pos).need--
+	}
+	if s.at = b.after(p.Next - 1); p.Cut {
+		s.at = b.end()
+	}
+	for pos := s.at; pos < b.end(); pos++ {
+		b.at(pos).need++
+	}
+	s.seen, s.skipped, s.gaps, s.before = p.Seen, p.Skipped, p.Gaps, p.Before
+	if p.Cut && !s.cut {
+		s.cut = true
+		delete(s.feed.readers, s)
+		s.feed.follow--
+	}
+}
+
+// Place is Placer.Place: Seen is how many changes it has told of.
+func (n *Notice) Place() backends.Place {
+	n.t.all.mu.Lock()
+	defer n.t.all.mu.Unlock()
+	return backends.Place{Seen: n.seen}
+}
+
+// Resume is Placer.Resume.
+func (n *Notice) Resume(p backends.Place) {
+	n.t.all.mu.Lock()
+	defer n.t.all.mu.Unlock()
+	n.seen = p.Seen
+}

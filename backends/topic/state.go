@@ -1,0 +1,42 @@
+package topic
+
+// State is what there is to tell about a topic.
+type State struct {
+	Broken   bool   // its file holds something that is no rules, so it has the default ones
+	Last     uint64 // number of the newest message
+	Value    uint64 // number of the retained one; 0: none
+	Messages int    // it holds
+	Cost     int    // of them, in bytes of memory
+	Lost     uint64 // messages that readers missed, counted once for each reader
+	Watchers int    // who wait for notices
+	Readers  []ReaderState
+}
+
+// ReaderState is what there is to tell about a subscription.
+type ReaderState struct {
+	Subscription *Subscription
+	Group        string
+	Pending      int
+	Lost         uint64
+}
+
+// State tells about the topic.
+func (t *Topic) State() State {
+	t.all.mu.Lock()
+	defer t.all.unlock()
+	s := t.state()
+	s.Broken = t.broken
+	if m := t.value(); m != nil {
+		s.Value = m.seq
+	}
+	return s
+}
+
+func (f *feed) state() State {
+	s := State{Last: f.n, Messages: f.backlog.len(), Cost: f.bytes, Lost: f.lost, Watchers: f.watchers}
+	for r := range f.readers {
+		s.Lost += r.missed()
+		s.Readers = append(s.Readers, ReaderState{r, r.group, len(r.rest()), r.missed()})
+	}
+	return s
+}

@@ -3,7 +3,9 @@ package tests
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -48,5 +50,31 @@ func TestUnit(t *testing.T) {
 	out, err := tr.command("systemd-analyze", "verify", "--man=no", tr.work+"/ipcfs@.service").CombinedOutput()
 	if err != nil || len(out) > 0 {
 		t.Errorf("systemd-analyze: %v\n%s", err, out)
+	}
+}
+
+// TestPackage: the deb that packaging/build makes is installed, used, upgraded under a mounted tree and purged, and
+// leaves nothing behind.
+func TestPackage(t *testing.T) {
+	soak(t)
+	if _, missing := exec.LookPath("dpkg"); missing != nil || os.Getuid() != 0 {
+		t.Skip("needs dpkg and root")
+	}
+	var debs []string
+	for _, version := range []string{"1.0.0", "2.0.0"} {
+		dist := t.TempDir() + "/dist"
+		build := exec.Command("../packaging/build", runtime.GOARCH)
+		build.Env = append(os.Environ(), "VERSION="+version, "DIST="+dist)
+		out, err := build.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		debs = append(debs, dist+"/ipcfs_"+version+"_"+runtime.GOARCH+".deb")
+	}
+	script, err := filepath.Abs("testdata/package.sh")
+	check(t, err)
+	tr := bareTree(t)
+	if out, err := tr.command("unshare", "-m", "sh", script, debs[0], debs[1]).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
 	}
 }

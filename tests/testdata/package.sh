@@ -1,0 +1,36 @@
+# package.sh OLD.deb NEW.deb: install, use, upgrade while in use, purge. Run in a mount namespace of its own, over which
+# everything that is written goes into a tmpfs.
+set -eux
+top=$(mktemp -d)
+mount -t tmpfs none "$top"
+mkdir "$top/upper" "$top/work" "$top/root"
+cp "$1" "$top/upper/old.deb"
+cp "$2" "$top/upper/new.deb"
+mount -t overlay none -o "lowerdir=/,upperdir=$top/upper,workdir=$top/work" "$top/root"
+mount --rbind /proc "$top/root/proc"
+mount --rbind /dev "$top/root/dev"
+mount -t tmpfs none "$top/root/run"
+chroot "$top/root" /bin/sh -eux << 'IN'
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+printf '# of mlocate\nPRUNEFS = "NFS nfs"\n' > /etc/updatedb.conf
+cp /etc/updatedb.conf /updatedb.before
+dpkg -i /old.deb
+test "$(ipcfs version | head -n1)" # it runs
+grep -qx 'PRUNEFS = "NFS nfs fuse.ipcfs"' /etc/updatedb.conf
+
+mkdir /mnt/ipc
+mount -t fuse.ipcfs ipcfs /mnt/ipc -o maxmsg=10,msgsize=128
+echo "before the upgrade" > /mnt/ipc/queues/q
+dpkg -i /new.deb
+test "$(dpkg-query -W -f '${Version}' ipcfs)" = 2.0.0
+read -r line < /mnt/ipc/queues/q
+test "$line" = "before the upgrade"
+umount /mnt/ipc
+mount -t fuse.ipcfs ipcfs /mnt/ipc -o maxmsg=10,msgsize=128
+rm /mnt/ipc/queues/q
+umount /mnt/ipc
+
+dpkg --purge ipcfs
+cmp /etc/updatedb.conf /updatedb.before
+! ls -d /usr/bin/ipcfs /usr/sbin/mount.fuse.ipcfs /usr/lib/systemd/system/ipcfs@.service /usr/share/doc/ipcfs /run/ipcfs
+IN

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/ipcfs/ipcfs/backends"
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
@@ -31,6 +32,7 @@ type nodeRecord struct {
 	Payer  uint32 // this user pays;
 	Backed bool   // the kernel carries that by the backing file
 	File   int32  // of this number
+	Locks  []backends.Lock
 }
 
 // handleRecord is an open file or directory with what it keeps between two calls.
@@ -103,6 +105,16 @@ func (n *nodeRecord) code(c *nodes.Coder) {
 	nodes.Number(c, &n.Payer)
 	c.Flag(&n.Backed)
 	nodes.Number(c, &n.File)
+	nodes.Each(c, &n.Locks, func(k *backends.Lock) {
+		nodes.Number(c, &k.Owner)
+		nodes.Number(c, &k.Open)
+		nodes.Number(c, &k.Uid)
+		nodes.Number(c, &k.Pid)
+		c.Flag(&k.Flock)
+		nodes.Number(c, &k.Type)
+		nodes.Number(c, &k.Start)
+		nodes.Number(c, &k.End)
+	})
 }
 
 func (h *handleRecord) code(c *nodes.Coder) {

@@ -40,6 +40,10 @@ func (t *Tree) nodeRecords() (list []nodeRecord, last uint64) {
 		if l := t.table.live[id]; l != nil && l.memory != nil {
 			m := l.memory
 			r.Memory, r.Payer, r.Backed, r.File = true, m.uid, m.backer != nil, m.id
+			var err error
+			if r.Locks, err = m.Locks().Held(); err != nil {
+				t.log.Warn("locks are lost", "name", n.Name, "err", err)
+			}
 		}
 		list = append(list, r)
 	}
@@ -165,6 +169,11 @@ func (t *Tree) openAgain(h *opened, kept *nodes.Kept, backing *nodeRecord) {
 			l.memory.backer = later{t}
 		}
 		h.open = l.memory
+		for _, k := range backing.Locks {
+			if err := open.Locks().Set(k, t.env.Shares); err != nil {
+				t.log.Warn("a lock is lost", "path", t.where(n), "pid", k.Pid, "err", err)
+			}
+		}
 		return
 	}
 	h.open = open

@@ -119,7 +119,7 @@ func TestHandOver(t *testing.T) {
 		echo job > queues/t; printf owed > ctl/queues/o/lines`)
 	still := k.carry("poll=queues/p", "sleep=queues/s", "sleep=queues/s", "sleep=queues/s", "hand=queues/h", "half=ctl/queues/f/lines",
 		"list=shm/d", "watch=ctl/queues/w/status", "late=queues/e",
-		"lease=ctl/queues/t/lease")
+		"lease=ctl/queues/t/lease", "lock=shm/l")
 	readers := k.carry("recv=topics/t", "recv=topics/t")
 	load := k.carry("send=queues/a", "recv=queues/a", "send-lines=ctl/queues/l/lines", "recv-lines=ctl/queues/l/lines",
 		"send=queues/n", "next=ctl/queues/n/next", "send=topics/t", "map=shm/m")

@@ -27,7 +27,7 @@ type carrying struct {
 var carryRoles = map[string]func(*carrying) error{
 	"send": (*carrying).send, "recv": (*carrying).receive, "send-lines": (*carrying).sendLines, "recv-lines": (*carrying).receiveLines,
 	"next": (*carrying).next, "poll": (*carrying).poll, "sleep": (*carrying).sleep, "list": (*carrying).list, "hand": (*carrying).hand,
-	"half": (*carrying).half, "map": (*carrying).mapped, "watch": (*carrying).watch, "late": (*carrying).late, "lease": (*carrying).lease,
+	"half": (*carrying).half, "map": (*carrying).mapped, "watch": (*carrying).watch, "late": (*carrying).late, "lease": (*carrying).lease, "lock": (*carrying).lock,
 }
 
 // carryCommand plays ROLE=PATH…, each at the same time, until its stdin ends. It says "ready" when all are where they are to be found, and

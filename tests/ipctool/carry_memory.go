@@ -1,6 +1,7 @@
 package ipctool
 
 import (
+	"errors"
 	"fmt"
 	"unsafe"
 
@@ -60,4 +61,38 @@ func (c *carrying) pass(fd int, i uint64) error {
 		return fmt.Errorf("fstat: %d bytes, %w", st.Size, err)
 	}
 	return nil
+}
+
+// lock holds locks of a file, for as long as nobody lets go of them.
+func (c *carrying) lock() error {
+	fd, err := unix.Open(c.path, unix.O_RDWR|unix.O_CREAT|unix.O_CLOEXEC, 0600)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(unix.Flock(fd, unix.LOCK_EX), lockBytes(fd, 10, 10)); err != nil {
+		return err
+	}
+	c.ready()
+	<-c.stop
+	other, err := c.open(unix.O_RDWR)
+	if err != nil {
+		return err
+	}
+	if err := unix.Flock(other, unix.LOCK_EX|unix.LOCK_NB); err != unix.EWOULDBLOCK {
+		return fmt.Errorf("flock: %w", err)
+	}
+	if err := lockBytes(other, 19, 1); err != unix.EAGAIN {
+		return fmt.Errorf("a byte that is locked: %w", err)
+	}
+	if err := lockBytes(other, 20, 1); err != nil {
+		return fmt.Errorf("a byte that is not locked: %w", err)
+	}
+	if err := unix.Flock(fd, unix.LOCK_UN); err != nil {
+		return err
+	}
+	return unix.Flock(other, unix.LOCK_EX|unix.LOCK_NB)
+}
+
+func lockBytes(fd int, from, length int64) error {
+	return unix.FcntlFlock(uintptr(fd), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK, Start: from, Len: length})
 }

@@ -117,7 +117,7 @@ func (t *Tree) openKinds(c Config, before *tables) error {
 		nodes.MetricsControl(t.kinds, t.status),
 	}
 	for i := range global {
-		global[i].Restless = []string{"requests", "parked", "threads", "open", "nodes"}
+		global[i].Restless = []string{"requests", "parked", "threads", "open", "nodes", "waiting"}
 	}
 	global = append(global, nodes.TextControl("pid", func() (string, error) { return fmt.Sprintln(os.Getpid()), nil }))
 	roots := map[string]*backends.Dir{}

@@ -5,8 +5,8 @@ import (
 	"github.com/ipcfs/ipcfs/backends/topic"
 )
 
-// A TopicStore keeps topics: this daemon, or a broker on other machines. What is said of a QueueStore holds for
-// its parts, too. The directories that topics lie in, and their files' modes, are those of a folder.
+// A TopicStore keeps topics: this daemon, or a broker on other machines. What is said of a QueueStore holds
+// for its parts, too. The directories that topics lie in, and their files' modes, are those of a folder.
 type TopicStore struct {
 	Names  TopicNames
 	Opener TopicOpener
@@ -15,17 +15,17 @@ type TopicStore struct {
 
 // TopicNames are which topics there are.
 type TopicNames interface {
-	// Show makes attributes of a topic's file those of the topic: its size is the bytes of the messages it holds.
-	// It takes a moment.
+	// Show makes attributes of a topic's file those of the topic: its size is the bytes of the messages it
+	// holds. It takes a moment.
 	Show(a Attr) Attr
 	// Create makes a topic that must not exist yet.
 	Create(n Name, o Owner) (Attr, error)
-	// Change sets attributes of the very topic or directory. To set the size of a topic takes back its retained
-	// value.
+	// Change sets attributes of the very topic or directory. To set the size of a topic takes back its
+	// retained value.
 	Change(r Ref, c Change) error
 	// Remove, Rmdir and Rename are unlink(2), rmdir(2) and renameat2(2), if may allows it for what is there.
-	// Readers of a topic follow it to another name; of one that is gone they get what they have still to read,
-	// and then backends.ErrRemoved.
+	// Readers of a topic follow it to another name; of one that is gone they get what they have still to
+	// read, and then backends.ErrRemoved.
 	Remove(n Name, may func(Attr) error) error
 	Rmdir(n Name, may func(Attr) error) error
 	Rename(from, to Name, flags uint32, may func(Attr) error) error
@@ -33,10 +33,11 @@ type TopicNames interface {
 
 // A TopicOpener finds topics.
 type TopicOpener interface {
-	// Open finds the very topic. One that is judged is ESTALE if its owner or mode are not those that were seen.
+	// Open finds the very topic. One that is judged is ESTALE if its owner or mode are not those that were
+	// seen.
 	Open(r Ref, judged bool) (Topic, error)
-	// All opens all messages of the topics below a directory, where may allows it for the directories that lead
-	// to a topic, and the topic.
+	// All opens all messages of the topics below a directory, where may allows it for the directories that
+	// lead to a topic, and the topic.
 	All(r Ref, may func(way []Attr) bool) (backends.Endpoint, error)
 	// AllState tells of those who have that open.
 	AllState(path string) topic.State

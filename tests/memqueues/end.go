@@ -13,7 +13,7 @@ type end struct {
 	unit int
 
 	// Under Store.mu:
-	in, out, probe, look *trip          // what is under way, or has come back and was not asked for yet; nil: nothing
+	in, out, probe, look *trip          // under way, or back and not asked for yet; nil: nothing
 	known                backends.Ready // what the queue was ready for when that was heard of last
 	want                 backends.Ready
 	wake                 func() // nil: nobody waits

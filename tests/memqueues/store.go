@@ -112,7 +112,9 @@ func (s *Store) Remove(name string, by backends.Cred) error {
 }
 
 // Create is nodes.QueueOpener.Create.
-func (s *Store) Create(name string, o nodes.Owner, r nodes.QueueRules, _ bool) (e nodes.QueueEnd, seen nodes.Seen, err error) {
+func (s *Store) Create(
+	name string, o nodes.Owner, r nodes.QueueRules, _ bool,
+) (e nodes.QueueEnd, seen nodes.Seen, err error) {
 	s.link.ask(func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -129,8 +131,8 @@ func (s *Store) Create(name string, o nodes.Owner, r nodes.QueueRules, _ bool) (
 		now := time.Now()
 		s.last++
 		q := &queue{all: s, name: name, rules: r, attr: nodes.Attr{
-			ID: backends.ID{Ino: s.last, Born: uint64(now.UnixNano())}, Mode: syscall.S_IFREG | o.Mode, Nlink: 1,
-			Uid: o.Uid, Gid: o.Gid, Atime: now, Mtime: now, Ctime: now,
+			ID:   backends.ID{Ino: s.last, Born: uint64(now.UnixNano())},
+			Mode: syscall.S_IFREG | o.Mode, Nlink: 1, Uid: o.Uid, Gid: o.Gid, Atime: now, Mtime: now, Ctime: now,
 		}}
 		s.queues[name] = q
 		e = q.open()
@@ -157,8 +159,8 @@ func (s *Store) Open(r nodes.Ref, _ int, stays bool) (e nodes.QueueEnd, err erro
 func (s *Store) State(r nodes.Ref) (state nodes.QueueState, err error) {
 	err = s.at(r, func(q *queue) error {
 		state = nodes.QueueState{
-			QueueRules: q.rules, Born: q.attr.BornAt(), Messages: len(q.line), Sent: q.sent, Received: q.received,
-			Lent: q.lent,
+			QueueRules: q.rules, Born: q.attr.BornAt(), Messages: len(q.line), Lent: q.lent,
+			Sent: q.sent, Received: q.received,
 		}
 		for _, e := range q.ends {
 			state.Ends = append(state.Ends, e)

@@ -4,21 +4,21 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/ipcfs/ipcfs/mount"
+	"github.com/ipcfs/ipcfs/cmd/ipcfs/bench/floor"
 	"golang.org/x/sys/unix"
 )
 
-// floor mounts a floor at dir, in a mount namespace of this process alone, and runs a peer that does count writes and reads of size bytes
+// serveFloor mounts a floor at dir, in a mount namespace of this process alone, and runs a peer that does count writes and reads of size bytes
 // there.
-func floor(dir, size, count string) error {
+func serveFloor(dir, size, count string) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("making mounts private: %w", err)
 	}
-	f, err := mount.NewFloor(dir)
+	f, err := floor.Mount(dir)
 	if err != nil {
 		return err
 	}
-	args := []string{os.Args[0], os.Args[1], "peer", "solo", "file", dir + "/" + mount.FloorName, size, count}
+	args := []string{os.Args[0], os.Args[1], "peer", "solo", "file", dir + "/" + floor.File, size, count}
 	client, err := os.StartProcess("/proc/self/exe", args, &os.ProcAttr{Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}})
 	if err != nil {
 		return err

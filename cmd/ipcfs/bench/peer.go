@@ -24,7 +24,7 @@ func Main(args []string) error {
 		}
 		return peer{args[2], args[3], size, count}.run(args[1])
 	case len(args) == 4 && args[0] == "floor":
-		return floor(args[1], args[2], args[3])
+		return serveFloor(args[1], args[2], args[3])
 	}
 	return errors.New("for ipcfs bench only")
 }

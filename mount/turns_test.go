@@ -89,9 +89,9 @@ func TestTurns(t *testing.T) {
 	second := b.looksUp(dir)
 	third := other.looksUp(dir)
 	a.silent()
-	// It comes again: it was told in vain, and goes on with what it is told now.
-	if again := a.told(a.looksUp(dir)); again == first {
-		t.Error("told of the same node")
+	// It comes again: it was told in vain, and is told of the same node, which nobody else has.
+	if again := a.told(a.looksUp(dir)); again != first {
+		t.Error("told of another node")
 	}
 	a.silent()
 	stat := a.stats(first)

@@ -50,7 +50,7 @@ type sysvQueue struct {
 	Ref
 }
 
-func (q sysvQueue) id() int { return sysv.QueueID(q.Was) }
+func (q sysvQueue) id() int { return sysv.ID(q.Was) }
 
 // info is what the kernel tells of the queue.
 func (q sysvQueue) info() (sysv.QueueInfo, error) { return q.back.Stat(q.id()) }

@@ -242,7 +242,7 @@ func (d segmentDir) Remove(name string, by Caller) error {
 		delete(d.unsized, key)
 		return nil
 	}
-	return d.back.Remove(sysv.SegmentID(seen.Was))
+	return d.back.Remove(sysv.ID(seen.Was))
 }
 
 // segment is one segment, or a name without a size. The kernel's id is its identity: it does not serve again soon.
@@ -257,7 +257,7 @@ func (s segment) Stat(bool) (Attr, error) {
 		seen, err := s.seenUnsized(key)
 		return seen.Was, err
 	}
-	info, err := s.back.Stat(sysv.SegmentID(s.Was))
+	info, err := s.back.Stat(sysv.ID(s.Was))
 	return info.Attr(), err
 }
 
@@ -276,7 +276,7 @@ func (s segment) Open(flags int, _ Caller) (Open, error) {
 	if flags&syscall.O_TRUNC != 0 && a.Size != 0 {
 		return nil, errFixed
 	}
-	id := sysv.SegmentID(s.Was)
+	id := sysv.ID(s.Was)
 	if !s.back.Maps {
 		return s.attach(id)
 	}
@@ -341,7 +341,7 @@ func (s segment) Change(c Change) error {
 		return errFixed
 	}
 	c.Size = nil
-	return s.back.Change(sysv.SegmentID(s.Was), c)
+	return s.back.Change(sysv.ID(s.Was), c)
 }
 
 // Report is Reporter.Report, in the kernel's words (shmctl(2)).
@@ -353,7 +353,7 @@ func (s segment) Report() ([]Fact, error) {
 	if key, ok := unsizedKey(s.Was); ok {
 		return append([]Fact{{"key", keyName(key)}}, owned(a)...), nil
 	}
-	i, err := s.back.Stat(sysv.SegmentID(s.Was))
+	i, err := s.back.Stat(sysv.ID(s.Was))
 	if err != nil {
 		return nil, err
 	}

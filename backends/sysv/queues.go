@@ -33,36 +33,16 @@ type Queues struct {
 
 // QueueInfo is what msgctl(2) tells of a queue. Sizes are in bytes, times in whole seconds.
 type QueueInfo struct {
-	Key                  uint32 // 0: IPC_PRIVATE
-	ID                   int
-	Mode                 uint32 // permissions
-	Uid, Gid             uint32
-	Cuid, Cgid           uint32 // the creator's, who keeps the owner's rights (sysvipc(7))
-	Cbytes, Qnum, Qbytes int    // waiting, in so many messages; what may wait
-	Lspid, Lrpid         int    // who sent and received last; the daemon's where it was done through the mount
+	Object
+	Cbytes, Qnum, Qbytes int // waiting, in so many messages; what may wait
+	Lspid, Lrpid         int // who sent and received last; the daemon's where it was done through the mount
 	Stime, Rtime, Ctime  time.Time
 }
 
 // Attr is what stat(2) shows: the times are those of the last message received and sent, or the last change where there was none.
 func (i QueueInfo) Attr() backends.Attr {
-	a := backends.Attr{
-		ID: backends.ID{Ino: uint64(i.ID) + queueIno}, Mode: unix.S_IFREG | i.Mode, Nlink: 1, Uid: i.Uid, Gid: i.Gid, Size: int64(i.Cbytes),
-		Atime: i.Rtime, Mtime: i.Stime, Ctime: i.Ctime,
-	}
-	if a.Atime.IsZero() {
-		a.Atime = i.Ctime
-	}
-	if a.Mtime.IsZero() {
-		a.Mtime = i.Ctime
-	}
-	return a
+	return i.attr(int64(i.Cbytes), i.Rtime, i.Stime, i.Ctime)
 }
-
-// QueueID is the id of the queue with these attributes.
-func QueueID(a backends.Attr) int { return int(a.Ino) - queueIno }
-
-// queueIno is the inode number of the queue with id 0; those below are for directories.
-const queueIno = 16
 
 // NewQueues finds out what the kernel can do.
 func NewQueues(p *backends.Poller) *Queues {
@@ -92,19 +72,19 @@ func (s *Queues) Stat(id int) (QueueInfo, error) {
 }
 
 func statQueue(id int, d *msqid) error {
-	switch got, err := msgctl(id, msgStatAny, d); {
-	case err == unix.EINVAL, err == unix.EIDRM, err == nil && got != id:
-		return unix.ENOENT
-	default:
-		return err
-	}
+	got, err := msgctl(id, msgStatAny, d)
+	return missing(id, got, err)
+}
+
+func (s *Queues) object(id int) (Object, error) {
+	info, err := s.Stat(id)
+	return info.Object, err
 }
 
 func queueInfo(id int, d *msqid) QueueInfo {
 	return QueueInfo{
-		Key: uint32(d.perm.Key), ID: id, Mode: uint32(d.perm.Mode) & 0777, Uid: d.perm.Uid, Gid: d.perm.Gid, Cuid: d.perm.Cuid, Cgid: d.perm.Cgid,
-		Cbytes: int(d.cbytes), Qnum: int(d.qnum), Qbytes: int(d.qbytes), Lspid: int(d.lspid), Lrpid: int(d.lrpid),
-		Stime: d.time(0), Rtime: d.time(1), Ctime: d.time(2),
+		Object: objectOf(id, &d.perm), Cbytes: int(d.cbytes), Qnum: int(d.qnum), Qbytes: int(d.qbytes),
+		Lspid: int(d.lspid), Lrpid: int(d.lrpid), Stime: d.time(0), Rtime: d.time(1), Ctime: d.time(2),
 	}
 }
 
@@ -112,25 +92,11 @@ func queueInfo(id int, d *msqid) QueueInfo {
 // same ids, but not their qbytes, and takes a /proc of the right pid namespace. A kernel without System V IPC has no queues.
 func (s *Queues) List() ([]QueueInfo, error) {
 	_, last, err := msgLimits()
-	if err != nil {
-		if err == unix.EOPNOTSUPP {
-			err = nil
-		}
-		return nil, err
-	}
-	var list []QueueInfo
-	for i := range last + 1 {
+	return listTo(last, err, func(index int) (QueueInfo, error) {
 		var d msqid
-		id, err := msgctl(i, msgStatAny, &d)
-		if err == unix.EINVAL || err == unix.EIDRM {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, queueInfo(id, &d))
-	}
-	return list, nil
+		id, err := msgctl(index, msgStatAny, &d)
+		return queueInfo(id, &d), err
+	})
 }
 
 // Count is how many there are, as the kernel counts them; none without CONFIG_SYSVIPC.
@@ -161,62 +127,38 @@ func (s *Queues) Limits() []backends.Limit {
 	}
 }
 
-// Create makes a queue that must not exist yet. It is made in the name of its owner, so that he is its creator too, whom the kernel
-// never forgets. A daemon that may not take his name makes it itself and gives it away: then cuid stays the daemon's.
+// Create makes a queue that must not exist yet, in the name of its owner. ENOSPC: kernel.msgmni is reached.
 func (s *Queues) Create(key uint32, o backends.Owner) (QueueInfo, error) {
-	var id int
-	create := func() (err error) {
-		id, err = msgget(key, unix.IPC_CREAT|unix.IPC_EXCL|int(o.Mode&0777))
-		return err
-	}
-	err := backends.As(o.Cred(), backends.OverrideDAC, create)
-	if err == unix.EPERM {
-		err = create() // msgget(2) itself has no such error
-	}
+	id, err := makeFor(s, o, func(flags int) (int, error) { return msgget(key, flags) })
 	if err != nil {
 		return QueueInfo{}, err
 	}
-	made, err := s.Stat(id)
-	if err == nil && (made.Uid != o.Uid || made.Gid != o.Gid) {
-		err = s.Change(id, backends.Change{Uid: &o.Uid, Gid: &o.Gid})
-		made.Uid, made.Gid = o.Uid, o.Gid
-	}
-	if err != nil {
-		_ = s.Remove(id)
-	}
-	return made, err
+	return s.Stat(id)
 }
 
-// Change sets mode and owner; sizes and times are not for setting.
+// Change sets mode and owner. Sizes and times are not for setting.
 func (s *Queues) Change(id int, c backends.Change) error {
-	if c.Mode == nil && c.Uid == nil && c.Gid == nil {
-		return nil
-	}
-	return s.set(id, func(d *msqid) {
-		if c.Mode != nil {
-			setPermissions(&d.perm.Mode, *c.Mode)
-		}
-		if c.Uid != nil {
-			d.perm.Uid = *c.Uid
-		}
-		if c.Gid != nil {
-			d.perm.Gid = *c.Gid
-		}
-	})
+	return s.set(id, func(d *msqid) bool { return setOwner(&d.perm, c) })
 }
 
 // Resize sets how many bytes may wait in the queue. More than kernel.msgmnb takes CAP_SYS_RESOURCE: EPERM.
 func (s *Queues) Resize(id, qbytes int) error {
-	return s.set(id, func(d *msqid) { d.qbytes = uintptr(qbytes) })
+	return s.set(id, func(d *msqid) bool {
+		d.qbytes = uintptr(qbytes)
+		return true
+	})
 }
 
-// set is msgctl(2) with IPC_SET, which sets everything at once. What somebody else sets in the same moment may be undone.
-func (s *Queues) set(id int, change func(*msqid)) error {
+// set is msgctl(2) with IPC_SET, which sets everything at once, if change has changed anything. What somebody else sets in the same moment
+// may be undone.
+func (s *Queues) set(id int, change func(*msqid) bool) error {
 	var d msqid
 	if err := statQueue(id, &d); err != nil {
 		return err
 	}
-	change(&d)
+	if !change(&d) {
+		return nil
+	}
 	if _, err := msgctl(id, unix.IPC_SET, &d); err != nil {
 		return err
 	}

@@ -32,11 +32,7 @@ func NewSegments() Segments {
 
 // SegmentInfo is what shmctl(2) tells of a segment. Sizes are in bytes, times in whole seconds.
 type SegmentInfo struct {
-	Key                 uint32 // 0: IPC_PRIVATE
-	ID                  int
-	Mode                uint32 // permissions
-	Uid, Gid            uint32
-	Cuid, Cgid          uint32 // the creator's, who keeps the owner's rights (sysvipc(7))
+	Object
 	Size                int64
 	Nattch              int64 // who has it attached; files of the tree do not count
 	Cpid, Lpid          int   // who created it; who attached or detached it last, the daemon where it was opened through the tree
@@ -46,23 +42,10 @@ type SegmentInfo struct {
 
 // Attr is what stat(2) shows.
 func (i SegmentInfo) Attr() backends.Attr {
-	a := backends.Attr{
-		ID: backends.ID{Ino: uint64(i.ID) + segmentIno}, Mode: unix.S_IFREG | i.Mode, Nlink: 1, Uid: i.Uid, Gid: i.Gid, Size: i.Size,
-		Blocks: (i.Size + 511) / 512, Atime: i.Atime, Mtime: i.Dtime, Ctime: i.Ctime,
-	}
-	for _, t := range []*time.Time{&a.Atime, &a.Mtime} {
-		if t.IsZero() {
-			*t = i.Ctime
-		}
-	}
+	a := i.attr(i.Size, i.Atime, i.Dtime, i.Ctime)
+	a.Blocks = (i.Size + 511) / 512
 	return a
 }
-
-// segmentIno is the inode number of the segment with id 0; those below are for directories.
-const segmentIno = 16
-
-// SegmentID is the id of the segment with these attributes.
-func SegmentID(a backends.Attr) int { return int(a.Ino) - segmentIno }
 
 // Find is the id of the segment with this key, ENOENT if there is none (shmget(2)).
 func (Segments) Find(key uint32) (int, error) {
@@ -75,14 +58,20 @@ func (Segments) Find(key uint32) (int, error) {
 // Stat tells of the segment with this id, ENOENT if there is none. It needs no permission on the segment.
 func (Segments) Stat(id int) (SegmentInfo, error) {
 	var d unix.SysvShmDesc
-	// SHM_STAT_ANY takes an id where shmctl(2) speaks of an index: the index is its low part, so the id that comes back is compared.
-	switch got, err := shmctl(id, shmStatAny, &d); {
-	case err == unix.EINVAL, err == unix.EIDRM, err == nil && got != id:
-		return SegmentInfo{}, unix.ENOENT
-	case err != nil:
+	if err := statSegment(id, &d); err != nil {
 		return SegmentInfo{}, err
 	}
 	return segmentInfo(id, &d), nil
+}
+
+func statSegment(id int, d *unix.SysvShmDesc) error {
+	got, err := shmctl(id, shmStatAny, d)
+	return missing(id, got, err)
+}
+
+func (s Segments) object(id int) (Object, error) {
+	info, err := s.Stat(id)
+	return info.Object, err
 }
 
 func segmentInfo(id int, d *unix.SysvShmDesc) SegmentInfo {
@@ -93,8 +82,7 @@ func segmentInfo(id int, d *unix.SysvShmDesc) SegmentInfo {
 		return time.Unix(sec, 0)
 	}
 	return SegmentInfo{
-		Key: uint32(d.Perm.Key), ID: id, Mode: uint32(d.Perm.Mode) & 0777, Uid: d.Perm.Uid, Gid: d.Perm.Gid,
-		Cuid: d.Perm.Cuid, Cgid: d.Perm.Cgid, Size: int64(d.Segsz), Nattch: int64(d.Nattch), Cpid: int(d.Cpid), Lpid: int(d.Lpid),
+		Object: objectOf(id, &d.Perm), Size: int64(d.Segsz), Nattch: int64(d.Nattch), Cpid: int(d.Cpid), Lpid: int(d.Lpid),
 		Atime: at(int64(d.Atime)), Dtime: at(int64(d.Dtime)), Ctime: at(int64(d.Ctime)), Removed: d.Perm.Mode&shmDest != 0,
 	}
 }
@@ -102,25 +90,11 @@ func segmentInfo(id int, d *unix.SysvShmDesc) SegmentInfo {
 // List tells of all segments, in no order. A kernel without System V IPC has none.
 func (Segments) List() ([]SegmentInfo, error) {
 	_, last, err := shmLast()
-	if err != nil {
-		if err == unix.EOPNOTSUPP {
-			err = nil
-		}
-		return nil, err
-	}
-	var list []SegmentInfo
-	for i := range last + 1 {
+	return listTo(last, err, func(index int) (SegmentInfo, error) {
 		var d unix.SysvShmDesc
-		id, err := shmctl(i, shmStatAny, &d)
-		if err == unix.EINVAL || err == unix.EIDRM {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, segmentInfo(id, &d))
-	}
-	return list, nil
+		id, err := shmctl(index, shmStatAny, &d)
+		return segmentInfo(id, &d), err
+	})
 }
 
 // Count is how many there are, as the kernel counts them; none without CONFIG_SYSVIPC.
@@ -145,53 +119,27 @@ func (Segments) Limits() []backends.Limit {
 	}
 }
 
-// Create makes a segment of size bytes that must not exist yet, in the name of its owner, who is its creator too. A daemon that may not
-// take their name makes it itself and gives it away: then cuid stays the daemon's. EINVAL: size is 0 or above kernel.shmmax. ENOSPC:
+// Create makes a segment of size bytes that must not exist yet, in the name of its owner. EINVAL: size is 0 or above kernel.shmmax. ENOSPC:
 // kernel.shmmni or kernel.shmall is reached.
 func (s Segments) Create(key uint32, o backends.Owner, size int64) (SegmentInfo, error) {
-	var id int
-	create := func() (err error) {
-		id, err = shmget(key, int(size), unix.IPC_CREAT|unix.IPC_EXCL|int(o.Mode&0777))
-		return err
-	}
-	err := backends.As(o.Cred(), backends.OverrideDAC, create)
-	if err == unix.EPERM {
-		err = create()
-	}
+	id, err := makeFor(s, o, func(flags int) (int, error) { return shmget(key, int(size), flags) })
 	if err != nil {
 		return SegmentInfo{}, err
 	}
-	made, err := s.Stat(id)
-	if err == nil && (made.Uid != o.Uid || made.Gid != o.Gid) {
-		err = s.Change(id, backends.Change{Uid: &o.Uid, Gid: &o.Gid})
-		made.Uid, made.Gid = o.Uid, o.Gid
-	}
-	if err != nil {
-		_ = s.Remove(id)
-	}
-	return made, err
+	return s.Stat(id)
 }
 
 // Change sets mode and owner with IPC_SET, which sets them at once. Times are not for setting, nor is the size: EPERM.
 func (Segments) Change(id int, c backends.Change) error {
 	var d unix.SysvShmDesc
-	if got, err := shmctl(id, shmStatAny, &d); err != nil || got != id {
-		return unix.ENOENT
+	if err := statSegment(id, &d); err != nil {
+		return err
 	}
 	if c.Size != nil && *c.Size != int64(d.Segsz) {
 		return unix.EPERM
 	}
-	if c.Mode == nil && c.Uid == nil && c.Gid == nil {
+	if !setOwner(&d.Perm, c) {
 		return nil
-	}
-	if c.Mode != nil {
-		setPermissions(&d.Perm.Mode, *c.Mode)
-	}
-	if c.Uid != nil {
-		d.Perm.Uid = *c.Uid
-	}
-	if c.Gid != nil {
-		d.Perm.Gid = *c.Gid
 	}
 	_, err := shmctl(id, unix.IPC_SET, &d)
 	return err

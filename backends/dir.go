@@ -127,6 +127,10 @@ func (d *Dir) Mkdir(n Name, o Owner) (Attr, error) {
 func (d *Dir) make(n Name, typ uint32, o Owner, f func(dir int, mode uint32) error) (a Attr, err error) {
 	make := func(dir int) error {
 		o := d.inherit(dir, o)
+		if d.lists != nil && unix.Geteuid() == 0 {
+			a, err = d.makeShared(dir, n.Base, typ, o)
+			return err
+		}
 		if err := f(dir, o.Mode&01777); err != nil {
 			return err
 		}

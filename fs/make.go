@@ -65,7 +65,7 @@ func (t *Tree) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *fu
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if status := t.opened(n, l, open, in.Flags, caller(&in.InHeader), &out.OpenOut); !status.Ok() {
-		_ = maker.Remove(n.Name, nodes.Caller{}) // nothing is made by an open that fails
+		_ = maker.Remove(n.Name, caller(&in.InHeader)) // nothing is made by an open that fails
 		t.table.forget(n.ID, 1)
 		return status
 	}

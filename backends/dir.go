@@ -230,7 +230,7 @@ func (d *Dir) Change(r Ref, c Change) error {
 	}
 	fd, err := d.pin(r, flags)
 	if err != nil {
-		return err
+		return d.Why(err)
 	}
 	defer unix.Close(fd)
 	now, err := Fstat(fd)

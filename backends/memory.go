@@ -24,7 +24,7 @@ func OpenMemory(d *Dir, r Ref) (*Memory, error) {
 	}
 	fd, err = ToStay(fd, err)
 	if err != nil {
-		return nil, err
+		return nil, d.Why(err)
 	}
 	st, err := d.fstat(fd)
 	switch {

@@ -15,12 +15,13 @@ import (
 type Watch struct {
 	Watches *Budget // directories that are followed, by owner
 
-	src     *Source
-	fd      int
-	removed func(root, name string) // told of each removal
+	src    *Source
+	fd     int
+	rounds *rounds
 
-	reading sync.Mutex      // taken before mu
-	listed  map[string]bool // what was told of because it lay in a new directory, and may come as an event once more
+	reading sync.Mutex        // taken before mu
+	looked  map[int32]watched // as they were when somebody looked in this round
+	listed  map[string]bool   // what was told of because it lay in a new directory, and may come as an event once more
 
 	mu    sync.Mutex
 	dirs  map[int32]watched
@@ -50,19 +51,20 @@ const watchMask = unix.IN_CREATE | unix.IN_DELETE | unix.IN_MOVED_FROM | unix.IN
 
 // NewWatch follows the directories in roots, and those below them, under their names. It fails with EMFILE if the user has no inotify
 // instance left (fs.inotify.max_user_instances).
-func NewWatch(p *Poller, roots map[string]*Dir, removed func(root, name string)) (*Watch, error) {
+func NewWatch(p *Poller, roots map[string]*Dir) (*Watch, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		return nil, err
 	}
 	w := &Watch{
-		Watches: newWatches(), src: p.Watch(fd), fd: fd, removed: removed,
-		listed: map[string]bool{}, dirs: map[int32]watched{}, subs: map[*Events]struct{}{}, moved: map[uint32]placed{},
+		Watches: newWatches(), src: p.Watch(fd), fd: fd, rounds: newRounds(),
+		looked: map[int32]watched{}, listed: map[string]bool{}, dirs: map[int32]watched{}, subs: map[*Events]struct{}{}, moved: map[uint32]placed{},
 	}
 	for root, dir := range roots {
 		w.add(watched{root: root, dir: dir}, false)
 	}
-	w.src.Arm(In, w.ready)
+	w.src.Arm(In, w.rounds.want)
+	go w.run()
 	return w, nil
 }
 
@@ -87,31 +89,33 @@ func (w *Watch) add(d watched, fresh bool) {
 	}
 }
 
-// ready reads what inotify has to tell and asks for more.
-func (w *Watch) ready() {
-	w.read()
-	w.src.Arm(In, w.ready)
-}
-
 // read takes all that has happened.
 func (w *Watch) read() {
 	w.reading.Lock()
 	defer w.reading.Unlock()
+	round := w.rounds.begin()
+	defer func() { w.rounds.end(round) }()
+	readEvents(w.fd, w.event)
+	clear(w.looked)
+	clear(w.listed) // what happened before they were listed has come
+}
+
+// readEvents calls f for all that inotify has to tell, in order.
+func readEvents(fd int, f func(wd int32, mask, cookie uint32, name string)) {
 	var buf [16 << 10]byte
 	for {
-		n, err := unix.Read(w.fd, buf[:])
+		n, err := unix.Read(fd, buf[:])
 		if err != nil || n <= 0 {
-			break
+			return
 		}
 		for b := buf[:n]; len(b) >= unix.SizeofInotifyEvent; {
 			wd := int32(binary.NativeEndian.Uint32(b))
 			mask, cookie, size := binary.NativeEndian.Uint32(b[4:]), binary.NativeEndian.Uint32(b[8:]), binary.NativeEndian.Uint32(b[12:])
 			name, _, _ := bytes.Cut(b[unix.SizeofInotifyEvent:unix.SizeofInotifyEvent+size], []byte{0})
 			b = b[unix.SizeofInotifyEvent+size:]
-			w.event(wd, mask, cookie, string(name))
+			f(wd, mask, cookie, string(name))
 		}
 	}
-	clear(w.listed) // what happened before they were listed has come
 }
 
 func (w *Watch) event(wd int32, mask, cookie uint32, name string) {
@@ -121,6 +125,9 @@ func (w *Watch) event(wd int32, mask, cookie uint32, name string) {
 		w.unfollow(wd)
 	}
 	w.mu.Unlock()
+	if mask&(unix.IN_ISDIR|unix.IN_IGNORED|unix.IN_Q_OVERFLOW) != 0 {
+		clear(w.looked)
+	}
 	switch {
 	case mask&unix.IN_Q_OVERFLOW != 0:
 		w.tell(EventLost)
@@ -141,9 +148,6 @@ func (w *Watch) event(wd int32, mask, cookie uint32, name string) {
 	}
 	known = w.listed[path]
 	delete(w.listed, path)
-	if mask&(unix.IN_DELETE|unix.IN_MOVED_FROM) != 0 {
-		w.removed(d.root, below)
-	}
 	switch {
 	case mask&unix.IN_CREATE != 0 && known:
 	case mask&unix.IN_CREATE != 0:
@@ -170,16 +174,10 @@ func (w *Watch) event(wd int32, mask, cookie uint32, name string) {
 	}
 }
 
-// Close ends the watch.
-func (w *Watch) Close() error {
-	w.src.Forget()
-	return unix.Close(w.fd)
-}
-
 // Subscribe opens an endpoint that reads the events from now on, one line each, of what lies in directories that may allows, given the
 // attributes of those between the class's own and the object; with all, also where these cannot be known any more.
 func (w *Watch) Subscribe(may func(way []Attr) bool, all bool) *Events {
-	w.read() // what has happened until now; new directories are watched then
+	w.rounds.catchUp() // what has happened until now; new directories are watched then
 	e := &Events{w: w, may: may, all: all}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -1,6 +1,10 @@
 package backends
 
-import "golang.org/x/sys/unix"
+import (
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
 
 // newWatches is the budget of directories that are followed: each takes one of the daemon's user's inotify watches (inotify(7)), for
 // whoever the directory belongs to.
@@ -14,9 +18,15 @@ func newWatches() *Budget {
 	})
 }
 
+// maxWatchDepth is how deep directories are followed: to know who may hear of an event in one, all above it are looked at.
+const maxWatchDepth = 64
+
 // follow begins to watch a directory, if its owner may have one more followed. One that cannot be watched (max_user_watches, or gone again)
 // is left out. It holds no descriptor when it returns: directories may be nested deeper than there are descriptors.
 func (w *Watch) follow(d watched) bool {
+	if strings.Count(d.path, "/") >= maxWatchDepth {
+		return false
+	}
 	fd, err := OpenBeneath(d.dir.fd, dot(d.path), unix.O_PATH|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return false

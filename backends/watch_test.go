@@ -21,7 +21,7 @@ func TestWatchNewDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	w, err := NewWatch(p, map[string]*Dir{"shm": dir}, func(root, name string) {})
+	w, err := NewWatch(p, map[string]*Dir{"shm": dir})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,10 @@
 package backends
 
-import "strings"
+import (
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
 
 // placed is a path that an event tells of, with what decides who may know of it: the directories that lead
 // there from the class's own.
@@ -17,12 +21,26 @@ func (d watched) placed(below string) placed {
 // seen are the attributes of the directories from below the class's own to the watched one, as they are now;
 // nil if one of them is gone.
 func (d watched) seen() []Attr {
+	if d.path == "" {
+		return nil
+	}
 	var way []Attr
-	for i := 0; i <= len(d.path) && d.path != ""; i++ {
-		if i < len(d.path) && d.path[i] != '/' {
-			continue
+	at := d.dir.fd
+	defer func() {
+		if at != d.dir.fd {
+			unix.Close(at)
 		}
-		a, err := d.dir.Find(Named(d.path[:i]))
+	}()
+	for name := range strings.SplitSeq(d.path, "/") {
+		below, err := OpenBeneath(at, name, unix.O_PATH|unix.O_DIRECTORY, 0)
+		if err != nil {
+			return nil
+		}
+		if at != d.dir.fd {
+			unix.Close(at)
+		}
+		at = below
+		a, err := d.dir.fstat(at)
 		if err != nil {
 			return nil
 		}
@@ -31,9 +49,19 @@ func (d watched) seen() []Attr {
 	return way
 }
 
-// look is a directory with its way as it is now. If it is gone, or the path leads to others by now, the way
+// look is a directory with its way as it is now: as it was when somebody looked in this round, unless an event since then tells that a
+// directory changed. If it is gone, or the path leads to others by now, the way
 // stays as it was: events come when what they tell of is over.
 func (w *Watch) look(wd int32, d watched) watched {
+	if known, ok := w.looked[wd]; ok {
+		return known
+	}
+	d = w.lookNow(wd, d)
+	w.looked[wd] = d
+	return d
+}
+
+func (w *Watch) lookNow(wd int32, d watched) watched {
 	now := d.seen()
 	if d.way == nil || len(now) != len(d.way) {
 		return d
@@ -53,6 +81,7 @@ func (w *Watch) look(wd int32, d watched) watched {
 // changed is told that the mode or the owner of a directory changed. If it is gone by now, nobody knows what
 // they were then, for it and all that was below it.
 func (w *Watch) changed(wd int32, d watched) {
+	clear(w.looked)
 	if d.path == "" {
 		return
 	}

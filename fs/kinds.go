@@ -95,7 +95,7 @@ func (t *Tree) openKinds(c Config, before *tables) error {
 	memory, pipes, news := nodes.NewShm(shm), nodes.NewFifos(fifos), nodes.NewTopics(t.env, topics, nodes.DaemonTopics(published))
 	t.kinds = []nodes.Kind{
 		{Name: "queues", Class: nodes.NewQueues(t.env, nodes.KernelQueues(queues, leases)), Watch: queues.Dir()},
-		{Name: "shm", Class: memory, Space: memory.Space, Watch: shm},
+		{Name: "shm", Class: memory, Space: memory.Space, Watch: shm, Shared: true},
 		{Name: "fifos", Class: pipes, Space: pipes.Space, Watch: fifos},
 		{Name: "sockets", Class: sockets, Space: sockets.Space, OpensLong: true, Watch: faces},
 		{Name: "sysv/queues", Class: nodes.NewSysV(t.env, messages)},
@@ -126,12 +126,13 @@ func (t *Tree) openKinds(c Config, before *tables) error {
 			roots[k.Name] = k.Watch
 		}
 	}
-	watch, err := backends.NewWatch(t.env.Poll, roots, func(root, name string) {
-		if root == "queues" {
+	if dir := queues.Dir(); dir != nil {
+		t.heedRemovals(dir, func(name string) {
 			queues.Removed(name)
 			leases.Forget(name)
-		}
-	})
+		})
+	}
+	watch, err := backends.NewWatch(t.env.Poll, roots)
 	if err != nil {
 		t.log.Warn("no /ctl/events: see fs.inotify.max_user_instances in /ctl/limits", "err", err)
 	} else {
@@ -142,6 +143,16 @@ func (t *Tree) openKinds(c Config, before *tables) error {
 	t.dirs = dirsAbove(t.kinds)
 	t.kinds = append(t.kinds, nodes.Kind{Name: "ctl", Class: nodes.NewCtl(t.kinds, t.env, global...)})
 	return nil
+}
+
+// heedRemovals has removed told of queues that are removed, by whomever.
+func (t *Tree) heedRemovals(dir *backends.Dir, removed func(name string)) {
+	r, err := backends.NewRemovals(t.env.Poll, dir, removed)
+	if err != nil {
+		t.log.Warn("who waits for a queue is not told when a program removes it: see fs.inotify.max_user_instances in /ctl/limits", "err", err)
+		return
+	}
+	t.closers = append(t.closers, r)
 }
 
 // cameBack tells what became of messages that a daemon that died had handed out.

@@ -148,7 +148,7 @@ func (t *Tree) Close() error {
 	var first error
 	if t.env != nil {
 		// What they do now needs what is closed next.
-		first = errors.Join(t.env.Work.Close(), t.env.Away.Close())
+		first = errors.Join(t.env.Work.Close(), t.env.Away.Close(), t.env.Late.Close())
 	}
 	for i := len(t.closers) - 1; i >= 0; i-- {
 		if err := t.closers[i].Close(); err != nil && first == nil {
@@ -177,6 +177,9 @@ func (t *Tree) Attach(s Session, at socket.Root) {
 	t.session = s
 	t.env.CountWaiting(s.Waiting)
 }
+
+// Late are those for requests that have turned out to take long (mount).
+func (t *Tree) Late() *backends.Workers { return t.env.Late }
 
 // Workers are those for requests that take long: work for those that wait for nobody, away for those that wait for others.
 func (t *Tree) Workers() (work, away *backends.Workers) { return t.env.Work, t.env.Away }

@@ -39,14 +39,20 @@ func (s *Session) putAside(req, out []byte) bool {
 	if !far && h.Opcode != opReaddir {
 		return false
 	}
-	a := &aside{s: s, op: h.Opcode, far: far, req: bytes.Clone(req), err: syscall.EIO} // a panic's
 	workers := s.near
 	if far {
 		workers = s.away
 	}
+	s.setAside(req, far, workers, out)
+	return true
+}
+
+// setAside has a worker answer a request.
+func (s *Session) setAside(req []byte, far bool, workers *backends.Workers, out []byte) {
+	h := as[fuse.InHeader](req)
+	a := &aside{s: s, op: h.Opcode, far: far, req: bytes.Clone(req), err: syscall.EIO} // a panic's
 	a.task = workers.Go(h.Uid, a.run)
 	s.guest(&parked{in: *h, op: a, tried: true}, backends.ErrUnsettled, out)
-	return true
 }
 
 // run answers the request.

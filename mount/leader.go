@@ -76,6 +76,8 @@ func (s *Session) serveUntilLong(in, out []byte) (over bool) {
 			s.poller.Hold()
 			s.handle(req, out)
 			s.poller.Let(longWake)
+		} else if s.tooLate(req) {
+			s.handleLate(req, out)
 		} else if !s.handleInTime(req, out) {
 			return false
 		}
@@ -96,15 +98,21 @@ const longRequest = time.Millisecond
 // is to wait for that; but handing on the lead wakes a thread, which costs more than most requests.
 func (s *Session) handleInTime(req, out []byte) bool {
 	var decided atomic.Bool
+	uid := as[fuse.InHeader](req).Uid
 	timer := time.AfterFunc(longRequest, func() {
 		if decided.CompareAndSwap(false, true) {
+			s.late.add(uid, 1)
 			s.follow()
 			s.lead.Unlock()
 		}
 	})
 	s.handle(req, out)
 	timer.Stop()
-	return decided.CompareAndSwap(false, true)
+	if decided.CompareAndSwap(false, true) {
+		return true
+	}
+	s.late.add(uid, -1)
+	return false
 }
 
 // hot tells requests that never take long, or that nothing may overtake.
@@ -112,11 +120,14 @@ func (s *Session) hot(req []byte) bool {
 	switch as[fuse.InHeader](req).Opcode {
 	case opRead, opWrite:
 		return s.moves(req) != nil
-	case opLookup, opForget, opBatchForget, opPoll, opInterrupt:
+	case opForget, opBatchForget, opPoll, opInterrupt:
 		return true
+	case opLookup:
+		return !s.tree.Lockable(as[fuse.InHeader](req).NodeId)
 	case opGetattr, opOpen, opSetattr:
 		// Of shared memory they wait for one who cuts or frees it (TestHot).
-		return s.tree.Message(as[fuse.InHeader](req).NodeId)
+		id := as[fuse.InHeader](req).NodeId
+		return s.tree.Message(id) && !s.tree.Lockable(id)
 	case opRelease:
 		return s.tree.File(as[fuse.ReleaseIn](req).Fh) != nil
 	case opInit:

@@ -9,7 +9,7 @@ import (
 // lookup answers a LOOKUP, or parks it until it is its thread's turn.
 func (s *Session) lookup(req, out []byte) {
 	s.goOnAfter(req)
-	if s.turns.threads.Load() == 0 || !s.turns.park(req) {
+	if s.turns.threads.Load() == 0 || s.tree.Lockable(as[fuse.InHeader](req).NodeId) || !s.turns.park(req) {
 		s.lookUp(req, nil, out)
 	}
 }
@@ -26,7 +26,7 @@ func (s *Session) lookUp(req []byte, w *lookup, out []byte) (face bool) {
 	if as[fuse.OutHeader](out).Status == 0 {
 		var name string
 		node := as[fuse.EntryOut](out[headerSize:]).NodeId
-		if name, face = s.tree.Face(node); face {
+		if name, face = s.tree.Face(node); face && !s.tree.Lockable(node) { // it may not take long, or others' turns wait for it
 			s.turns.told(h, name, node, w)
 		}
 	}

@@ -62,6 +62,7 @@ type Session struct {
 
 	waiting     waiting
 	turns       *turns
+	late        *late
 	requests    atomic.Int64
 	unawaited   atomic.Int64           // of those
 	passthrough atomic.Pointer[string] // why not; "" if the kernel carries shared memory
@@ -135,7 +136,8 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 	}
 	s.poller = t.Poller()
 	s.near, s.away = t.Workers()
-	for _, w := range []*backends.Workers{s.near, s.away} {
+	s.late = newLate(t.Late())
+	for _, w := range []*backends.Workers{s.near, s.away, s.late.workers} {
 		w.TellPanics(func(r any) { s.panicked(r) })
 	}
 	t.Attach(s, at)
@@ -227,7 +229,7 @@ func (s *Session) handle(req, out []byte) {
 		}
 		return
 	case opOpen:
-		s.open(as[fuse.OpenIn](req), out)
+		s.open(as[fuse.OpenIn](req), nil, out)
 		return
 	case opSetlkw:
 		s.lock(as[fuse.LkIn](req), out)

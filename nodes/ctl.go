@@ -27,6 +27,7 @@ type Kind struct {
 	Watch *backends.Dir         // in which its objects are made, removed and renamed, for /ctl/events; nil: nowhere
 
 	Elsewhere bool // its objects are kept elsewhere: whatever is asked about them may take long
+	Shared    bool // other programs use the directories that they lie in, and may hold the kernel's locks of those for long
 	OpensLong bool // opening one may take long: it looks at the caller's process, and connects
 }
 

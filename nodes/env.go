@@ -12,6 +12,7 @@ type Env struct {
 	Poll   *backends.Poller
 	Work   *backends.Workers // for what takes long and waits for nobody: texts, listings, commands
 	Away   *backends.Workers // for what waits for others: calls, and objects that are kept elsewhere
+	Late   *backends.Workers // for what may have to wait for a lock in the kernel, of users who have much that does
 	Texts  *Texts
 	Far    *Texts // about objects that are kept elsewhere, for whose makers nobody else is to wait
 	Notes  *Notes
@@ -29,6 +30,7 @@ type Env struct {
 const (
 	maxAway    = 64
 	maxAwayUid = 16
+	maxLateUid = 4
 )
 
 // NewEnv makes an Env. Its workers are the caller's to close.
@@ -37,7 +39,7 @@ func NewEnv(p *backends.Poller) *Env {
 	work := backends.NewWorkers(p, most, most/2)
 	away := backends.NewWorkers(p, maxAway, maxAwayUid)
 	return &Env{
-		Poll: p, Work: work, Away: away, Texts: newTexts(p, work), Far: newTexts(p, away),
+		Poll: p, Work: work, Away: away, Late: backends.NewWorkers(p, maxAway, maxLateUid), Texts: newTexts(p, work), Far: newTexts(p, away),
 		Notes: NewNotes(), Shares: newShares(), Memory: newMemory(), users: newUsers(), allow: map[uint32]*allowance{},
 	}
 }

@@ -47,6 +47,7 @@ var commands = map[string]struct {
 	"limit":      {"msgqueue|nofile N COMMAND…", limitCommand},
 	"may":        {"'UID[:GROUP,…] …' read|write|trunc|creat|cut|stat|list|mkdir|rm|mv|chmod=PATH…", mayCommand},
 	"race":       {"MNT CLASS tree|native|dir|new ATTEMPTS", raceCommand},
+	"hold":       {"DIR HELD RELEASE", holdCommand},
 	"race-move":  {"TREE NATIVE OTHER ATTEMPTS", raceMoveCommand},
 	"mix-send":   {"native|mount WHERE ID COUNT", mixSendCommand},
 	"mix-recv":   {"native|mount WHERE", mixReceiveCommand},

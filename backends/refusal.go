@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// A Refusal is an error with its facts: which limit was met, by what, and whose. What a person is told, and what
-// they can do, are sentences of one table, in nodes/advice.go: none stands here.
+// A Refusal is an error with its facts: which limit was met, by what, and whose. What a person is told, and
+// what they can do, are sentences of one table, in nodes/advice.go: none stands here.
 type Refusal struct {
 	Err   error  // what it is for programs (errors.Is)
 	Why   Reason // which sentence it is

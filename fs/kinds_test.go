@@ -8,7 +8,8 @@ import (
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
-// TestClasses: what documents and help say there is in a tree is what is in it, and events tell of what is watched.
+// TestClasses: what documents and help say there is in a tree is what is in it, and events tell of what is
+// watched.
 func TestClasses(t *testing.T) {
 	tree, err := New(Config{StateDir: t.TempDir()})
 	if err != nil {

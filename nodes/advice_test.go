@@ -77,7 +77,8 @@ func TestAdvices(t *testing.T) {
 	}
 }
 
-// TestAdviceInOneTable: what people type to mend things, and the flags of ipcfs, stand in the tables of advice.go and limits.go alone.
+// TestAdviceInOneTable: what people type to mend things, and the flags of ipcfs, stand in the tables of
+// advice.go and limits.go alone.
 func TestAdviceInOneTable(t *testing.T) {
 	advice := regexp.MustCompile(`--[a-z]|ulimit|systemd|remount|sysctl |LimitNOFILE|ipcrm`)
 	packages(t, func(name string, file *ast.File) {
@@ -93,34 +94,48 @@ func TestAdviceInOneTable(t *testing.T) {
 	})
 }
 
-// TestSpoken: a refusal is said in its sentence, wherever it stands in an error, and what users have typed is not taken for facts.
+// TestSpoken: a refusal is said in its sentence, wherever it stands in an error, and what users have typed
+// is not taken for facts.
 func TestSpoken(t *testing.T) {
-	over := &backends.Refusal{Err: syscall.EDQUOT, Why: backends.OverOne, Limit: "state_files", Name: "/run/{uid}", Value: 7, Most: 6, Uid: 5}
+	over := &backends.Refusal{Err: syscall.EDQUOT, Why: backends.OverOne, Limit: "state_files", Name: "/run/{uid}",
+		Value: 7, Most: 6, Uid: 5}
 	flags := map[string]string{"net": "--net", "state-dir": "-o state-dir"}
 	for _, c := range []struct {
 		err   error
 		flags map[string]string
 		want  string
 	}{
-		{over, flags, "create a: disk quota exceeded: user 5 has 7 names in fifos, sockets and topics and messages on lease," +
-			" and one user may have 6: remove some, or give the file system of /run/{uid} more (df -i), or choose another -o state-dir"},
-		{&backends.Refusal{Err: socket.ErrReach, Why: backends.NetOff}, flags, "create a: permission denied: " +
-			"outside of the network that is lent: the tree is mounted with --net=off; it takes --net=loopback or --net=any"},
+		{over, flags, "create a: disk quota exceeded: user 5 has 7 names in fifos, sockets and topics and" +
+			" messages on lease," +
+			" and one user may have 6: remove some, or give the file system of /run/{uid} more (df -i)," +
+			" or choose another -o state-dir"},
+		{&backends.Refusal{Err: socket.ErrReach, Why: backends.NetOff}, flags, "create a: permission" +
+			" denied: " +
+			"outside of the network that is lent: the tree is mounted with --net=off; it takes" +
+			" --net=loopback or --net=any"},
 		{&backends.Refusal{Err: socket.ErrReach, Why: backends.NetOff}, nil, "create a: permission denied: " +
-			"outside of the network that is lent: the tree is mounted with net=off; it takes net=loopback or net=any"},
-		{fmt.Errorf("h is not in /etc/hosts: %w", &backends.Refusal{Err: syscall.ENOSPC, Why: backends.NoRoom, Name: "/x"}), nil,
-			"create a: no space left on device: h is not in /etc/hosts: no space left on device: /x has no room left: see df and df -i of it"},
-		{fmt.Errorf("%w: {set net=x} {uid}", syscall.EINVAL), flags, "create a: invalid argument: {set net=x} {uid}"},
-		{&backends.Refusal{Err: syscall.ENOBUFS, Why: whyCrowded, Uid: 3}, nil, "create a: no buffer space available: user 3 has as many" +
-			" requests waiting (65536), or as many bytes in writes that wait (64 MiB), or in messages they have read a part of (64 MiB)," +
+			"outside of the network that is lent: the tree is mounted with net=off; it takes net=loopback" +
+			" or net=any"},
+		{fmt.Errorf("h is not in /etc/hosts:"+
+			" %w", &backends.Refusal{Err: syscall.ENOSPC, Why: backends.NoRoom, Name: "/x"}), nil,
+			"create a: no space left on device: h is not in /etc/hosts: no space left on device: /x has" +
+				" no room left: see df and df -i of it"},
+		{fmt.Errorf("%w: {set net=x} {uid}", syscall.EINVAL), flags, "create a: invalid argument: {set" +
+			" net=x} {uid}"},
+		{&backends.Refusal{Err: syscall.ENOBUFS, Why: whyCrowded, Uid: 3}, nil, "create a: no buffer" +
+			" space available: user 3 has as many" +
+			" requests waiting (65536), or as many bytes in writes that wait (64 MiB), or in messages" +
+			" they have read a part of (64 MiB)," +
 			" as one user may: read to the end, or end some of their programs"},
 	} {
 		var known *Error
-		if err := Located("a", advise("create", Errno(c.err), c.err)); !errors.As(err, &known) || known.Say(c.flags) != c.want {
+		err := Located("a", advise("create", Errno(c.err), c.err))
+		if !errors.As(err, &known) || known.Say(c.flags) != c.want {
 			t.Errorf("%s\nwant %s", known.Say(c.flags), c.want)
 		}
 	}
-	for n, want := range map[int64]string{64 << 20: "64 MiB", 1536: "1536 bytes", 65536: "64 KiB", 0: "0 bytes", 2 << 30: "2 GiB"} {
+	for n, want := range map[int64]string{64 << 20: "64 MiB", 1536: "1536 bytes", 65536: "64 KiB", 0: "0" +
+		" bytes", 2 << 30: "2 GiB"} {
 		if got := inBytes(n); got != want {
 			t.Errorf("%d: %s, want %s", n, got, want)
 		}

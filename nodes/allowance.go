@@ -7,9 +7,9 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// An allowance bounds the memory that the open files of one user hold between two calls: messages of which a part was read, lines that
-// are not finished, events that nobody has read yet. A message in memory of its object's own is counted once, however many of the
-// user's files hold it. nil has no bound.
+// An allowance bounds the memory that the open files of one user hold between two calls: messages that were
+// read in part, lines that are not finished, events that nobody has read yet. A message in memory that its
+// object owns is counted once, however many of the user's files hold it. A nil allowance has no bound.
 type allowance struct {
 	budget *backends.Budget
 	uid    uint32
@@ -18,8 +18,8 @@ type allowance struct {
 	lent map[*byte]int // how many files hold a message that lies there
 }
 
-// maxHeld is what a user may hold, in bytes. What can be done without (messages read to their end, which a seek could read again) stays
-// below half of it, so that it is in nobody's way.
+// maxHeld is what a user may hold, in bytes. Some of it can be done without: messages that were read to
+// their end, which a seek could read again. They stay below half of it, so that they are in nobody's way.
 const maxHeld = 64 << 20
 
 // newMemory makes the budget of what open files hold.

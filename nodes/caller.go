@@ -19,7 +19,8 @@ type Caller struct {
 	member    []uint32 // remembered
 }
 
-// remembered is the process with its groups as they are now, for what is judged when it may be gone and its number another's.
+// remembered is the process with its groups as they are now. It is for what is judged later, when the
+// process may be gone and its number another's.
 func (c Caller) remembered() Caller {
 	if c.Uid != 0 && !c.remembers {
 		c.member, c.remembers = c.groups(), true
@@ -30,8 +31,8 @@ func (c Caller) remembered() Caller {
 // name is how status files show a process: a word, whatever its command calls itself.
 func (c Caller) name() string { return fmt.Sprintf("%d:%s", c.Pid, backends.Word(comm(c.Pid))) }
 
-// cred is what the kernel is to judge the process by. It is to be asked while the process waits for the answer: the groups are those of the
-// thread that has its number now.
+// cred is what the kernel is to judge the process by. It must be asked while the process waits for its
+// answer: the groups are those of the thread that has this number now.
 func (c Caller) cred() backends.Cred {
 	cred := backends.Cred{Uid: c.Uid, Gid: c.Gid}
 	if c.Uid != 0 || c.Gid != 0 {
@@ -49,8 +50,9 @@ func comm(pid int) string {
 	return strings.TrimSuffix(string(b), "\n")
 }
 
-// mayRead tells, for the process as it is now, whether it may read a file, given the attributes of the directories that lead there and of
-// the file (path_resolution(7)). It is for what the kernel cannot judge, because one open file gives the bytes of many.
+// mayRead tells whether the process, as it is now, may read a file, by the attributes of the directories
+// that lead there and of the file (path_resolution(7)). It is for what the kernel cannot judge: one open
+// file that gives the bytes of many.
 func (c Caller) mayRead() func(way []Attr) bool {
 	allowed := c.granted()
 	return func(way []Attr) bool {
@@ -59,7 +61,8 @@ func (c Caller) mayRead() func(way []Attr) bool {
 	}
 }
 
-// maySearch tells, for the process as it is now, whether it may search all directories of a way: whether it may know of what is there.
+// maySearch tells whether the process, as it is now, may search all directories of a way, and so may know
+// what is there.
 func (c Caller) maySearch() func(way ...Attr) bool {
 	allowed := c.granted()
 	return func(way ...Attr) bool {
@@ -67,7 +70,7 @@ func (c Caller) maySearch() func(way ...Attr) bool {
 	}
 }
 
-// granted tells whether a mode grants the process, as it is now, a permission (4, 2 or 1) on what has it.
+// granted tells whether a mode grants the process, as it is now, a permission (4, 2 or 1) on its object.
 func (c Caller) granted() func(a Attr, bit uint32) bool {
 	groups := append(c.groups(), c.Gid)
 	return func(a Attr, bit uint32) bool {
@@ -81,7 +84,8 @@ func (c Caller) granted() func(a Attr, bit uint32) bool {
 	}
 }
 
-// groups are the supplementary groups of the process (proc(5), /proc/PID/status); none if they cannot be known.
+// groups are the supplementary groups of the process (proc(5), /proc/PID/status); none if they cannot be
+// known.
 func (c Caller) groups() (list []uint32) {
 	if c.remembers {
 		return c.member

@@ -8,10 +8,10 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// permitted makes of a change that a process asks for in a text the one that chmod(2) and chown(2) would make
-// for it to an object of attributes a: as SETATTR comes from the kernel, which has judged it. EPERM: the
-// process may not. c has no other fields than mode, uid and gid. The groups are those of when the process
-// opened the file it writes the text to (see remembered).
+// permitted checks a change that a process asks for in a text, as chmod(2) and chown(2) would check it for
+// an object with attributes a. It returns the change that they would make; EPERM: the process may not. c
+// has no other fields than mode, uid and gid. The groups are those that the process had when it opened the
+// file it writes to (see remembered).
 func (c Caller) permitted(a Attr, change Change) (Change, error) {
 	root := c.Uid == 0
 	if !root && c.Uid != a.Uid {
@@ -54,8 +54,8 @@ func (c Caller) permitted(a Attr, change Change) (Change, error) {
 	return change, nil
 }
 
-// notOurs are the bits of a mode that files of ours do not have, topics and touched sockets: chmod(2) lets a
-// system ignore them. Nobody executes such a file, and so no write has to clear set-ID bits; the other one
+// notOurs are the mode bits that files of ours (topics and touched sockets) do not have: chmod(2) lets a
+// system ignore them. Nobody executes such a file, so no write has to clear set-ID bits. The sticky bit
 // tells plain files from them.
 const notOurs = syscall.S_ISUID | syscall.S_ISGID | backends.PlainMark
 

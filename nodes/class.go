@@ -1,8 +1,9 @@
-// Package nodes says how each kind of object looks as files: names, modes, faces and control files. One file defines one kind, or a part
-// of one: a Class, whose objects answer for themselves by as many of the small interfaces below as make sense for them. What they
-// leave out is answered with EPERM.
+// Package nodes says how each kind of object looks as files: names, modes, faces and control files. One
+// file defines one kind, or a part of one: a Class. Its objects answer for themselves, by as many of the
+// small interfaces below as make sense for them. What they leave out is answered with EPERM.
 //
-// Errors are of the errno table in errno.go; an *Error carries advice for a person besides.
+// Errors are of the errno table in errno.go. An *Error also carries why, from which advice.go makes
+// sentences.
 package nodes
 
 import (
@@ -23,8 +24,8 @@ type (
 	Space  = backends.Space
 )
 
-// Seen is what a name led to when it was looked up: which object, and what its owner and mode were, by which the kernel judges who
-// may do what. It is plain data, from which Class.At makes the object again.
+// Seen is what a name led to when it was looked up: which object, and what its owner and mode were, by
+// which the kernel judges who may do what. It is plain data, from which Class.At makes the object again.
 type Seen struct {
 	Ref
 	Part    Part   // which file of the control tree; zero outside of it
@@ -35,18 +36,20 @@ type Seen struct {
 
 // A Class is one kind of object, or the control tree.
 type Class interface {
-	// At is the object that was seen: that one and no other. It makes no system call. Seen{} is the directory of the class, which is
-	// a Directory.
+	// At is the object that was seen: that one and no other. It makes no system call. Seen{} is the
+	// directory of the class, which is a Directory.
 	At(s Seen) Object
 }
 
-// An Object is one thing in the tree. Each call acts on the very object that was seen, and answers ESTALE if its name leads to another
-// one by now, ENOENT if to none.
+// An Object is one thing in the tree. Each call acts on the very object that was seen, and answers ESTALE
+// if its name leads to another one by now, ENOENT if to none.
 type Object interface {
-	// Stat is lstat(2). The bytes that wait in a message object are only told if they are asked for: that can take longer.
+	// Stat is lstat(2). The bytes that wait in a message object are only told if they are asked for: that
+	// can take longer.
 	Stat(sized bool) (Attr, error)
-	// Open opens it for the access in flags (O_RDONLY, O_WRONLY, O_RDWR; O_NONBLOCK; O_TRUNC), if its owner and mode are those that
-	// were seen: ESTALE otherwise. It never blocks: if there is something to wait for, what it gives is a *Pending.
+	// Open opens it for the access in flags (O_RDONLY, O_WRONLY, O_RDWR; O_NONBLOCK; O_TRUNC), if its owner
+	// and mode are those that were seen: ESTALE otherwise. It never blocks: if there is something to wait
+	// for, what it gives is a *Pending.
 	Open(flags int, by Caller) (Open, error)
 	// Change sets attributes, if its owner is the one that was seen.
 	Change(c Change) error
@@ -67,18 +70,19 @@ type Counter interface {
 
 // A Maker is a Directory in which objects are made and removed.
 type Maker interface {
-	// Create makes what opening a new name with O_CREAT makes, and opens it. The name does not exist; EEXIST if it was made
-	// meanwhile. What is made may have another name than it was asked for. It is not opened if it is one that the kernel
-	// itself must open, a FIFO.
+	// Create makes what opening a new name with O_CREAT makes, and opens it. The name does not exist:
+	// EEXIST if it was made meanwhile. What is made may get another name than was asked for. A FIFO is not
+	// opened: the kernel itself must do that.
 	Create(name string, o Owner, flags int, by Caller) (Seen, Open, error)
 	// Mknod is mknod(2): mkfifo, or bind of a socket. typ is S_IFIFO, S_IFSOCK or S_IFREG.
 	Mknod(name string, typ uint32, o Owner) (Seen, error)
-	// Remove is unlink(2). In a directory that is open to all only the owner of an object or root removes it: EPERM.
+	// Remove is unlink(2). In a directory that is open to all only the owner of an object or root removes
+	// it: EPERM.
 	Remove(name string, by Caller) error
 }
 
-// Folders are a Directory in which directories are made, removed and renamed, as mkdir(2), rmdir(2) and renameat2(2). to is of the same
-// class.
+// Folders are a Directory in which directories are made, removed and renamed: mkdir(2), rmdir(2),
+// renameat2(2). The directory `to` is one of the same class.
 type Folders interface {
 	Mkdir(name string, o Owner) (Seen, error)
 	Rmdir(name string, by Caller) error
@@ -90,8 +94,8 @@ type Linker interface {
 	Link(o Object, name string) (Seen, error)
 }
 
-// A Newer is a Directory that makes objects with attributes, for /ctl/new. The options of c are mode and those in its
-// class's Description.
+// A Newer is a Directory that makes objects with attributes, for /ctl/new. The options of c are mode and
+// those in its class's Description.
 type Newer interface {
 	New(name string, o Owner, c Command) error
 }
@@ -109,7 +113,8 @@ type Controller interface {
 	Control(name string) (Control, bool)
 }
 
-// Open is what an Object gives when it is opened: a *File, whose reads and writes may wait, Bytes, or a *Pending.
+// Open is what an Object gives when it is opened: a *File, whose reads and writes may wait, Bytes, or a
+// *Pending.
 type Open interface {
 	Stat() (Attr, error)
 	Close() error
@@ -122,7 +127,8 @@ type Bytes interface {
 	WriteAt(p []byte, off int64) (int, error)
 }
 
-// Memory is Bytes that the kernel itself may carry, through the descriptor; without one (-1) the page cache of the mount carries them.
+// Memory is Bytes that the kernel itself may carry, through the descriptor; without one (-1) the page cache
+// of the mount carries them.
 type Memory interface {
 	Bytes
 	Sync() error // fsync(2)
@@ -134,9 +140,10 @@ type Memory interface {
 	Fd() int
 }
 
-// mayRemove keeps the sticky rule for the directories that are the tree's own and show 0777: only an object's owner or root removes or
-// renames it there. A real sticky bit would let fs.protected_regular and fs.protected_fifos refuse another user's `echo > queue`, which
-// carries O_CREAT (proc_sys_fs(5)). In directories that users made the kernel itself judges by their modes.
+// mayRemove keeps the sticky rule for the directories that are the tree's own and show 0777: only an
+// object's owner or root removes or renames it there. The directories have no real sticky bit: with one,
+// fs.protected_regular and fs.protected_fifos would refuse another user's `echo > queue`, which carries
+// O_CREAT (proc_sys_fs(5)). In directories that users made the kernel itself judges by the modes.
 func mayRemove(by Caller) func(Attr) error {
 	return func(a Attr) error {
 		if by.Uid != 0 && by.Uid != a.Uid {
@@ -149,8 +156,9 @@ func mayRemove(by Caller) func(Attr) error {
 // anyone is the rule of the directories in which the kernel judges.
 func anyone(Attr) error { return nil }
 
-// ourDir are the attributes of a directory that is only in the tree. It belongs to the daemon's user: in a user namespace there may be no
-// other, and the kernel makes nothing in a directory of a user it does not know.
+// ourDir are the attributes of a directory that is only in the tree. It belongs to the daemon's user: in a
+// user namespace there may be no other, and the kernel makes nothing in a directory of a user it does not
+// know.
 func ourDir(ino uint64, perm uint32, since time.Time) Attr {
 	return Attr{
 		ID: backends.ID{Ino: ino}, Mode: syscall.S_IFDIR | perm, Nlink: 2, Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()),
@@ -158,7 +166,8 @@ func ourDir(ino uint64, perm uint32, since time.Time) Attr {
 	}
 }
 
-// Root are the attributes of the root of the tree, and of the directories between it and the kinds, by their number.
+// Root are the attributes of the root of the tree, and of the directories between it and the kinds, by
+// their number.
 func Root(number int, since time.Time) Attr { return ourDir(uint64(number)+1, 0755, since) }
 
 // nothing is what an object does not do.

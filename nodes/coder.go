@@ -92,7 +92,8 @@ func (c *Coder) Text(v *string) {
 	*v = string(b)
 }
 
-// length is how many bytes or elements follow. Each takes a byte at least, so there are no more than what is left.
+// length is how many bytes or elements follow. Each takes a byte at least, so there are no more than what
+// is left.
 func (c *Coder) length(n int) int {
 	v := uint64(n)
 	c.word(&v)

@@ -10,15 +10,17 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// Command is one line of a ctl file: a verb and its options, as in `resize maxmsg=50 msgsize=1024`. Writing ctl, reading it and
-// /ctl/new have this one grammar: words are separated by blanks; in single or double quotes, and behind a backslash, a blank or
-// a quote is part of a word; %XX is the byte of that number, as texts show it (backends.Quote).
+// Command is one line of a ctl file: a verb and its options, as in `resize maxmsg=50 msgsize=1024`. Writing
+// ctl, reading it and /ctl/new have this one grammar: words are separated by blanks; in single or double
+// quotes, and behind a backslash, a blank or a quote is part of a word; %XX is the byte of that number, as
+// texts show it (backends.Quote).
 type Command struct {
 	Verb    string
 	Options []Option
 }
 
-// Option is key=value. A key is what stands before the first = of a word; a word without one has an empty value.
+// Option is key=value. A key is what stands before the first = of a word; a word without one has an empty
+// value.
 type Option struct{ Key, Value string }
 
 // ParseCommand reads one line. A line of nothing or of a comment (#) is a Command with no verb.
@@ -142,7 +144,8 @@ func (c Command) ID(key string, def uint32) (uint32, error) {
 	return uint32(n), nil
 }
 
-// Mode is the option mode, which is octal as in chmod(1), with a 0 before it or without; def if it is not there.
+// Mode is the option mode, which is octal as in chmod(1), with a 0 before it or without; def if it is not
+// there.
 func (c Command) Mode(def uint32) (uint32, error) {
 	s, ok := c.Get("mode")
 	if !ok {

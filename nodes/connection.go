@@ -12,8 +12,8 @@ import (
 	"github.com/ipcfs/ipcfs/backends/socket"
 )
 
-// socketState is what the daemon keeps of one object of /sockets: what listens for it, if anything does, and the connections that were made
-// through its faces.
+// socketState is what the daemon keeps of one object of /sockets: what listens for it, if anything does,
+// and the connections that were made through its faces.
 type socketState struct {
 	listener  *socket.Listener  // of a stream or of seqpackets
 	name      string            // of a Unix socket: what it is called where it is bound
@@ -72,7 +72,8 @@ func (one *socketState) close() {
 	one.payer.giveBack()
 }
 
-// link keeps a connection in mind, which begin makes, until it is closed: begin gets what is to be called then.
+// link keeps a connection in mind, which begin makes, until it is closed: begin gets what is to be called
+// then.
 func (e socketEntry) link(end string, by Caller, begin func(closed func()) (*socket.Conn, error)) (*socket.Conn, error) {
 	s, key := e.all, e.key()
 	if err := s.env.Shares.Take(by.Uid); err != nil {
@@ -148,7 +149,8 @@ func (s *Sockets) facts(one *socketState) []Fact {
 	return append(facts, Fact{"connection", rows})
 }
 
-// facts tell of one connection. pid, uid and gid are the peer's, if it is one of this machine's; the others are those of the face.
+// facts tell of one connection. pid, uid and gid are the peer's, if it is one of this machine's; the others
+// are those of the face.
 func (l *link) facts() []Fact {
 	st := l.conn.Status()
 	facts := []Fact{{"id", ID(l.id)}, {"end", l.end}, {"state", strings.ReplaceAll(st.State, " ", "_")}}

@@ -9,8 +9,9 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// Ctl is /ctl: everything that is about an object and is not the object. Each kind has a directory in it, each object of the kind a
-// directory in that, at the object's own path, and in it are the object's control files.
+// Ctl is /ctl: everything that is about an object and is not the object. Each kind has a directory in it,
+// each object of the kind a directory in that, at the object's own path, and in it are the object's control
+// files.
 type Ctl struct {
 	kinds  []Kind
 	global []Control
@@ -31,7 +32,8 @@ type Kind struct {
 	OpensLong bool // opening one may take long: it looks at the caller's process, and connects
 }
 
-// Part says which file of the control tree something is. It is about the object whose identity it has (Seen.Was.ID).
+// Part says which file of the control tree something is. It is about the object whose identity it has
+// (Seen.Was.ID).
 type Part struct {
 	Kind string // of the object; empty for a file of the daemon's
 	Dir  bool   // the object is a directory, or the kind itself

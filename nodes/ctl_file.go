@@ -50,7 +50,8 @@ func (c Control) typ() uint32 {
 	return syscall.S_IFREG
 }
 
-// seen is what was seen of the control file, given the object's path and attributes. A control file belongs to the object's owner.
+// seen is what was seen of the control file, given the object's path and attributes. A control file belongs
+// to the object's owner.
 func (c Control) seen(s Seen) Seen {
 	s.Was = c.attr(s.Was)
 	s.Message, s.Link = c.typ() == syscall.S_IFREG, c.Link

@@ -49,8 +49,8 @@ func (o ctlObject) seen(path string, s Seen) (Seen, error) {
 	return Seen{Ref: Ref{Path: path, Was: a}, Part: Part{Kind: o.kind.Name, Dir: dir}}, nil
 }
 
-// ctlPerm is who may search and list the control directory of an object, or of a directory of objects: who may not search that may not
-// reach their control files either.
+// ctlPerm is who may search and list the control directory of an object, or of a directory of objects.
+// Users who may not search a directory may not reach the control files of what is in it either.
 func ctlPerm(a Attr, dir bool) uint32 {
 	if dir {
 		return a.Mode & 0755
@@ -78,8 +78,8 @@ func (ctlObject) Open(int, Caller) (Open, error) { return nil, syscall.EISDIR }
 // Change refuses.
 func (ctlObject) Change(Change) error { return syscall.EPERM }
 
-// Find is Directory.Find: a control file, or in a directory of objects the control directory of one. An object hides a control file of its
-// directory that has the same name.
+// Find is Directory.Find: a control file, or in a directory of objects the control directory of one. An
+// object hides a control file of its directory that has the same name.
 func (o ctlObject) Find(name string) (Seen, error) {
 	if o.Part.Dir {
 		s, err := o.base().(Directory).Find(name)

@@ -52,7 +52,8 @@ func (s *Sides) add(o Sides) {
 	s.Writers += o.Writers
 }
 
-// CountWaiting tells Env who counts those who wait for an endpoint: requests that are parked, and files in poll(2).
+// CountWaiting tells Env who counts those who wait for an endpoint: requests that are parked, and files in
+// poll(2).
 func (e *Env) CountWaiting(f func(backends.Waiter) (parked, polling Sides)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 )
 
 // An errand is one call of a face that may take long, as it writes to a disk or does what somebody has told
-// it. A worker makes it; the read or write it is for is on its way meanwhile.
+// it. A worker makes the call. Meanwhile the read or write that it is for is on its way.
 type errand struct {
 	task *backends.Task
 	dir  backends.Ready // In: a read's; Out: a write's
@@ -20,8 +20,8 @@ type errand struct {
 	err  error
 }
 
-// Aside has workers do the reads (In) or writes (Out) of the file, in the name of a user. Its face gets no
-// room to read into then. It is called before the file is used.
+// Aside has workers do the reads (In) or writes (Out) of the file, in the name of a user. Its face then
+// gets no room to read into. Aside is called before the file is used.
 func (f *File) Aside(w *backends.Workers, uid uint32, dirs backends.Ready) {
 	f.work, f.uid, f.aside = w, uid, dirs
 }

@@ -57,12 +57,13 @@ var errnos = []struct {
 	{fs.ErrInvalid, syscall.EINVAL},
 }
 
-// Explain gives the object at path (from the root of the tree) the words of an error that any call may end with, as what it takes is used
-// up: descriptors, or the room where objects are kept. It leaves other errors as they are.
+// Explain gives an error the words for the object at path (from the root of the tree). It is for what any
+// call may end with, as something is used up: descriptors, or the room where objects are kept. Other errors
+// stay as they are.
 func Explain(op, path string, err error) error { return Located(path, explain(op, err)) }
 
-// Located gives an error the path of the object that it is about, if it is one that has none yet: who makes an error of an object does
-// not know where in the tree the object is.
+// Located gives an error the path of the object that it is about, if it has none yet. An object that makes
+// an error does not know where in the tree it is itself.
 func Located(path string, err error) error {
 	known, ok := err.(*Error)
 	if !ok || known.Path != "" {
@@ -95,12 +96,14 @@ func Crowded(op, path string, uid uint32) *Error {
 // Errno is the one place where an error becomes an errno. An error nobody thought of is EIO.
 func Errno(err error) syscall.Errno { return errnoOr(err, syscall.EIO) }
 
-// errnoOr is the errno of err, or other if the table does not know it: EINVAL where it says what somebody wrote wrongly.
+// errnoOr is the errno of err, or other if the table does not know the error: EINVAL where it says what
+// somebody wrote wrongly.
 func errnoOr(err error, other syscall.Errno) syscall.Errno {
 	if err == nil {
 		return 0
 	}
-	// First, as one errno may pass for several of the errors above: EPERM and EACCES are both fs.ErrPermission.
+	// This comes first, as one errno may pass for several of the errors above: EPERM and EACCES are both
+	// fs.ErrPermission.
 	var errno syscall.Errno
 	if errno, ok := err.(syscall.Errno); ok {
 		return errno

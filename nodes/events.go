@@ -19,8 +19,8 @@ var eventTable = []struct {
 // fileEvents are those of classes whose objects are files in directories.
 var fileEvents = []backends.EventKind{backends.EventCreate, backends.EventRemove, backends.EventRename}
 
-// EventsControl is /ctl/events: a line for each object that is created, removed or renamed, by whomever, from when the file is opened,
-// in directories that the reader may search.
+// EventsControl is /ctl/events: a line for each object that is created, removed or renamed, by whomever,
+// from when the file is opened, in directories that the reader may search.
 func EventsControl(env *Env, w *backends.Watch) Control {
 	return Control{Name: "events", Perm: 0444, Open: func(flags int, by Caller) (Open, error) {
 		by = by.remembered()

@@ -6,14 +6,15 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// A Truncater is a face for which it means something that its file was opened with O_TRUNC. What it does about it shows when the file
-// is closed: a shell's `>` truncates before it writes.
+// A Truncater is a face that wants to know that its file was opened with O_TRUNC. What it does about it
+// shows when the file is closed: a shell's `>` truncates before it writes.
 type Truncater interface{ Truncated() }
 
 // A Closer is a face that is told when its file is closed for the last time, used or not.
 type Closer interface{ Closed() }
 
-// A Holder is a face that may have something to give which a read need not take from the object: a message that it holds, the end.
+// A Holder is a face that may have something to give without taking it from the object: a message that it
+// holds, or the end.
 type Holder interface {
 	// Holds says what poll(2) is to hear of that beside what is ready at the endpoint.
 	Holds(end backends.Endpoint) backends.Ready
@@ -21,8 +22,8 @@ type Holder interface {
 	Held(end backends.Endpoint, buf []byte, size int) ([]byte, error)
 }
 
-// A keeper is a face that may keep bytes between calls, a part of what was written or a message that did not fit: keeps is how much
-// memory that takes now, or less than 0 if it never does.
+// A keeper is a face that may keep bytes between calls, a part of what was written or a message that did
+// not fit: keeps is how much memory that takes now, or less than 0 if it never does.
 type keeper interface{ keeps() int }
 
 // wrapped is what a face has in common with the one it is made around.

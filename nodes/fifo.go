@@ -7,8 +7,8 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// Fifos is /fifos: true FIFOs (fifo(7)). The kernel carries their data; what is kept in a directory is that they exist, and whose they
-// are.
+// Fifos is /fifos: true FIFOs (fifo(7)). The kernel carries their data. A directory keeps which FIFOs there
+// are, and whose they are.
 type Fifos struct {
 	folder
 	opened time.Time
@@ -55,8 +55,8 @@ func (f fifo) Mknod(name string, typ uint32, o Owner) (Seen, error) {
 	return f.mknod(name, typ, o)
 }
 
-// Create makes a FIFO out of the shell's `>` and touch, for the kernel to open. Such an open cannot be exclusive: the kernel opens the
-// FIFO by looking the name up again, and would then find that it exists.
+// Create makes a FIFO of what the shell's `>` and touch open, for the kernel to open. Such an open cannot
+// be exclusive: the kernel opens the FIFO by looking its name up again, and would find that it exists.
 func (f fifo) Create(name string, o Owner, flags int, _ Caller) (Seen, Open, error) {
 	if flags&syscall.O_EXCL != 0 {
 		return Seen{}, nil, refuse("create", backends.Refusal{Err: syscall.EOPNOTSUPP, Why: whyExclusive})

@@ -9,9 +9,9 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// A File is an open file that may make its user wait. It turns messages into bytes: a read gets bytes of one unit of its face, and what
-// the reader's buffer had no room for stays in hand for its next read. Calls never block; they answer backends.ErrWouldBlock. It is
-// safe for concurrent use.
+// A File is an open file that may make its user wait. It turns messages into bytes. A read gets bytes of
+// one unit of its face; what the reader's buffer had no room for stays in hand for the next read. Calls
+// never block: they answer backends.ErrWouldBlock. It is safe for concurrent use.
 type File struct {
 	face Face
 	end  backends.Endpoint
@@ -45,39 +45,43 @@ type File struct {
 type Reading int
 
 const (
-	// InOrder: nothing; each read gets what comes next. A file opened for writing too must be read so: a file position has a lock.
+	// InOrder: nothing; each read gets what comes next. A file opened for writing too must be read so: a
+	// file position has a lock.
 	InOrder Reading = iota
 	// Seekable: an offset inside the last message reads that again; any other one, the next message.
 	Seekable
-	// ReadText: the first read gets the text, from wherever it reads, a later one the rest and then the end. Read at 0 again it waits until
-	// the text changed.
+	// ReadText: the first read gets the text, at whatever offset. A later one gets the rest, and then the
+	// end. A read at 0 after that waits until the text has changed.
 	ReadText
 )
 
-// A Face says which bytes one read or write of a file stands for. Its methods are called by one goroutine at a time.
+// A Face says which bytes one read or write of a file stands for. Its methods are called by one goroutine
+// at a time.
 type Face interface {
-	// Next takes the next unit of bytes into buf, which may be longer than the size bytes the reader asked for: what is beyond them
-	// is kept for the reader. It may return other memory than buf, which nobody changes from then on. io.EOF is the end.
+	// Next takes the next unit of bytes into buf, which may be longer than the size bytes that the reader
+	// asked for: what is beyond them is kept for the reader. It may return other memory than buf, which
+	// nobody changes from then on. io.EOF is the end.
 	Next(end backends.Endpoint, buf []byte, size int) ([]byte, error)
-	// Put sends what one write brought, or as much of it as there is room for if the face does not keep writes whole.
+	// Put sends what one write brought, or as much of it as there is room for if the face does not keep
+	// writes whole.
 	Put(end backends.Endpoint, p []byte) (int, error)
 }
 
-// A Finisher is a face that has something to do when its file is closed for the last time. ErrWouldBlock puts it off until the endpoint
-// is ready to be written.
+// A Finisher is a face that has something to do when its file is closed for the last time. ErrWouldBlock
+// puts it off until the endpoint is ready to be written.
 type Finisher interface {
 	Finish(end backends.Endpoint) error
 }
 
 // A Batcher is a face of which one read gives as many units as there are and fit.
 type Batcher interface {
-	// More is Next for bytes that go behind those of an earlier Next to the same reader: only what fits in size bytes. ErrWouldBlock
-	// or EMSGSIZE: there is nothing more, or the next unit does not fit.
+	// More is Next for bytes that go behind those of an earlier Next to the same reader: only what fits in
+	// size bytes. ErrWouldBlock or EMSGSIZE: there is nothing more, or the next unit does not fit.
 	More(end backends.Endpoint, buf []byte, size int) ([]byte, error)
 }
 
-// A Patient face waits only for so long: a read that still waits then ends with ETIMEDOUT, and Holds is not 0 from then on. Patience is
-// what is left of the time, at least 1 ns; 0: for ever.
+// A Patient face waits only for so long: a read that still waits then ends with ETIMEDOUT, and Holds is not
+// 0 from then on. Patience is what is left of the time, at least 1 ns; 0: for ever.
 type Patient interface{ Patience() time.Duration }
 
 // NewFile makes an open file of a face of end. In the end it closes end and calls closed, which may be nil.
@@ -113,13 +117,14 @@ func (f *File) inHand(off int64) []byte {
 	return nil
 }
 
-// Read gets up to size bytes; 0 is the end. buf is room to work in, at least size bytes; the answer lies at its beginning.
+// Read gets up to size bytes; 0 is the end. buf is room to work in, at least size bytes; the answer lies at
+// its beginning.
 func (f *File) Read(buf []byte, size int, off int64) (int, error) {
 	return f.read(buf, size, off, true)
 }
 
-// Rest is Read as far as it takes nothing from the object, for which others may wait already: what is in hand, what the face holds, the
-// end. ErrWouldBlock: there is nothing of the kind.
+// Rest is Read as far as it takes nothing from the object, for which others may wait already: what is in
+// hand, what the face holds, the end. ErrWouldBlock: there is nothing of the kind.
 func (f *File) Rest(buf []byte, size int, off int64) (int, error) {
 	return f.read(buf, size, off, false)
 }
@@ -189,8 +194,8 @@ func (f *File) count() {
 	}
 }
 
-// More is called after a Read that gave n bytes of size in buf: it adds what has come since to the same answer, if the face gives many
-// units at once, and returns how many bytes there are now.
+// More is called after a Read that gave n bytes of size in buf: it adds what has come since to the same
+// answer, if the face gives many units at once, and returns how many bytes there are now.
 func (f *File) More(buf []byte, size, n int) int {
 	many, ok := f.face.(Batcher)
 	if !ok {
@@ -219,8 +224,8 @@ func (f *File) More(buf []byte, size, n int) int {
 	return n + len(units)
 }
 
-// keep takes a unit in hand of which n bytes were read. What was read to its end is only kept for those who may seek in it, and if there
-// is no lack of memory.
+// keep takes a unit in hand of which n bytes were read. What was read to its end is only kept for those who
+// may seek in it, and if there is no lack of memory.
 func (f *File) keep(unit []byte, n int, inBuf bool) {
 	f.letGo()
 	if n == len(unit) && (f.how == InOrder || f.pays.scarce()) {
@@ -268,7 +273,8 @@ func (f *File) Write(p []byte) (int, error) {
 	return n, Located(f.path, err)
 }
 
-// Truncated tells the file that it was opened with O_TRUNC, and reports whether its face knows what to do about it.
+// Truncated tells the file that it was opened with O_TRUNC, and reports whether its face knows what to do
+// about it.
 func (f *File) Truncated() bool {
 	t, ok := f.face.(Truncater)
 	if ok {
@@ -279,8 +285,8 @@ func (f *File) Truncated() bool {
 	return ok
 }
 
-// Finish does what the face has left to do before Close. While it answers ErrWouldBlock it is to be called again when the endpoint is
-// ready to be written.
+// Finish does what the face has left to do before Close. While it answers ErrWouldBlock it is to be called
+// again when the endpoint is ready to be written.
 func (f *File) Finish() error {
 	last, ok := f.face.(Finisher)
 	if !ok {
@@ -291,13 +297,15 @@ func (f *File) Finish() error {
 	return Located(f.path, last.Finish(f.end))
 }
 
-// Whole reports whether a write of n bytes has to be one message and could be, and so must not be sent if it may be a part of a longer one.
+// Whole reports whether a write of n bytes has to be one message and could be, and so must not be sent if
+// it may be a part of a longer one.
 func (f *File) Whole(n int) bool {
 	w, ok := f.face.(interface{ whole() bool })
 	return ok && w.whole() && f.end.Unit() >= n
 }
 
-// Stop gives up the last read (In) or write (Out) that had to wait. false: it is too late, and it goes on until it answers.
+// Stop gives up the last read (In) or write (Out) that had to wait. false: it is too late, and it goes on
+// until it answers.
 func (f *File) Stop(dir backends.Ready) bool {
 	if !f.recall(dir) {
 		return false

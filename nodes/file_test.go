@@ -28,8 +28,8 @@ type lender struct {
 
 func (l lender) TryLend(int) ([]byte, backends.Meta, error) { return l.msg[:], backends.Meta{}, nil }
 
-// TestHeld: a user's open files hold so much of messages that were read in part, and no more; what is lent to many counts once; messages
-// that were read to their end are in nobody's way; all of it is given back.
+// TestHeld: a user's open files hold so much of messages that were read in part, and no more; what is lent
+// to many counts once; messages that were read to their end are in nobody's way; all of it is given back.
 func TestHeld(t *testing.T) {
 	const unit = 1 << 20
 	e := NewEnv(nil)

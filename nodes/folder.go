@@ -8,9 +8,9 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// folder is what the classes have in common whose objects lie in a directory of the kernel's: their names,
-// attributes and directories are those of that directory, but only for the file types of the class.
-// Anything else that lies there is not served.
+// folder is what the classes have in common whose objects lie in a directory of the kernel's. Their names,
+// attributes and directories are those of that directory. Only files of the class's types are served,
+// nothing else that lies there.
 type folder struct {
 	dir     *backends.Dir
 	types   []uint32 // S_IFMT bits of what is served, besides directories
@@ -36,9 +36,9 @@ func (f *folder) seen(path string, a Attr) Seen {
 	return Seen{Ref: Ref{Path: path, Was: a}, Message: f.message != 0 && a.Type() == f.message}
 }
 
-// classMode is the mode of a class, whose directory has a mode of its own: open to all, but for what others
-// may not do in a shared directory either; and never sticky: see mayRemove for the rule that is kept
-// instead.
+// classMode is the mode of a class whose directory has a mode of its own. It is open to all, except for
+// what others may not do in a shared directory either. It is never sticky: see mayRemove for the rule that
+// is kept instead.
 func classMode(mode uint32, shared bool) uint32 {
 	perm := uint32(0777)
 	if shared {

@@ -46,8 +46,9 @@ func patientFace(name string) (func() Face, bool) {
 	return func() Face { return &Once{until: time.Now().Add(d)} }, ok && err == nil && d > 0
 }
 
-// Once is the face of one message: a read of it, and then the end. A patient one waits until a time, and is ETIMEDOUT after that; a
-// message that is there is given all the same, as by mq_timedreceive(3).
+// Once is the face of one message: a read of it, and then the end. A patient one waits until a time, and
+// answers ETIMEDOUT after that. A message that is there by then is given all the same, as by
+// mq_timedreceive(3).
 type Once struct {
 	readsOnly
 	until time.Time // zero: for ever
@@ -195,8 +196,9 @@ func (s *splitter) sendTogether(to backends.Sender, data []byte, unit int) (at i
 	return at, err
 }
 
-// Lines is the face of messages as lines. A write is cut at its newlines, which are not sent; a line without its end waits for it, or
-// for the file to be closed. A read gives as many whole lines as fit, but at least one; a message that ends in a newline is a line as it is.
+// Lines is the face of messages as lines. A write is cut at its newlines, which are not sent. A line
+// without its end waits for that, or for the file to be closed. A read gives as many whole lines as fit,
+// but at least one. A message that ends in a newline is a line as it is.
 type Lines struct {
 	splitter
 	packer

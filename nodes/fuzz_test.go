@@ -9,8 +9,8 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// A pipeline writes to one face of a queue and reads from another, as two programs do: cut as the fuzzer says, with a queue that is full
-// now and then.
+// A pipeline writes to one face of a queue and reads from another, as two programs do: cut as the fuzzer
+// says, with a queue that is full now and then.
 type pipeline struct {
 	t       *testing.T
 	in, out *File
@@ -73,7 +73,8 @@ func (p *pipeline) read() bool {
 	return err == nil
 }
 
-// FuzzLines: lines are neither lost nor joined nor cut, however they are written and read, and what is too long is not sent in part.
+// FuzzLines: lines are neither lost nor joined nor cut, however they are written and read, and what is too
+// long is not sent in part.
 func FuzzLines(f *testing.F) {
 	f.Add([]byte("one\ntwo\n\nno end"), []byte{1, 2, 3})
 	f.Add(bytes.Repeat([]byte("a line\n"), 40), []byte{50, 9, 200, 13, 0, 255})
@@ -106,7 +107,8 @@ func FuzzLines(f *testing.F) {
 	})
 }
 
-// FuzzRecords: what is written as records is read as the same records, each with what it carries, however it is cut.
+// FuzzRecords: what is written as records is read as the same records, each with what it carries, however
+// it is cut.
 func FuzzRecords(f *testing.F) {
 	f.Add([]byte("\x03abc\x00\x05a\nb\nc\x40"), []byte{1, 2, 3})
 	f.Add(bytes.Repeat([]byte("\x10 prio=1 len=3\n\n\n"), 20), []byte{200, 100, 30, 7})
@@ -130,8 +132,8 @@ func FuzzRecords(f *testing.F) {
 	})
 }
 
-// FuzzRecordsText: whatever is written to records is refused or becomes records that are read as they are; it makes no panic, and if it
-// stops in the middle of one, that is not sent.
+// FuzzRecordsText: whatever is written to records is refused or becomes records that are read as they are;
+// it makes no panic, and if it stops in the middle of one, that is not sent.
 func FuzzRecordsText(f *testing.F) {
 	f.Add([]byte("prio=7 len=5\nhello\nlen=0\n\n"), []byte{3})
 	f.Add([]byte("prio=7 len=50\nhello"), []byte{1, 1, 1})

@@ -9,14 +9,16 @@ import (
 	"github.com/ipcfs/ipcfs/backends/socket"
 )
 
-// networks are the directories of /sockets whose names are addresses. HOST:PORT is there without being listed: opening it dials. :PORT
-// and *:PORT are made and removed as other sockets are, and listen on the loopback addresses and on all.
+// networks are the directories of /sockets whose names are addresses. HOST:PORT is there without being
+// listed: opening it dials. :PORT and *:PORT are made and removed as other sockets are, and listen on the
+// loopback addresses and on all.
 var networks = []struct {
 	name string
 	typ  int
 }{{"tcp", syscall.SOCK_STREAM}, {"udp", syscall.SOCK_DGRAM}}
 
-// network reports whether a path is the directory of a network. It is open to all, as the classes themselves are.
+// network reports whether a path is the directory of a network. It is open to all, as the classes
+// themselves are.
 func network(p string) bool {
 	for _, n := range networks {
 		if n.name == p {
@@ -49,7 +51,8 @@ func parseHost(p string) (socket.Address, error) {
 	return socket.Address{}, syscall.ENOENT
 }
 
-// makeHost makes a socket that listens at a host's address. Port 0 lets the kernel choose one, which the name then has.
+// makeHost makes a socket that listens at a host's address. Port 0 lets the kernel choose one, which the
+// name then has.
 func (e socketEntry) makeHost(name string, o Owner, how listening) (Seen, error) {
 	to, err := parseHost(e.name(name).Path())
 	if err != nil || !to.Listens() {

@@ -9,8 +9,8 @@ import (
 	"github.com/ipcfs/ipcfs/backends/mqueue"
 )
 
-// Kept is what an open file keeps between two calls: plain data, with which the file goes on when it was opened again in another
-// process (File.Resume). Where its fields are empty there is nothing of the kind.
+// Kept is what an open file keeps between two calls. It is plain data, with which the file goes on when it
+// was opened again in another process (File.Resume). An empty field says that there is nothing of the kind.
 type Kept struct {
 	Hand     []byte // the last unit,
 	Base, At int64  // the file offset where it begins, and where the next read is expected
@@ -70,8 +70,8 @@ func (k *Kept) Code(c *Coder) {
 	c.Flag(&k.Place.Cut)
 }
 
-// A carrier is a face that keeps something between two calls. keep notes it, and resume takes it up, right after the file was opened
-// again.
+// A carrier is a face that keeps something between two calls. keep notes it, and resume takes it up, right
+// after the file was opened again.
 type carrier interface {
 	keep(end backends.Endpoint, k *Kept)
 	resume(end backends.Endpoint, k *Kept)
@@ -91,7 +91,8 @@ func (f *File) Keep() Kept {
 	return k
 }
 
-// Resume has a file that was just opened go on with what another one kept. Its user pays for that, whatever they may.
+// Resume has a file that was just opened go on with what another one kept. Its user pays for that, whatever
+// they may.
 func (f *File) Resume(k Kept) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -107,7 +108,7 @@ func (f *File) Resume(k Kept) {
 	f.count()
 }
 
-// knowing has the file remember in which groups its caller was: what it does depends on that.
+// knowing has the file remember its caller's groups: what it does depends on them.
 func (f *File) knowing(by Caller) {
 	if by.remembers {
 		f.groups, f.knows = by.member, true

@@ -7,8 +7,9 @@ import (
 	"github.com/ipcfs/ipcfs/backends/topic"
 )
 
-// A Lasting class keeps something in the daemon's memory that belongs to no open file, and that is to go on when another process goes
-// on with the tree. Last writes it, or, when it is read, has the class go on from it before anything of the class is opened.
+// A Lasting class keeps something in the daemon's memory that belongs to no open file, and that is to go on
+// when another process goes on with the tree. Last writes it, or, when it is read, has the class go on from
+// it before anything of the class is opened.
 type Lasting interface{ Last(c *Coder) }
 
 // Last is Lasting.Last: the messages that topics hold.

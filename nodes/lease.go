@@ -11,9 +11,10 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// lease is the face of work that is not lost: a read takes a message, and writing ack, or reading on, says
-// that the work is done. nack, or closing the file without an ack, as SIGKILL of the worker does, puts the
-// message back at its old priority. A message ends in a newline here, so that a shell's read gets one whole.
+// lease is the face of work that is not lost. A read takes a message. Writing ack, or reading on, says that
+// the work is done. nack puts the message back at its old priority; so does closing the file without an
+// ack, as SIGKILL of the worker does. A message ends in a newline here, so that a shell's read gets one
+// whole.
 type lease struct {
 	q   queue
 	uid uint32 // who takes the messages
@@ -45,8 +46,9 @@ func (l *lease) Next(end backends.Endpoint, buf []byte, _ int) ([]byte, error) {
 	}
 }
 
-// take receives a message, if there is none in hand, and records it. Not recorded, it would be lost with the
-// daemon: it goes back at once, or, if the queue has filled up meanwhile, stays in hand for the next read.
+// take receives a message, if there is none in hand, and records it. A message that cannot be recorded
+// would be lost with the daemon. It goes back at once, or, if the queue has filled up meanwhile, stays in
+// hand for the next read.
 func (l *lease) take(end backends.Endpoint, buf []byte) error {
 	if l.now == nil {
 		if unit := end.Unit(); len(buf) < unit {
@@ -123,8 +125,8 @@ func (l *lease) Finish(backends.Endpoint) error {
 	return err
 }
 
-// bury sends a message to the dead queue, which is made for it with the attributes of the queue it is from if
-// it is not there. A dead queue of somebody else's, who might only want to read it, gets nothing.
+// bury sends a message to the dead queue. If that is not there it is made, with the attributes of the queue
+// that the message is from. A dead queue of another user's, made perhaps to read what comes, gets nothing.
 func (q queue) bury(one Lease, from backends.Endpoint) error {
 	a, err := from.Stat()
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/ipcfs/ipcfs/backends/socket"
 )
 
-// listening is how a socket listens. It is kept as a line `listen type=seqpacket backlog=16` in the file behind the face, so that it
-// survives the daemon; ctl shows and takes the same line.
+// listening is how a socket listens. It is kept as a line `listen type=seqpacket backlog=16` in the file
+// behind the face, so that it survives the daemon; ctl shows and takes the same line.
 type listening struct{ typ, backlog int }
 
 // socketTypes are the types of sockets that ipcfs listens with, by their names in socket(2).
@@ -57,7 +57,8 @@ func readListening(text string) (listening, error) {
 	line, _, _ := strings.Cut(text, "\n")
 	c, err := ParseCommand(line)
 	if err == nil && c.Verb != "" && c.Verb != "listen" {
-		err = fmt.Errorf("the file behind it begins with %.60q, and not as `listen type=stream`: remove it", line)
+		err = fmt.Errorf("the file behind it begins with %.60q, and not as `listen type=stream`: remove"+
+			" it", line)
 	}
 	if err != nil {
 		return listening{}, err
@@ -81,7 +82,8 @@ var SocketClass = Description{
 		}, socketEntry.listenAnew, socketEntry.listening),
 		verb(Verb{
 			Name: "shutdown", Args: "how=wr|rd|rdwr id=N pid=N",
-			Help: "ends one direction, `wr` if it is left out, of the connection that status lists as N, or of those that a process" +
+			Help: "ends one direction, `wr` if it is left out, of the connection that status lists as N," +
+				" or of those that a process" +
 				" opened, by itself of those of the writer's own",
 		}, socketEntry.shutdownAny, nil),
 	},

@@ -10,11 +10,12 @@ import (
 	"github.com/prometheus/common/expfmt"
 )
 
-// maxMeasured is how many objects of a class are measured one by one; more would cost the one who asks more than they tell.
+// maxMeasured is how many objects of a class are measured one by one; more would cost the one who asks more
+// than they tell.
 const maxMeasured = 1000
 
-// MetricsControl is /ctl/metrics, in the text format of Prometheus: every number of every object's status, and those of the daemon. Of
-// what lies in directories that its reader may not search it tells nothing.
+// MetricsControl is /ctl/metrics, in the text format of Prometheus: every number of every object's status,
+// and those of the daemon. It tells nothing of what lies in directories that its reader may not search.
 func MetricsControl(kinds []Kind, daemon func() ([]Fact, error)) Control {
 	return readerControl("metrics", func(by Caller) (string, error) {
 		registry := prometheus.NewPedanticRegistry()
@@ -55,7 +56,8 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-// below measures what is in a directory and below, up to so many objects, and returns how many are left of those.
+// below measures what is in a directory and below, up to so many objects, and returns how many are left of
+// those.
 func (c collector) below(out chan<- prometheus.Metric, k Kind, dir Object, at string, left int) int {
 	d, ok := dir.(Directory)
 	if !ok {

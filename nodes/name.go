@@ -6,9 +6,9 @@ import (
 	"syscall"
 )
 
-// checkPath says what is wrong with a path inside a class that stands in a text: a path that comes by open(2)
-// the kernel has taken apart already. It keeps NAME_MAX and PATH_MAX (path_resolution(7)), allows what
-// open(2) allows in a name, and refuses what would lead elsewhere than it says, or nowhere: EINVAL.
+// checkPath says what is wrong with a path inside a class that stands in a text. (A path that comes by
+// open(2) was taken apart by the kernel.) It keeps NAME_MAX and PATH_MAX (path_resolution(7)) and allows
+// what open(2) allows in a name. A path that would lead elsewhere than it says, or nowhere, is EINVAL.
 func checkPath(path string) error {
 	if len(path) >= syscall.PathMax {
 		return syscall.ENAMETOOLONG

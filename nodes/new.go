@@ -10,8 +10,8 @@ import (
 // noText is the text of a file that is only for writing.
 func noText() (string, error) { return "", nil }
 
-// create does one line of /ctl/new: `queues/jobs maxmsg=50 msgsize=1024 mode=0660` makes an object with attributes, for whoever wrote
-// the line. The object must not exist.
+// create does one line of /ctl/new: `queues/jobs maxmsg=50 msgsize=1024 mode=0660` makes an object with
+// attributes, for whoever wrote the line. The object must not exist.
 func (c *Ctl) create(line string, by Caller) error {
 	command, err := ParseCommand(line)
 	if err != nil || command.Verb == "" {
@@ -78,8 +78,8 @@ func walk(k Kind, path string, by Caller) (dir Directory, name string, err error
 			return nil, "", err
 		}
 		if by.Uid != 0 && int(by.Uid) != os.Geteuid() && !s.Ours {
-			// The kernel checks a directory that somebody made when a name is made in it, and here it does not know of it. What the
-			// daemon does in the name of who runs it, the kernel checks.
+			// The kernel checks a directory that users made when a name is made in it by open(2). It knows
+			// nothing of the name that is made here, unless it is made by the user who runs the daemon.
 			return nil, "", fmt.Errorf("%w: only root makes objects in directories this way", syscall.EPERM)
 		}
 		below, ok := k.Class.At(s).(Directory)

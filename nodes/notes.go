@@ -37,7 +37,7 @@ func NewNotes() *Notes { return &Notes{last: map[string]note{}} }
 // Note remembers err as the last failure of the object at path (from the root of the tree).
 func (n *Notes) Note(path string, err error) { n.note(path, err, nil) }
 
-// note is Note of what a user did, who may know of it wherever it was. The same error noted again is not.
+// note is Note of what a user did. That user may know of it wherever it was. The same error is noted once.
 func (n *Notes) note(path string, err error, by *uint32) {
 	known, _ := err.(*Error)
 	text := spoken(err, n.Flags)
@@ -86,7 +86,7 @@ func (n *Notes) control(path string) Control {
 	})
 }
 
-// advise notes a failure that its errno alone does not explain, and gives the errno its name.
+// advise makes an Error of a failure that its errno alone does not explain.
 func advise(op string, errno syscall.Errno, err error) error {
 	var known *Error
 	if errors.As(err, &known) {

@@ -27,7 +27,8 @@ func Waits(err error) bool { return err == backends.ErrWouldBlock || err == back
 type Pending struct {
 	For backends.Waiter      // In when it is worth trying again
 	Try func() (Open, error) // begins and goes on; ErrWouldBlock or ErrUnsettled: it is not there yet
-	// Stop gives up, unless Try has succeeded. false: it is too late, and Try will tell. nil: there is nothing to undo.
+	// Stop gives up, unless Try has succeeded. false: it is too late, and Try will tell. nil: there is
+	// nothing to undo.
 	Stop func() bool
 }
 

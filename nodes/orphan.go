@@ -6,9 +6,10 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// orphans are the bound sockets that were there when the tree was opened. The kernel's socket hangs on the inode that bind(2) made, which
-// was one of an earlier mount: a new mount has another inode for the name, and connect(2) finds nobody there, though the server may be
-// alive and wait. They are as they were found until they are bound anew, which makes another node.
+// orphans are the bound sockets that were there when the tree was opened. The kernel's socket hangs on the
+// inode that bind(2) made, which belonged to an earlier mount. A new mount has another inode for the name,
+// and connect(2) finds nobody there, though the server may be alive and wait. They stay orphans until they
+// are bound anew, which makes another node.
 type orphans struct {
 	since time.Time
 	all   map[backends.ID]bool
@@ -30,8 +31,9 @@ func (o *orphans) state(id backends.ID) []Fact {
 	return []Fact{{"state", "orphaned"}, {"orphaned_since", o.since.Format(time.RFC3339)}}
 }
 
-// older are the facts of a FIFO that was there before the tree was opened: those who have it open since then do not meet those who open it
-// now, as the kernel's pipe hangs on the inode too. Who they are nobody can tell.
+// older are the facts of a FIFO that was there before the tree was opened. The kernel's pipe hangs on the
+// inode too, so those who have the FIFO open since then do not meet those who open it now. Nobody can tell
+// which processes they are.
 func older(a Attr, opened time.Time) []Fact {
 	if born := a.BornAt(); born.IsZero() || !born.Before(opened) {
 		return nil

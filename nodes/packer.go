@@ -7,10 +7,11 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// A packer is the reading side of a face of which one read gives as many messages as there are and fit, each in a frame: Lines, Records.
-// How long the next message of a POSIX queue is shows only when it was received (mq_receive(3)). One that does not fit any more is
-// held for the next read, one at most; if that does not come it goes back when the file is closed, behind the others of its priority.
-// Ports that can leave a message where it is (backends.Lender, Fitter, Taker) have nothing held.
+// A packer is the reading side of a face (Lines, Records) of which one read gives as many messages as there
+// are and fit, each in a frame. How long the next message of a POSIX queue is shows only when it was
+// received (mq_receive(3)). A message that does not fit any more is held for the next read, one at most. If
+// that read does not come, the message goes back when the file is closed, behind the others of its
+// priority. Ends that can leave a message where it is (backends.Lender, Fitter, Taker) have nothing held.
 type packer struct {
 	frame   func(msg []byte, m *backends.Meta) (head []byte, tail string) // what stands around a message
 	reserve int                                                           // the longest head in bytes, as a rule
@@ -33,7 +34,8 @@ func (p *packer) More(end backends.Endpoint, buf []byte, size int) ([]byte, erro
 	return p.pack(end, buf, size, false)
 }
 
-// pack takes messages into buf until the next one would go beyond size bytes. must has the first one in any case.
+// pack takes messages into buf until the next one would go beyond size bytes. must has the first one in any
+// case.
 func (p *packer) pack(end backends.Endpoint, buf []byte, size int, must bool) ([]byte, error) {
 	if many, ok := end.(backends.Taker); ok {
 		return p.packTaken(many, buf, size, must)
@@ -76,8 +78,8 @@ func (p *packer) packTaken(from backends.Taker, buf []byte, size int, must bool)
 	return out, err
 }
 
-// take is the message that is held, or receives one into space. Of at most room bytes it surely fits. EMSGSIZE: the next one is longer,
-// or may be and could not be held.
+// take is the message that is held, or receives one into space. Of at most room bytes it surely fits.
+// EMSGSIZE: the next one is longer, or may be and could not be held.
 func (p *packer) take(end backends.Endpoint, space []byte, room int, must bool) (msg []byte, err error) {
 	if p.holds {
 		return p.held, nil
@@ -151,7 +153,8 @@ func (p *packer) letGo() {
 // keepsHeld is how many bytes of memory there are for a message that is held.
 func (p *packer) keepsHeld() int { return cap(p.held) }
 
-// putBack gives the queue back the message that is held. If the queue is gone, the message goes the way of the others in it.
+// putBack gives the queue back the message that is held. If the queue is gone, the message goes the way of
+// the others in it.
 func (p *packer) putBack(end backends.Endpoint) error {
 	if !p.holds {
 		return nil

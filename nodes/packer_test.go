@@ -32,7 +32,8 @@ func read(t *testing.T, f *File, size int, off int64) string {
 	return string(buf[:n])
 }
 
-// A read of lines with a buffer shorter than a message may be gets as many whole lines as fit, in order, each once.
+// A read of lines with a buffer shorter than a message may be gets as many whole lines as fit, in order,
+// each once.
 func TestSmallReads(t *testing.T) {
 	msgs, all := numbers(100)
 	for name, p := range ports(unit, msgs...) {
@@ -76,7 +77,8 @@ func TestSmallReadsOfRecords(t *testing.T) {
 	}
 }
 
-// What was taken and did not fit is given by the next read, also if that is a short one, and else goes back with its priority.
+// What was taken and did not fit is given by the next read, also if that is a short one, and else goes back
+// with its priority.
 func TestHeldGoesBack(t *testing.T) {
 	long := stored{strings.Repeat("x", 300), backends.Meta{Prio: 9}}
 	short := stored{data: "short", meta: backends.Meta{Prio: 3}}

@@ -7,12 +7,13 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// plain reports whether a file in the state directory is a plain one, not the face of a listener: by a bit in its
-// mode, which is never shown and which nobody can set, and which stays through rename and link for the next daemon.
+// plain reports whether a file in the state directory is a plain one, not the face of a listener. A bit in
+// its mode says so. It is never shown, nobody can set it, and it stays through rename and link for the next
+// daemon.
 func plain(a Attr) bool { return a.Type() == syscall.S_IFREG && a.Mode&backends.PlainMark != 0 }
 
-// maxPlain is how many one user may have, those that are removed and still open among them. Those with a name take
-// of what there is for all, too (backends.Room).
+// maxPlain is how many one user may have, with those that are removed and still open. Those that have a
+// name also take of the room that there is for all (backends.Room).
 const maxPlain = 256
 
 // plainFiles are the plain files in /sockets: those that O_EXCL made. They are the lock and pid files that
@@ -173,8 +174,8 @@ func (f plainFile) Report() ([]Fact, error) {
 	return append(facts, Fact{"state", "file"}, Fact{"bytes", a.Size}, Fact{"links", int(a.Nlink)}), err
 }
 
-// openPlain is a plain file that is open. The page cache of the mount carries its bytes: nobody else has it,
-// and the kernel alone would not keep it from growing.
+// openPlain is a plain file that is open. The page cache of the mount carries its bytes: nobody else has
+// the file, and the kernel alone would not keep it from growing.
 type openPlain struct {
 	*backends.Memory
 	of plainFile

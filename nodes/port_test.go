@@ -7,7 +7,8 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// A port is a queue in memory, first in, first out. What it can do beside that is said by the types made of it.
+// A port is a queue in memory, first in, first out. What it can do beside that is said by the types made of
+// it.
 type port struct {
 	backends.Endpoint
 	unit, maxmsg int

@@ -144,7 +144,8 @@ func (q queue) file(one QueueEnd, flags int, by Caller, face Face) *File {
 	return q.env.File(newQueueFace(face, one, tooLong), one, flags, by)
 }
 
-// queueFace is any face of a queue: it ends when the queue's readers were ended, and explains what the queue refuses.
+// queueFace is any face of a queue: it ends when the queue's readers were ended, and explains what the
+// queue refuses.
 type queueFace struct {
 	wrapped
 	queue   QueueEnd
@@ -194,8 +195,8 @@ func (f *queueFace) Put(end backends.Endpoint, p []byte) (int, error) {
 	return n, err
 }
 
-// Controls is Controller.Controls. The kernel's queues have no peek: it has no way to look at a message
-// without taking it, and one that was taken to be looked at could not be put back in its place.
+// Controls is Controller.Controls. The kernel's queues have no peek: the kernel has no way to look at a
+// message without taking it, and a message that was taken could not be put back in its place.
 func (q queue) Controls() []Control {
 	var list []Control
 	for _, f := range queueFaces("prio") {
@@ -233,7 +234,8 @@ func (q queue) face(name string, face func() Face) Control {
 	}}
 }
 
-// lease is a control file that who may receive may also write to, to acknowledge: that belongs to the open file that took the message.
+// lease is a control file. Users who may receive may also write to it, to acknowledge: that belongs to the
+// open file that took the message.
 func (q queue) lease() Control {
 	return taking(Control{Name: "lease", Long: backends.In | backends.Out, Open: func(flags int, by Caller) (Open, error) {
 		return q.open(flags, by, &lease{q: q, uid: by.Uid})

@@ -10,8 +10,8 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// Records is the face of messages with what they carry beside their bytes: a header line as `prio=7 len=5`, the bytes, a newline. It
-// is the same for reading and writing, and holds any bytes.
+// Records is the face of messages together with what they carry beside their bytes: a header line as
+// `prio=7 len=5`, the bytes, a newline. Reading and writing have the same form, which holds any bytes.
 type Records struct {
 	splitter
 	packer
@@ -19,8 +19,9 @@ type Records struct {
 	header []byte // of the record that was read last
 }
 
-// recordFields are what a header can say beside len. show appends the value to b, which must not hold a blank; take reports whether
-// value is one. What has no take, objects give to their messages themselves: in records that are written it means nothing.
+// recordFields are what a header can say beside len. show appends the value, which must not hold a blank,
+// to b. take reports whether value is one. A field without take is given to messages by their objects: in
+// records that are written it means nothing.
 var recordFields = map[string]struct {
 	show func(b []byte, m *backends.Meta) []byte
 	take func(m *backends.Meta, value string) bool
@@ -50,15 +51,16 @@ var recordFields = map[string]struct {
 	"topic": {show: func(b []byte, m *backends.Meta) []byte { return backends.AppendWord(b, m.Topic) }},
 }
 
-// NewRecords makes a Records whose headers have these keys of recordFields, in this order, and then len. What is written may leave out
-// any but len.
+// NewRecords makes a Records whose headers have these keys of recordFields, in this order, and then len.
+// What is written may leave out any but len.
 func NewRecords(keys ...string) *Records {
 	r := &Records{keys: keys}
 	r.cut, r.frame, r.reserve = r.cutRecord, r.frameRecord, maxRecordHeader
 	return r
 }
 
-// maxRecordHeader is the longest header line there is, in bytes, but for the name of a topic; maxTopicWord is what that adds (PATH_MAX).
+// maxRecordHeader is the longest header line there is, in bytes, but for the name of a topic; maxTopicWord
+// is what that adds (PATH_MAX).
 const (
 	maxRecordHeader = 128
 	maxTopicWord    = 3 * 4096
@@ -121,8 +123,8 @@ func (r *Records) bad(why string) error {
 	return advise("write", syscall.EINVAL, fmt.Errorf("%s: a record is `%slen=N`, a newline, the bytes, a newline", why, header))
 }
 
-// frameRecord makes the header. All fields are there each time, so that a shell that evals one header after the other sees none of an
-// older one.
+// frameRecord makes the header. All fields are there each time, so that a shell that evals one header after
+// the other sees none of an older one.
 func (r *Records) frameRecord(msg []byte, m *backends.Meta) (head []byte, tail string) {
 	head = r.header[:0]
 	for _, k := range r.keys {

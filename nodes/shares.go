@@ -4,9 +4,10 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// Shares count the descriptors of the daemon's that it keeps open for each user: one for a connection, one for what listens at a touched
-// socket, which its owner pays for, and one for shared memory, which pays who opened it first. A user other than root may have half of
-// all that the daemon may have, and all of them together three quarters. Who has taken gives back.
+// Shares count the descriptors that the daemon keeps open for each user: one for a connection, one for a
+// listener, which the owner of the touched socket pays for, and one for a shared memory object, which its
+// first opener pays for. A user other than root may have half of what the daemon may have, all of them
+// together three quarters. What was taken is given back by the same caller.
 type Shares struct{ *backends.Budget }
 
 func newShares() Shares {

@@ -6,7 +6,8 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// Shm is /shm: POSIX shared memory objects, which are regular files here as they are where the kernel keeps them.
+// Shm is /shm: POSIX shared memory objects, which are regular files here as they are where the kernel keeps
+// them.
 type Shm struct{ folder }
 
 // NewShm shows the objects in dir, which is /dev/shm.

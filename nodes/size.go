@@ -6,9 +6,10 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// sizes are what stat(2) tells of control files: as in sysfs(5) a multiple of the page, never 0, and as much as the text, so that programs
-// which ask for the length and then read that much get it whole, and those that know sysfs (wc, tail, cp) read to the end. A text is
-// made when it is read and not before. So it is taken to be as long as it was last, and most are shorter than a page. It is safe for
+// sizes are what stat(2) tells of control files. As in sysfs(5) a size is a multiple of the page, never 0,
+// and at least as long as the text. Programs which ask for the length and then read that much get the text
+// whole, and those that know sysfs (wc, tail, cp) read to the end. A text is made when it is read and not
+// before, so its size is taken from how long it was last; most are shorter than a page. It is safe for
 // concurrent use.
 type sizes struct {
 	mu    sync.Mutex
@@ -80,8 +81,8 @@ func sized(open Open, s *size) Open {
 	return open
 }
 
-// leastSize is how long that may be which a face of end gives next, or all that waits there. A message of a topic may have 1 MiB, and has
-// not.
+// leastSize is how many bytes may come at once from a face of end: one unit, or all that waits there. The
+// size that is told is at least that. A message of a topic may have 1 MiB, and hardly ever has.
 func leastSize(end backends.Endpoint, a Attr) int64 {
 	if _, lends := end.(backends.Lender); lends {
 		return a.Size

@@ -7,7 +7,8 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// The size of a control file is one page, or as many as its text took last; how many of those are remembered is bounded.
+// The size of a control file is one page, or as many as its text took last; how many of those are
+// remembered is bounded.
 func TestSizes(t *testing.T) {
 	var all sizes
 	file := func(n uint64) *size {

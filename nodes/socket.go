@@ -12,10 +12,10 @@ import (
 	"github.com/ipcfs/ipcfs/backends/socket"
 )
 
-// Sockets is /sockets. A socket that a program bound is an S_IFSOCK node, and the kernel carries its data. One that was made by
-// opening a new name (touch) has the face of a regular file: ipcfs listens for it on a socket in another directory, where native
-// programs find it by the link /ctl/sockets/NAME/sock. What O_EXCL made is a plain file (plainfile.go). In tcp and udp (see host.go) names
-// are addresses.
+// Sockets is /sockets. A socket that a program bound is an S_IFSOCK node, and the kernel carries its data.
+// One that was made by opening a new name (touch) has the face of a regular file. ipcfs listens for it on a
+// socket in another directory, which native programs find by the link /ctl/sockets/NAME/sock. What O_EXCL
+// made is a plain file (plainfile.go). In tcp and udp (host.go) names are addresses.
 type Sockets struct {
 	folder
 	kind    string // what the tree calls the class
@@ -43,8 +43,8 @@ type socketEntry struct {
 	all *Sockets
 }
 
-// NewSockets shows the sockets remembered in dir and listens again for those that were touched. Unix sockets of its own are bound in
-// bound, which others reach as where.
+// NewSockets shows the sockets remembered in dir and listens again for those that were touched. Unix
+// sockets of its own are bound in bound, which others reach as where.
 func NewSockets(kind string, env *Env, back *socket.Maker, dir, bound *backends.Dir, where string) (*Sockets, error) {
 	s := &Sockets{
 		folder: folder{dir: dir, types: []uint32{syscall.S_IFSOCK, syscall.S_IFREG}, message: syscall.S_IFREG},
@@ -83,8 +83,8 @@ func (e socketEntry) key() socketKey {
 	return socketKey{id: e.Was.ID}
 }
 
-// revive listens for what is remembered below a directory. What cannot be listened for, as its port is another program's by now, is tried
-// again when it is opened.
+// revive listens for what is remembered below a directory. Another program may have a port by now: that is
+// tried again when the face is opened.
 func (e socketEntry) revive() {
 	list, err := e.List()
 	if err != nil {
@@ -203,7 +203,8 @@ func (e socketEntry) Mknod(name string, typ uint32, o Owner) (Seen, error) {
 	return Seen{}, syscall.EPERM
 }
 
-// Create is Maker.Create: it makes a listening socket, which the open that makes it does not call yet, or with O_EXCL a plain file.
+// Create is Maker.Create: it makes a listening socket, or with O_EXCL a plain file. The open that makes a
+// socket does not call it yet.
 func (e socketEntry) Create(name string, o Owner, flags int, by Caller) (Seen, Open, error) {
 	if flags&syscall.O_EXCL != 0 && !network(e.Path) {
 		return e.createPlain(name, o, flags, by)
@@ -254,8 +255,9 @@ func (e socketEntry) listen(a Attr, how listening) (*socketState, error) {
 	if to, err := parseHost(e.Path); err == nil {
 		return e.all.listenHost(to, o, how, e.statOf())
 	}
-	// All these sockets lie in one directory that nobody may list, and the modes of the directories that the face lies in count only
-	// because nobody can guess the name: ctl shows it to those who can reach the face.
+	// All these sockets lie in one directory that nobody may list. The modes of the directories that the
+	// face lies in still count, because nobody can guess the name of the socket: ctl shows it to those who
+	// can reach the face.
 	return e.all.paid(o.Uid, e.all.bound.Room(), func() (one *socketState, err error) {
 		one = &socketState{name: rand.Text()}
 		at := socket.Address{Type: how.typ, Path: e.all.bound.Path(one.name)}
@@ -359,7 +361,7 @@ func (e socketEntry) Rename(name string, to Directory, newName string, flags uin
 	return nil
 }
 
-// Change is Object.Change: who may open the face may connect to its socket.
+// Change is Object.Change: users who may open the face may connect to its socket.
 func (e socketEntry) Change(c Change) error {
 	if c.Size = nil; c == (Change{}) {
 		return nil

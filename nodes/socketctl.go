@@ -57,7 +57,8 @@ func (e socketEntry) judge(open func(int, Caller) (Open, error)) func(int, Calle
 	}
 }
 
-// dialPerm is the mode of a file that dials: a connection goes both ways, and connect(2) asks for write permission alone.
+// dialPerm is the mode of a file that dials: a connection goes both ways, and connect(2) asks for write
+// permission alone.
 func dialPerm(mode uint32) uint32 { return mode&0222 | mode&0222<<1 }
 
 // Control is Controller.Control: there are no others.
@@ -66,8 +67,9 @@ func (socketEntry) Control(string) (Control, bool) { return Control{}, false }
 // shutdownHow are the values of how= of the command shutdown, which are those of shutdown(2).
 var shutdownHow = map[string]int{"rd": syscall.SHUT_RD, "wr": syscall.SHUT_WR, "rdwr": syscall.SHUT_RDWR}
 
-// shutdown ends one direction of connections: after wr the peer reads to its end while we read on. It is done to those of id= or pid=
-// (who opened the face), else to those that the caller opened, if mine allows it.
+// shutdown ends one direction of connections: after wr the peer reads to its end while we read on. It is
+// done to the connections of id= or pid= (which opened the face), else to those that the caller opened, if
+// mine allows it.
 func (s *Sockets) shutdown(one *socketState, c Command, mine func(*link) bool, by Caller) error {
 	if err := c.Only("how", "id", "pid"); err != nil {
 		return err
@@ -110,8 +112,8 @@ func (s *Sockets) shutdown(one *socketState, c Command, mine func(*link) bool, b
 
 func anybodys(*link) bool { return true }
 
-// shutdownOwn is the file shutdown: a line `wr`, `rd` or `rdwr`, which may have id= or pid=, for those who do not own the socket, and for
-// the connections of their own user alone.
+// shutdownOwn is the file shutdown: a line `wr`, `rd` or `rdwr`, which may have id= or pid=, for those who
+// do not own the socket, and for the connections of their own user alone.
 func (e socketEntry) shutdownOwn(line string, by Caller) error {
 	c, err := ParseCommand(line)
 	if err != nil || c.Verb == "" {
@@ -127,7 +129,8 @@ func (e socketEntry) shutdownOwn(line string, by Caller) error {
 	return err
 }
 
-// process is the process a thread belongs to (proc_pid_status(5), Tgid); the number itself if the thread is gone.
+// process is the process a thread belongs to (proc_pid_status(5), Tgid); the number itself if the thread is
+// gone.
 func process(tid int) int {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/status")
 	if err != nil {

@@ -10,9 +10,10 @@ import (
 	"github.com/ipcfs/ipcfs/backends/socket"
 )
 
-// Open opens the face. Of a socket that listens, O_RDONLY accepts the next connection, anything else dials; of a host's address, all
-// dials; of listening datagrams all gives those, as records. One that opens as touch does, or that has only just made the socket, dials
-// when it first writes, so that making a socket is not a call to answer.
+// Open opens the face. At a socket that listens, O_RDONLY accepts the next connection, and anything else
+// dials. At a host's address all opens dial. At datagrams that are listened for all opens give those, as
+// records. An open as touch makes it, or the one that has just made the socket, dials at its first write:
+// to make a socket is no call to answer.
 func (e socketEntry) Open(flags int, by Caller) (Open, error) {
 	to, err := parseHost(e.Path)
 	host := err == nil
@@ -30,7 +31,7 @@ func (e socketEntry) Open(flags int, by Caller) (Open, error) {
 	return e.accept(flags, by)
 }
 
-// judged reports with ESTALE that the socket is not the one, or has not the mode, that was judged.
+// judged answers ESTALE if the socket is another one, or has another mode, than the one that was judged.
 func (e socketEntry) judged() error {
 	a, err := e.Stat(false)
 	if err == nil {
@@ -39,8 +40,8 @@ func (e socketEntry) judged() error {
 	return err
 }
 
-// statOf tells of a face for those who have it open, also when its name is gone. A face is a regular file, that of a bound socket too:
-// the kernel gives up an inode whose type changes.
+// statOf tells of a face for those who have it open, also when its name is gone. A face is a regular file,
+// that of a bound socket too: the kernel gives up an inode whose type changes.
 func (e socketEntry) statOf() func() (Attr, error) {
 	return func() (Attr, error) {
 		a, err := e.Stat(false)
@@ -53,7 +54,8 @@ func (e socketEntry) statOf() func() (Attr, error) {
 	}
 }
 
-// listener is what the daemon keeps of a socket of its own. What could not be listened for when the daemon started is tried again.
+// listener is what the daemon keeps of a socket of its own. What could not be listened for when the daemon
+// started is tried again.
 func (e socketEntry) listener() (*socketState, error) {
 	e.names.Lock()
 	defer e.names.Unlock()
@@ -66,8 +68,8 @@ func (e socketEntry) listener() (*socketState, error) {
 	return e.find(), nil
 }
 
-// accept opens the next connection of a socket that listens. With no room for a descriptor it says so and goes on waiting, unless it
-// must not wait.
+// accept opens the next connection of a socket that listens. If there is no room for a descriptor it notes
+// that and goes on waiting, unless it must not wait.
 func (e socketEntry) accept(flags int, by Caller) (Open, error) {
 	one, err := e.listener()
 	if err != nil {
@@ -93,8 +95,8 @@ func (e socketEntry) accept(flags int, by Caller) (Open, error) {
 	return &Pending{For: one.listener, Try: try}, nil
 }
 
-// dial opens a connection to the socket. A dialler that must not wait gets one that is still being made, unless a full backlog shows at
-// once (EAGAIN, as connect(2) of a Unix socket).
+// dial opens a connection to the socket. A caller that must not wait gets one that is still being made. If
+// a full backlog shows at once the answer is EAGAIN, as from connect(2) of a Unix socket.
 func (e socketEntry) dial(flags int, by Caller) (Open, error) {
 	nonblock := flags&syscall.O_NONBLOCK != 0
 	conn, err := e.connection(by, by.cred(), !nonblock)

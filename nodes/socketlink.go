@@ -9,9 +9,9 @@ import (
 // errOneName is why a face cannot be linked.
 var errOneName = &backends.Refusal{Err: syscall.EPERM, Why: whyOneName}
 
-// Link is Linker.Link: of a socket that a program bound, and of a plain file. Programs bind a name of their
-// own first and link it to the one they are called by, which so is there only when it answers (ssh's
-// ControlPath).
+// Link is Linker.Link: of a socket that a program bound, and of a plain file. Some programs bind a name of
+// their own first, and then link it to the name they are called by, which so is there only when they answer
+// (ssh's ControlPath).
 func (e socketEntry) Link(o Object, name string) (Seen, error) {
 	if network(e.Path) {
 		return Seen{}, advise("link", syscall.EPERM, errAddress)

@@ -12,8 +12,9 @@ import (
 	"github.com/ipcfs/ipcfs/backends/sysv"
 )
 
-// SysV is /sysv/queues: System V message queues (sysvipc(7)), by their keys as ipcs(1) prints them, 0x00004101, and in private by their
-// ids those that have none (IPC_PRIVATE). A shorter way to write a key, 0x4101, leads to the same queue.
+// SysV is /sysv/queues: System V message queues (sysvipc(7)) by their keys, as ipcs(1) prints them:
+// 0x00004101. Those that have no key (IPC_PRIVATE) are in private, by their ids. A shorter way to write a
+// key, 0x4101, leads to the same queue.
 type SysV struct {
 	env   *Env
 	back  *sysv.Queues
@@ -44,7 +45,8 @@ type sysvDir struct {
 	private bool
 }
 
-// sysvQueue is one queue. The kernel's id is its identity: it does not serve again soon (ipc_idmax, sysvipc(7)).
+// sysvQueue is one queue. The kernel's id is its identity: the kernel does not give it again soon
+// (ipc_idmax, sysvipc(7)).
 type sysvQueue struct {
 	*SysV
 	Ref
@@ -311,8 +313,8 @@ func (q sysvQueue) resize(c Command, by Caller) error {
 	return err
 }
 
-// qbytes is that option, or what it is now. More than kernel.msgmnb is for those with CAP_SYS_RESOURCE: the daemon may have it, and must
-// not lend it.
+// qbytes is that option, or what it is now. More than kernel.msgmnb is for those with CAP_SYS_RESOURCE: the
+// daemon may have that capability, and must not lend it.
 func (s *SysV) qbytes(c Command, now int, by Caller) (int, error) {
 	n, err := c.Int("qbytes", now, 0)
 	if err != nil {

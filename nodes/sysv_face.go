@@ -33,8 +33,8 @@ func (q sysvQueue) Control(name string) (Control, bool) {
 	return q.face(name, sysv.Select{}, f), ok
 }
 
-// typeFace is the face of the messages that msgrcv(2) gives for a msgtyp: N for that type, which is also sent, -N for the lowest up to
-// N, !N for any other.
+// typeFace is the face of the messages that msgrcv(2) gives for a msgtyp: N for that type, which is also
+// sent, -N for the lowest up to N, !N for any other.
 func (q sysvQueue) typeFace(name, which string) (Control, bool) {
 	digits := strings.TrimLeft(which, "-!")
 	n, err := strconv.Atoi(digits)

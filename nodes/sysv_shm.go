@@ -11,8 +11,9 @@ import (
 	"github.com/ipcfs/ipcfs/backends/sysv"
 )
 
-// Segments is /sysv/shm: System V shared memory (sysvipc(7)), by keys and in private by ids as the queues of /sysv/queues. A segment is a
-// regular file of a fixed size. One that touch makes has no size yet, and no segment, until it is truncated to one.
+// Segments is /sysv/shm: System V shared memory (sysvipc(7)), by keys and in private by ids as the queues
+// of /sysv/queues. A segment is a regular file of a fixed size. One that touch makes has no size yet, and
+// no segment, until it is truncated to one.
 type Segments struct {
 	back  sysv.Segments
 	began time.Time
@@ -245,7 +246,8 @@ func (d segmentDir) Remove(name string, by Caller) error {
 	return d.back.Remove(sysv.ID(seen.Was))
 }
 
-// segment is one segment, or a name without a size. The kernel's id is its identity: it does not serve again soon.
+// segment is one segment, or a name without a size. The kernel's id is its identity: the kernel does not
+// give it again soon.
 type segment struct {
 	*Segments
 	Ref
@@ -261,7 +263,8 @@ func (s segment) Stat(bool) (Attr, error) {
 	return info.Attr(), err
 }
 
-// Open is Object.Open: memory that can be mapped, or where the daemon has no right to that, bytes to read and write.
+// Open is Object.Open: memory that can be mapped, or where the daemon has no right to that, bytes to read
+// and write.
 func (s segment) Open(flags int, _ Caller) (Open, error) {
 	a, err := s.Stat(false)
 	if err == nil {
@@ -307,7 +310,8 @@ func (m mapped) Change(c Change) error {
 	return m.Segment.Change(c)
 }
 
-// attached is a segment of which there is no descriptor: it has the calls of Bytes alone, so that nobody takes it for what can be mapped.
+// attached is a segment of which there is no descriptor. It has the calls of Bytes alone, so that nobody
+// takes it for something that can be mapped.
 type attached struct{ one *sysv.Attachment }
 
 // Stat is Open.Stat.

@@ -46,7 +46,8 @@ func CommandControl(
 	return Control{Name: name, Perm: perm, Text: text, Do: do}
 }
 
-// show opens a control file that shows a text, by its key, which is one of texts. Their workers do what is written.
+// show opens a control file that shows a text, by its key, which is one of texts. Their workers do what is
+// written.
 func (c *Control) show(env *Env, texts *Texts, key textKey, flags int, by Caller) (Open, error) {
 	t := &Text{made: time.Now(), perm: c.Perm, uid: by.Uid}
 	how := ReadText
@@ -127,7 +128,7 @@ func (t *Text) read() (*rendering, error) {
 	return now, now.err
 }
 
-// ask orders a rendering and returns its number. Who was armed for a change is told of it now.
+// ask orders a rendering and returns its number. A reader that was armed for a change is told of it now.
 func (t *Text) ask() uint64 {
 	if t.wake != nil {
 		delete(t.src.watching, t)
@@ -153,7 +154,7 @@ func (t *Text) Arm(want backends.Ready, wake func()) {
 	t.wake = wake
 }
 
-// due reports whether it is time to wake who waits. The caller holds src.all.mu.
+// due reports whether it is time to wake the one who waits. The caller holds src.all.mu.
 func (t *Text) due() bool {
 	done := t.src.done
 	return t.reads > 0 && t.reads <= done || t.probes > 0 && t.probes <= done ||

@@ -12,13 +12,13 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// Texts are the texts that somebody has open. One that several ask for at the same time is made once for all
-// of them, by a worker.
+// Texts are the texts that somebody has open. A text that several ask for at the same time is made once for
+// all of them, by a worker.
 //
-// While somebody waits for one to change it is looked at again and again, as what native programs do to an
-// object makes no event for us: one look for all who wait for it. Looks take a twentieth of one processor at
-// most, which the users who wait share. So a change shows within textPeriod where few texts are waited for,
-// and later where many are.
+// While somebody waits for a text to change it is made again and again, as what native programs do to an
+// object makes no event for us: one look for all who wait for it. Looks take a twentieth of one processor
+// at most, which the users who wait share. So a change shows within textPeriod where few texts are waited
+// for, and later where many are.
 type Texts struct {
 	work *backends.Workers
 	poll *backends.Poller

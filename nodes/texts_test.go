@@ -163,7 +163,8 @@ func TestTextPanics(t *testing.T) {
 	_ = f.Close()
 }
 
-// TestTextRestless: a text that differs only in what changes as anybody looks is as good as the same, but is shown as it is.
+// TestTextRestless: a text that differs only in what changes as anybody looks is as good as the same, but
+// is shown as it is.
 func TestTextRestless(t *testing.T) {
 	for _, text := range []string{
 		"pid=7\nrequests=%[1]d\nrequests_unawaited=%[1]d\nobjects=%[2]d\n",

@@ -10,8 +10,8 @@ import (
 	"github.com/ipcfs/ipcfs/backends/topic"
 )
 
-// Topics is /topics: what is written to a topic goes to all who have it open for reading. That it exists, whose it is and its rules are
-// kept as a regular file; directories make hierarchies.
+// Topics is /topics: what is written to a topic goes to all who have it open for reading. That it exists,
+// whose it is and its rules are kept as a regular file; directories make hierarchies.
 type Topics struct {
 	folder
 	env   *Env
@@ -121,8 +121,9 @@ func (t topicEntry) open(flags int, by Caller, face Face, how TopicRead) (Open, 
 	return t.all.env.File(&topicFace{wrapped: wrapped{face}, path: t.Path, topic: one}, end, flags, by), nil
 }
 
-// topicFace is any face of a topic: it explains what the topic refuses, and clears the retained value when it was opened with O_TRUNC and
-// closed with nothing written. Had it done so at once, `echo 20 > temp` would be seen as no value by those who read last meanwhile.
+// topicFace is any face of a topic. It explains what the topic refuses. It clears the retained value when
+// it is closed, if it was opened with O_TRUNC and nothing was written. To clear it at once would let those
+// who read last see no value in the midst of `echo 20 > temp`.
 type topicFace struct {
 	wrapped
 	path      string

@@ -8,21 +8,23 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// users are who has what open through the mount, by its endpoints. Counting and naming them costs the same however many there are.
+// users are which processes have what open through the mount, by its endpoints. To count and to name them
+// costs the same however many there are.
 type users struct {
 	mu sync.Mutex
 	of map[backends.Waiter]*openers
 }
 
-// openers are who has one endpoint open, in the order in which they opened it.
+// openers are the processes that have one endpoint open, in the order in which they opened it.
 type openers struct{ readers, writers chain.List } // of Caller
 
-// maxTold is how many readers, and how many writers, a status tells of one by one: those who have had it open longest.
+// maxTold is how many readers, and how many writers, a status tells of one by one: those who have had it
+// open longest.
 const maxTold = 64
 
 func newUsers() users { return users{of: map[backends.Waiter]*openers{}} }
 
-// opened keeps in mind who has opened an endpoint, and returns what ends that.
+// opened keeps in mind which process has opened an endpoint, and returns what ends that.
 func (u *users) opened(end backends.Waiter, flags int, by Caller) (closed func()) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -85,8 +87,8 @@ func (t *told) names() List {
 	return list(names)
 }
 
-// Users are the facts of who has an object open through the mount, by its endpoints, and how many of them wait:
-// in a request, or in it or in poll(2).
+// Users are the facts of who has an object open through the mount, by its endpoints, and how many of them
+// wait: in a request, or in it or in poll(2).
 func (e *Env) Users(ends ...backends.Waiter) []Fact {
 	var readers, writers told
 	var parked, waiting Sides

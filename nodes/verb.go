@@ -8,9 +8,9 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// A Verb is a command that objects of a class take in their ctl file: a row of the class's table. From the row
-// come what is done, which options are refused, what reading ctl shows, the list in the refusal of a command
-// that there is not, and the rows of the documents' table and of help.
+// A Verb is a command that objects of a class take in their ctl file: a row of the class's table. From the
+// row come what is done, which options are refused, what reading ctl shows, the list in the refusal of a
+// command that there is not, and the rows of the documents' table and of help.
 type Verb struct {
 	Name string
 	Args string // its options as people write them: "maxmsg=N msgsize=BYTES"
@@ -42,9 +42,9 @@ func describe(c Class) *Description {
 	return &Description{}
 }
 
-// verb is a row for the objects that are an O. The options of a command that do is given are among those of the
-// row; an error that is no errno is what the caller did wrong. show is for settings: the options as they are
-// now, nil if the object has none.
+// verb is a row for the objects that are an O. The options of a command that do is given are among those of
+// the row; an error that is no errno is what the caller did wrong. show is for settings: the options as
+// they are now, nil if the object has none.
 func verb[O Object](row Verb, do func(O, Command, Caller) error, show func(O) ([]Option, error)) Verb {
 	row.of = func(o Object) bool {
 		_, ok := o.(O)

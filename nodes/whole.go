@@ -6,8 +6,9 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// Whole is the face of messages that are written in pieces, as cat writes a large file and bash's printf several lines: all that is
-// written until the file is closed is one message. Nothing written is none. It is read as the plain face is.
+// Whole is the face of messages that are written in pieces, as cat writes a large file and bash's printf
+// several lines. All that is written until the file is closed is one message; nothing written is none. It
+// is read as the plain face is.
 type Whole struct {
 	plain   Plain
 	pending []byte

@@ -2,9 +2,7 @@ package nodes
 
 import (
 	"errors"
-	"fmt"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -24,16 +22,13 @@ type SysV struct {
 // NewSysV shows the queues of back.
 func NewSysV(env *Env, back *sysv.Queues) *SysV { return &SysV{env, back, time.Now()} }
 
-// privateDir is the directory of the queues that have no key.
-const privateDir = "private"
-
 // At is Class.At.
 func (s *SysV) At(seen Seen) Object {
 	switch seen.Path {
 	case "":
 		return sysvDir{SysV: s}
 	case privateDir:
-		return sysvDir{SysV: s, private: true}
+		return sysvDir{SysV: s, sysvNames: sysvNames{private: true}}
 	}
 	return sysvQueue{s, seen.Ref}
 }
@@ -42,7 +37,7 @@ func (s *SysV) At(seen Seen) Object {
 type sysvDir struct {
 	nothing
 	*SysV
-	private bool
+	sysvNames
 }
 
 // sysvQueue is one queue. The kernel's id is its identity: the kernel does not give it again soon
@@ -57,64 +52,29 @@ func (q sysvQueue) id() int { return sysv.ID(q.Was) }
 // info is what the kernel tells of the queue.
 func (q sysvQueue) info() (sysv.QueueInfo, error) { return q.back.Stat(q.id()) }
 
-// keyOf is the key that a name is; false if it is none.
-func keyOf(name string) (uint32, bool) {
-	digits, ok := strings.CutPrefix(name, "0x")
-	key, err := strconv.ParseUint(digits, 16, 32)
-	return uint32(key), ok && err == nil
-}
-
 // Stat is Object.Stat.
-func (d sysvDir) Stat(bool) (Attr, error) {
-	if d.private {
-		return ourDir(2, 0777, d.began), nil
-	}
-	return ourDir(1, 0777, d.began), nil
-}
+func (d sysvDir) Stat(bool) (Attr, error) { return d.attr(d.began), nil }
 
 // Find is Directory.Find.
 func (d sysvDir) Find(name string) (Seen, error) {
-	if !d.private && name == privateDir {
-		a, err := sysvDir{SysV: d.SysV, private: true}.Stat(false)
-		return Seen{Ref: Ref{Path: name, Was: a}, Ours: true}, err
+	if dir, ok := d.below(name, d.began); ok {
+		return dir, nil
 	}
-	id, err := d.id(name)
+	id, err := d.id(name, d.back.Find)
 	if err != nil {
 		return Seen{}, err
 	}
 	info, err := d.back.Stat(id)
-	if err == nil && d.private && info.Key != 0 {
-		err = syscall.ENOENT // it has a name of its own
+	if err == nil {
+		err = d.has(info.Object)
 	}
 	return seenMsq(info), err
 }
 
-// id is that of the queue with a name.
-func (d sysvDir) id(name string) (int, error) {
-	if !d.private {
-		key, ok := keyOf(name)
-		if !ok {
-			return 0, syscall.ENOENT
-		}
-		return d.back.Find(key)
-	}
-	id, err := strconv.ParseInt(name, 10, 32)
-	if err != nil || name != strconv.Itoa(int(id)) {
-		return 0, syscall.ENOENT
-	}
-	return int(id), nil
-}
-
 // seenMsq is what was seen of a queue. Its path is the one it is listed by.
 func seenMsq(i sysv.QueueInfo) Seen {
-	path := keyName(i.Key)
-	if i.Key == 0 {
-		path = privateDir + "/" + strconv.Itoa(i.ID)
-	}
-	return Seen{Ref: Ref{Path: path, Was: i.Attr()}, Message: true}
+	return Seen{Ref: Ref{Path: sysvPath(i.Object), Was: i.Attr()}, Message: true}
 }
-
-func keyName(key uint32) string { return fmt.Sprintf("0x%08x", key) }
 
 // List is Directory.List.
 func (d sysvDir) List() ([]Entry, error) {
@@ -122,19 +82,11 @@ func (d sysvDir) List() ([]Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	var list []Entry
-	if !d.private {
-		list = append(list, Entry{Name: privateDir, Type: syscall.S_IFDIR})
+	objects := make([]sysv.Object, len(all))
+	for i, one := range all {
+		objects[i] = one.Object
 	}
-	for _, i := range all {
-		switch {
-		case !d.private && i.Key != 0:
-			list = append(list, Entry{Name: keyName(i.Key), Type: syscall.S_IFREG})
-		case d.private && i.Key == 0:
-			list = append(list, Entry{Name: strconv.Itoa(i.ID), Type: syscall.S_IFREG})
-		}
-	}
-	return list, nil
+	return d.entries(objects), nil
 }
 
 // Count is Counter.Count.
@@ -198,7 +150,7 @@ func (d sysvDir) New(name string, o Owner, c Command) error {
 
 // Remove is Maker.Remove: whoever waits for the queue gets EIDRM.
 func (d sysvDir) Remove(name string, by Caller) error {
-	id, err := d.id(name)
+	id, err := d.id(name, d.back.Find)
 	if err != nil {
 		return err
 	}

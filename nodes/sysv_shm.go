@@ -2,7 +2,6 @@ package nodes
 
 import (
 	"errors"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -42,7 +41,7 @@ func (s *Segments) At(seen Seen) Object {
 	case seen.Path == "":
 		return segmentDir{Segments: s}
 	case seen.Path == privateDir:
-		return segmentDir{Segments: s, private: true}
+		return segmentDir{Segments: s, sysvNames: sysvNames{private: true}}
 	}
 	return segment{s, seen.Ref}
 }
@@ -51,24 +50,18 @@ func (s *Segments) At(seen Seen) Object {
 type segmentDir struct {
 	nothing
 	*Segments
-	private bool
+	sysvNames
 }
 
 // Stat is Object.Stat.
-func (d segmentDir) Stat(bool) (Attr, error) {
-	if d.private {
-		return ourDir(2, 0777, d.began), nil
-	}
-	return ourDir(1, 0777, d.began), nil
-}
+func (d segmentDir) Stat(bool) (Attr, error) { return d.attr(d.began), nil }
 
 // Find is Directory.Find.
 func (d segmentDir) Find(name string) (Seen, error) {
-	if !d.private && name == privateDir {
-		a, err := segmentDir{Segments: d.Segments, private: true}.Stat(false)
-		return Seen{Ref: Ref{Path: name, Was: a}, Ours: true}, err
+	if dir, ok := d.below(name, d.began); ok {
+		return dir, nil
 	}
-	id, err := d.id(name)
+	id, err := d.id(name, d.back.Find)
 	if key, ok := keyOf(name); err == syscall.ENOENT && ok && !d.private {
 		return d.seenUnsized(key)
 	}
@@ -76,35 +69,15 @@ func (d segmentDir) Find(name string) (Seen, error) {
 		return Seen{}, err
 	}
 	info, err := d.back.Stat(id)
-	if err == nil && d.private && info.Key != 0 {
-		err = syscall.ENOENT // it has a name of its own
+	if err == nil {
+		err = d.has(info.Object)
 	}
 	return seenSegment(info), err
 }
 
-// id is that of the segment with a name.
-func (d segmentDir) id(name string) (int, error) {
-	if !d.private {
-		key, ok := keyOf(name)
-		if !ok {
-			return 0, syscall.ENOENT
-		}
-		return d.back.Find(key)
-	}
-	id, err := strconv.ParseInt(name, 10, 32)
-	if err != nil || name != strconv.Itoa(int(id)) {
-		return 0, syscall.ENOENT
-	}
-	return int(id), nil
-}
-
 // seenSegment is what was seen of a segment. Its path is the one it is listed by.
 func seenSegment(i sysv.SegmentInfo) Seen {
-	path := keyName(i.Key)
-	if i.Key == 0 {
-		path = privateDir + "/" + strconv.Itoa(i.ID)
-	}
-	return Seen{Ref: Ref{Path: path, Was: i.Attr()}}
+	return Seen{Ref: Ref{Path: sysvPath(i.Object), Was: i.Attr()}}
 }
 
 // List is Directory.List.
@@ -113,15 +86,11 @@ func (d segmentDir) List() ([]Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	var list []Entry
-	for _, i := range all {
-		switch {
-		case !d.private && i.Key != 0:
-			list = append(list, Entry{Name: keyName(i.Key), Type: syscall.S_IFREG})
-		case d.private && i.Key == 0:
-			list = append(list, Entry{Name: strconv.Itoa(i.ID), Type: syscall.S_IFREG})
-		}
+	objects := make([]sysv.Object, len(all))
+	for i, one := range all {
+		objects[i] = one.Object
 	}
+	list := d.entries(objects)
 	if d.private {
 		return list, nil
 	}
@@ -130,7 +99,7 @@ func (d segmentDir) List() ([]Entry, error) {
 	for key := range d.unsized {
 		list = append(list, Entry{Name: keyName(key), Type: syscall.S_IFREG})
 	}
-	return append(list, Entry{Name: privateDir, Type: syscall.S_IFDIR}), nil
+	return list, nil
 }
 
 // Count is Counter.Count.

@@ -18,9 +18,9 @@ type Attr struct {
 	Atime, Mtime, Ctime time.Time
 }
 
-// ID says which object it is: no other one ever has the same inode number and the same time of birth, while an inode number alone
-// serves again on many file systems. Born is in nanoseconds (statx(2), STATX_BTIME), 0 where the file system does not tell it; those
-// that do not (mqueue) give each inode a number of its own.
+// ID says which object it is: no other one ever has the same inode number and the same time of birth, while
+// an inode number alone serves again on many file systems. Born is in nanoseconds (statx(2), STATX_BTIME),
+// 0 where the file system does not tell it; those that do not (mqueue) give each inode a number of its own.
 type ID struct{ Ino, Born uint64 }
 
 // BornAt is the time of birth, zero if it is not known.
@@ -31,9 +31,9 @@ func (id ID) BornAt() time.Time {
 	return time.Unix(0, int64(id.Born))
 }
 
-// Ref names one object: where it was found, and what was seen of it then. A call that is given a Ref acts on that very object, or
-// answers ESTALE if the path leads to another one by now. Without an inode number (Ref{Path: "x"}) it is whatever is there. Path is
-// relative to the class; "" is the class's own directory.
+// Ref names one object: where it was found, and what was seen of it then. A call that is given a Ref acts
+// on that very object, or answers ESTALE if the path leads to another one by now. Without an inode number
+// (Ref{Path: "x"}) it is whatever is there. Path is relative to the class; "" is the class's own directory.
 type Ref struct {
 	Path string
 	Was  Attr
@@ -47,8 +47,9 @@ func (r Ref) Is(now Attr) error {
 	return nil
 }
 
-// Judged reports with ESTALE that now are not the attributes that somebody's permissions were judged by: those of another object, or
-// of one that has another owner, group or mode by now. The kernel then walks the path again, and judges again (open(2)).
+// Judged reports with ESTALE that now are not the attributes that somebody's permissions were judged by:
+// those of another object, or of one that has another owner, group or mode by now. The kernel then walks
+// the path again, and judges again (open(2)).
 func (r Ref) Judged(now Attr) error {
 	if err := r.Is(now); err != nil || r.Was.ID == (ID{}) {
 		return err
@@ -101,7 +102,8 @@ type Change struct {
 	Atime, Mtime *time.Time
 }
 
-// Owner is who an object is to belong to, with the mode it is to have: those of the process that asked for it.
+// Owner is who an object is to belong to, with the mode it is to have: those of the process that asked for
+// it.
 type Owner struct {
 	Uid, Gid uint32
 	Mode     uint32 // permissions with the umask already taken off
@@ -149,8 +151,8 @@ func Fstat(fd int) (Attr, error) {
 	return attrOf(&st), nil
 }
 
-// Apply makes c true of the object open at fd, which may be an O_PATH descriptor unless c changes the size. It works on the inode,
-// never on a name, so nothing can be put in its way.
+// Apply makes c true of the object open at fd, which may be an O_PATH descriptor unless c changes the size.
+// It works on the inode, never on a name, so nothing can be put in its way.
 func Apply(fd int, c Change) error {
 	path := procPath(fd)
 	if c.Size != nil {

@@ -5,8 +5,9 @@ import (
 	"sync"
 )
 
-// A Budget bounds what users can make the daemon hold of one kind of thing: each user, and all users but root together. What is taken
-// is given back when it is held no more. It is safe for concurrent use; no call waits.
+// A Budget bounds what users can make the daemon hold of one kind of thing: each user, and all users but
+// root together. What is taken is given back when it is held no more. It is safe for concurrent use; no
+// call waits.
 type Budget struct {
 	Terms
 	bounds  func(users int64) Bounds // as they are now; users: what all but root hold
@@ -25,7 +26,8 @@ type Terms struct {
 	Err  error  // what a refusal is (errors.Is)
 }
 
-// Bounds are how much may be held: by one user, by all users but root together, by root. They are in the unit of the budget.
+// Bounds are how much may be held: by one user, by all users but root together, by root. They are in the
+// unit of the budget.
 type Bounds struct{ One, All, Root int64 }
 
 // Unbounded is the bound of what nobody bounds.
@@ -34,7 +36,8 @@ const Unbounded = math.MaxInt64
 // EachMay are the bounds of a budget that is the same for all, root among them.
 func EachMay(one int64) Bounds { return Bounds{One: one, All: Unbounded, Root: one} }
 
-// NewBudget makes a budget of which nothing is used. bounds is called with the lock held: it must not use the budget, nor wait.
+// NewBudget makes a budget of which nothing is used. bounds is called with the lock held: it must not use
+// the budget, nor wait.
 func NewBudget(t Terms, bounds func(users int64) Bounds) *Budget {
 	return &Budget{Terms: t, bounds: bounds, used: map[uint32]int64{}}
 }
@@ -45,7 +48,8 @@ func (b *Budget) TellRefusals(f func()) { b.refused = f }
 // Take counts n more for a user, or refuses with Err if that is more than may be held.
 func (b *Budget) Take(uid uint32, n int64) error { return b.TakeWithin(uid, n, Unbounded) }
 
-// TakeWithin is Take for a user other than root who has a bound of their own, most, besides that of the budget.
+// TakeWithin is Take for a user other than root who has a bound of their own, most, besides that of the
+// budget.
 func (b *Budget) TakeWithin(uid uint32, n, most int64) error {
 	err := b.take(uid, n, most)
 	if err != nil && b.refused != nil {
@@ -101,7 +105,8 @@ func (b *Budget) Move(from, to uint32, n int64) {
 	b.add(to, n)
 }
 
-// add never makes a count negative: what is given back may have been counted for somebody else. The caller holds b.mu.
+// add never makes a count negative: what is given back may have been counted for somebody else. The caller
+// holds b.mu.
 func (b *Budget) add(uid uint32, n int64) {
 	n = max(n, -b.used[uid])
 	if b.used[uid] += n; b.used[uid] == 0 {
@@ -129,7 +134,8 @@ func (b *Budget) counting() {
 	b.since = map[uint32]int64{}
 }
 
-// counted makes what a count found the truth, with what was taken while it went on: that may have been counted twice, never not at all.
+// counted makes what a count found the truth, with what was taken while it went on: that may have been
+// counted twice, never not at all.
 func (b *Budget) counted(found map[uint32]int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -142,7 +148,8 @@ func (b *Budget) counted(found map[uint32]int64) {
 	}
 }
 
-// Limits are the budget's lines in /ctl/limits: what all hold, and what the one user other than root holds who holds most.
+// Limits are the budget's lines in /ctl/limits: what all hold, and what the one user other than root holds
+// who holds most.
 func (b *Budget) Limits() []Limit {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -9,8 +9,8 @@ import (
 // ErrDescriptors says that neither the daemon nor the system has room for one more descriptor.
 var ErrDescriptors = errors.New("out of descriptors")
 
-// spareDescriptors are kept from what stays open (connections, queues, shared memory), for whatever else the daemon does: to list, to
-// look, to make and remove, to tell what is wrong.
+// spareDescriptors are kept from what stays open (connections, queues, shared memory), for whatever else
+// the daemon does: to list, to look, to make and remove, to tell what is wrong.
 const spareDescriptors = 16
 
 // MaxDescriptors is how many descriptors the daemon may have (RLIMIT_NOFILE).
@@ -22,8 +22,8 @@ func MaxDescriptors() int {
 	return int(min(limit.Cur, 1<<30))
 }
 
-// MayStay is EMFILE if there is no descriptor for one more thing that stays open. A new descriptor is the lowest that is free (open(2)), so
-// one near the limit shows that nearly all are taken.
+// MayStay is EMFILE if there is no descriptor for one more thing that stays open. A new descriptor is the
+// lowest that is free (open(2)), so one near the limit shows that nearly all are taken.
 func MayStay() error {
 	next, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 	if err != nil {
@@ -36,7 +36,8 @@ func MayStay() error {
 	return nil
 }
 
-// ToStay is the answer of a call that has opened fd, or failed to, if fd is to stay open: EMFILE if it is one of the spare ones.
+// ToStay is the answer of a call that has opened fd, or failed to, if fd is to stay open: EMFILE if it is
+// one of the spare ones.
 func ToStay(fd int, err error) (int, error) {
 	if err == nil && fd >= MaxDescriptors()-spareDescriptors {
 		unix.Close(fd)

@@ -1,4 +1,5 @@
-// Package backends is what all kinds of objects behind the tree share, and each family of them is a package below:
+// Package backends is what all kinds of objects behind the tree share, and each family of them is a package
+// below:
 //
 //	mqueue  POSIX message queues, and messages on lease
 //	sysv    System V message queues and shared memory
@@ -7,17 +8,18 @@
 //
 // A family imports this package and no other of the daemon's. What is here:
 //
-//   - The words: an object is told of by an Attr, and meant by a Ref, which says what was seen of it; its bytes move through an
+//   - The words: an Attr tells of an object, a Ref means one, by what was seen of it. Its bytes move through an
 //     Endpoint, which tries and never blocks, and answers ErrWouldBlock, ErrUnsettled or ErrRemoved.
 //   - Waiting: a Poller watches descriptors, with one goroutine for all; Workers run what may block.
-//   - Files: a Dir holds the objects that are files (shared memory, FIFOs, the memory of sockets and topics), Memory is one that is
-//     open, Locks are those of others in it, a Watch tells what happens in a Dir.
+//   - Files: a Dir holds the objects that are files (shared memory, FIFOs, what is kept of sockets and topics).
+//     Memory is one that is open, Locks are what others hold of it, a Watch tells what happens in a Dir.
 //   - Bounds: a Budget says how much a user may hold, a Room how much of the disk, a Limit is told to people.
-//   - Raw system calls that several families make, in sys_*.go: in somebody's name (As), below a directory (OpenBeneath), without root's
-//     rights (Unprivileged).
+//   - Raw system calls that several families make, in sys_*.go: in somebody's name (As), below a directory
+//     (OpenBeneath), without root's rights (Unprivileged).
 //
-// All of it is safe for concurrent use, unless it says otherwise. Errors are those of the kernel (unix.Errno), wrapped where there is more
-// to tell. It knows nothing of FUSE. Package nodes calls it, and package fs, which opens all at the start.
+// All of it is safe for concurrent use, unless it says otherwise. Errors are those of the kernel
+// (unix.Errno), wrapped where there is more to tell. It knows nothing of FUSE. Package nodes calls it, and
+// package fs, which opens all at the start.
 package backends
 
 import (
@@ -41,15 +43,17 @@ const (
 var (
 	// ErrWouldBlock is the answer of a try that would have had to wait: nothing was done.
 	ErrWouldBlock = errors.New("would block")
-	// ErrUnsettled is the answer of a try that has begun, and whose end is not known yet. The same try is to be made again, and no other
-	// in its direction, until it answers something else. Even a caller that must not wait waits for that.
+	// ErrUnsettled is the answer of a try that has begun, and whose end is not known yet. The same try is
+	// to be made again, and no other in its direction, until it answers something else. Even a caller that
+	// must not wait waits for that.
 	ErrUnsettled = errors.New("on its way")
-	// ErrRemoved is the answer of an object that was removed while open: nothing more will come from it or reach anybody.
+	// ErrRemoved is the answer of an object that was removed while open: nothing more will come from it or
+	// reach anybody.
 	ErrRemoved = errors.New("object was removed")
 )
 
-// MaxMessage is the longest message that a write(2) to a face brings whole, in bytes, wherever in memory it lies: 1 MiB less a page. Those
-// that native programs send to an object may be longer.
+// MaxMessage is the longest message that a write(2) to a face brings whole, in bytes, wherever in memory it
+// lies: 1 MiB less a page. Those that native programs send to an object may be longer.
 var MaxMessage = 1<<20 - os.Getpagesize()
 
 // Meta is what a message carries beside its bytes.
@@ -70,8 +74,8 @@ type Message struct {
 
 // A Port moves bytes in or out of an open object and never blocks. It is safe for concurrent use.
 type Port interface {
-	// TryRead receives into p and returns how many bytes it got; 0 without an error is the end of the stream or an empty message.
-	// A port of messages needs len(p) to be at least Unit().
+	// TryRead receives into p and returns how many bytes it got; 0 without an error is the end of the
+	// stream or an empty message. A port of messages needs len(p) to be at least Unit().
 	TryRead(p []byte) (int, Meta, error)
 	// TryWrite sends p whole if the port carries messages, or as much of it as fits if it carries a stream.
 	TryWrite(p []byte, m Meta) (int, error)
@@ -79,16 +83,18 @@ type Port interface {
 	Unit() int
 }
 
-// A Lender is a Port whose messages lie in memory that nobody changes, so that they need not be copied to be kept.
+// A Lender is a Port whose messages lie in memory that nobody changes, so that they need not be copied to
+// be kept.
 type Lender interface {
-	// TryLend is TryRead without the copy. A message longer than most bytes is EMSGSIZE, and stays to be read.
+	// TryLend is TryRead without the copy. A message longer than most bytes is EMSGSIZE, and stays to be
+	// read.
 	TryLend(most int) ([]byte, Meta, error)
 }
 
 // A Recaller is a Port that may answer ErrUnsettled, or remembers what was tried.
 type Recaller interface {
-	// Recall gives up the last try in a direction, In or Out, that answered ErrWouldBlock or ErrUnsettled. false: it is too late, and the
-	// try is to be made again until it answers.
+	// Recall gives up the last try in a direction, In or Out, that answered ErrWouldBlock or ErrUnsettled.
+	// false: it is too late, and the try is to be made again until it answers.
 	Recall(dir Ready) bool
 }
 
@@ -124,9 +130,9 @@ type Returner interface {
 type Waiter interface {
 	// Ready says what would not block now.
 	Ready() Ready
-	// Arm asks for one call of wake soon after one of want holds, at once if it holds already. A later Arm replaces the request.
-	// wake is called with no lock held, on a goroutine of the package's or of whoever calls Poller.Let; it may be called once too often,
-	// never too rarely.
+	// Arm asks for one call of wake soon after one of want holds, at once if it holds already. A later Arm
+	// replaces the request. wake is called with no lock held, on a goroutine of the package's or of whoever
+	// calls Poller.Let; it may be called once too often, never too rarely.
 	Arm(want Ready, wake func())
 }
 

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Limit is a bound to what can be made. What a person reads about it is a row of the table in nodes/limits.go, by
-// its name.
+// Limit is a bound to what can be made. What a person reads about it is a row of the table in
+// nodes/limits.go, by its name.
 type Limit struct {
 	Name        string
 	Used, Limit int64  // -1: not known, or no limit
@@ -56,8 +56,8 @@ func (f FileSystem) Limits() []Limit {
 	return []Limit{{Name: f.Name, Used: total - free, Limit: total}}
 }
 
-// RaiseLimits gives the daemon as many descriptors and bytes of queues as it may have: the hard limit (setrlimit(2)), or with
-// CAP_SYS_RESOURCE no limit for queues.
+// RaiseLimits gives the daemon as many descriptors and bytes of queues as it may have: the hard limit
+// (setrlimit(2)), or with CAP_SYS_RESOURCE no limit for queues.
 func RaiseLimits() {
 	for _, what := range []int{unix.RLIMIT_NOFILE, unix.RLIMIT_MSGQUEUE} {
 		var r unix.Rlimit
@@ -67,7 +67,8 @@ func RaiseLimits() {
 		if what == unix.RLIMIT_MSGQUEUE && unix.Setrlimit(what, &unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}) == nil {
 			continue
 		}
-		// Without the right to more the soft limit still goes up to the hard one; if even that fails, things stay as they are.
+		// Without the right to more the soft limit still goes up to the hard one; if even that fails,
+		// things stay as they are.
 		_ = unix.Setrlimit(what, &unix.Rlimit{Cur: r.Max, Max: r.Max})
 	}
 }

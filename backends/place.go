@@ -1,7 +1,7 @@
 package backends
 
-// Place is where a reader stands in what is published to all who read it: plain data, from which it goes on in
-// another process (Placer).
+// Place is where a reader stands in what is published to all who read it: plain data, from which it goes on
+// in another process (Placer).
 type Place struct {
 	Next    uint64 // the number of the message from which on it has still to read
 	Seen    uint64 // the number of the last message it got, or that came before it joined

@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Poller watches descriptors for their owners with one epoll instance and one goroutine. A descriptor is armed (EPOLLONESHOT) only
-// while somebody waits for it: one that stays armed would wake the goroutine for every message, whether anybody waits or not
-// (epoll(7)). NewPoller makes one; Close ends its goroutine.
+// Poller watches descriptors for their owners with one epoll instance and one goroutine. A descriptor is
+// armed (EPOLLONESHOT) only while somebody waits for it: one that stays armed would wake the goroutine for
+// every message, whether anybody waits or not (epoll(7)). NewPoller makes one; Close ends its goroutine.
 type Poller struct {
 	ep, bell int // epoll instance; eventfd that calls the loop's attention to soon and closing
 	done     chan struct{}
@@ -77,7 +77,8 @@ func (p *Poller) Soon(f func()) {
 	p.ring()
 }
 
-// Wake is Soon for calls that wake others, which are run by whoever calls Let if somebody is about to. It does not keep the slice.
+// Wake is Soon for calls that wake others, which are run by whoever calls Let if somebody is about to. It
+// does not keep the slice.
 func (p *Poller) Wake(wakes []func()) {
 	p.mu.Lock()
 	held := p.held
@@ -92,16 +93,16 @@ func (p *Poller) Wake(wakes []func()) {
 	}
 }
 
-// Hold keeps what Wake is given for Let, which the caller calls a moment later: its thread is awake, the poller's would have to be woken.
-// One holds at a time.
+// Hold keeps what Wake is given for Let, which the caller calls a moment later: its thread is awake, the
+// poller's would have to be woken. One holds at a time.
 func (p *Poller) Hold() {
 	p.mu.Lock()
 	p.held = true
 	p.mu.Unlock()
 }
 
-// Let ends Hold and runs what Wake was given, for no longer than most; what is left then it leaves to the poller's goroutine. Its caller
-// holds no lock.
+// Let ends Hold and runs what Wake was given, for no longer than most; what is left then it leaves to the
+// poller's goroutine. Its caller holds no lock.
 func (p *Poller) Let(most time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -116,7 +117,8 @@ func (p *Poller) Let(most time.Duration) {
 	}
 }
 
-// runWakes calls what Wake was given, and is given meanwhile. The caller holds p.mu, which is free during the calls.
+// runWakes calls what Wake was given, and is given meanwhile. The caller holds p.mu, which is free during
+// the calls.
 func (p *Poller) runWakes(most time.Duration) {
 	for begun := time.Now(); len(p.wakes) > 0 && time.Since(begun) < most; {
 		now := p.wakes
@@ -191,7 +193,8 @@ func (p *Poller) answerBell() bool {
 // Watch makes a source of fd, which the caller keeps open until it has called Forget.
 func (p *Poller) Watch(fd int) *Source { return &Source{p: p, fd: fd} }
 
-// Arm is Waiter.Arm. A source that is forgotten or cannot be watched wakes its waiter, whose next try finds out why.
+// Arm is Waiter.Arm. A source that is forgotten or cannot be watched wakes its waiter, whose next try finds
+// out why.
 func (s *Source) Arm(want Ready, wake func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -222,16 +225,16 @@ func (s *Source) Arm(want Ready, wake func()) {
 	s.known = true
 }
 
-// Disarm takes back what was asked of the descriptor; Wake still wakes whoever waits. It spares a waiter who is about to change the state
-// himself, and looks after that, from being told.
+// Disarm takes back what was asked of the descriptor; Wake still wakes whoever waits. A waiter that is
+// about to change the state itself, and looks after that, is spared being told.
 func (s *Source) Disarm() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || !s.known {
 		return
 	}
-	// Modified to no events it would still wake the poller: epoll adds EPOLLERR, and a queue's wake-ups do not say what they are for.
-	// An error leaves it armed, which only costs.
+	// Modified to no events it would still wake the poller: epoll adds EPOLLERR, and a queue's wake-ups do
+	// not say what they are for. An error leaves it armed, which only costs.
 	s.known = unix.EpollCtl(s.p.ep, unix.EPOLL_CTL_DEL, s.fd, nil) != nil
 }
 
@@ -243,7 +246,8 @@ func (s *Source) take() func() {
 	return wake
 }
 
-// Wake wakes whoever waits, as if the descriptor had become ready. Who has just found nothing and is about to Arm is woken then.
+// Wake wakes whoever waits, as if the descriptor had become ready. One that has just found nothing and is
+// about to Arm is woken then.
 func (s *Source) Wake() {
 	s.mu.Lock()
 	wake := s.wake

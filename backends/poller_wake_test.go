@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// What is to be woken while somebody holds the wakes is woken by the one who holds them, also what a wake wakes in turn. What takes
-// longer than it may is left to the poller.
+// What is to be woken while somebody holds the wakes is woken by the one who holds them, also what a wake
+// wakes in turn. What takes longer than it may is left to the poller.
 func TestHold(t *testing.T) {
 	p, err := NewPoller()
 	if err != nil {

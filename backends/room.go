@@ -10,9 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Room bounds what users can make the daemon keep on the file system of its state directory, which is /run for most and the whole
-// machine's: files, of which each name is one, and bytes. One user may have a quarter and all but root half of what is free there and
-// what they have already. Who is nil bounds nothing. It is safe for concurrent use; its calls do not wait, but for the file system.
+// Room bounds what users can make the daemon keep on the file system of its state directory, which is /run
+// for most and the whole machine's: files, of which each name is one, and bytes. One user may have a
+// quarter and all but root half of what is free there and what they have already. A nil Room bounds
+// nothing. It is safe for concurrent use; its calls do not wait, but for the file system.
 type Room struct {
 	Files, Bytes *Budget
 
@@ -30,13 +31,14 @@ const (
 	maxFiles  = 1 << 16   // of one user, however much is free
 	maxBytes  = 256 << 20 // of one user
 	textBytes = 4096      // that a file of ours or a directory takes, at most
-	// recountPause is how long what is there is not counted anew after it was, or recountPart times as long as that took: a refusal asks
-	// for it, and anybody can be refused.
+	// recountPause is how long what is there is not counted anew after it was, or recountPart times as long
+	// as that took: a refusal asks for it, and anybody can be refused.
 	recountPause = time.Second
 	recountPart  = 50
 )
 
-// NewRoom counts what is in dirs, which lie on one file system, by owner, and from then on what is made and removed in them.
+// NewRoom counts what is in dirs, which lie on one file system, by owner, and from then on what is made and
+// removed in them.
 func NewRoom(name string, dirs ...*Dir) *Room {
 	r := &Room{dirs: dirs}
 	free := func() (s Space) {
@@ -69,8 +71,9 @@ func shareOf(free, users, most int64) Bounds {
 	return Bounds{One: min(all/4, most), All: all / 2, Root: Unbounded}
 }
 
-// PlainMark is the bit in the mode of a regular file that says that its bytes are a user's, and may be PlainBytes. It is
-// the sticky bit, which means nothing to Linux there (inode(7)), and which every file system keeps. No other file has it.
+// PlainMark is the bit in the mode of a regular file that says that its bytes are a user's, and may be
+// PlainBytes. It is the sticky bit, which means nothing to Linux there (inode(7)), and which every file
+// system keeps. No other file has it.
 const (
 	PlainMark  = unix.S_ISVTX
 	PlainBytes = 64 << 10
@@ -138,7 +141,8 @@ func (r *Room) Move(from, to, mode uint32) {
 	r.Bytes.Move(from, to, bytesOf(mode))
 }
 
-// Also has counted what each tells of, too: files whose owners do not say who pays for them. It is called with no lock held.
+// Also has counted what each tells of, too: files whose owners do not say who pays for them. It is called
+// with no lock held.
 func (r *Room) Also(each func(f func(uid uint32, bytes int64))) {
 	if r == nil {
 		return
@@ -190,7 +194,8 @@ func (r *Room) rename(dir int, base string, todir int, tobase string, flags uint
 	return err
 }
 
-// link calls f, which gives the file at base in dir one more name: its owner pays for that, as on tmpfs it takes as much as a file.
+// link calls f, which gives the file at base in dir one more name: its owner pays for that, as on tmpfs it
+// takes as much as a file.
 func (r *Room) link(dir int, base string, f func() error) error {
 	var st unix.Stat_t
 	if r == nil || unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW|unix.AT_EMPTY_PATH) != nil {
@@ -212,8 +217,8 @@ func (r *Room) changing(fd int, c Change, f func() error) error {
 	return err
 }
 
-// recount counts what is there in the background, as others than the daemon may have removed some of it. It rests between two counts, so
-// that those who are refused all the time do not keep it busy.
+// recount counts what is there in the background, as others than the daemon may have removed some of it. It
+// rests between two counts, so that those who are refused all the time do not keep it busy.
 func (r *Room) recount() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -271,7 +276,8 @@ func (r *Room) Close() error {
 	return nil
 }
 
-// walk calls f for all that is below the directory, until it answers false. What cannot be looked at, as it is gone, is left out.
+// walk calls f for all that is below the directory, until it answers false. What cannot be looked at, as it
+// is gone, is left out.
 func (d *Dir) walk(f func(*unix.Stat_t) bool) {
 	for left := []string{""}; len(left) > 0; {
 		at := left[len(left)-1]

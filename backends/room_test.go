@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A room counts what is made, removed, replaced, linked and given away in its directories, and what is there when it begins.
+// A room counts what is made, removed, replaced, linked and given away in its directories, and what is
+// there when it begins.
 func TestRoomCounts(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root makes files for others")

@@ -16,14 +16,16 @@ type Cred struct {
 // OverrideDAC is the capability to go past permissions (capabilities(7)), for As.
 const OverrideDAC = 1 << unix.CAP_DAC_OVERRIDE
 
-// Cred is an owner without groups besides his own.
+// Cred is the owner, with no group but their own.
 func (o Owner) Cred() Cred { return Cred{Uid: o.Uid, Gid: o.Gid} }
 
-// As calls f with the effective ids and the supplementary groups of somebody else, and with no capabilities but those in the set caps. The
-// kernel then judges what f does, at the moment it acts, as their doing: where others than the daemon change a directory, a look before
-// the act would prove nothing (unlink(2), rename(2)). What f connects to sees them (SO_PEERCRED, SO_PEERGROUPS, unix(7)). Linux keeps
-// credentials by thread, and the raw system calls change them for this thread alone; the saved ids stay root's, so that it can change
-// back. f must not change threads. A daemon without root calls f as it is. f's errors are returned.
+// As calls f with the effective ids and the supplementary groups of somebody else, and with no capabilities
+// but those in the set caps. The kernel then judges what f does, at the moment it acts, as their doing:
+// where others than the daemon change a directory, a look before the act would prove nothing (unlink(2),
+// rename(2)). What f connects to sees them (SO_PEERCRED, SO_PEERGROUPS, unix(7)). Linux keeps credentials
+// by thread, and the raw system calls change them for this thread alone; the saved ids stay root's, so that
+// it can change back. f must not change threads. A daemon without root calls f as it is. f's errors are
+// returned.
 func As(who Cred, caps uint32, f func() error) error {
 	if unix.Geteuid() != 0 || who.Uid == 0 && who.Gid == 0 {
 		return f()
@@ -73,7 +75,8 @@ func become(who Cred, caps uint32) error {
 	return unix.Capset(&header, &data[0])
 }
 
-// unbecome makes the thread root's again; with the ids the kernel gives it the capabilities back (capabilities(7)).
+// unbecome makes the thread root's again; with the ids the kernel gives it the capabilities back
+// (capabilities(7)).
 func unbecome(groups []uint32) error {
 	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, keepId, 0, keepId); errno != 0 {
 		return errno

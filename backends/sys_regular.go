@@ -12,8 +12,8 @@ import (
 // ErrNotRegular is the answer where a text is to be read or written and something else lies.
 var ErrNotRegular = errors.New("not a regular file")
 
-// openRegular opens the regular file called name below dir. Nothing else is opened: to open a device may do something, and a FIFO that
-// somebody planted waits.
+// openRegular opens the regular file called name below dir. Nothing else is opened: to open a device may do
+// something, and a FIFO that somebody planted waits.
 func openRegular(dir int, name string, flags int) (int, error) {
 	at, err := OpenBeneath(dir, name, unix.O_PATH, 0)
 	if err != nil {
@@ -50,8 +50,9 @@ func ReadRegular(dir int, name string, most int64) ([]byte, error) {
 	return text, err
 }
 
-// OpenRegular opens a regular file, or with O_CREAT makes it with a mode. Its directory is one where only the daemon's user makes files;
-// what else lies there under the name, a symbolic link too, is not opened: ErrNotRegular.
+// OpenRegular opens a regular file, or with O_CREAT makes it with a mode. Its directory is one where only
+// the daemon's user makes files; what else lies there under the name, a symbolic link too, is not opened:
+// ErrNotRegular.
 func OpenRegular(name string, flags int, perm uint32) (*os.File, error) {
 	for {
 		at, err := unix.Open(name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)

@@ -7,9 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Tally counts what lies in a directory and below. It lists a directory once, and again when it changed: each name that comes or goes,
-// whoever does it, sets the directory's time of modification (inode(7)). So a count costs one stat(2) for each directory, however many
-// objects there are, and nothing has to tell it of changes. The zero Tally is ready. It is safe for concurrent use.
+// A Tally counts what lies in a directory and below. It lists a directory once, and again when it changed:
+// each name that comes or goes, whoever does it, sets the directory's time of modification (inode(7)). So a
+// count costs one stat(2) for each directory, however many objects there are, and nothing has to tell it of
+// changes. The zero Tally is ready. It is safe for concurrent use.
 type Tally struct {
 	mu   sync.Mutex
 	kept map[ID]tallied
@@ -23,11 +24,13 @@ type tallied struct {
 	dirs     []string
 }
 
-// tallyTick is more than the steps in which a kernel counts the times of files (a tick, 10 ms at most). What was modified so short a time
-// before it was listed may be modified once more without getting another time, and is listed again the next time (TestTally).
+// tallyTick is more than the steps in which a kernel counts the times of files (a tick, 10 ms at most).
+// What was modified so short a time before it was listed may be modified once more without getting another
+// time, and is listed again the next time (TestTally).
 const tallyTick = 50 * time.Millisecond
 
-// Count is how many objects lie below d whose types are served; directories are none. It blocks as getdents(2) does.
+// Count is how many objects lie below d whose types are served; directories are none. It blocks as
+// getdents(2) does.
 func (t *Tally) Count(d *Dir, served func(typ uint32) bool) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A count is right at once, whoever changed what and how shortly before, and does not list again what did not change.
+// A count is right at once, whoever changed what and how shortly before, and does not list again what did
+// not change.
 func TestTally(t *testing.T) {
 	name := t.TempDir()
 	d, err := OpenDir(name)

@@ -11,11 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// All queues that are made through the daemon are its user's for the kernel (RLIMIT_MSGQUEUE, getrlimit(2)). So the daemon keeps to the
-// limits of those who ask: nobody has queues of more bytes than their own soft limit allows, nor more than half of what the daemon may
-// have, all users but root no more than three quarters. A queue counts for its owner until it is removed and nobody has it open.
+// All queues that are made through the daemon are its user's for the kernel (RLIMIT_MSGQUEUE,
+// getrlimit(2)). So the daemon keeps to the limits of those who ask: nobody has queues of more bytes than
+// their own soft limit allows, nor more than half of what the daemon may have, all users but root no more
+// than three quarters. A queue counts for its owner until it is removed and nobody has it open.
 
-// queueBytesUnknown is the limit of one whose process cannot be looked at: the kernel's default (MQ_BYTES_MAX).
+// queueBytesUnknown is the limit of one whose process cannot be looked at: the kernel's default
+// (MQ_BYTES_MAX).
 const queueBytesUnknown = 819200
 
 func newQueueBytes() *backends.Budget {
@@ -87,7 +89,8 @@ func (q *Queues) gone(name string, p *past) {
 	q.settle(p)
 }
 
-// settle gives back what a queue cost that has no name and that nobody has open any more. The caller holds q.mu.
+// settle gives back what a queue cost that has no name and that nobody has open any more. The caller holds
+// q.mu.
 func (q *Queues) settle(p *past) {
 	if !p.gone || p.cost == 0 {
 		return

@@ -12,8 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Leases are the messages that were taken from queues and are not done yet. Each is written to a file before it is handed out, so that
-// one whose worker or whose daemon dies can go back to its queue. Who takes a message pays for it. Safe for concurrent use.
+// Leases are the messages that were taken from queues and are not done yet. Each is written to a file
+// before it is handed out, so that one whose worker or whose daemon dies can go back to its queue. The user
+// who takes a message pays for it. Safe for concurrent use.
 type Leases struct {
 	Held  map[string]bool   // records that Recover leaves to Resume: the files that took the messages go on
 	Work  *backends.Workers // if not nil, they take away the records of messages that went back to their queue
@@ -117,8 +118,9 @@ func (l *Leases) unpay(uid uint32, n int) {
 	l.Bytes.Give(uid, int64(n)+leaseOverhead)
 }
 
-// Take receives a message from a queue for a user and makes a lease of it, which is to be recorded before it is handed out. buf is room
-// for any message of the queue. EDQUOT if the user has as much out as one user may; ErrWouldBlock as TryRead.
+// Take receives a message from a queue for a user and makes a lease of it, which is to be recorded before
+// it is handed out. buf is room for any message of the queue. EDQUOT if the user has as much out as one
+// user may; ErrWouldBlock as TryRead.
 func (l *Leases) Take(from *Queue, uid uint32, buf []byte) (*Lease, error) {
 	// The longest message has to fit: which one comes nobody knows before it was taken.
 	most := from.Unit()
@@ -150,7 +152,8 @@ func (l *Leases) count(uid uint32, n int) {
 	l.Bytes.Add(uid, int64(n)+leaseOverhead)
 }
 
-// tried is how often a message that comes from a queue went back to it, which is forgotten. The caller holds l.mu.
+// tried is how often a message that comes from a queue went back to it, which is forgotten. The caller
+// holds l.mu.
 func (l *Leases) tried(one *Lease) int {
 	messages := l.failed[one.queue]
 	key := l.key(one)
@@ -217,9 +220,9 @@ func (one *Lease) erase() error {
 	return one.all.dir.Remove(backends.Named(one.file))
 }
 
-// Return puts the message back at its old priority, behind those of that priority which are there: the kernel has no other place for
-// it. ErrWouldBlock if the queue is full. It does not wait for the record to be gone: the disk may be slow, and the close(2) of a lease is
-// taken up where everybody's requests are.
+// Return puts the message back at its old priority, behind those of that priority which are there: the
+// kernel has no other place for it. ErrWouldBlock if the queue is full. It does not wait for the record to
+// be gone: the disk may be slow, and the close(2) of a lease is taken up where everybody's requests are.
 func (one *Lease) Return(to backends.Port) error {
 	if _, err := to.TryWrite(one.Data, one.Meta); err != nil {
 		return err
@@ -229,14 +232,16 @@ func (one *Lease) Return(to backends.Port) error {
 		return one.Done()
 	}
 	one.over()
-	// A record that cannot be taken away brings the message once more at the next start; there is nobody to tell.
+	// A record that cannot be taken away brings the message once more at the next start; there is nobody to
+	// tell.
 	if task := one.all.Work.Go(one.uid, func(context.Context) { _ = one.erase() }); task.Done() {
 		_ = one.erase() // the workers may have ended
 	}
 	return nil
 }
 
-// remember keeps how often a message was tried that goes back to its queue. One that could not be recorded was not.
+// remember keeps how often a message was tried that goes back to its queue. One that could not be recorded
+// was not.
 func (l *Leases) remember(one *Lease) {
 	tries := one.Tries
 	if !one.recorded {
@@ -261,7 +266,8 @@ func (l *Leases) Out(queue string) int {
 	return len(l.out[queue])
 }
 
-// Forget is told that a queue was removed: nothing is remembered of its messages, and those that wait to come back go its way.
+// Forget is told that a queue was removed: nothing is remembered of its messages, and those that wait to
+// come back go its way.
 func (l *Leases) Forget(queue string) {
 	l.mu.Lock()
 	failed, waiting := l.failed[queue], l.waiting[queue]

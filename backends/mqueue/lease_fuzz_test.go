@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// FuzzLeaseRecord holds that a file of a lease is read as a message that a queue can take, or refused, and that what is read is what was
-// written.
+// FuzzLeaseRecord holds that a file of a lease is read as a message that a queue can take, or refused, and
+// that what is read is what was written.
 func FuzzLeaseRecord(f *testing.F) {
 	whole := fmt.Sprintf(recordFormat, 7, 2, 5, 123, 0, 1000, "job\n\"s")
 	for _, s := range []string{"", "\n", whole + "hello", whole + "hell", whole, "prio=2 tries=4\nold", "prio=99999 tries=1\nx", "prio=-1 tries=1\n",

@@ -12,13 +12,15 @@ import (
 // A lease is kept as a file: a line that says where the message belongs and who took it, and the message.
 const recordFormat = "prio=%d tries=%d len=%d ino=%d owner=%d uid=%d queue=%q\n"
 
-// maxRecord is the longest file there is of a lease, in bytes: the longest message of a queue (HARD_MSGSIZEMAX, mq_overview(7)).
+// maxRecord is the longest file there is of a lease, in bytes: the longest message of a queue
+// (HARD_MSGSIZEMAX, mq_overview(7)).
 const maxRecord = 16<<20 + 4096
 
 // errRecord says that a file is none of a lease's, or was not written to its end.
 var errRecord = errors.New("not a message on lease")
 
-// Record writes the lease to its file. If that fails, the message must not be handed out; it can be tried again.
+// Record writes the lease to its file. If that fails, the message must not be handed out; it can be tried
+// again.
 func (one *Lease) Record() error {
 	dir := one.all.dir
 	fd, err := backends.OpenBeneath(dir.Fd(), one.file, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0600)
@@ -61,7 +63,8 @@ func readRecord(dir int, name string) (*Lease, error) {
 	return one, nil
 }
 
-// old is a lease as earlier versions kept it, in a directory with the name of its queue: the queue and its owner are not in the file.
+// old is a lease as earlier versions kept it, in a directory with the name of its queue: the queue and its
+// owner are not in the file.
 func (one *Lease) old(header []byte) (*Lease, error) {
 	if _, err := fmt.Sscanf(string(header), "prio=%d tries=%d", &one.Meta.Prio, &one.Tries); err != nil || one.Meta.Prio >= PrioMax {
 		return nil, fmt.Errorf("%w: it begins with %.60q", errRecord, header)

@@ -12,8 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// comingBack are the messages of one queue that a daemon had handed out which died, until there is room for them in the queue. It holds
-// the queue open by a descriptor of its own: another waiter has that of the others armed.
+// comingBack are the messages of one queue that a daemon had handed out which died, until there is room for
+// them in the queue. It holds the queue open by a descriptor of its own: another waiter has that of the
+// others armed.
 type comingBack struct {
 	all  *Leases
 	to   *Queue
@@ -23,9 +24,10 @@ type comingBack struct {
 	list []*Lease // the oldest first
 }
 
-// Recover puts back what a daemon that died had handed out. What does not fit into its queue comes back as soon as there is room.
-// Messages whose queue is gone, or somebody else's by now, stay where they are for another start, and so does what cannot be read: told
-// is called for each queue with how many messages came back, or why not ("" is the directory). It may be called later, too.
+// Recover puts back what a daemon that died had handed out. What does not fit into its queue comes back as
+// soon as there is room. Messages whose queue is gone, or somebody else's by now, stay where they are for
+// another start, and so does what cannot be read: told is called for each queue with how many messages came
+// back, or why not ("" is the directory). It may be called later, too.
 func (l *Leases) Recover(q *Queues, told func(queue string, back int, err error)) {
 	byQueue := map[string][]*Lease{}
 	l.find("", func(one *Lease, err error) {
@@ -76,8 +78,8 @@ func (l *Leases) Resume(record string) (*Lease, error) {
 // Name is that of the lease's record, by which Resume finds it.
 func (one *Lease) Name() string { return one.file }
 
-// find calls f for each lease in the directory, and for what is none. Earlier versions had a directory for each queue, in which it then
-// looks too, and which it removes when it is empty.
+// find calls f for each lease in the directory, and for what is none. Earlier versions had a directory for
+// each queue, in which it then looks too, and which it removes when it is empty.
 func (l *Leases) find(queue string, f func(*Lease, error)) {
 	list, err := l.dir.List(backends.Ref{Path: queue})
 	if err != nil {
@@ -117,7 +119,8 @@ func valid(one *Lease) error {
 	return nil
 }
 
-// try puts back what there is room for, and waits for more room if there is not. It is called by Recover, the poller and Forget.
+// try puts back what there is room for, and waits for more room if there is not. It is called by Recover,
+// the poller and Forget.
 func (c *comingBack) try() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -150,8 +153,8 @@ func (c *comingBack) report(back int, err error) {
 	}
 }
 
-// one puts one message back. It is the queue's it was taken from, or one that the same user has made in its place: nobody else gets to
-// read it.
+// one puts one message back. It is the queue's it was taken from, or one that the same user has made in its
+// place: nobody else gets to read it.
 func (c *comingBack) one(one *Lease) error {
 	a, err := backends.Fstat(c.to.fd)
 	switch {

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Queue is an open POSIX message queue (mq_overview(7)), shared by all who hold it open through the daemon, so that they wait in
-// one line. It is an Endpoint.
+// A Queue is an open POSIX message queue (mq_overview(7)), shared by all who hold it open through the
+// daemon, so that they wait in one line. It is an Endpoint.
 type Queue struct {
 	*backends.Source // of fd
 
@@ -118,8 +118,8 @@ func (q *Queue) Counts() (sent, received int64) {
 	return q.past.sent.Load(), q.past.received.Load()
 }
 
-// MaxTries is how often a message is handed out on lease before it goes to the dead queue; 0: without end. It is the queue's for as long
-// as the daemon runs.
+// MaxTries is how often a message is handed out on lease before it goes to the dead queue; 0: without end.
+// It is the queue's for as long as the daemon runs.
 func (q *Queue) MaxTries() int { return int(q.past.tries.Load()) }
 
 // SetMaxTries sets it.
@@ -158,8 +158,8 @@ func (q *Queue) owner() uint32 {
 	return a.Uid
 }
 
-// queueAttr stats a queue open at fd. Its size on the mqueue file system is a constant; the bytes pending are in the text that
-// reading the descriptor as a file gives: "QSIZE:129 NOTIFY:…" (mq_overview(7)).
+// queueAttr stats a queue open at fd. Its size on the mqueue file system is a constant; the bytes pending
+// are in the text that reading the descriptor as a file gives: "QSIZE:129 NOTIFY:…" (mq_overview(7)).
 func queueAttr(fd int) (backends.Attr, error) {
 	a, err := backends.Fstat(fd)
 	if err != nil {

@@ -1,12 +1,14 @@
 // Package mqueue owns POSIX message queues (mq_overview(7)) and the messages of theirs that are out on lease.
 //
-// Queues are those of the ipc namespace: it makes, finds, lists and removes them, and opens each once for all who use it, as a Queue. A Queue
-// is an Endpoint. Queues that others make and remove are seen too, if there is a mount of the mqueue file system. Leases hand out messages
-// that come back to their queue unless they are done, also after the daemon has died.
+// Queues are those of the ipc namespace: it makes, finds, lists and removes them, and opens each once for
+// all who use it, as a Queue. A Queue is an Endpoint. Queues that others make and remove are seen too, if
+// there is a mount of the mqueue file system. Leases hand out messages that come back to their queue unless
+// they are done, also after the daemon has died.
 //
-// All is safe for concurrent use; nothing waits, but for the disk where leases are kept. Errors are those of mq_open(3), mq_send(3) and
-// mq_receive(3), with backends.ErrWouldBlock for EAGAIN, backends.ErrRemoved for a queue that is gone, and ErrBytes for the one case in which
-// EMFILE means RLIMIT_MSGQUEUE. Package nodes calls it.
+// All is safe for concurrent use; nothing waits, but for the disk where leases are kept. Errors are those
+// of mq_open(3), mq_send(3) and mq_receive(3), with backends.ErrWouldBlock for EAGAIN, backends.ErrRemoved
+// for a queue that is gone, and ErrBytes for the one case in which EMFILE means RLIMIT_MSGQUEUE. Package
+// nodes calls it.
 package mqueue
 
 import (
@@ -40,8 +42,8 @@ type queueKey struct {
 	access int
 }
 
-// NewQueues finds the queues. Listing them takes a mount of the mqueue file system; it makes one that no path leads to (fsmount(2)),
-// or else uses /dev/mqueue.
+// NewQueues finds the queues. Listing them takes a mount of the mqueue file system; it makes one that no
+// path leads to (fsmount(2)), or else uses /dev/mqueue.
 func NewQueues(p *backends.Poller, maxmsg, msgsize int) *Queues {
 	q := &Queues{
 		MaxMsg: maxmsg, MsgSize: msgsize, Bytes: newQueueBytes(), poll: p, open: map[queueKey]*Queue{}, pasts: map[string]*past{},
@@ -54,8 +56,8 @@ func NewQueues(p *backends.Poller, maxmsg, msgsize int) *Queues {
 	return q
 }
 
-// Listed reports whether List shows the queues that there are. It shows none without a mount of the mqueue file system, which an ordinary
-// user cannot make outside of namespaces of their own.
+// Listed reports whether List shows the queues that there are. It shows none without a mount of the mqueue
+// file system, which an ordinary user cannot make outside of namespaces of their own.
 func (q *Queues) Listed() bool { return q.dir != nil }
 
 // Close releases the mount. Open queues stay open.
@@ -66,11 +68,12 @@ func (q *Queues) Close() error {
 	return q.dir.Close()
 }
 
-// ErrBytes says that all queues of the daemon's user take as many bytes as they may (RLIMIT_MSGQUEUE), for which mq_open(3) has the
-// errno of a lack of descriptors.
+// ErrBytes says that all queues of the daemon's user take as many bytes as they may (RLIMIT_MSGQUEUE), for
+// which mq_open(3) has the errno of a lack of descriptors.
 var ErrBytes = errors.New("RLIMIT_MSGQUEUE is used up")
 
-// Create makes a queue that must not exist yet, with maxmsg and msgsize or, where they are 0, the defaults, and opens it.
+// Create makes a queue that must not exist yet, with maxmsg and msgsize or, where they are 0, the defaults,
+// and opens it.
 func (q *Queues) Create(name string, o backends.Owner, maxmsg, msgsize int) (*Queue, error) {
 	return q.create(name, o, maxmsg, msgsize, backends.ToStay)
 }
@@ -143,7 +146,8 @@ func (q *Queues) created(name string, fd int, o backends.Owner, cost int64, may 
 	return one, err
 }
 
-// take holds the queue open at fd, which it closes if that fails, as when the descriptor may not stay open. The caller holds q.mu.
+// take holds the queue open at fd, which it closes if that fails, as when the descriptor may not stay open.
+// The caller holds q.mu.
 func (q *Queues) take(name string, ino uint64, fd, access int, may func(int, error) (int, error)) (*Queue, error) {
 	fd, err := may(fd, nil)
 	if err != nil {
@@ -202,8 +206,8 @@ func (q *Queues) attributes(maxmsg, msgsize int) (*mqAttr, error) {
 	return &mqAttr{MaxMsg: maxmsg, MsgSize: msgsize}, nil
 }
 
-// Open opens a queue for access (O_RDONLY, O_WRONLY, O_RDWR), the very one that was judged, ESTALE otherwise. All who open one queue
-// share one Queue if the daemon may read and write it, as root may.
+// Open opens a queue for access (O_RDONLY, O_WRONLY, O_RDWR), the very one that was judged, ESTALE
+// otherwise. All who open one queue share one Queue if the daemon may read and write it, as root may.
 func (q *Queues) Open(r backends.Ref, access int) (*Queue, error) {
 	return q.hold(r, access, r.Judged, backends.ToStay)
 }
@@ -308,7 +312,8 @@ func (q *Queues) Change(r backends.Ref, c backends.Change) error {
 	return nil
 }
 
-// List names all queues of the namespace, in no order. Without a mount of the mqueue file system it knows only those held open.
+// List names all queues of the namespace, in no order. Without a mount of the mqueue file system it knows
+// only those held open.
 func (q *Queues) List() ([]backends.Entry, error) {
 	if q.dir != nil {
 		return q.dir.List(backends.Ref{})
@@ -333,8 +338,9 @@ func (q *Queues) Count() (int, error) {
 	return len(list), err
 }
 
-// Remove is mq_unlink(3) in somebody's name: the directory of queues is sticky, so the kernel lets them remove their own and no other.
-// Those who hold the queue open through the daemon get what is left in it and then ErrRemoved.
+// Remove is mq_unlink(3) in somebody's name: the directory of queues is sticky, so the kernel lets them
+// remove their own and no other. Those who hold the queue open through the daemon get what is left in it
+// and then ErrRemoved.
 func (q *Queues) Remove(name string, who backends.Cred) error {
 	a, statErr := q.Find(name)
 	if err := backends.As(who, 0, func() error { return mqUnlink(name) }); err != nil {

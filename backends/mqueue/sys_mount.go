@@ -2,8 +2,8 @@ package mqueue
 
 import "golang.org/x/sys/unix"
 
-// detachedMount mounts a file system that needs no source where no path leads to it (fsopen(2), fsmount(2), Linux 5.2) and returns
-// a descriptor of its root directory.
+// detachedMount mounts a file system that needs no source where no path leads to it (fsopen(2), fsmount(2),
+// Linux 5.2) and returns a descriptor of its root directory.
 func detachedMount(fstype string) (int, error) {
 	fs, err := unix.Fsopen(fstype, unix.FSOPEN_CLOEXEC)
 	if err != nil {

@@ -12,7 +12,8 @@ type mqAttr struct {
 	_                               [4]int
 }
 
-// mqOpen is mq_open(2). The kernel's name has no leading slash. attr nil asks for the defaults of the ipc namespace.
+// mqOpen is mq_open(2). The kernel's name has no leading slash. attr nil asks for the defaults of the ipc
+// namespace.
 func mqOpen(name string, flags int, mode uint32, attr *mqAttr) (int, error) {
 	p, err := unix.BytePtrFromString(name)
 	if err != nil {
@@ -38,7 +39,8 @@ func mqUnlink(name string) error {
 	return nil
 }
 
-// mqSend is mq_timedsend(2) on a descriptor with O_NONBLOCK: it does not block, so it is called without telling Go's scheduler.
+// mqSend is mq_timedsend(2) on a descriptor with O_NONBLOCK: it does not block, so it is called without
+// telling Go's scheduler.
 func mqSend(fd int, p []byte, prio uint32) error {
 	_, _, errno := unix.RawSyscall6(unix.SYS_MQ_TIMEDSEND, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
 		uintptr(prio), 0, 0)
@@ -66,7 +68,8 @@ func mqGetattr(fd int) (a mqAttr, err error) {
 	return a, nil
 }
 
-// openMqueue opens the root directory of the mqueue file system: of a mount of the daemon's own, or of /dev/mqueue.
+// openMqueue opens the root directory of the mqueue file system: of a mount of the daemon's own, or of
+// /dev/mqueue.
 func openMqueue() (int, error) {
 	const magic = 0x19800202 // MQUEUE_MAGIC, ipc/mqueue.c
 	dir, err := detachedMount("mqueue")

@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An Address says where a socket listens or is dialled: the path of a Unix socket (unix(7)), or a host and a port (ip(7)).
+// An Address says where a socket listens or is dialled: the path of a Unix socket (unix(7)), or a host and
+// a port (ip(7)).
 type Address struct {
 	Type int    // SOCK_STREAM, SOCK_SEQPACKET or SOCK_DGRAM
 	Path string // of a Unix socket; empty for the others
@@ -21,7 +22,8 @@ type Address struct {
 	Port uint16
 }
 
-// ParseAddress reads HOST:PORT, with an IPv6 literal in brackets, or :PORT and *:PORT, which are to listen. Ports are numbers.
+// ParseAddress reads HOST:PORT, with an IPv6 literal in brackets, or :PORT and *:PORT, which are to listen.
+// Ports are numbers.
 func ParseAddress(typ int, s string) (Address, error) {
 	host, port, err := net.SplitHostPort(s)
 	if err != nil {
@@ -49,8 +51,9 @@ func ParseAddress(typ int, s string) (Address, error) {
 // Listens reports whether the address is one to listen at.
 func (a Address) Listens() bool { return a.Path == "" && (a.Host == "" || a.Host == "*") }
 
-// own are the addresses to bind for an address that listens: the first that is there of all, where one socket of IPv6 takes calls of
-// IPv4 as well (ipv6(7)), or both loopback addresses, as whoever calls localhost may mean either.
+// own are the addresses to bind for an address that listens: the first that is there of all, where one
+// socket of IPv6 takes calls of IPv4 as well (ipv6(7)), or both loopback addresses, as whoever calls
+// localhost may mean either.
 func (a Address) own() []netip.AddrPort {
 	if a.Host == "*" {
 		return []netip.AddrPort{netip.AddrPortFrom(netip.IPv6Unspecified(), a.Port), netip.AddrPortFrom(netip.IPv4Unspecified(), a.Port)}
@@ -135,8 +138,9 @@ func (r Reach) literal(host string) (netip.Addr, bool, error) {
 	return addr, true, nil
 }
 
-// lookup finds the addresses of a host name. It blocks until the name service has answered or ctx ends. Who is lent only the loopback
-// addresses is not lent the name service either: its queries would carry anything out.
+// lookup finds the addresses of a host name. It blocks until the name service has answered or ctx ends. A
+// mount that is lent only the loopback addresses is not lent the name service either: its queries would
+// carry anything out.
 func (r Reach) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 	resolver := &net.Resolver{PreferGo: true} // Go's own can be ended and holds no thread
 	if r != ReachAny {

@@ -57,7 +57,8 @@ func TestReach(t *testing.T) {
 	}
 }
 
-// FuzzParseAddress holds that String writes an address as ParseAddress has read it, and that what listens names no host.
+// FuzzParseAddress holds that String writes an address as ParseAddress has read it, and that what listens
+// names no host.
 func FuzzParseAddress(f *testing.F) {
 	for _, s := range []string{"localhost:80", "[::1]:80", "[fe80::1%eth0]:9", ":0", "*:8080", "127.0.0.1:65535", "host:080", "[]:1", "a b:80",
 		"::1:80", "[127.0.0.1]:80", "-a:80", "my_host-1.a.:1"} {

@@ -9,10 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Conn is one connection of a socket, of any family and type; the open file is the connection. It is an Endpoint. One that dials does
-// so when it is first read or written, not when it is polled: there are programs that have every file polled that they open, and to make
-// a socket is not to call it. It is ready to be written then, and for nothing until it is answered. Without a peer of its own it is a bound datagram socket: each
-// message carries the address it comes from or goes to.
+// A Conn is one connection of a socket, of any family and type; the open file is the connection. It is an
+// Endpoint. One that dials does so when it is first read or written, not when it is polled: there are
+// programs that have every file polled that they open, and to make a socket is not to call it. It is ready
+// to be written then, and for nothing until it is answered. Without a peer of its own it is a bound
+// datagram socket: each message carries the address it comes from or goes to.
 type Conn struct {
 	poll *backends.Poller
 	stat func() (backends.Attr, error) // of the file it was opened through
@@ -22,7 +23,7 @@ type Conn struct {
 	err    error        // why it is not, and never will be
 	dial   dialler      // nil: it is connected, or never will be
 	begun  bool         // dial was tried
-	idle   func()       // who waits for something before that
+	idle   func()       // wakes whoever waits for something before that
 	made   bool         // it was connected
 	closed func()       // called once by Close; may be nil
 	src    *backends.Source
@@ -45,7 +46,8 @@ type Peer struct {
 
 // A dialler makes one connection and never blocks. Its methods are called one at a time.
 type dialler interface {
-	// try goes on; ErrWouldBlock: there is something to wait for. Once it has answered anything else, nothing is called any more.
+	// try goes on; ErrWouldBlock: there is something to wait for. Once it has answered anything else,
+	// nothing is called any more.
 	try() (fd int, err error)
 	// arm asks for one call of wake when try is worth calling again.
 	arm(wake func())
@@ -78,7 +80,8 @@ func (c *Conn) connected(fd int, peer Peer) {
 	}
 }
 
-// Connect makes the connection if there is none yet: ErrWouldBlock while it is not answered. One that could not be made stays so.
+// Connect makes the connection if there is none yet: ErrWouldBlock while it is not answered. One that could
+// not be made stays so.
 func (c *Conn) Connect() error {
 	_, err := c.use()
 	if err == nil {
@@ -87,7 +90,8 @@ func (c *Conn) Connect() error {
 	return err
 }
 
-// use is the descriptor of the connection. Unless there is an error, the caller calls c.mu.RUnlock when it is done with it.
+// use is the descriptor of the connection. Unless there is an error, the caller calls c.mu.RUnlock when it
+// is done with it.
 func (c *Conn) use() (int, error) {
 	for {
 		c.mu.RLock()
@@ -128,7 +132,8 @@ func (c *Conn) goOn() error {
 	return err
 }
 
-// TryRead is recv(2): of a stream what there is, else one message. EMSGSIZE, and the message stays, if it is longer than p.
+// TryRead is recv(2): of a stream what there is, else one message. EMSGSIZE, and the message stays, if it
+// is longer than p.
 func (c *Conn) TryRead(p []byte) (n int, m backends.Meta, err error) {
 	fd, err := c.use()
 	if err != nil {
@@ -152,7 +157,8 @@ func (c *Conn) TryRead(p []byte) (n int, m backends.Meta, err error) {
 	return n, m, err
 }
 
-// TryWrite is send(2): EPIPE, and no signal, when the peer is gone. Without a peer the message goes where m says.
+// TryWrite is send(2): EPIPE, and no signal, when the peer is gone. Without a peer the message goes where m
+// says.
 func (c *Conn) TryWrite(p []byte, m backends.Meta) (int, error) {
 	fd, err := c.use()
 	if err != nil {
@@ -180,7 +186,8 @@ func again(n int, err error) (int, error) {
 	return n, err
 }
 
-// Unit is the longest message that can be sent, or that waits if that is longer; 0: a stream, or not connected yet.
+// Unit is the longest message that can be sent, or that waits if that is longer; 0: a stream, or not
+// connected yet.
 func (c *Conn) Unit() int {
 	fd, err := c.use()
 	if err != nil {

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// boundDialler dials a socket that a program bound in the daemon's own tree. The kernel finds such a socket only by its node, so the
-// daemon has to walk through its own mount, whose lookups it answers itself: a worker does that, and the rest of the daemon goes on
-// answering (see connectThrough).
+// boundDialler dials a socket that a program bound in the daemon's own tree. The kernel finds such a socket
+// only by its node, so the daemon has to walk through its own mount, whose lookups it answers itself: a
+// worker does that, and the rest of the daemon goes on answering (see connectThrough).
 type boundDialler struct {
 	s    *Maker
 	path string // below the root of the tree
@@ -27,7 +27,8 @@ type bound struct {
 	err error
 }
 
-// boundRetry is how often a full backlog is looked at again: it is another program's, and there is nothing to poll.
+// boundRetry is how often a full backlog is looked at again: it is another program's, and there is nothing
+// to poll.
 const boundRetry = 50 * time.Millisecond
 
 // try is dialler.try.

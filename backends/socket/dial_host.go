@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hostDialler dials a host: it looks the name up on a worker and tries one address after the other, each by a connect(2) that goes on
-// by itself.
+// hostDialler dials a host: it looks the name up on a worker and tries one address after the other, each by
+// a connect(2) that goes on by itself.
 type hostDialler struct {
 	s   *Maker
 	to  Address
@@ -100,7 +100,8 @@ func (d *hostDialler) connect(to netip.AddrPort) (err error) {
 	}
 	d.src = d.s.poll.Watch(d.fd)
 	if d.to.Type == unix.SOCK_STREAM {
-		// What one write brings goes out at once, and a peer that fell silent is found out in the end (tcp(7)).
+		// What one write brings goes out at once, and a peer that fell silent is found out in the end
+		// (tcp(7)).
 		_ = unix.SetsockoptInt(d.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 		_ = unix.SetsockoptInt(d.fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
 	}
@@ -116,8 +117,9 @@ func connectError(fd int) error {
 	return err
 }
 
-// toItself reports whether the connection leads to the socket that dialled: TCP lets two diallers meet without a listener, and where
-// nobody listens at a port of the range that diallers get theirs from, the two can be one (RFC 9293, 3.5).
+// toItself reports whether the connection leads to the socket that dialled: TCP lets two diallers meet
+// without a listener, and where nobody listens at a port of the range that diallers get theirs from, the
+// two can be one (RFC 9293, 3.5).
 func (d *hostDialler) toItself() bool {
 	if d.to.Type != unix.SOCK_STREAM {
 		return false

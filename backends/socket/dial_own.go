@@ -7,8 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ownDialler dials a Unix socket that the daemon itself listens on. connect(2) of a Unix socket has no descriptor to poll while the
-// backlog is full, but it is us who make room in it. All fields are under l.mu.
+// ownDialler dials a Unix socket that the daemon itself listens on. connect(2) of a Unix socket has no
+// descriptor to poll while the backlog is full, but it is us who make room in it. All fields are under
+// l.mu.
 type ownDialler struct {
 	l       *Listener
 	who     backends.Cred
@@ -30,7 +31,7 @@ func (d *ownDialler) try() (int, error) {
 		d.end()
 		return -1, backends.Explain(err)
 	}
-	// The kernel has checked already that who may open the face, by which he may connect.
+	// The kernel has checked already that they may open the face, and so may connect.
 	err = backends.As(d.who, backends.OverrideDAC, func() error { return unix.Connect(fd, &unix.SockaddrUnix{Name: d.l.addr.Path}) })
 	if err == nil {
 		d.l.dialled = append(d.l.dialled, Peer{Pid: d.pid, Uid: d.who.Uid, Gid: d.who.Gid})
@@ -55,8 +56,8 @@ func (d *ownDialler) try() (int, error) {
 	return -1, backends.ErrWouldBlock
 }
 
-// end leaves the line. Who waits for d need not be the one who has just tried: he is woken if nothing else will do so. The caller holds
-// l.mu.
+// end leaves the line. The one that waits for d need not be the one that has just tried: it is woken if
+// nothing else will do so. The caller holds l.mu.
 func (d *ownDialler) end() {
 	n := len(d.l.waiting)
 	d.l.waiting = slices.DeleteFunc(d.l.waiting, func(o *ownDialler) bool { return o == d })

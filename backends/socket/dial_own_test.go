@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Whoever is told of room in a backlog uses it or passes it on: one who got his connection by another's looking, as status does, is not
-// told any more, and hears that he has it.
+// A dialler that is told of room in a backlog uses it or passes it on. One that was connected because
+// somebody else looked, as status does, is not told any more, and hears that it is connected.
 func TestRoomInBacklog(t *testing.T) {
 	p, err := backends.NewPoller()
 	if err != nil {

@@ -7,10 +7,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An Exchange is a client that asks and is answered on one open file: what is written is a request, what is read then is its reply, to
-// the end of that; what is written after it is the next request. With a stream a request is all that is written before reading begins,
-// which shuts the sending side down; its reply ends where the server closes, and the next request has a connection of its own. With
-// messages a request is one message, its reply one message, and the connection stays. It is an Endpoint.
+// An Exchange is a client that asks and is answered on one open file: what is written is a request, what is
+// read then is its reply, to the end of that; what is written after it is the next request. With a stream a
+// request is all that is written before reading begins, which shuts the sending side down; its reply ends
+// where the server closes, and the next request has a connection of its own. With messages a request is one
+// message, its reply one message, and the connection stays. It is an Endpoint.
 type Exchange struct {
 	poll *backends.Poller
 	stat func() (backends.Attr, error)
@@ -118,7 +119,7 @@ func (x *Exchange) Ready() backends.Ready {
 	return x.conn.Ready()
 }
 
-// Arm is Waiter.Arm. Who waits for the reply of a stream alone has begun to read.
+// Arm is Waiter.Arm. To wait for the reply of a stream alone is to begin to read.
 func (x *Exchange) Arm(want backends.Ready, wake func()) {
 	x.mu.Lock()
 	defer x.mu.Unlock()

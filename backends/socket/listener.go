@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Listener is a listening socket that the daemon keeps, of any family. It is a Waiter: In when a connection waits.
+// A Listener is a listening socket that the daemon keeps, of any family. It is a Waiter: In when a
+// connection waits.
 type Listener struct {
 	*backends.Source
 	poll  *backends.Poller
@@ -29,11 +30,12 @@ type Listener struct {
 	tired   bool          // accept(2) found no room for one more descriptor
 }
 
-// MaxBacklog is the backlog to ask for where nobody says: the system's limit (net.core.somaxconn) is below it.
+// MaxBacklog is the backlog to ask for where nobody says: the system's limit (net.core.somaxconn) is below
+// it.
 const MaxBacklog = unix.SOMAXCONN
 
-// Listen makes a listening socket at a, for its owner: at a path with the owner's mode, replacing what a dead daemon left there.
-// backlog is how many may call before they are accepted (listen(2)).
+// Listen makes a listening socket at a, for its owner: at a path with the owner's mode, replacing what a
+// dead daemon left there. backlog is how many may call before they are accepted (listen(2)).
 func (s *Maker) Listen(a Address, o backends.Owner, backlog int) (*Listener, error) {
 	if a.Path == "" {
 		return s.listenHost(a, o, backlog)
@@ -44,7 +46,8 @@ func (s *Maker) Listen(a Address, o backends.Owner, backlog int) (*Listener, err
 	}
 	// No call comes in before the mode is right: bind makes it 0700 of ours.
 	_ = unix.Fchmod(fd, 0700)
-	// Everybody is told the path of bind(2), in /proc/net/unix. Where the socket is then, only those may know who can look at a.
+	// Everybody is told the path of bind(2), in /proc/net/unix. Where the socket is then, only those may
+	// know who can look at a.
 	first := path.Join(path.Dir(a.Path), strconv.Itoa(fd))
 	_ = unix.Unlink(first)
 	err = unix.Bind(fd, &unix.SockaddrUnix{Name: first})
@@ -146,11 +149,12 @@ func (l *Listener) SetBacklog(n int) error {
 	return err
 }
 
-// acceptRetry is how long accepting rests after it found no room for a descriptor: the connection that waits keeps the socket
-// readable, so there is nothing to wait for.
+// acceptRetry is how long accepting rests after it found no room for a descriptor: the connection that
+// waits keeps the socket readable, so there is nothing to wait for.
 const acceptRetry = 100 * time.Millisecond
 
-// Accept is accept4(2): ErrWouldBlock if nobody calls, ErrDescriptors if there is no room; then Arm's wake comes a while later.
+// Accept is accept4(2): ErrWouldBlock if nobody calls, ErrDescriptors if there is no room; then Arm's wake
+// comes a while later.
 func (l *Listener) Accept(stat func() (backends.Attr, error), closed func()) (*Conn, error) {
 	if l.other == nil {
 		return l.accept(stat, closed)
@@ -198,8 +202,8 @@ func (l *Listener) accept(stat func() (backends.Attr, error), closed func()) (*C
 	return nil, backends.ErrRemoved
 }
 
-// caller is who made the call that was accepted as fd. Of those who dialled through us the kernel knows only us, but they are accepted
-// in the order they dialled. The caller holds l.mu.
+// caller is who made the call that was accepted as fd. Of those who dialled through us the kernel knows
+// only us, but they are accepted in the order they dialled. The caller holds l.mu.
 func (l *Listener) caller(fd int) Peer {
 	p := peerOf(fd)
 	if l.addr.Path != "" && p.Pid == unix.Getpid() && len(l.dialled) > 0 {
@@ -239,13 +243,15 @@ func (l *Listener) Arm(want backends.Ready, wake func()) {
 	l.Source.Arm(want, wake)
 }
 
-// Dial makes a connection to a listening Unix socket in the name of who, for the process pid; it dials at its first use. Where that finds
-// the backlog full, a patient dialler waits, one that is not gets EAGAIN (unix(7)).
+// Dial makes a connection to a listening Unix socket in the name of who, for the process pid; it dials at
+// its first use. Where that finds the backlog full, a patient dialler waits, one that is not gets EAGAIN
+// (unix(7)).
 func (l *Listener) Dial(who backends.Cred, pid int, patient bool, stat func() (backends.Attr, error), closed func()) *Conn {
 	return dialConn(l.poll, &ownDialler{l: l, who: who, pid: pid, patient: patient}, stat, closed)
 }
 
-// Close stops listening and removes the socket. Connections that were accepted go on; those that were not are reset.
+// Close stops listening and removes the socket. Connections that were accepted go on; those that were not
+// are reset.
 func (l *Listener) Close() error {
 	if l.other != nil {
 		_ = l.other.Close()

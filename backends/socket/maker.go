@@ -1,13 +1,15 @@
-// Package socket owns sockets: those that listen, on Unix addresses and on those of hosts, and connections, those that were accepted and those
-// that dial.
+// Package socket owns sockets: those that listen, on Unix addresses and on those of hosts, and connections,
+// those that were accepted and those that dial.
 //
-// A Maker makes them. A Listener is accepted from, Datagrams are one socket that listens for messages, a Conn is one connection, and an
-// Exchange asks and is answered on a connection after the other. Conn, Datagrams and Exchange are Endpoints; a Conn dials when it is first
-// used. A Reach says which hosts of the network may be dialled and listened to.
+// A Maker makes them. A Listener is accepted from, Datagrams are one socket that listens for messages, a
+// Conn is one connection, and an Exchange asks and is answered on a connection after the other. Conn,
+// Datagrams and Exchange are Endpoints; a Conn dials when it is first used. A Reach says which hosts of the
+// network may be dialled and listened to.
 //
-// All is safe for concurrent use and no call waits: what a name service or a connect takes is waited for on workers. Errors are those of
-// socket(7), ip(7) and unix(7), with backends.ErrWouldBlock, ErrReach for what is outside of the network that is lent, and ErrNoHost for a name
-// that is not known. Package nodes calls it.
+// All is safe for concurrent use and no call waits: what a name service or a connect takes is waited for on
+// workers. Errors are those of socket(7), ip(7) and unix(7), with backends.ErrWouldBlock, ErrReach for what
+// is outside of the network that is lent, and ErrNoHost for a name that is not known. Package nodes calls
+// it.
 package socket
 
 import (
@@ -51,14 +53,15 @@ func (s *Maker) Mounted(at Root) { s.root = at }
 // Close ends the connections that are being made.
 func (s *Maker) Close() error { return s.work.Close() }
 
-// Dial makes a connection to a host's address in the name of who. It dials when it is first used. closed, which may be nil, is called
-// once when it is closed.
+// Dial makes a connection to a host's address in the name of who. It dials when it is first used. closed,
+// which may be nil, is called once when it is closed.
 func (s *Maker) Dial(to Address, who backends.Cred, stat func() (backends.Attr, error), closed func()) *Conn {
 	return dialConn(s.poll, &hostDialler{s: s, to: to, who: who, fd: -1}, stat, closed)
 }
 
-// DialBound makes a connection to the socket that a program bound in this tree, at path below its root, in the name of who: the kernel
-// judges whether who may reach the socket and write to it. EOPNOTSUPP if it is not known where the tree is.
+// DialBound makes a connection to the socket that a program bound in this tree, at path below its root, in
+// the name of who: the kernel judges whether who may reach the socket and write to it. EOPNOTSUPP if it is
+// not known where the tree is.
 func (s *Maker) DialBound(path string, who backends.Cred, stat func() (backends.Attr, error), closed func()) *Conn {
 	return dialConn(s.poll, &boundDialler{s: s, path: path, who: who}, stat, closed)
 }
@@ -76,11 +79,12 @@ func (s *Maker) Bind(a Address, o backends.Owner, stat func() (backends.Attr, er
 	return d, nil
 }
 
-// freePorts is how many free ports of one loopback address are tried before one is found that is free at both.
+// freePorts is how many free ports of one loopback address are tried before one is found that is free at
+// both.
 const freePorts = 16
 
-// bind is socket(2) and bind(2) of a host's address as its owner's doing: the low ports are root's (ip(7)). The loopback address is that of
-// both families, with one port.
+// bind is socket(2) and bind(2) of a host's address as its owner's doing: the low ports are root's (ip(7)).
+// The loopback address is that of both families, with one port.
 func (s *Maker) bind(a Address, o backends.Owner) (fds []int, err error) {
 	own := a.own()
 	for range freePorts {

@@ -11,15 +11,17 @@ import (
 // boundTypes are the types of socket a program may have bound, in the order they are tried.
 var boundTypes = []int{unix.SOCK_STREAM, unix.SOCK_SEQPACKET, unix.SOCK_DGRAM}
 
-// connectThrough connects to the socket bound at path in the file system that the daemon itself serves, in the name of who. It blocks
-// while the rest of the daemon answers the kernel's lookups, and no longer: the socket does not block.
+// connectThrough connects to the socket bound at path in the file system that the daemon itself serves, in
+// the name of who. It blocks while the rest of the daemon answers the kernel's lookups, and no longer: the
+// socket does not block.
 //
-// A process that waits for its own file system must not keep it alive. The kernel ends the requests of a dead daemon when the last
-// descriptor of the device is closed, and a thread in the middle of a request cannot be killed before that (fs/fuse/dev.c,
-// request_wait_answer, Linux 6.18). If it shared the daemon's table of descriptors, kill -9 could leave both for ever: one in forty
-// did. So the thread has a table of its own without the device in it (sock_bound.txtar), and ends afterwards. It must not be in the
-// others' way either: it holds no lock, and a thread in a system call keeps neither the garbage collector nor, with GOMAXPROCS=1, the
-// rest of Go from running.
+// A process that waits for its own file system must not keep it alive. The kernel ends the requests of a
+// dead daemon when the last descriptor of the device is closed, and a thread in the middle of a request
+// cannot be killed before that (fs/fuse/dev.c, request_wait_answer, Linux 6.18). If it shared the daemon's
+// table of descriptors, kill -9 could leave both for ever: one in forty did. So the thread has a table of
+// its own without the device in it (sock_bound.txtar), and ends afterwards. It must not be in the others'
+// way either: it holds no lock, and a thread in a system call keeps neither the garbage collector nor, with
+// GOMAXPROCS=1, the rest of Go from running.
 func connectThrough(root Root, path string, who backends.Cred) (fd int, err error) {
 	for _, typ := range boundTypes {
 		if fd, err = newSocket(unix.AF_UNIX, typ); err != nil {
@@ -36,8 +38,8 @@ func connectThrough(root Root, path string, who backends.Cred) (fd int, err erro
 	return -1, err
 }
 
-// onThreadOfItsOwn calls f on a thread that ends afterwards. It is never the main thread, which Go does not let end: what f did to it
-// would stay, and be what /proc/self shows.
+// onThreadOfItsOwn calls f on a thread that ends afterwards. It is never the main thread, which Go does not
+// let end: what f did to it would stay, and be what /proc/self shows.
 func onThreadOfItsOwn(f func() error) error {
 	done := make(chan error, 1)
 	go func() {
@@ -52,8 +54,9 @@ func onThreadOfItsOwn(f func() error) error {
 	return <-done
 }
 
-// connectAlone connects fd on a thread that does nothing else afterwards. Its table keeps a copy of all other descriptors: Go uses some of
-// its own on any thread. So a connection that is closed meanwhile ends for its peer when this thread does, a moment later.
+// connectAlone connects fd on a thread that does nothing else afterwards. Its table keeps a copy of all
+// other descriptors: Go uses some of its own on any thread. So a connection that is closed meanwhile ends
+// for its peer when this thread does, a moment later.
 func connectAlone(fd int, root Root, path string, who backends.Cred) error {
 	if err := unix.Unshare(unix.CLONE_FILES); err != nil {
 		return err
@@ -62,7 +65,8 @@ func connectAlone(fd int, root Root, path string, who backends.Cred) error {
 	if err := unix.Close(root.Device); err != nil {
 		return err
 	}
-	// The way to the mount is the daemon's own, and not for who to be checked on. The mount is busy while something of it is open.
+	// The way to the mount is the daemon's own, and not for who to be checked on. The mount is busy while
+	// something of it is open.
 	top, err := unix.Open(root.Path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err

@@ -13,8 +13,9 @@ func newSocket(family, typ int) (int, error) {
 	return backends.ToStay(unix.Socket(family, typ|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0))
 }
 
-// nextLength is the length of the next message of a socket, if it is more than most; else anything up to most. What is in the queue in
-// all bounds it (SIOCINQ, unix(7)), and asking for that, unlike recv(2), does not take an error that waits to be told.
+// nextLength is the length of the next message of a socket, if it is more than most; else anything up to
+// most. What is in the queue in all bounds it (SIOCINQ, unix(7)), and asking for that, unlike recv(2), does
+// not take an error that waits to be told.
 func nextLength(fd, most int) int {
 	if all, err := unix.IoctlGetInt(fd, unix.SIOCINQ); err != nil || all <= most {
 		return 0

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// clock has System V queues looked at while somebody waits for them, all with one timer. It is a timerfd, as the timers of the Go
-// runtime sleep for whole milliseconds. There is one as long as a queue is open.
+// clock has System V queues looked at while somebody waits for them, all with one timer. It is a timerfd,
+// as the timers of the Go runtime sleep for whole milliseconds. There is one as long as a queue is open.
 type clock struct {
 	fd    int
 	src   *backends.Source // of fd
@@ -23,7 +23,8 @@ type clock struct {
 	closed bool
 }
 
-// The time from one look at a queue to the next: a quarter of the time that it has been quiet, within these bounds.
+// The time from one look at a queue to the next: a quarter of the time that it has been quiet, within these
+// bounds.
 const (
 	soonest = 500 * time.Microsecond
 	latest  = 10 * time.Millisecond

@@ -41,8 +41,9 @@ func (o Object) attr(size int64, atime, mtime, ctime time.Time) backends.Attr {
 	}
 }
 
-// missing makes the answer of MSG_STAT_ANY or SHM_STAT_ANY one about the object with an id: ENOENT if it is not there. These commands take
-// an id where the manual speaks of an index, and look at its low part only. So the id that comes back, got, is compared.
+// missing makes the answer of MSG_STAT_ANY or SHM_STAT_ANY one about the object with an id: ENOENT if it is
+// not there. These commands take an id where the manual speaks of an index, and look at its low part only.
+// So the id that comes back, got, is compared.
 func missing(id, got int, err error) error {
 	if err == unix.EINVAL || err == unix.EIDRM || err == nil && got != id {
 		return unix.ENOENT
@@ -50,7 +51,8 @@ func missing(id, got int, err error) error {
 	return err
 }
 
-// listTo calls stat for each index up to the last one, and lists what it tells of. A kernel without System V IPC (EOPNOTSUPP) has nothing.
+// listTo calls stat for each index up to the last one, and lists what it tells of. A kernel without System
+// V IPC (EOPNOTSUPP) has nothing.
 func listTo[T any](last int, err error, stat func(index int) (T, error)) ([]T, error) {
 	if err != nil {
 		if err == unix.EOPNOTSUPP {
@@ -79,8 +81,9 @@ type objects interface {
 	Remove(id int) error
 }
 
-// makeFor makes an object with get, which is msgget(2) or shmget(2), in the name of its owner, who is its creator then, too: the kernel never
-// forgets a creator. A daemon that may not take their name makes it itself and gives it away. Then cuid stays the daemon's.
+// makeFor makes an object with get, which is msgget(2) or shmget(2), in the name of its owner, who is its
+// creator then, too: the kernel never forgets a creator. A daemon that may not take their name makes it
+// itself and gives it away. Then cuid stays the daemon's.
 func makeFor(all objects, o backends.Owner, get func(flags int) (int, error)) (id int, err error) {
 	create := func() (err error) {
 		id, err = get(unix.IPC_CREAT | unix.IPC_EXCL | int(o.Mode&0777))

@@ -11,9 +11,10 @@ const peekDepth = 64
 
 // has reports whether there is a message of a selection, for poll(2). d is the queue as it is.
 //
-// The kernel only tells how many messages there are. So the first ones are copied (MSG_COPY). What is beyond those is asked for with no
-// room to receive it: the answer E2BIG says that it is there, and leaves it there. An empty message however needs no room, and is
-// received. It is held for the next reader of its type, and given back if there is none (sysv_poll.txtar).
+// The kernel only tells how many messages there are. So the first ones are copied (MSG_COPY). What is
+// beyond those is asked for with no room to receive it: the answer E2BIG says that it is there, and leaves
+// it there. An empty message however needs no room, and is received. It is held for the next reader of its
+// type, and given back if there is none (sysv_poll.txtar).
 func (q *openQueue) has(sel Select, d *msqid) bool {
 	if q.holds(sel) {
 		return true
@@ -70,8 +71,8 @@ func (q *openQueue) takeHeld(sel Select) int {
 	return typ
 }
 
-// giveBack sends held messages again and reports whether none is left. They go behind the others; where the queue is full they stay for
-// the next who opens it. The caller holds q.mu.
+// giveBack sends held messages again and reports whether none is left. They go behind the others; where the
+// queue is full they stay for the next who opens it. The caller holds q.mu.
 func (q *openQueue) giveBack() bool {
 	for len(q.held) > 0 {
 		b := make([]byte, longSize)

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Select says which messages of a System V queue are received: those of msgrcv(2)'s msgtyp. Type 0 is any; above 0 that type, or with
-// Except any other; below 0 the lowest type up to -Type.
+// A Select says which messages of a System V queue are received: those of msgrcv(2)'s msgtyp. Type 0 is
+// any; above 0 that type, or with Except any other; below 0 the lowest type up to -Type.
 type Select struct {
 	Type   int
 	Except bool
@@ -43,8 +43,9 @@ func (s Select) sends() int {
 	return 0
 }
 
-// A Queue is an open System V queue with one selection of its messages, shared by all who hold that selection open through the daemon, so
-// that they wait in one line. Those who wait for other types wait in lines of their own. It is an Endpoint.
+// A Queue is an open System V queue with one selection of its messages, shared by all who hold that
+// selection open through the daemon, so that they wait in one line. Those who wait for other types wait in
+// lines of their own. It is an Endpoint.
 type Queue struct {
 	q   *openQueue
 	sel Select
@@ -56,7 +57,8 @@ type Queue struct {
 	told    bool // somebody who waited was told that the queue was removed
 }
 
-// Open opens a queue with a selection of its messages. Whether the daemon may use the queue shows when it is used.
+// Open opens a queue with a selection of its messages. Whether the daemon may use the queue shows when it
+// is used.
 func (s *Queues) Open(id int, sel Select) (*Queue, error) {
 	info, err := s.Stat(id)
 	if err != nil {
@@ -122,8 +124,8 @@ func (m *Queue) TryFit(p []byte) (int, backends.Meta, error) {
 	return n, meta, err
 }
 
-// TryWrite is msgsnd(2) with the type in meta, or the one that belongs to the selection. EMSGSIZE if p is longer than kernel.msgmax or
-// the whole queue, which for msgsnd is a reason to wait for ever.
+// TryWrite is msgsnd(2) with the type in meta, or the one that belongs to the selection. EMSGSIZE if p is
+// longer than kernel.msgmax or the whole queue, which for msgsnd is a reason to wait for ever.
 func (m *Queue) TryWrite(p []byte, meta backends.Meta) (int, error) {
 	typ := meta.Type
 	if typ == 0 {
@@ -139,7 +141,8 @@ func (m *Queue) TryWrite(p []byte, meta backends.Meta) (int, error) {
 	return len(p), nil
 }
 
-// Peek copies the n-th message of the queue, counted from 0, and leaves it there (MSG_COPY). ENOMSG: there are not so many.
+// Peek copies the n-th message of the queue, counted from 0, and leaves it there (MSG_COPY). ENOMSG: there
+// are not so many.
 func (m *Queue) Peek(n int, p []byte) (int, backends.Meta, error) {
 	size, typ, err := m.q.receive(p, n, msgCopy)
 	if err == backends.ErrWouldBlock {
@@ -148,7 +151,8 @@ func (m *Queue) Peek(n int, p []byte) (int, backends.Meta, error) {
 	return size, backends.Meta{Type: typ}, err
 }
 
-// Unit is kernel.msgmax as it is now. A longer message, from before it was lowered, is received if there is room for it.
+// Unit is kernel.msgmax as it is now. A longer message, from before it was lowered, is received if there is
+// room for it.
 func (m *Queue) Unit() int {
 	info, _, err := msgLimits()
 	if err != nil {
@@ -157,8 +161,9 @@ func (m *Queue) Unit() int {
 	return int(info.msgmax)
 }
 
-// Ready says In if there is a message of the selection, and Out if there is room for a message of any length that fits in the queue at
-// all: how long the next one will be is not known, and a writer told of too little room would not wait but turn in circles.
+// Ready says In if there is a message of the selection, and Out if there is room for a message of any
+// length that fits in the queue at all: how long the next one will be is not known, and a writer told of
+// too little room would not wait but turn in circles.
 func (m *Queue) Ready() backends.Ready {
 	var d msqid
 	if m.q.stat(&d) != nil {
@@ -208,7 +213,8 @@ func (m *Queue) Stat() (backends.Attr, error) {
 	return gone, nil
 }
 
-// EndReaders gives all who read the queue now, with whatever selection, an end of file, once, and wakes those who wait.
+// EndReaders gives all who read the queue now, with whatever selection, an end of file, once, and wakes
+// those who wait.
 func (m *Queue) EndReaders() {
 	m.q.eofs.Add(1)
 	m.q.wakeAll()

@@ -1,13 +1,16 @@
-// Package sysv owns System V message queues and shared memory (sysvipc(7)) of the ipc namespace the daemon was started in.
+// Package sysv owns System V message queues and shared memory (sysvipc(7)) of the ipc namespace the daemon
+// was started in.
 //
-// The kernel knows such an object by its id, which is also its identity: an id does not serve again soon. A key leads to an id, but objects
-// made with IPC_PRIVATE have none. Queues and Segments make, find, list, change and remove; a Queue is an open selection of the messages of
-// one queue, and an Endpoint; a Segment is open memory that can be mapped, an Attachment memory that cannot.
+// The kernel knows such an object by its id, which is also its identity: an id does not serve again soon. A
+// key leads to an id, but objects made with IPC_PRIVATE have none. Queues and Segments make, find, list,
+// change and remove; a Queue is an open selection of the messages of one queue, and an Endpoint; a Segment
+// is open memory that can be mapped, an Attachment memory that cannot.
 //
-// All is safe for concurrent use and nothing waits for another process. The kernel tells nobody when a message comes to a queue, so while
-// somebody waits, the queue is looked at again and again. Errors are those of msgop(2), msgctl(2), shmget(2) and shmctl(2), with ENOENT for an
-// object that is not there, backends.ErrWouldBlock and backends.ErrRemoved; a kernel without System V IPC answers EOPNOTSUPP. Package nodes
-// calls it.
+// All is safe for concurrent use and nothing waits for another process. The kernel tells nobody when a
+// message comes to a queue, so while somebody waits, the queue is looked at again and again. Errors are
+// those of msgop(2), msgctl(2), shmget(2) and shmctl(2), with ENOENT for an object that is not there,
+// backends.ErrWouldBlock and backends.ErrRemoved; a kernel without System V IPC answers EOPNOTSUPP. Package
+// nodes calls it.
 package sysv
 
 import (
@@ -18,8 +21,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Queues are the System V message queues (sysvipc(7)) of the ipc namespace the daemon was started in. The kernel knows a queue by its id;
-// a key finds the id, but not of those that were made with IPC_PRIVATE.
+// Queues are the System V message queues (sysvipc(7)) of the ipc namespace the daemon was started in. The
+// kernel knows a queue by its id; a key finds the id, but not of those that were made with IPC_PRIVATE.
 type Queues struct {
 	Peeks bool // the kernel can copy a message and leave it where it is (MSG_COPY)
 
@@ -39,7 +42,8 @@ type QueueInfo struct {
 	Stime, Rtime, Ctime  time.Time
 }
 
-// Attr is what stat(2) shows: the times are those of the last message received and sent, or the last change where there was none.
+// Attr is what stat(2) shows: the times are those of the last message received and sent, or the last change
+// where there was none.
 func (i QueueInfo) Attr() backends.Attr {
 	return i.attr(int64(i.Cbytes), i.Rtime, i.Stime, i.Ctime)
 }
@@ -88,8 +92,9 @@ func queueInfo(id int, d *msqid) QueueInfo {
 	}
 }
 
-// List tells of all queues, in no order. It goes by MSG_STAT_ANY and not by /proc/sysvipc/msg, which shows the same queues with the
-// same ids, but not their qbytes, and takes a /proc of the right pid namespace. A kernel without System V IPC has no queues.
+// List tells of all queues, in no order. It goes by MSG_STAT_ANY and not by /proc/sysvipc/msg, which shows
+// the same queues with the same ids, but not their qbytes, and takes a /proc of the right pid namespace. A
+// kernel without System V IPC has no queues.
 func (s *Queues) List() ([]QueueInfo, error) {
 	_, last, err := msgLimits()
 	return listTo(last, err, func(index int) (QueueInfo, error) {
@@ -108,7 +113,8 @@ func (s *Queues) Count() (int, error) {
 	return int(info.msgpool), err
 }
 
-// Sysctls are the longest message, the bytes of a new queue, and how many queues there may be (kernel.msgmax, msgmnb, msgmni).
+// Sysctls are the longest message, the bytes of a new queue, and how many queues there may be
+// (kernel.msgmax, msgmnb, msgmni).
 func (s *Queues) Sysctls() (msgmax, msgmnb, msgmni int, err error) {
 	info, _, err := msgLimits()
 	return int(info.msgmax), int(info.msgmnb), int(info.msgmni), err
@@ -149,8 +155,8 @@ func (s *Queues) Resize(id, qbytes int) error {
 	})
 }
 
-// set is msgctl(2) with IPC_SET, which sets everything at once, if change has changed anything. What somebody else sets in the same moment
-// may be undone.
+// set is msgctl(2) with IPC_SET, which sets everything at once, if change has changed anything. What
+// somebody else sets in the same moment may be undone.
 func (s *Queues) set(id int, change func(*msqid) bool) error {
 	var d msqid
 	if err := statQueue(id, &d); err != nil {

@@ -8,8 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Segments are the System V shared memory segments (sysvipc(7)) of the ipc namespace the daemon was started in. The kernel knows a
-// segment by its id; a key finds the id, but not of those that were made with IPC_PRIVATE. It is safe for concurrent use.
+// Segments are the System V shared memory segments (sysvipc(7)) of the ipc namespace the daemon was started
+// in. The kernel knows a segment by its id; a key finds the id, but not of those that were made with
+// IPC_PRIVATE. It is safe for concurrent use.
 type Segments struct {
 	Maps bool // the daemon may have descriptors of segments, by which they can be mapped
 }
@@ -119,8 +120,8 @@ func (Segments) Limits() []backends.Limit {
 	}
 }
 
-// Create makes a segment of size bytes that must not exist yet, in the name of its owner. EINVAL: size is 0 or above kernel.shmmax. ENOSPC:
-// kernel.shmmni or kernel.shmall is reached.
+// Create makes a segment of size bytes that must not exist yet, in the name of its owner. EINVAL: size is 0
+// or above kernel.shmmax. ENOSPC: kernel.shmmni or kernel.shmall is reached.
 func (s Segments) Create(key uint32, o backends.Owner, size int64) (SegmentInfo, error) {
 	id, err := makeFor(s, o, func(flags int) (int, error) { return shmget(key, int(size), flags) })
 	if err != nil {
@@ -129,7 +130,8 @@ func (s Segments) Create(key uint32, o backends.Owner, size int64) (SegmentInfo,
 	return s.Stat(id)
 }
 
-// Change sets mode and owner with IPC_SET, which sets them at once. Times are not for setting, nor is the size: EPERM.
+// Change sets mode and owner with IPC_SET, which sets them at once. Times are not for setting, nor is the
+// size: EPERM.
 func (Segments) Change(id int, c backends.Change) error {
 	var d unix.SysvShmDesc
 	if err := statSegment(id, &d); err != nil {
@@ -158,8 +160,8 @@ type Segment struct {
 	back Segments
 }
 
-// Open opens the segment: a descriptor of its own, which does not count as an attachment and lasts longer than the segment's id. Where
-// Maps says that the daemon has no right to one, see Attach.
+// Open opens the segment: a descriptor of its own, which does not count as an attachment and lasts longer
+// than the segment's id. Where Maps says that the daemon has no right to one, see Attach.
 func (s Segments) Open(id int) (*Segment, error) {
 	info, err := s.Stat(id)
 	if err != nil {
@@ -208,8 +210,9 @@ func (m *Segment) Change(c backends.Change) error { return m.back.Change(m.info.
 // Writable is nil: the kernel judges by the mode.
 func (m *Segment) Writable() error { return nil }
 
-// Close closes the segment. A write that the kernel carries can make the file behind it longer than the segment (up to what memory the
-// writer's control group has, as with memfd_create(2)); that goes again here, at the latest.
+// Close closes the segment. A write that the kernel carries can make the file behind it longer than the
+// segment (up to what memory the writer's control group has, as with memfd_create(2)); that goes again
+// here, at the latest.
 func (m *Segment) Close() error {
 	if a, err := backends.Fstat(m.Fd()); err == nil && a.Size > m.info.Size {
 		_ = unix.Ftruncate(m.Fd(), m.info.Size)
@@ -217,8 +220,8 @@ func (m *Segment) Close() error {
 	return m.Memory.Close()
 }
 
-// An Attachment is a segment that the daemon has attached, where it has no right to a descriptor of it: it can be read and written, and
-// not mapped. It counts in nattch.
+// An Attachment is a segment that the daemon has attached, where it has no right to a descriptor of it: it
+// can be read and written, and not mapped. It counts in nattch.
 type Attachment struct {
 	info SegmentInfo
 	back Segments

@@ -57,8 +57,8 @@ func msgget(key uint32, flags int) (int, error) {
 	return msgResult(id, errno)
 }
 
-// msgctl is msgctl(2) with the commands that take a struct msqid_ds. MSG_STAT_ANY takes an id where msgctl(2) speaks of an index: the
-// index is its low part, so the id that comes back must be compared.
+// msgctl is msgctl(2) with the commands that take a struct msqid_ds. MSG_STAT_ANY takes an id where
+// msgctl(2) speaks of an index: the index is its low part, so the id that comes back must be compared.
 func msgctl(id, cmd int, d *msqid) (int, error) {
 	r, _, errno := unix.RawSyscall(unix.SYS_MSGCTL, uintptr(id), uintptr(cmd), uintptr(unsafe.Pointer(d)))
 	return msgResult(r, errno)
@@ -71,8 +71,8 @@ func msgLimits() (info msginfo, last int, err error) {
 	return info, last, err
 }
 
-// msgsnd is msgsnd(2) with IPC_NOWAIT: it does not block, so it is called without telling Go's scheduler. b is a struct msgbuf, a long
-// and the bytes.
+// msgsnd is msgsnd(2) with IPC_NOWAIT: it does not block, so it is called without telling Go's scheduler. b
+// is a struct msgbuf, a long and the bytes.
 func msgsnd(id int, b []byte) error {
 	_, _, errno := unix.RawSyscall6(unix.SYS_MSGSND, uintptr(id), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)-longSize),
 		unix.IPC_NOWAIT, 0, 0)

@@ -27,7 +27,8 @@ func shmget(key uint32, size, flags int) (int, error) {
 	return id, noSysV(err)
 }
 
-// shmLast is shmctl(2) with SHM_INFO: how many segments there are, and the highest index in use, for SHM_STAT_ANY.
+// shmLast is shmctl(2) with SHM_INFO: how many segments there are, and the highest index in use, for
+// SHM_STAT_ANY.
 func shmLast() (count, last int, err error) {
 	var d unix.SysvShmDesc // longer than struct shm_info, which begins with the count
 	last, err = shmctl(0, shmInfo, &d)
@@ -42,8 +43,8 @@ func noSysV(err error) error {
 	return err
 }
 
-// descriptorOf opens the file that is attached at data (proc(5), /proc/PID/map_files). It takes CAP_SYS_ADMIN or
-// CAP_CHECKPOINT_RESTORE outside of user namespaces.
+// descriptorOf opens the file that is attached at data (proc(5), /proc/PID/map_files). It takes
+// CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE outside of user namespaces.
 func descriptorOf(data []byte, flags int) (int, error) {
 	start := uintptr(unsafe.Pointer(unsafe.SliceData(data)))
 	page := uintptr(os.Getpagesize())

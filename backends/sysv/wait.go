@@ -10,19 +10,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An openQueue is a System V queue that somebody has open, and how those who wait for it learn that it changed.
+// An openQueue is a System V queue that somebody has open, and how those who wait for it learn that it
+// changed.
 //
-// No event of the kernel's says so: a queue has no descriptor, mq_notify(3) is for POSIX queues, /proc/sysvipc/msg is ready for poll(2)
-// at all times, inotify(7) and io_uring know nothing of msgsnd(2). Two things come near and were tried on Linux 6.18. A msgrcv(2) with
-// a buffer of no bytes sleeps until a message of its type comes and then gets E2BIG, while the message stays; but that is a thread for
-// each selection somebody waits for, and an empty message it takes. The tracepoint sys_exit_msgsnd can be polled as a perf event
-// (perf_event_open(2)) and tells within 0.3 ms; but that takes CAP_PERFMON outside all user namespaces, and makes each msgsnd and
-// msgrcv of the whole machine slower.
+// No event of the kernel's says so: a queue has no descriptor, mq_notify(3) is for POSIX queues,
+// /proc/sysvipc/msg is ready for poll(2) at all times, inotify(7) and io_uring know nothing of msgsnd(2).
+// Two things come near and were tried on Linux 6.18. A msgrcv(2) with a buffer of no bytes sleeps until a
+// message of its type comes and then gets E2BIG, while the message stays; but that is a thread for each
+// selection somebody waits for, and an empty message it takes. The tracepoint sys_exit_msgsnd can be polled
+// as a perf event (perf_event_open(2)) and tells within 0.3 ms; but that takes CAP_PERFMON outside all user
+// namespaces, and makes each msgsnd and msgrcv of the whole machine slower.
 //
-// So while somebody waits, and only then, a clock has the queue looked at: one msgctl(2), and the tries of those for whom there may be
-// something. What goes through the mount wakes those who wait at once (moved). What native programs do is seen at the next look,
-// which comes after a quarter of the time that the queue was quiet, but not before msqSoonest nor after msqLatest: who waits for the
-// answer to a question just asked hears of it soon, and a queue nobody uses costs a hundred looks a second. docs/sysv.md has what was
+// So while somebody waits, and only then, a clock has the queue looked at: one msgctl(2), and the tries of
+// those for whom there may be something. What goes through the mount wakes those who wait at once (moved).
+// What native programs do is seen at the next look, which comes after a quarter of the time that the queue
+// was quiet, but not before soonest nor after latest: whoever waits for the answer to a question just asked
+// hears of it soon, and a queue nobody uses costs a hundred looks a second. docs/sysv.md has what was
 // measured.
 type openQueue struct {
 	all     *Queues
@@ -83,8 +86,8 @@ func (q *openQueue) look() {
 	}
 }
 
-// moved is called when a message of this type was sent (In) or one was received (Out) by the end by. It wakes those at other ends
-// who wait for that; who waits at the same end is served by the caller.
+// moved is called when a message of this type was sent (In) or one was received (Out) by the end by. It
+// wakes those at other ends who wait for that. Whoever waits at the same end is served by the caller.
 func (q *openQueue) moved(now backends.Ready, typ int, by *Queue) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -119,7 +122,8 @@ func (q *openQueue) stat(d *msqid) error {
 	return nil
 }
 
-// receive is msgrcv(2) into p: ErrWouldBlock if there is no such message, E2BIG if there is but p is too short for it.
+// receive is msgrcv(2) into p: ErrWouldBlock if there is no such message, E2BIG if there is but p is too
+// short for it.
 func (q *openQueue) receive(p []byte, typ, flags int) (n, got int, err error) {
 	b := q.all.buffers.Get().(*[]byte)
 	defer q.all.buffers.Put(b)

@@ -1,6 +1,7 @@
 package topic
 
-// message is one that was published. Its bytes are stored once, whoever still has to read them, and never change.
+// message is one that was published. Its bytes are stored once, whoever still has to read them, and never
+// change.
 type message struct {
 	topic  *Topic
 	seq    uint64 // its number in its topic, from 1
@@ -12,10 +13,12 @@ type message struct {
 // cost is what a message takes of the memory it is reckoned against, with what it takes to know of it.
 func cost(data []byte) int { return len(data) + messageOverhead }
 
-// messageOverhead is a message, a slot in a backlog that has twice the room it needs, and what the allocator rounds up, in bytes.
+// messageOverhead is a message, a slot in a backlog that has twice the room it needs, and what the
+// allocator rounds up, in bytes.
 const messageOverhead = 160
 
-// slotCost is what it takes to keep a message for one reader beside the backlog, in a slice that may have twice the room it needs.
+// slotCost is what it takes to keep a message for one reader beside the backlog, in a slice that may have
+// twice the room it needs.
 const slotCost = 48
 
 // slot is the place of a message in a backlog.
@@ -25,7 +28,8 @@ type slot struct {
 	need int    // how many readers who follow the backlog still have to read it
 }
 
-// backlog is the messages a feed holds, the oldest first, each at a position that stays the same until it is dropped.
+// backlog is the messages a feed holds, the oldest first, each at a position that stays the same until it
+// is dropped.
 type backlog struct {
 	slots []slot
 	head  int    // index of the oldest in slots

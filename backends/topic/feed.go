@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// feed is what one topic, or all topics below a directory, give to their readers: a backlog of messages that all share, in which each
-// reader has a place. Store.mu guards it.
+// feed is what one topic, or all topics below a directory, give to their readers: a backlog of messages
+// that all share, in which each reader has a place. Store.mu guards it.
 type feed struct {
 	all      *Store
 	topic    *Topic // nil for a directory
@@ -35,8 +35,8 @@ func newFeed(all *Store, t *Topic, uid uint32, r Rules) feed {
 // errNobody is admit's answer for a message that nobody is to get (DropNew).
 var errNobody = errors.New("no room for a new message")
 
-// admit makes room for a message of this cost, by the rule for slow readers: ErrWouldBlock or errNobody if the rule makes none, and
-// EDQUOT if the owner's topics hold all they may.
+// admit makes room for a message of this cost, by the rule for slow readers: ErrWouldBlock or errNobody if
+// the rule makes none, and EDQUOT if the owner's topics hold all they may.
 func (f *feed) admit(cost int) error {
 	for f.backlog.len() >= f.rules.window() || f.bytes+cost > f.rules.Bytes {
 		if f.backlog.len() == 0 {
@@ -101,7 +101,8 @@ func (f *feed) unpinned(m *message) {
 	}
 }
 
-// trim drops what everybody has read and nobody asked to keep, and tells publishers who wait if there is room now.
+// trim drops what everybody has read and nobody asked to keep, and tells publishers who wait if there is
+// room now.
 func (f *feed) trim() {
 	for f.backlog.len() > 0 && f.backlog.at(f.backlog.first).need == 0 && !f.keeps() {
 		f.drop()
@@ -115,7 +116,7 @@ func (f *feed) trim() {
 // keeps reports whether the oldest message stays when everybody has read it.
 func (f *feed) keeps() bool { return f.topic != nil && !f.removed && f.topic.keepsOldest() }
 
-// crowded reports whether the slowest reader has as many messages to read as he may have.
+// crowded reports whether the slowest reader has as many messages to read as it may have.
 func (f *feed) crowded() bool {
 	return f.backlog.len() >= f.rules.window() && f.backlog.at(f.backlog.first).need > 0
 }
@@ -123,7 +124,8 @@ func (f *feed) crowded() bool {
 // full reports whether a publisher would have to wait.
 func (f *feed) full() bool { return f.rules.Slow == Block && (f.stalled || f.crowded()) }
 
-// charge reckons what the feed holds from now on: messages more, and what they and the slots of readers who are set apart cost.
+// charge reckons what the feed holds from now on: messages more, and what they and the slots of readers who
+// are set apart cost.
 func (f *feed) charge(messages, cost int) {
 	f.held += messages
 	f.bytes += cost
@@ -135,8 +137,9 @@ func (f *feed) room(cost int) bool {
 	return f.bytes+cost <= f.rules.Bytes && f.all.Used.Fits(f.uid, int64(cost))
 }
 
-// setApart gives those readers who are slowest what they have still to read as their own, so that the backlog can go on without them.
-// They get no new message until they have room for it. It does nothing if that, and a message of this cost, is more than there is room for.
+// setApart gives those readers who are slowest what they have still to read as their own, so that the
+// backlog can go on without them. They get no new message until they have room for it. It does nothing if
+// that, and a message of this cost, is more than there is room for.
 func (f *feed) setApart(cost int) bool {
 	var slowest []*Subscription
 	for r := range f.readers {
@@ -181,7 +184,7 @@ func (f *feed) join(r *Subscription, pos, seen uint64) {
 	f.follow++
 }
 
-// leave takes a reader out. What he missed counts as lost; what he has not read does not.
+// leave takes a reader out. What it missed counts as lost; what it has not read does not.
 func (f *feed) leave(r *Subscription) {
 	f.lost += r.missed()
 	delete(f.readers, r)
@@ -199,7 +202,8 @@ func (f *feed) end() {
 	f.trim()
 }
 
-// arm is the Arm of a Waiter of the feed's that is ready for something. One for whom nothing more will come is told so once.
+// arm is the Arm of a Waiter of the feed's that is ready for something. One for whom nothing more will come
+// is told so once.
 func (f *feed) arm(s *sleeper, ready, want backends.Ready, wake func()) {
 	over := ready&backends.Err != 0
 	if ready&want != 0 || over && !s.told {
@@ -210,8 +214,8 @@ func (f *feed) arm(s *sleeper, ready, want backends.Ready, wake func()) {
 	f.sleepers.add(s, want, wake)
 }
 
-// restrict makes new rules hold for what the feed has now. Readers who were set apart lose what they kept if the rule does not know such
-// readers, or if it would be too much.
+// restrict makes new rules hold for what the feed has now. Readers who were set apart lose what they kept
+// if the rule does not know such readers, or if it would be too much.
 func (f *feed) restrict(r Rules) {
 	f.rules = r
 	for f.backlog.len() > 0 && (f.backlog.len() > r.window() || f.bytes > r.Bytes) {
@@ -228,8 +232,8 @@ func (f *feed) restrict(r Rules) {
 	f.trim()
 }
 
-// afford makes the owner of f have room for cost more bytes of messages: of his topics whose rule allows it, the one that holds most
-// gives up its oldest message, but not its only one.
+// afford makes the owner of f have room for cost more bytes of messages: of their topics whose rule allows
+// it, the one that holds most gives up its oldest message, but not its only one.
 func (ts *Store) afford(f *feed, cost int) error {
 	for !ts.Used.Fits(f.uid, int64(cost)) {
 		var fat *feed

@@ -7,14 +7,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// merge is all topics below a directory as one feed. It is there as long as somebody reads it, and shares the messages with the topics.
+// merge is all topics below a directory as one feed. It is there as long as somebody reads it, and shares
+// the messages with the topics.
 type merge struct {
 	feed
 	dir string // path below the class; "" for all there are
 }
 
-// All opens a subscription to what is published from now on to any topic below a directory, where may, given the attributes of the
-// directories that lead to the topic and of the topic itself, allows it.
+// All opens a subscription to what is published from now on to any topic below a directory, where may,
+// given the attributes of the directories that lead to the topic and of the topic itself, allows it.
 func (ts *Store) All(at backends.Ref, may func(way []backends.Attr) bool) (*Subscription, error) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -41,7 +42,8 @@ func (ts *Store) All(at backends.Ref, may func(way []backends.Attr) bool) (*Subs
 	return s, nil
 }
 
-// merge gives a message to those who read a directory above its topic. If there is no room for it there, they lose it.
+// merge gives a message to those who read a directory above its topic. If there is no room for it there,
+// they lose it.
 func (ts *Store) merge(one *message, cost int) {
 	ts.above(one.topic, func(m *merge) {
 		if m.admit(cost) != nil {

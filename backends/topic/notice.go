@@ -7,15 +7,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Notice tells that the retained value of a topic changed, however often, by the number of the newest message, or 0 if the value was
-// taken back. It holds no message back. It is an Endpoint.
+// A Notice tells that the retained value of a topic changed, however often, by the number of the newest
+// message, or 0 if the value was taken back. It holds no message back. It is an Endpoint.
 type Notice struct {
 	t    *Topic
 	seen uint64 // t.changes
 	wait sleeper
 }
 
-// Notice opens a notice of what changes from now on, and before that of the value there is if the rules give it to late readers.
+// Notice opens a notice of what changes from now on, and before that of the value there is if the rules
+// give it to late readers.
 func (t *Topic) Notice() *Notice {
 	t.all.mu.Lock()
 	defer t.all.mu.Unlock()

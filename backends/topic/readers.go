@@ -2,10 +2,11 @@ package topic
 
 import "errors"
 
-// ErrCut is the answer to a reader whose subscription was ended because he was slow.
+// ErrCut is the answer to a reader whose subscription was ended because it was slow.
 var ErrCut = errors.New("reader was too slow and was cut off")
 
-// Subscribe opens a subscription to what is published from now on, and before that the retained value if the rules say so.
+// Subscribe opens a subscription to what is published from now on, and before that the retained value if
+// the rules say so.
 func (t *Topic) Subscribe(writes bool) *Subscription {
 	t.all.mu.Lock()
 	defer t.all.unlock()
@@ -22,8 +23,8 @@ func (t *Topic) subscribe(writes bool) *Subscription {
 	return s
 }
 
-// Since opens a subscription to what was published after the message with number seq, as far as it is kept. A number that was not given
-// yet is one of an earlier daemon's: all that is kept is newer.
+// Since opens a subscription to what was published after the message with number seq, as far as it is kept.
+// A number that was not given yet is one of an earlier daemon's: all that is kept is newer.
 func (t *Topic) Since(seq uint64, writes bool) *Subscription {
 	t.all.mu.Lock()
 	defer t.all.unlock()

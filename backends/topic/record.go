@@ -50,8 +50,8 @@ func (ts *Store) Records() []Record {
 	return list
 }
 
-// Resume has the topics go on from their records, before anybody has opened one. A topic that is gone is left out. Messages stay
-// until their readers are back (Subscription.Resume), or the next one is published.
+// Resume has the topics go on from their records, before anybody has opened one. A topic that is gone is
+// left out. Messages stay until their readers are back (Subscription.Resume), or the next one is published.
 func (ts *Store) Resume(list []Record) {
 	for _, r := range list {
 		t, err := ts.Topic(backends.Ref{Path: r.Name, Was: backends.Attr{ID: r.ID}})
@@ -71,7 +71,8 @@ func (ts *Store) Resume(list []Record) {
 	}
 }
 
-// Place is Placer.Place. A reader of a whole directory has none that lasts: the numbers there are those of its feed.
+// Place is Placer.Place. A reader of a whole directory has none that lasts: the numbers there are those of
+// its feed.
 func (s *Subscription) Place() backends.Place {
 	s.feed.all.mu.Lock()
 	defer s.feed.all.mu.Unlock()
@@ -82,7 +83,8 @@ func (s *Subscription) Place() backends.Place {
 	return p
 }
 
-// Resume is Placer.Resume. What the reader kept for itself beside the backlog (DropNew), and is no more in that, counts as missed.
+// Resume is Placer.Resume. What the reader kept for itself beside the backlog (DropNew), and is no more in
+// that, counts as missed.
 func (s *Subscription) Resume(p backends.Place) {
 	if s.topic == nil {
 		return

@@ -8,19 +8,19 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// Slow is what happens when a reader has as many messages to read as he may have, and one more is published.
+// Slow is what happens when a reader has as many messages to read as it may have, and one more is published.
 type Slow string
 
 const (
-	DropOld Slow = "drop-old" // he loses the oldest
-	DropNew Slow = "drop-new" // he loses the new one; the others do not
+	DropOld Slow = "drop-old" // it loses the oldest
+	DropNew Slow = "drop-new" // it loses the new one; the others do not
 	Block   Slow = "block"    // the publisher waits
-	Cut     Slow = "cut"      // his subscription ends with ErrCut
+	Cut     Slow = "cut"      // its subscription ends with ErrCut
 )
 
 // Rules are the settings of a topic.
 type Rules struct {
-	Retain     bool // who subscribes gets the newest message first
+	Retain     bool // a new reader gets the newest message first
 	Keep       int  // how many messages stay for those who ask for old ones
 	Slow       Slow
 	Depth      int  // how many messages a reader may have to read; at least Keep
@@ -60,8 +60,8 @@ func saveRules(d *backends.Dir, file backends.Ref, r Rules) error {
 	return d.SetText(file, string(text)+"\n")
 }
 
-// loadRules reads what saveRules kept. A file that has none, or something else, is that of a topic with the default ones; broken says
-// that it is something else.
+// loadRules reads what saveRules kept. A file that has none, or something else, is that of a topic with the
+// default ones; broken says that it is something else.
 func loadRules(d *backends.Dir, file backends.Ref) (r Rules, broken bool, err error) {
 	text, err := d.Text(file)
 	if err != nil {

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// FuzzTopicRules holds that whatever is in the file of a topic, its rules are good, and that they are kept as they are.
+// FuzzTopicRules holds that whatever is in the file of a topic, its rules are good, and that they are kept
+// as they are.
 func FuzzTopicRules(f *testing.F) {
 	for _, r := range []Rules{DefaultRules, {Slow: Block, Depth: 1, Keep: 9, Bytes: 1 << 20, Retain: true}, {Slow: Cut, Depth: -1}} {
 		text, err := json.Marshal(r)

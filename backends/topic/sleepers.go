@@ -6,7 +6,8 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// sleepers are the endpoints of an object in the daemon that wait for it, in the order they came. The object's lock guards them.
+// sleepers are the endpoints of an object in the daemon that wait for it, in the order they came. The
+// object's lock guards them.
 type sleepers struct{ line list.List }
 
 // A sleeper is one of them.

@@ -1,13 +1,15 @@
-// Package topic owns topics: what is published to one goes to all who read it. No kernel object is behind them; the daemon itself keeps the
-// messages, in memory, and loses them when it ends, but for a retained one. Whose a topic is and its Rules are kept in a file.
+// Package topic owns topics: what is published to one goes to all who read it. No kernel object is behind
+// them; the daemon itself keeps the messages, in memory, and loses them when it ends, but for a retained
+// one. Whose a topic is and its Rules are kept in a file.
 //
-// A Store keeps all topics. A Topic is open for publishing; a Subscription is one reader, or a group of readers that share, with a place in the
-// messages; a merge is the subscription of all topics of a directory. Rules say how much waits for slow readers, and what becomes of them.
-// These are Endpoints.
+// A Store keeps all topics. A Topic is open for publishing; a Subscription is one reader, or a group of
+// readers that share, with a place in the messages; a merge is the subscription of all topics of a
+// directory. Rules say how much waits for slow readers, and what becomes of them. These are Endpoints.
 //
-// All is safe for concurrent use: one lock, the Store's, guards what is published and read, and whoever waits is woken with no lock held.
-// Nothing waits, but for the disk where rules are kept. Errors: backends.ErrWouldBlock where a publisher has to wait for readers, ErrCut for a
-// reader who was too slow, EDQUOT for a user whose topics hold too much. Package nodes calls it.
+// All is safe for concurrent use: one lock, the Store's, guards what is published and read, and whoever
+// waits is woken with no lock held. Nothing waits, but for the disk where rules are kept. Errors:
+// backends.ErrWouldBlock where a publisher has to wait for readers, ErrCut for a reader who was too slow,
+// EDQUOT for a user whose topics hold too much. Package nodes calls it.
 package topic
 
 import (
@@ -18,8 +20,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Store are the topics whose files are in a directory of the daemon's. Messages that a daemon held end with it. One lock guards all
-// topics: what is done under it is short, and never a call to somebody else.
+// Store are the topics whose files are in a directory of the daemon's. Messages that a daemon held end with
+// it. One lock guards all topics: what is done under it is short, and never a call to somebody else.
 type Store struct {
 	Used *backends.Budget // what the topics of each user cost, in bytes
 
@@ -43,8 +45,8 @@ func NewStore(p *backends.Poller, dir *backends.Dir) *Store {
 	}
 }
 
-// unlock frees the lock, and has those woken for whom something has become ready: an endpoint is woken with its gate's lock, and the one
-// who did this to it holds another gate's.
+// unlock frees the lock, and has those woken for whom something has become ready: an endpoint is woken with
+// its gate's lock, and the one who did this to it holds another gate's.
 func (ts *Store) unlock() {
 	if len(ts.wakes) > 0 {
 		ts.poll.Wake(ts.wakes)
@@ -109,7 +111,8 @@ func (ts *Store) Show(a backends.Attr) backends.Attr {
 	return a
 }
 
-// Change sets attributes of a topic or a directory. Setting the size of a topic takes back its retained value.
+// Change sets attributes of a topic or a directory. Setting the size of a topic takes back its retained
+// value.
 func (ts *Store) Change(r backends.Ref, c backends.Change) error {
 	if c.Size != nil {
 		t, err := ts.Topic(r)
@@ -145,7 +148,8 @@ func (ts *Store) Change(r backends.Ref, c backends.Change) error {
 	return nil
 }
 
-// Remove is unlink(2), if may allows it for what is there. Those who read the topic get what they have still to read and then ErrRemoved.
+// Remove is unlink(2), if may allows it for what is there. Those who read the topic get what they have
+// still to read and then ErrRemoved.
 func (ts *Store) Remove(n backends.Name, may func(backends.Attr) error) error {
 	ts.mu.Lock()
 	defer ts.unlock()
@@ -208,8 +212,8 @@ func (ts *Store) Rmdir(n backends.Name, may func(backends.Attr) error) error {
 	return nil
 }
 
-// Rename is renameat2(2), if may allows it for what is moved and what is replaced. Readers follow what they read to its new name; a topic
-// that is replaced ends.
+// Rename is renameat2(2), if may allows it for what is moved and what is replaced. Readers follow what they
+// read to its new name; a topic that is replaced ends.
 func (ts *Store) Rename(source, dest backends.Name, flags uint32, may func(backends.Attr) error) error {
 	ts.mu.Lock()
 	defer ts.unlock()

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Subscription reads a topic, or all topics below a directory, from where it stands: each of its messages once, in order. The members
-// of a group share one. It is an Endpoint and a Lender.
+// A Subscription reads a topic, or all topics below a directory, from where it stands: each of its messages
+// once, in order. The members of a group share one. It is an Endpoint and a Lender.
 type Subscription struct {
 	feed    *feed
 	topic   *Topic // a write publishes to it; nil for a directory
@@ -34,7 +34,7 @@ func (s *Subscription) rejoin() {
 	s.feed.follow++
 }
 
-// keep has a reader who is set apart hold a message as his own.
+// keep has a reader who is set apart hold a message as its own.
 func (s *Subscription) keep(one slot) {
 	s.own = append(s.own, one)
 	one.m.pins++
@@ -113,7 +113,8 @@ func (s *Subscription) rest() []slot {
 // lost is how many messages the reader missed before the one with number n, which is its next.
 func (s *Subscription) lost(n uint64) uint64 { return n - s.seen - 1 - s.skipped }
 
-// missed is how many of the messages that were published or kept since it began the reader did not get and will not.
+// missed is how many of the messages that were published or kept since it began the reader did not get and
+// will not.
 func (s *Subscription) missed() uint64 {
 	return s.gaps + s.feed.n - s.seen - s.skipped - uint64(len(s.rest())) - s.before
 }

@@ -8,8 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Topic gives each message that is published to it to all who read it. Its name, mode, owner and rules are kept in a file, its
-// messages in the daemon's memory, each once. As an Endpoint it is shared by all who have it open only to publish.
+// A Topic gives each message that is published to it to all who read it. Its name, mode, owner and rules
+// are kept in a file, its messages in the daemon's memory, each once. As an Endpoint it is shared by all
+// who have it open only to publish.
 type Topic struct {
 	feed
 	id        backends.ID
@@ -53,8 +54,9 @@ func (t *Topic) value() *message {
 // TryRead refuses.
 func (t *Topic) TryRead([]byte) (int, backends.Meta, error) { return 0, backends.Meta{}, unix.EBADF }
 
-// TryWrite publishes a message. ErrWouldBlock: a reader who is slow has to read first (Block). EMSGSIZE: it is larger than all the
-// topic may hold. EDQUOT: the owner's topics hold all they may. ENXIO: nobody reads it (NeedReader).
+// TryWrite publishes a message. ErrWouldBlock: a reader who is slow has to read first (Block). EMSGSIZE: it
+// is larger than all the topic may hold. EDQUOT: the owner's topics hold all they may. ENXIO: nobody reads
+// it (NeedReader).
 func (t *Topic) TryWrite(p []byte, _ backends.Meta) (int, error) {
 	t.all.mu.Lock()
 	defer t.all.unlock()
@@ -119,7 +121,8 @@ func (t *Topic) Arm(want backends.Ready, wake func()) {
 	t.arm(&t.publisher, t.ready(), want, wake)
 }
 
-// Stat is that of the topic's file, with the bytes of the messages it holds as its size. A topic that was removed has no links.
+// Stat is that of the topic's file, with the bytes of the messages it holds as its size. A topic that was
+// removed has no links.
 func (t *Topic) Stat() (backends.Attr, error) {
 	t.all.mu.Lock()
 	defer t.all.unlock()

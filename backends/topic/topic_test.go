@@ -71,8 +71,9 @@ func (r *reader) read(t *testing.T) bool {
 	return true
 }
 
-// TestTopicAddsUp: whatever publishers and readers do, and whatever the rule, each reader gets the messages in order, those it got, missed
-// and has still to read are all there were, the topic holds no more than it may, and in the end nothing.
+// TestTopicAddsUp: whatever publishers and readers do, and whatever the rule, each reader gets the messages
+// in order, those it got, missed and has still to read are all there were, the topic holds no more than it
+// may, and in the end nothing.
 func TestTopicAddsUp(t *testing.T) {
 	for _, slow := range []Slow{DropOld, DropNew, Block, Cut} {
 		for seed := range uint64(30) {
@@ -143,7 +144,8 @@ func addUp(t *testing.T, slow Slow, rnd *rand.Rand) {
 	}
 }
 
-// TestTopicQuota: the topics of one user share a bound; the fattest that may gives way, and one that may not is an error.
+// TestTopicQuota: the topics of one user share a bound; the fattest that may gives way, and one that may
+// not is an error.
 func TestTopicQuota(t *testing.T) {
 	ts := newTopics(t)
 	big := bytes.Repeat([]byte{1}, backends.MaxMessage)
@@ -205,7 +207,8 @@ func TestTopicQuota(t *testing.T) {
 	}
 }
 
-// TestTopicWakes: Arm is answered once: at once if there is something already, else when it comes, and once when nothing will come.
+// TestTopicWakes: Arm is answered once: at once if there is something already, else when it comes, and once
+// when nothing will come.
 func TestTopicWakes(t *testing.T) {
 	ts := newTopics(t)
 	one := newTopic(t, ts, "t", Rules{Slow: Block, Depth: 1, Bytes: 1 << 20})

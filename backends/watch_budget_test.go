@@ -13,22 +13,7 @@ func TestWatchBudget(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root makes directories for others")
 	}
-	at := t.TempDir()
-	dir, err := OpenDir(at)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer dir.Close()
-	p, err := NewPoller()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
-	w, err := NewWatch(p, map[string]*Dir{"shm": dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
+	w, _, at := watching(t)
 	w.Watches = testBudget(Bounds{One: 2, All: Unbounded, Root: Unbounded})
 	e := w.Subscribe(func([]Attr) bool { return true }, false)
 	defer e.Close()

@@ -8,24 +8,31 @@ import (
 	"testing"
 )
 
-// What happens in a new directory before the watch is there is told, each thing once, and nothing from before the subscription.
-func TestWatchNewDirectory(t *testing.T) {
-	at := t.TempDir()
+// watching is a watch of a directory at a path of its own, called shm.
+func watching(t *testing.T) (w *Watch, dir *Dir, at string) {
+	t.Helper()
+	at = t.TempDir()
 	dir, err := OpenDir(at)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer dir.Close()
+	t.Cleanup(func() { dir.Close() })
 	p, err := NewPoller()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.Close()
-	w, err := NewWatch(p, map[string]*Dir{"shm": dir})
+	t.Cleanup(func() { p.Close() })
+	w, err = NewWatch(p, map[string]*Dir{"shm": dir})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.Close()
+	t.Cleanup(func() { w.Close() })
+	return w, dir, at
+}
+
+// What happens in a new directory before the watch is there is told, each thing once, and nothing from before the subscription.
+func TestWatchNewDirectory(t *testing.T) {
+	w, dir, at := watching(t)
 	touch := func(names ...string) (err error) {
 		for _, name := range names {
 			err = errors.Join(err, os.WriteFile(at+"/"+name, nil, 0600))

@@ -1,6 +1,6 @@
 // Package topic owns topics: what is published to one goes to all who read it. No kernel object is behind
-// them; the daemon itself keeps the messages, in memory, and loses them when it ends, but for a retained
-// one. Whose a topic is and its Rules are kept in a file.
+// them: the daemon keeps the messages in its memory, and what is left of them is gone when it ends. Whose a
+// topic is and its Rules are kept in a file.
 //
 // A Store keeps all topics. A Topic is open for publishing; a Subscription is one reader, or a group of
 // readers that share, with a place in the messages; a merge is the subscription of all topics of a

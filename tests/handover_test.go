@@ -17,6 +17,7 @@ type keeper struct {
 	worker *exec.Cmd
 	talk   int // a socket to the worker
 	device *os.File
+	ended  bool
 }
 
 // start starts a worker, which goes on with the mount if there is one, and waits until it is live.
@@ -66,9 +67,21 @@ func (k *keeper) handOver() {
 func (k *keeper) end() {
 	k.t.Helper()
 	check(k.t, unix.Unmount(k.tr.mnt, 0))
+	k.ended = true
 	check(k.t, k.worker.Wait())
 	check(k.t, unix.Close(k.talk))
 	check(k.t, k.device.Close())
+}
+
+// abandon ends what is left after a failure. The mount ends with the last who has the device.
+func (k *keeper) abandon() {
+	if k.ended || k.worker == nil {
+		return
+	}
+	_ = k.worker.Process.Kill()
+	_ = k.worker.Wait()
+	_ = k.device.Close()
+	_ = unix.Unmount(k.tr.mnt, unix.MNT_DETACH)
 }
 
 // carry starts programs that go on while the mount is handed over. What it returns ends them, and tells of errors.
@@ -109,6 +122,7 @@ func (k *keeper) sh(script string) {
 func TestHandOver(t *testing.T) {
 	t.Parallel()
 	k := &keeper{t: t, tr: bareTree(t)}
+	t.Cleanup(k.abandon)
 	k.start()
 	k.sh(`cd $MNT
 		for q in a l n p s h f w e o t; do : > queues/$q; done

@@ -20,8 +20,9 @@ func (t *Tree) Read(_ <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadRe
 	return fuse.ReadResultData(buf[:n]), fuse.OK
 }
 
-// Write is pwrite(2) of addressed bytes. What there is no room for shows in how many were written; but when the kernel writes back its
-// page cache it heeds only an error, and would forget the rest (fuse_writepage_end, fs/fuse/file.c).
+// Write is pwrite(2) of addressed bytes. What there is no room for shows in how many were written; but when
+// the kernel writes back its page cache it heeds only an error, and would forget the rest
+// (fuse_writepage_end, fs/fuse/file.c).
 func (t *Tree) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, fuse.Status) {
 	b, status := t.bytes(in.Fh)
 	if !status.Ok() {
@@ -90,8 +91,8 @@ func (t *Tree) Lseek(_ <-chan struct{}, in *fuse.LseekIn, out *fuse.LseekOut) fu
 	return fuse.Status(nodes.Errno(err))
 }
 
-// CopyFileRange is refused for the kernel to copy by itself (EOPNOTSUPP). For a message face EINVAL makes programs read and write,
-// which keeps one message one.
+// CopyFileRange is refused for the kernel to copy by itself (EOPNOTSUPP). For a message face EINVAL makes
+// programs read and write, which keeps one message one.
 func (t *Tree) CopyFileRange(_ <-chan struct{}, in *fuse.CopyFileRangeIn) (uint32, fuse.Status) {
 	if t.memory(in.FhIn) == nil || t.memory(in.FhOut) == nil {
 		return 0, fuse.EINVAL

@@ -1,14 +1,14 @@
 package fs
 
-// looked are the nodes that one user had looked up. The kernel keeps what it was told of until it needs the memory, and with it we do:
-// somebody who invents names (sockets/tcp/h1:1, h2:1, …) would fill both.
+// looked are the nodes that one user had looked up. The kernel keeps what it was told of until it needs the
+// memory, and so does the tree: a user who invents names (sockets/tcp/h1:1, h2:1, …) would fill both.
 type looked struct {
 	count  int
 	oldest []uint64 // their ids in the order they were made; some may be forgotten since
 }
 
-// maxNodes is how many nodes of one user's lookups the kernel is let keep, beside those that are open and their directories. A node takes
-// about 500 bytes here and 1.5 KiB in the kernel.
+// maxNodes is how many nodes of one user's lookups the kernel is let keep, beside those that are open and
+// their directories. A node takes about 500 bytes here and 1.5 KiB in the kernel.
 const maxNodes = 1 << 15
 
 // looked counts a node that was made. The caller holds t.mu.
@@ -45,8 +45,8 @@ func (t *table) unlooked(n *Node) {
 	}
 }
 
-// tooMany is a node that the kernel is to forget, as the user who had it looked up has too many: the oldest that is not open. false: there
-// is none.
+// tooMany is a node that the kernel is to forget, as the user who had it looked up has too many: the oldest
+// that is not open. false: there is none.
 func (t *table) tooMany(uid uint32) (Node, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

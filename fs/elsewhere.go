@@ -14,8 +14,9 @@ func (t *Tree) Elsewhere(h *fuse.InHeader, name string) bool {
 // OpensLong reports whether opening a node may take long (nodes.Kind).
 func (t *Tree) OpensLong(id uint64) bool { return t.kindOf(id, "").OpensLong }
 
-// Lockable reports whether a request about a node, or about a name in it, may have to wait for a lock in the kernel that other programs
-// hold as long as they like (nodes.Kind), or for who waits for one: the events are told by somebody who looks at all directories.
+// Lockable reports whether a request about a node, or about a name in it, may have to wait for a lock in the
+// kernel that other programs hold as long as they like (nodes.Kind), or for who waits for one: the events are
+// told by somebody who looks at all directories.
 func (t *Tree) Lockable(id uint64) bool {
 	n, _ := t.table.get(id)
 	return n.Part == nodes.Part{Name: "events"} || t.kindOf(id, "").Shared

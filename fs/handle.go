@@ -8,7 +8,7 @@ import (
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
-// Handle is an open file or directory the kernel knows by number: plain data.
+// Handle is an open file or directory that the kernel knows by number: plain data (see handleRecord).
 type Handle struct {
 	Num      uint64
 	Node     uint64
@@ -27,8 +27,8 @@ type opened struct {
 	mu   sync.Mutex // of list
 }
 
-// maxHandles is how many files one user may have open. It only has to keep one user from taking the daemon's descriptors and memory
-// from the others; RLIMIT_NOFILE bounds each of their processes far below.
+// maxHandles is how many files one user may have open. It only has to keep one user from taking the daemon's
+// descriptors and memory from the others. RLIMIT_NOFILE bounds each process far below.
 const maxHandles = 1 << 16
 
 type handles struct {

@@ -19,7 +19,8 @@ import (
 // dirKind is the kind of the root directory and of those between it and the kinds, which belong to no class.
 const dirKind = -1
 
-// Classes describes what there is in every tree, for documents and help: a row for each of those in openKinds.
+// Classes describes what there is in every tree, for documents and help: a row for each of those in
+// openKinds.
 func Classes() []nodes.ClassRow {
 	return []nodes.ClassRow{
 		{Name: "queues", Description: &nodes.QueueClass},
@@ -32,7 +33,8 @@ func Classes() []nodes.ClassRow {
 	}
 }
 
-// openKinds makes the table of what there is in the tree. A new kind is one line here, one file in nodes and one in backends.
+// openKinds makes the table of what there is in the tree. A new kind is one line here, one file in nodes and
+// one in backends.
 func (t *Tree) openKinds(c Config, before *tables) error {
 	queues := mqueue.NewQueues(t.env.Poll, c.MaxMsg, c.MsgSize)
 	t.closers = append(t.closers, queues)

@@ -5,7 +5,8 @@ import (
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
-// listing is what a directory held when somebody began to read it, for as long as they have not read it to its end. Its user pays for it.
+// listing is what a directory held when a reader began to read it, until they have read it to its end. The
+// reader's user pays for it.
 type listing struct {
 	names []nodes.Entry
 	cost  int64  // bytes, paid for
@@ -21,7 +22,8 @@ func costOf(names []nodes.Entry) (cost int64) {
 	return cost
 }
 
-// begin has the listing be of these names: ENOBUFS if its user has as much memory in use as one user may.
+// begin has the listing be of these names: ENOBUFS if its user has as much memory in use as one user may. A
+// listing that has ended and is read again, as by a reader with a small buffer, is made anew.
 func (l *listing) begin(names []nodes.Entry, pays *backends.Budget, uid uint32) error {
 	l.end(pays, uid)
 	cost := costOf(names)

@@ -15,7 +15,8 @@ import (
 // nameMax is the longest name of an object (NAME_MAX); FUSE itself lets longer ones through.
 const nameMax = 255
 
-// Lookup answers for a name in a directory. Nothing it says may be cached: objects come, go and change behind our back.
+// Lookup answers for a name in a directory. Nothing it says may be cached: objects come, go and change behind
+// our back.
 func (t *Tree) Lookup(_ <-chan struct{}, h *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
 	parent, ok := t.table.get(h.NodeId)
 	switch {
@@ -67,8 +68,9 @@ func (t *Tree) lookupKind(parent Node, name string, out *fuse.EntryOut) fuse.Sta
 	return fuse.OK
 }
 
-// The directories of the classes are not objects: they are always there, and always 0777. With these times the kernel does not ask for
-// each of them on each walk through the tree, which would double the requests of an `echo > queue`.
+// The directories of the classes are not objects: they are always there, and always 0777. With these times
+// the kernel does not ask for each of them on each walk through the tree, which would double the requests of
+// an `echo > queue`.
 const (
 	classEntryTimeout = time.Hour
 	classAttrTimeout  = time.Second
@@ -111,10 +113,11 @@ func (t *Tree) entry(parent Node, name string, s nodes.Seen, h *fuse.InHeader, o
 	out.Generation = 1
 }
 
-// messageSize is how long the kernel is made to think a message face is. It takes an inode's lock for itself alone to write beyond the
-// end of a file (fuse_dio_wr_exclusive_lock), and a write that waits for room would lock out all others who share its open file, as a
-// shell's children do. stat(2) still asks, and is told the truth (see KeepsLength). For the same reason O_TRUNC is left to come as a
-// SETATTR of its own: the kernel would else set the length to 0 by itself.
+// messageSize is how long the kernel is made to think a message face is. It takes an inode's lock for itself
+// alone to write beyond the end of a file (fuse_dio_wr_exclusive_lock), and a write that waits for room would
+// lock out all others who share its open file, as a shell's children do. stat(2) still asks, and is told the
+// truth (see KeepsLength). For the same reason O_TRUNC is left to come as a SETATTR of its own: the kernel
+// would else set the length to 0 by itself.
 const messageSize = 1 << 40
 
 // Message reports whether the kernel has the node id for a message face.
@@ -129,10 +132,11 @@ func (t *Tree) Face(id uint64) (string, bool) {
 	return n.Name, n.Message
 }
 
-// KeepsLength reports whether the kernel should use a, the answer to a GETATTR, for stat(2) alone, and go on as LOOKUP has told it: else
-// it believes the length, and a read by sendfile(2) of an object with nothing in it were at the end. It asks on its own, too, before it
-// opens a file. It must believe what it does not know yet of mode and owner, and the length of a file that can seek when it seeks to its
-// end, if nobody can wait to write by the same node (TestKeepLength).
+// KeepsLength reports whether the kernel should use a, the answer to a GETATTR, for stat(2) alone, and go on
+// as LOOKUP has told it: else it believes the length, and a read by sendfile(2) of an object with nothing in
+// it were at the end. It asks on its own, too, before it opens a file. It must believe what it does not know
+// yet of mode and owner, and the length of a file that can seek when it seeks to its end, if nobody can wait
+// to write by the same node (TestKeepLength).
 func (t *Tree) KeepsLength(id uint64, a *fuse.Attr, seeks bool) bool {
 	n, _ := t.table.get(id)
 	if !n.Message {
@@ -153,8 +157,8 @@ func (t *Tree) KeepsLength(id uint64, a *fuse.Attr, seeks bool) bool {
 	return !news && !(seeks && len(l.faces) > 0)
 }
 
-// fillAttr writes a for the kernel. Inode numbers of the classes come from different file systems and must not meet; those of control
-// files only have to be the same each time and not easily another's.
+// fillAttr writes a for the kernel. Inode numbers of the classes come from different file systems and must
+// not meet; those of control files only have to be the same each time and not easily another's.
 func (t *Tree) fillAttr(out *fuse.Attr, n Node, a nodes.Attr) {
 	ino := a.Ino
 	switch {
@@ -207,8 +211,8 @@ func (t *Tree) GetAttr(_ <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut)
 	return fuse.OK
 }
 
-// stat tells of a node. One whose name is gone, or leads to another object by now, is told of as it was last, without links: the kernel
-// gives up an inode for good whose type changes (fuse_make_bad, fs/fuse).
+// stat tells of a node. One whose name is gone, or leads to another object by now, is told of as it was last,
+// without links: the kernel gives up an inode for good whose type changes (fuse_make_bad, fs/fuse).
 func (t *Tree) stat(n Node) (nodes.Attr, error) {
 	if n.Kind == dirKind {
 		path, _ := t.table.path(n.ID)

@@ -23,7 +23,7 @@ func (t *Tree) directory(id uint64, name string) (Node, nodes.Object, fuse.Statu
 	return n, object, fuse.Status(nodes.Errno(err))
 }
 
-// made is the answer to whatever made an object, or failed to.
+// made is the answer to a request that made an object, or failed to.
 func (t *Tree) made(parent Node, name string, s nodes.Seen, err error, h *fuse.InHeader, out *fuse.EntryOut) fuse.Status {
 	if err != nil {
 		return t.failAt("create", parent, name, err)
@@ -32,7 +32,7 @@ func (t *Tree) made(parent Node, name string, s nodes.Seen, err error, h *fuse.I
 	return fuse.OK
 }
 
-// owner is who made a request, of the mode it asks for.
+// owner is the owner of what a request makes: its caller, with the mode that it asks for.
 func owner(h *fuse.InHeader, mode, umask uint32) nodes.Owner {
 	mode &= 07777
 	return nodes.Owner{Uid: h.Uid, Gid: h.Gid, Mode: mode &^ umask, Umask: mode & umask, Pid: int(h.Pid)}
@@ -50,11 +50,13 @@ func (t *Tree) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *fu
 	}
 	seen, open, err := maker.Create(name, owner(&in.InHeader, in.Mode, in.Umask), int(in.Flags), caller(&in.InHeader))
 	if errors.Is(err, syscall.EEXIST) && in.Flags&syscall.O_EXCL == 0 {
-		// Somebody else made it meanwhile. The kernel walks the path once more, finds it, and judges who may open it.
+		// Somebody else made it meanwhile. The kernel walks the path once more, finds it, and judges who may
+		// open it.
 		return fuse.Status(syscall.ESTALE)
 	}
 	if err == nil && open == nil {
-		// A FIFO: CREATE can only answer with a regular file, so the kernel is to find and open it (open(2), Linux 3.8).
+		// A FIFO: CREATE can only answer with a regular file, so the kernel is to find and open it (open(2),
+		// Linux 3.8).
 		return fuse.Status(syscall.ESTALE)
 	}
 	if status := t.made(parent, name, seen, err, &in.InHeader, &out.EntryOut); !status.Ok() {

@@ -7,8 +7,9 @@ import (
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
-// memory is the one backing file of a shared memory object, for all who have it open: the kernel allows an inode one backing file, and
-// either all opens of it are passthrough or none is (fs/fuse/iomode.c). join and leave are called with the node's lock held.
+// memory is the one backing file of a shared memory object, for all who have it open: the kernel allows an
+// inode one backing file, and either all opens of it are passthrough or none is (fs/fuse/iomode.c). join and
+// leave are called with the node's lock held.
 type memory struct {
 	nodes.Memory
 	holders int

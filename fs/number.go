@@ -5,8 +5,8 @@ import (
 	"encoding/binary"
 )
 
-// madeUp is an inode number for what has none of its own. It is the same in each process that goes on with the
-// tree, and nobody can find two things whose numbers meet. name tells apart what has no identity.
+// madeUp is an inode number for what has none of its own. It is the same in each process that goes on with
+// the tree, and nobody can find two things whose numbers meet. name tells apart what has no identity.
 func (t *Tree) madeUp(n Node, name string) uint64 {
 	b := make([]byte, 0, 256)
 	for _, v := range [...]uint64{

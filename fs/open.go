@@ -27,7 +27,8 @@ func caller(h *fuse.InHeader) nodes.Caller {
 	return nodes.Caller{Uid: h.Uid, Gid: h.Gid, Pid: int(h.Pid)}
 }
 
-// Try goes on until out is the answer. ErrWouldBlock and ErrUnsettled: it has to wait. Any other error is an errno.
+// Try goes on until out is the answer. ErrWouldBlock and ErrUnsettled: it has to wait. Any other error is an
+// errno.
 func (o *Opening) Try(out *fuse.OpenOut) error {
 	n, ok := o.t.table.get(o.node)
 	l := o.t.table.open(o.node)

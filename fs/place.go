@@ -12,9 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MakeStateDir makes a directory for state, and those that lead to it, with mode 0755 less the umask. One that is there already must
-// belong to the daemon's user, and nobody else may be able to put something into it, or something else in its place or in that of a
-// directory or symbolic link that leads to it: what lies there says where others' messages go. Else it is os.ErrPermission.
+// MakeStateDir makes a directory for state, and those that lead to it, with mode 0755 less the umask. One
+// that is there already must belong to the daemon's user, and nobody else may be able to put something into
+// it, or something else in its place or in that of a directory or symbolic link that leads to it: what lies
+// there says where others' messages go. Else it is os.ErrPermission.
 func MakeStateDir(dir string) error {
 	if !filepath.IsAbs(dir) {
 		return fmt.Errorf("state directory %q: not an absolute path", dir)
@@ -104,16 +105,16 @@ func lookAt(dir string, last bool) error {
 
 func ownerOf(st os.FileInfo) uint32 { return st.Sys().(*syscall.Stat_t).Uid }
 
-// ownGroup reports whether the group that may write to a directory is that of the daemon's user or root's, and no access control list
-// (acl(5)) gives the right to others: the group's bits are the list's mask then.
+// ownGroup reports whether the group that may write to a directory is that of the daemon's user or root's,
+// and no access control list (acl(5)) gives the right to others: the group's bits are the list's mask then.
 func ownGroup(dir string, st os.FileInfo) bool {
 	gid := st.Sys().(*syscall.Stat_t).Gid
 	_, err := unix.Getxattr(dir, "system.posix_acl_access", nil)
 	return err != nil && (gid == 0 || int(gid) == os.Getegid())
 }
 
-// trusted reports whether a user may do anything to the daemon as it is: its own and root, who in a user namespace is one that the
-// namespace does not know (user_namespaces(7)).
+// trusted reports whether a user may do anything to the daemon as it is: its own and root, who in a user
+// namespace is one that the namespace does not know (user_namespaces(7)).
 func trusted(uid uint32) bool {
 	if uid == 0 || int(uid) == os.Geteuid() {
 		return true

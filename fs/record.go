@@ -12,7 +12,8 @@ import (
 // ErrTables says that bytes are not what Tree.Tables wrote, or what another version of it did.
 var ErrTables = errors.New("not the tables of this version")
 
-// tables are both tables of a tree as records: all that the kernel knows it by. What can be made again of them is not in them.
+// tables are both tables of a tree as records: all that the kernel knows it by. What can be made again of
+// them is not in them.
 type tables struct {
 	Started              int64    // when the tree was opened, in nanoseconds since 1970
 	Seed                 [2]int64 // of inode numbers that are made up
@@ -134,7 +135,8 @@ func (h *handleRecord) code(c *nodes.Coder) {
 	h.Kept.Code(c)
 }
 
-// check reports whether the numbers of nodes and of handles are those that were given, in their order, each once.
+// check reports whether the numbers of nodes and of handles are those that were given, in their order, each
+// once.
 func (ts *tables) check() error {
 	last := uint64(fuse.FUSE_ROOT_ID)
 	for _, n := range ts.Nodes {

@@ -10,9 +10,9 @@ import (
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
-// Tables writes down all that the kernel knows the tree by, and what the open files keep. A tree in another process
-// goes on with that (Config.Tables). No request may be under way. Ask nothing of the tree afterwards, and do not
-// close it: the process ends, and what is in the state directory waits for the next one.
+// Tables writes down all that the kernel knows the tree by, and what the open files keep. A tree in another
+// process goes on with that (Config.Tables). No request may be under way. Ask nothing of the tree afterwards,
+// and do not close it: the process ends, and what is in the state directory waits for the next one.
 func (t *Tree) Tables() []byte {
 	ts := tables{Started: t.started.UnixNano(), Seed: t.seed}
 	ts.Nodes, ts.LastNode = t.nodeRecords()
@@ -64,9 +64,9 @@ func (t *Tree) handleRecords() (list []handleRecord, last uint64) {
 	return list, t.handles.last
 }
 
-// resume has a tree that was just opened go on from the tables of another one. Whatever was open is opened again
-// now, by the records alone: later its name may be gone. A file for which that fails is there all the same, and
-// answers with the errno.
+// resume has a tree that was just opened go on from the tables of another one. Whatever was open is opened
+// again now, by the records alone: later its name may be gone. A file for which that fails is there all the
+// same, and answers with the errno.
 func (t *Tree) resume(ts *tables) error {
 	t.started, t.seed = time.Unix(0, ts.Started), ts.Seed
 	for _, c := range ts.Classes {
@@ -179,8 +179,8 @@ func (t *Tree) openAgain(h *opened, kept *nodes.Kept, backing *nodeRecord) {
 	h.open = open
 }
 
-// sameObject opens the object of a node as it was opened for a handle. Its mode and owner may be others by now: the
-// kernel has let the program in.
+// sameObject opens the object of a node as it was opened for a handle. Its mode and owner may be others by
+// now: the kernel has let the program in.
 func (t *Tree) sameObject(n Node, h *opened, kept *nodes.Kept) (nodes.Open, error) {
 	flags := int(h.Flags) &^ (syscall.O_TRUNC | syscall.O_CREAT | syscall.O_EXCL)
 	by := nodes.Caller{Uid: h.Uid, Gid: h.Gid, Pid: int(h.Pid)}.In(kept)
@@ -238,8 +238,9 @@ func (t *Tree) Polled(fh, kh uint64) { t.handles.note(fh, func(h *Handle) { h.Po
 // Closing notes that an open file was closed for the last time and has something left to send.
 func (t *Tree) Closing(fh uint64) { t.handles.note(fh, func(h *Handle) { h.Closed, h.Poll = true, 0 }) }
 
-// Unfinished are the files that a session which goes on with the tree has to see to: the poll handles of those that
-// were polled, and the numbers of those that were closed for the last time and have something left to send.
+// Unfinished are the files that a session which goes on with the tree has to see to: the poll handles of
+// those that were polled, and the numbers of those that were closed for the last time and have something left
+// to send.
 func (t *Tree) Unfinished() (polled, closed []uint64) {
 	for _, id := range t.unbacked {
 		_ = later{t}.BackingClose(id) // what is open by it goes on

@@ -15,15 +15,17 @@ import (
 // ErrLocked says that another daemon uses the state directory.
 var ErrLocked = errors.New("in use by another ipcfs")
 
-// stateDirs are the directories in the state directory. It holds FIFOs, the nodes and faces of sockets, topics, messages that are out on
-// lease, and the sockets we listen on ourselves (sock), which others may reach.
+// stateDirs are the directories in the state directory. It holds FIFOs, the nodes and faces of sockets,
+// topics, messages that are out on lease, and the sockets we listen on ourselves (sock), which others may
+// reach.
 var stateDirs = []struct {
 	name string
 	mode os.FileMode
 }{{"fifos", 0700}, {"sockets", 0700}, {"topics", 0700}, {"sock", 0711}, {"leases", 0700}}
 
-// lockState makes the state directory ready and takes it: the lock ends with the process, however it ends. What is there and is not what
-// it should be, so that the daemon could not go on with it, is moved aside: moved says what.
+// lockState makes the state directory ready and takes it: the lock ends with the process, however it ends.
+// What is there and is not what it should be, so that the daemon could not go on with it, is moved aside:
+// moved says what.
 func lockState(dir string) (lock *os.File, moved []string, err error) {
 	if err := MakeStateDir(dir); err != nil {
 		return nil, nil, err
@@ -63,8 +65,8 @@ func lockState(dir string) (lock *os.File, moved []string, err error) {
 	return lock, moved, nil
 }
 
-// makeStateDir makes a directory of the state directory. One that is there gets the mode it has to have: others could reach what is in
-// there past the modes that the tree shows.
+// makeStateDir makes a directory of the state directory. One that is there gets the mode it has to have:
+// others could reach what is in there past the modes that the tree shows.
 func makeStateDir(name string, mode os.FileMode, moved *[]string) error {
 	if err := aside(name, os.FileMode.IsDir, moved); err != nil {
 		return err
@@ -122,8 +124,8 @@ func kindOf(m os.FileMode) string {
 	return "a file"
 }
 
-// writePid writes who has the lock into it, for people. It goes over what is there, as a full file system has no room for more, and where
-// there is none for a first one it is left out.
+// writePid writes who has the lock into it, for people. It goes over what is there, as a full file system has
+// no room for more, and where there is none for a first one it is left out.
 func writePid(f *os.File) {
 	text := fmt.Sprintln(os.Getpid())
 	if _, err := f.WriteAt([]byte(text), 0); err == nil {

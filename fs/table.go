@@ -9,8 +9,8 @@ import (
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
-// Node is a file or directory the kernel knows by number: plain data, from which its object is found again. What is open of it is kept
-// beside it (see live).
+// Node is a file or directory that the kernel knows by number: plain data, from which its object is found
+// again (see nodeRecord). What is open of it is kept beside it (see live).
 type Node struct {
 	ID     uint64
 	Parent uint64 // 0: where it is is not known any more
@@ -39,16 +39,18 @@ type key struct {
 
 func (n *Node) key() key { return key{n.Kind, n.Object, n.Part} }
 
-// table gives the kernel its node ids. Message faces get a fresh one for each lookup: the kernel holds an inode's lock while a write
-// waits for its answer, so that a second user of the same node id would hang behind a blocked writer, and then, through the
-// directory's lock, everybody (queue_full_harmless.txtar). Everything else keeps one id for as long as the kernel remembers it: pipes,
-// bound sockets, mappings and locks hang on the kernel's inode.
+// table gives the kernel its node ids. Message faces get a fresh one for each lookup: the kernel holds an
+// inode's lock while a write waits for its answer, so that a second user of the same node id would hang
+// behind a blocked writer, and then, through the directory's lock, everybody (queue_full_harmless.txtar).
+// Everything else keeps one id for as long as the kernel remembers it: pipes, bound sockets, mappings and
+// locks hang on the kernel's inode.
 //
-// The kernel asks about a name it knows before it walks over it, and drops what it knows if the answer is another node. So that an
-// `echo > queue` again and again does not cost it two lookups each, a message face's node that was open, and is not any more, serves
-// for one more lookup: of that one lookup alone, as a fresh one would. And a thread that was told of a node which nobody opened is told of
-// it again: it waits for nothing while it looks a name up, and nobody else has the node. So ls -l asks three times about a name, not seven
-// (TestSameThread).
+// The kernel asks about a name it knows before it walks over it, and drops what it knows if the answer is
+// another node. So that an `echo > queue` again and again does not cost it two lookups each, a message face's
+// node that was open, and is not any more, serves for one more lookup: of that one lookup alone, as a fresh
+// one would. And a thread that was told of a node which nobody opened is told of it again: it waits for
+// nothing while it looks a name up, and nobody else has the node. So ls -l asks three times about a name, not
+// seven (TestSameThread).
 type table struct {
 	mu    sync.Mutex
 	nodes map[uint64]*Node
@@ -60,7 +62,7 @@ type table struct {
 	byUser map[uint32]*looked
 }
 
-// live is what is open of a node. Whoever holds mu may open and close it.
+// live is what is open of a node. It is opened and closed with mu held.
 type live struct {
 	mu     sync.Mutex
 	memory *memory   // the one backing file of a shared memory object that is open
@@ -110,7 +112,8 @@ func (t *table) open(id uint64) *live {
 	return l
 }
 
-// fresh makes a node for a message face that no other thread will share, or takes the spare one. pid is the thread's; 0: it is not known.
+// fresh makes a node for a message face that no other thread will share, or takes the spare one. pid is the
+// thread's; 0: it is not known.
 func (t *table) fresh(n Node, pid uint32) (id uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -139,8 +142,8 @@ func (t *table) idle(id uint64) {
 	}
 }
 
-// busy takes a message face's node that was opened out of the spare ones: it can be opened without a lookup, by /dev/fd of a descriptor
-// that is O_PATH or by a bind mount of the file (spare.txtar).
+// busy takes a message face's node that was opened out of the spare ones: it can be opened without a lookup,
+// by /dev/fd of a descriptor that is O_PATH or by a bind mount of the file (spare.txtar).
 func (t *table) busy(id uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -165,8 +168,9 @@ func (t *table) known(n Node) uint64 {
 	return old.ID
 }
 
-// place notes where a node is. What was noted before of a directory above may be out of date, as others rename too: where it would make
-// the node an ancestor of itself, it is forgotten, and that directory has no place until it is looked up again. The caller holds t.mu.
+// place notes where a node is. What was noted before of a directory above may be out of date, as others
+// rename too: where it would make the node an ancestor of itself, it is forgotten, and that directory has no
+// place until it is looked up again. The caller holds t.mu.
 func (t *table) place(n *Node, parent uint64, name string) {
 	if parent == n.ID {
 		parent = 0 // nothing is in itself, whatever a file system says of the identity of what it holds
@@ -224,7 +228,8 @@ func (t *table) forget(id, count uint64) {
 	}
 }
 
-// gone parts an object that was removed from its node: where no time of birth is known, its identity may serve for another one soon.
+// gone parts an object that was removed from its node: where no time of birth is known, its identity may
+// serve for another one soon.
 func (t *table) gone(k key) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -240,8 +245,8 @@ func (t *table) moved(k key, parent uint64, name string) {
 	}
 }
 
-// path is where a node is inside its class, or, of a directory between the root and the kinds, below the root. false: it has no place that
-// is known.
+// path is where a node is inside its class, or, of a directory between the root and the kinds, below the
+// root. false: it has no place that is known.
 func (t *table) path(id uint64) (string, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -1,8 +1,8 @@
-// Package fs is the tree: which kinds of objects there are, the node ids and handles the kernel knows them by, and the
-// fuse.RawFileSystem that answers for them. It knows nothing of what is inside a kind.
+// Package fs is the tree: which kinds of objects there are, the node ids and handles the kernel knows them
+// by, and the fuse.RawFileSystem that answers for them. It knows nothing of what is inside a kind.
 //
-// Reads and writes that may wait do not come here: package mount serves them from the open *nodes.File (see Tree.File). Everything
-// else is answered at once. All methods are safe for concurrent use.
+// Reads and writes that may wait do not come here: package mount serves them from the open *nodes.File (see
+// Tree.File). Everything else is answered at once. All methods are safe for concurrent use.
 package fs
 
 import (
@@ -77,8 +77,8 @@ type Backer interface {
 	BackingClose(id int32) error
 }
 
-// New opens the objects of the ipc namespace and mount namespace it is called in, and locks the state directory: ErrLocked if another
-// daemon has it.
+// New opens the objects of the ipc namespace and mount namespace it is called in, and locks the state
+// directory: ErrLocked if another daemon has it.
 func New(c Config) (*Tree, error) {
 	if c.ShmDir == "" {
 		c.ShmDir = "/dev/shm"
@@ -140,7 +140,8 @@ func (t *Tree) Close() error {
 	t.handles.mu.Unlock()
 	for _, h := range open {
 		if f, ok := h.open.(*nodes.File); ok {
-			// What its user left undone is done now, or what is kept of it in the state directory waits for the next daemon.
+			// What its user left undone is done now, or what is kept of it in the state directory waits for
+			// the next daemon.
 			_ = f.Finish()
 		}
 		t.closeHandle(h)
@@ -181,7 +182,8 @@ func (t *Tree) Attach(s Session, at socket.Root) {
 // Late are those for requests that have turned out to take long (mount).
 func (t *Tree) Late() *backends.Workers { return t.env.Late }
 
-// Workers are those for requests that take long: work for those that wait for nobody, away for those that wait for others.
+// Workers are those for requests that take long: work for those that wait for nobody, away for those that
+// wait for others.
 func (t *Tree) Workers() (work, away *backends.Workers) { return t.env.Work, t.env.Away }
 
 // Poller is what wakes those who wait.
@@ -209,7 +211,8 @@ func (t *Tree) backer() Backer {
 	return t.session.Backer()
 }
 
-// Restrictions are options that the tree must be mounted with, as what it shows is on a file system that was (noexec, nosuid).
+// Restrictions are options that the tree must be mounted with, as what it shows is on a file system that was
+// (noexec, nosuid).
 func (t *Tree) Restrictions() []string { return t.restrictions }
 
 // forgetful has the kernel forget a node.
@@ -318,14 +321,16 @@ func (t *Tree) Note(err error) {
 	}
 }
 
-// Crowded notes that something was refused with ENOBUFS, as a user has as much waiting, or kept for him, as one user may.
+// Crowded notes that something was refused with ENOBUFS, as a user has as much waiting, or kept for him, as
+// one user may.
 func (t *Tree) Crowded(op string, id uint64, uid uint32) {
 	if n, ok := t.table.get(id); ok {
 		t.Note(nodes.Crowded(op, t.where(n), uid))
 	}
 }
 
-// where is the path of a node's object from the root of the tree: of a control file, the path of the object that it is about.
+// where is the path of a node's object from the root of the tree: of a control file, the path of the object
+// that it is about.
 func (t *Tree) where(n Node) string {
 	path, _ := t.table.path(n.ID)
 	switch {

@@ -10,7 +10,8 @@ import (
 // device is an open /dev/fuse with a mount behind it (fuse(4)). It is safe for concurrent use.
 type device struct{ fd int }
 
-// read takes the next request; it blocks until there is one. ENODEV: the file system was unmounted; ECONNABORTED: it was aborted.
+// read takes the next request; it blocks until there is one. ENODEV: the file system was unmounted;
+// ECONNABORTED: it was aborted.
 func (d device) read(p []byte) (int, error) {
 	for {
 		n, err := unix.Read(d.fd, p)
@@ -36,8 +37,8 @@ const (
 	iocBackingClose = 0x4004e502 // FUSE_DEV_IOC_BACKING_CLOSE
 )
 
-// BackingOpen registers fd as a file the kernel may read, write and map by itself (Linux 6.9; needs CAP_SYS_ADMIN). It will do so with the
-// capabilities of this call.
+// BackingOpen registers fd as a file the kernel may read, write and map by itself (Linux 6.9; needs
+// CAP_SYS_ADMIN). It will do so with the capabilities of this call.
 func (d device) BackingOpen(fd int) (int32, error) {
 	m := struct {
 		fd    int32

@@ -15,8 +15,9 @@ type drop struct {
 // maxDrops are how many wait; of more, the oldest of their users' nodes come again with the next lookup.
 const maxDrops = 1024
 
-// Drop has the kernel forget a name in a directory, soon, if nobody uses it (FUSE_NOTIFY_INVAL_ENTRY). The kernel locks the directory for
-// that, and may hold the lock while it waits for an answer of ours: so it is said by a goroutine of its own, and never in the lead.
+// Drop has the kernel forget a name in a directory, soon, if nobody uses it (FUSE_NOTIFY_INVAL_ENTRY). The
+// kernel locks the directory for that, and may hold the lock while it waits for an answer of ours: so it is
+// said by a goroutine of its own, and never in the lead.
 func (s *Session) Drop(parent uint64, name string) {
 	select {
 	case s.drops <- drop{parent, name}:

@@ -101,8 +101,8 @@ func (g *gate) serveLine(line *list.List, buf []byte) bool {
 	return served
 }
 
-// refuse ends the requests in a line that must not wait, and came while it was not known whether they would have
-// to: the first waits now. The others wait with it. The caller holds g.mu.
+// refuse ends the requests in a line that must not wait, and came while it was not known whether they would
+// have to: the first waits now. The others wait with it. The caller holds g.mu.
 func (g *gate) refuse(line *list.List, first *list.Element, buf []byte) {
 	if g.unsure == 0 || first.Value.(*parked).settles {
 		return
@@ -144,8 +144,8 @@ func (g *gate) arm() {
 	g.w.Arm(g.armed, g.wake)
 }
 
-// rearm is arm after a panic: whoever was interrupted may have hushed the endpoint, or was to see to those
-// who wait.
+// rearm is arm after a panic: the call that it ended may have hushed the endpoint, or was to see to the
+// requests that wait.
 func (g *gate) rearm() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -156,9 +156,9 @@ func (g *gate) rearm() {
 // A disarmer is a Waiter that can take back an Arm.
 type disarmer interface{ Disarm() }
 
-// hush is called before a message is moved that makes the endpoint ready for the other side: whoever waits
-// for that is served by who calls, so the poller's thread need not wake up for it. After that arm must be
-// called if anybody still waits. The caller holds g.mu.
+// hush is called before a message is moved that makes the endpoint ready for the other side. The caller
+// serves the requests that wait for that, so the poller's thread need not wake up. It must call arm
+// afterwards if any still wait. It holds g.mu.
 func (g *gate) hush(dir backends.Ready) {
 	if g.armed&dir == 0 {
 		return

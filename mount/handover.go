@@ -11,9 +11,9 @@ import (
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
-// A mount outlives its process if another one goes on with it. HandOver ends the session at the boundary of two
-// requests, and Tree.Tables writes down what the kernel knows of the tree. The other process has the device, and
-// makes a Tree and a Session of what both wrote. Programs notice nothing (TestHandOver).
+// A mount outlives its process if another one goes on with it. HandOver ends the session at the boundary of
+// two requests, and Tree.Tables writes down what the kernel knows of the tree. The other process has the
+// device, and makes a Tree and a Session of what both wrote. Programs notice nothing (TestHandOver).
 
 var (
 	// ErrHandedOver is what Serve returns after HandOver.
@@ -25,11 +25,12 @@ var (
 	ErrSettled = errors.New("the mount was made by a program that cannot be taken over from")
 )
 
-// errLeft ends a request here that another process answers: the kernel brings it again. No program ever sees it.
+// errLeft ends a request here that another process answers: the kernel brings it again. No program ever sees
+// it.
 const errLeft = syscall.ERESTART
 
-// negotiated is the INIT request with which the connection began, and its answer. What they settle holds as long
-// as the mount does.
+// negotiated is the INIT request with which the connection began, and its answer. What they settle holds as
+// long as the mount does.
 type negotiated struct {
 	request, answer []byte
 	mountpoint      string
@@ -54,10 +55,10 @@ func (s *Session) negotiate(req, answer []byte) {
 	s.minor.Store(as[fuse.InitIn](req).Minor)
 }
 
-// HandOver stops taking requests, once the session is live, and returns what a session in another process goes on
-// with (Options.Device, Options.Session). It waits for requests that are on their way, until they are answered.
-// Those that wait are left, and those that nobody has read: the kernel brings them to the next session. Call
-// Tree.Tables next, and then end the process: close neither the tree nor the session.
+// HandOver stops taking requests, once the session is live, and returns what a session in another process
+// goes on with (Options.Device, Options.Session). It waits for requests that are on their way, until they are
+// answered. Those that wait are left, and those that nobody has read: the kernel brings them to the next
+// session. Call Tree.Tables next, and then end the process: close neither the tree nor the session.
 func (s *Session) HandOver() (device int, session []byte, err error) {
 	<-s.live
 	in := as[fuse.InitIn](s.settled.request)
@@ -73,9 +74,9 @@ func (s *Session) HandOver() (device int, session []byte, err error) {
 	return s.dev.fd, nodes.Encode(s.settled.code), nil
 }
 
-// nudge has the goroutine that reads requests return from its read(2): the kernel makes a request of what it has
-// in the page cache of the root, which is nothing (FUSE_NOTIFY_RETRIEVE). If it comes too late, it comes to the
-// next session, which heeds it as little.
+// nudge has the goroutine that reads requests return from its read(2): the kernel makes a request of what it
+// has in the page cache of the root, which is nothing (FUSE_NOTIFY_RETRIEVE). If it comes too late, it comes
+// to the next session, which heeds it as little.
 func (s *Session) nudge() {
 	const fixed = int(unsafe.Sizeof(fuse.NotifyRetrieveOut{}))
 	var msg [headerSize + fixed]byte
@@ -109,9 +110,9 @@ func (s *Session) replay() error {
 	return nil
 }
 
-// goOnServing sees to those who wait since an earlier session. All who are in poll(2) are woken, and ask anew. What
-// closed files have left is sent. The kernel brings all requests again that have no answer. Their numbers have
-// bit 63 set then, and the answers must have it too: a number is answered as it came.
+// goOnServing sees to those who wait since an earlier session. All who are in poll(2) are woken, and ask
+// anew. What closed files have left is sent. The kernel brings all requests again that have no answer. Their
+// numbers have bit 63 set then, and the answers must have it too: a number is answered as it came.
 func (s *Session) goOnServing() {
 	polled, closed := s.tree.Unfinished()
 	for _, kh := range polled {

@@ -23,9 +23,9 @@ func kernelSeries(release string) string {
 	return "Linux " + regexp.MustCompile(`^\d+\.\d+|^.*`).FindString(release)
 }
 
-// minorParallelWrites is the minor version of FUSE that has FOPEN_PARALLEL_DIRECT_WRITES: Linux 6.2 and 6.1.110. Without it those who
-// write by one open file wait for one another inside the kernel, and cannot be killed there. The flag is not negotiated, and to try it
-// would take two processes that write.
+// minorParallelWrites is the minor version of FUSE that has FOPEN_PARALLEL_DIRECT_WRITES: Linux 6.2 and
+// 6.1.110. Without it those who write by one open file wait for one another inside the kernel, and cannot be
+// killed there. The flag is not negotiated, and to try it would take two processes that write.
 const minorParallelWrites = 38
 
 // kernelFacts are what the kernel is and what it lets the tree do.

@@ -7,10 +7,10 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// late counts the requests that lost the lead and are still under way, by user. Each has a goroutine and a thread. What they wait for is a
-// lock inside the kernel that their user may hold as long as they like: that of a directory of theirs in /dev/shm where a name is to be
-// looked up, that of a file that is to be changed. So there are bounds: what is more is for workers, and waits as plain data
-// (dir_locked.txtar).
+// late counts the requests that lost the lead and are still under way, by user. Each has a goroutine and a
+// thread. What they wait for is a lock inside the kernel that their user may hold as long as they like: that
+// of a directory of theirs in /dev/shm where a name is to be looked up, that of a file that is to be changed.
+// So there are bounds: what is more is for workers, and waits as plain data (dir_locked.txtar).
 type late struct {
 	workers *backends.Workers
 
@@ -44,8 +44,8 @@ func (l *late) full(uid uint32) bool {
 	return l.all >= maxLate || l.by[uid] >= maxLateUid
 }
 
-// tooLate tells a request, of those that may take long, that is for the workers as too many do. What is not awaited, or answered in order,
-// is not.
+// tooLate tells a request, of those that may take long, that is for the workers as too many do. What is not
+// awaited, or answered in order, is not.
 func (s *Session) tooLate(req []byte) bool {
 	h := as[fuse.InHeader](req)
 	switch h.Opcode {

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxFollowers bounds the goroutines that wait for the lead; more only come into being while long requests are under way.
+// maxFollowers bounds the goroutines that wait for the lead; more only come into being while long requests
+// are under way.
 const maxFollowers = 2
 
 // follow starts a goroutine that waits for the lead, unless one waits already.
@@ -38,12 +39,14 @@ func (s *Session) work() {
 	s.idle.Add(-1)
 }
 
-// giveWay is after how many requests the leader lets other goroutines run. A leader that is always busy never comes to Go's scheduler by
-// itself, and after 10 ms of that the runtime's monitor thread preempts it with a signal, takes its processor away, and keeps on
-// looking, every 20 µs, for another chance to do so: together about a twentieth of the time (docs/performance.md).
+// giveWay is after how many requests the leader lets other goroutines run. A leader that is always busy never
+// comes to Go's scheduler by itself, and after 10 ms of that the runtime's monitor thread preempts it with a
+// signal, takes its processor away, and keeps on looking, every 20 µs, for another chance to do so: together
+// about a twentieth of the time (docs/performance.md).
 const giveWay = 64
 
-// serveUntilLong answers requests in the lead, until there are no more (true) or it has lost the lead (false).
+// serveUntilLong answers requests in the lead, until there are no more (true) or it has lost the lead
+// (false).
 func (s *Session) serveUntilLong(in, out []byte) (over bool) {
 	for {
 		select {
@@ -87,15 +90,17 @@ func (s *Session) serveUntilLong(in, out []byte) (over bool) {
 	}
 }
 
-// longWake is how long the leader may take to wake those for whom a request made something ready: some 100 readers of a topic. It is
-// awake and holds no gate any more. The poller's thread wakes the rest; it has to be woken first (docs/performance.md).
+// longWake is how long the leader may take to wake those for whom a request made something ready: some 100
+// readers of a topic. It is awake and holds no gate any more. The poller's thread wakes the rest; it has to
+// be woken first (docs/performance.md).
 const longWake = 300 * time.Microsecond
 
 // longRequest is how long a request may take before its goroutine loses the lead to another one.
 const longRequest = time.Millisecond
 
-// handleInTime answers a request and reports whether the lead was kept. One that moves or frees much memory may take long, and nobody
-// is to wait for that; but handing on the lead wakes a thread, which costs more than most requests.
+// handleInTime answers a request and reports whether the lead was kept. One that moves or frees much memory
+// may take long, and nobody is to wait for that; but handing on the lead wakes a thread, which costs more
+// than most requests.
 func (s *Session) handleInTime(req, out []byte) bool {
 	var decided atomic.Bool
 	uid := as[fuse.InHeader](req).Uid

@@ -7,10 +7,10 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
-// malformed tells a request that is not as long as it says, or too short for what it is, of those that the
-// session looks into before or instead of go-fuse, which looks at the others itself. The kernel makes none;
-// whoever else speaks to the device is not to end the daemon, and with it everybody's waits (TestMalformed,
-// FuzzRequest).
+// malformed reports whether a request is not as long as it says, or too short for what it is. It is for
+// requests that the session looks into before or instead of go-fuse, which looks at the others itself. The
+// kernel makes no such request. Another writer to the device must not end the daemon, and with it all waits
+// (TestMalformed, FuzzRequest).
 func malformed(req []byte) bool {
 	h := as[fuse.InHeader](req)
 	if h == nil || int64(h.Length) != int64(len(req)) {

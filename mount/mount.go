@@ -15,7 +15,8 @@ import (
 // fsType is what /proc/mounts shows.
 const fsType = "fuse.ipcfs"
 
-// mountDevice opens /dev/fuse and mounts it: with mount(2) if we may, else through fusermount3, which is setuid root.
+// mountDevice opens /dev/fuse and mounts it: with mount(2) if we may, else through fusermount3, which is
+// setuid root.
 func mountDevice(o Options) (int, error) {
 	if err := checkMountpoint(o); err != nil {
 		return -1, err

@@ -110,7 +110,7 @@ func (p *parked) stop(buf []byte, why error) (int, error) {
 // park puts a request at the end of a line, or refuses it, unless it must, if its user has too many waiting.
 // The caller holds g.mu.
 func (g *gate) park(p *parked, line *list.List, settles, must bool) syscall.Errno {
-	// Once it is among the waiting, whoever cancels it waits for g.mu and then finds it in line, or in none.
+	// Once it is among the waiting, a cancel waits for g.mu, and then finds it in line, or in none.
 	p.gate.Store(g)
 	p.since, p.line = time.Now(), line
 	p.at = line.PushBack(p)

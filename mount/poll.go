@@ -75,10 +75,11 @@ func (s *Session) wakePoller(kh uint64) {
 	s.send(msg[:])
 }
 
-// waits notes what a call that moves messages tells of the poller of its file: it is awake, unless the call found nothing (EAGAIN). Of
-// poll(2) itself the kernel tells only that it begins. One that ended for another reason, another file or its time, is taken for
-// waiting until its program moves a message or closes the file; one with EPOLLET is asked about once, and then waits whenever it is told
-// EAGAIN. The caller holds the gate's lock.
+// waits notes what a call that moves messages tells of the poller of its file: it is awake, unless the call
+// found nothing (EAGAIN). Of poll(2) itself the kernel tells only that it begins. One that ended for another
+// reason, another file or its time, is taken for waiting until its program moves a message or closes the
+// file; one with EPOLLET is asked about once, and then waits whenever it is told EAGAIN. The caller holds the
+// gate's lock.
 func (w *watch) waits(dir backends.Ready, nothing bool) {
 	if nothing {
 		w.asleep |= dir & w.want

@@ -1,20 +1,23 @@
-// Package mount is the session with the kernel: it mounts, owns /dev/fuse, and answers the requests that come from it.
+// Package mount is the session with the kernel: it mounts, owns /dev/fuse, and answers the requests that come
+// from it.
 //
-// Reads, writes and polls of message faces, and the interrupts of those that wait, it answers itself: that is the hot path, and waiting
-// happens here and nowhere else (see gate). All else goes through go-fuse's decoding to the tree. The stock server of go-fuse would
-// not do: it answers every POLL with ENOSYS, after which the kernel reports all files as always ready.
+// Reads, writes and polls of message faces, and the interrupts of those that wait, it answers itself: that is
+// the hot path, and waiting happens here and nowhere else (see gate). All else goes through go-fuse's
+// decoding to the tree. The stock server of go-fuse would not do: it answers every POLL with ENOSYS, after
+// which the kernel reports all files as always ready.
 //
 // One goroutine at a time leads (leader.go): it reads a request and answers it before it reads the next, so
-// requests are taken up in the order they were made, a close is done when its process's next call is, and no other
-// thread needs waking. It does only what takes a moment: it moves one message, looks up one name, begins what takes
-// longer. Texts, listings, commands and whatever is kept elsewhere are made by workers, and the request is on its
-// way meanwhile (op.go, aside.go). A request that turns out to take long (it frees much memory) loses its goroutine
-// the lead.
+// requests are taken up in the order they were made, a close is done when its process's next call is, and no
+// other thread needs waking. It does only what takes a moment: it moves one message, looks up one name,
+// begins what takes longer. Texts, listings, commands and whatever is kept elsewhere are made by workers, and
+// the request is on its way meanwhile (op.go, aside.go). A request that turns out to take long (it frees much
+// memory) loses its goroutine the lead.
 //
-// Locks are taken in this order, and no other: a gate; what is open of a node (fs); an open file; what a class
-// keeps, and what all texts share; an object of the backends; workers and their tasks; the poller. A gate is
-// followed at any place by the session's own locks, under which nothing else is taken, and the gate of a task by
-// the gate that its request goes on to. What a worker runs, and what wakes a gate, is called with no lock held.
+// Locks are taken in this order, and no other: a gate; what is open of a node (fs); an open file; what a
+// class keeps, and what all texts share; an object of the backends; workers and their tasks; the poller. A
+// gate is followed at any place by the session's own locks, under which nothing else is taken, and the gate
+// of a task by the gate that its request goes on to. What a worker runs, and what wakes a gate, is called
+// with no lock held.
 package mount
 
 import (
@@ -74,8 +77,8 @@ type Session struct {
 	gates map[backends.Waiter]*gate
 }
 
-// New mounts the tree, or takes over a mount by its descriptor (Options.Device). Serve must be called next. The tree stays the
-// caller's to close, after Serve has returned.
+// New mounts the tree, or takes over a mount by its descriptor (Options.Device). Serve must be called next.
+// The tree stays the caller's to close, after Serve has returned.
 func New(t *fs.Tree, o Options) (*Session, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -101,12 +104,15 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 	s.buffers.New = func() any { b := make([]byte, bufferSize); return &b }
 	options := &fuse.MountOptions{
 		MaxWrite: maxWrite,
-		// RELEASE is one: with as few as usual the kernel would hold those of many closes back, and let later requests overtake them.
+		// RELEASE is one: with as few as usual the kernel would hold those of many closes back, and let later
+		// requests overtake them.
 		MaxBackground: 1 << 15,
-		// Else each open of each object asks for lists, ls -l for each name, and each truncate for security.capability (docs/semantics.md).
+		// Else each open of each object asks for lists, ls -l for each name, and each truncate for
+		// security.capability (docs/semantics.md).
 		DisableXAttrs: true,
-		// DONT_MASK: the tree takes the umask off, as not where a directory has a default access control list.
-		// HANDLE_KILLPRIV_V2: who writes the bytes clears set-ID bits, at the moment of the write (backends.Unprivileged).
+		// DONT_MASK: the tree takes the umask off, as not where a directory has a default access control
+		// list. HANDLE_KILLPRIV_V2: who writes the bytes clears set-ID bits, at the moment of the write
+		// (backends.Unprivileged).
 		ExtraCapabilities: fuse.CAP_DONT_MASK | fuse.CAP_HANDLE_KILLPRIV_V2,
 		// Readdirplus would give the kernel a node for each name listed.
 		DisableReadDirPlus: true,
@@ -132,7 +138,7 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 	s.notePassthrough("the kernel has not answered yet")
 	at := socket.Root{Path: s.o.Mountpoint, Device: s.dev.fd}
 	if o.Device != 0 && o.Session == nil {
-		at.Path = "" // only he knows who mounted it
+		at.Path = "" // only the process that mounted it knows
 	}
 	s.poller = t.Poller()
 	s.near, s.away = t.Workers()
@@ -147,8 +153,8 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 // Live is closed when the kernel has begun to send requests.
 func (s *Session) Live() <-chan struct{} { return s.live }
 
-// ErrStuck is what Serve returns if the mount is gone but somebody still holds files of it open: the process should exit, which ends
-// the connection.
+// ErrStuck is what Serve returns if the mount is gone but somebody still holds files of it open: the process
+// should exit, which ends the connection.
 var ErrStuck = errors.New("files of the mount are still open")
 
 // Serve answers requests until the file system is unmounted or aborted. Close must be called after it.
@@ -177,8 +183,9 @@ func (s *Session) Serve() error {
 	return nil
 }
 
-// Close closes the device, after the tree was closed: shared memory that is open then ends its registration with it, and what still
-// becomes ready is answered there, and not by a file that has its number by then (unmount.txtar).
+// Close closes the device, after the tree was closed: shared memory that is open then ends its registration
+// with it, and what still becomes ready is answered there, and not by a file that has its number by then
+// (unmount.txtar).
 func (s *Session) Close() error { return unix.Close(s.dev.fd) }
 
 // handle answers one request. A panic is answered with EIO.
@@ -221,7 +228,8 @@ func (s *Session) handle(req, out []byte) {
 	case opNotifyReply:
 		return // it has done its work by coming (Session.nudge)
 	case opInterrupt:
-		// The request was taken up before this one: it waits, or it is answered, or it is one that does not wait.
+		// The request was taken up before this one: it waits, or it is answered, or it is one that does not
+		// wait.
 		if p := s.waiting.get(as[fuse.InterruptIn](req).Unique); p != nil {
 			s.interrupt(p)
 		} else {

@@ -222,7 +222,8 @@ func (t *turns) sweep(now time.Time) {
 	t.sweepAt = max(256, 2*len(t.by))
 }
 
-// forget forgets a thread, and the line where it has the turn unless others wait there. The caller holds t.mu.
+// forget forgets a thread, and the line where it has the turn unless others wait there. The caller holds
+// t.mu.
 func (t *turns) forget(g *turn) {
 	delete(t.by, g.pid)
 	t.threads.Store(int32(len(t.by)))
@@ -242,7 +243,8 @@ func (t *turns) close(l *line) {
 	}
 }
 
-// used tells that a thread has made a request, and returns the line where it had the turn if others wait there.
+// used tells that a thread has made a request, and returns the line where it had the turn if others wait
+// there.
 func (t *turns) used(req []byte) *line {
 	h := as[fuse.InHeader](req)
 	t.mu.Lock()

@@ -17,8 +17,9 @@ import (
 // Each step of unmounting has this long before the next, harsher one is taken.
 const unmountPatience = time.Second
 
-// Unmount ends the session, from the daemon itself: it unmounts; if the mount is busy, detaches it and ends all waits with ENODEV; and
-// if somebody still holds it, aborts the connection. It returns when Serve has no more to do, and takes a few seconds at most.
+// Unmount ends the session, from the daemon itself: it unmounts; if the mount is busy, detaches it and ends
+// all waits with ENODEV; and if somebody still holds it, aborts the connection. It returns when Serve has no
+// more to do, and takes a few seconds at most.
 func (s *Session) Unmount() error {
 	connection := s.connection()
 	err := detach(s.o.Mountpoint, 0)
@@ -49,8 +50,8 @@ func (s *Session) over(patience time.Duration) bool {
 	}
 }
 
-// Unmount takes away a mount whose daemon is dead or does not answer: it unmounts, else detaches, with mount(2) or fusermount3, and
-// aborts the connection if there still is one.
+// Unmount takes away a mount whose daemon is dead or does not answer: it unmounts, else detaches, with
+// mount(2) or fusermount3, and aborts the connection if there still is one.
 func Unmount(mountpoint string) error {
 	at, err := filepath.Abs(mountpoint)
 	if err != nil {

@@ -22,7 +22,8 @@ type waiting struct {
 
 type cost struct{ requests, bytes int }
 
-// Limits are the lines of /ctl/limits: what waits, and what waits for the one user other than root for whom most does.
+// Limits are the lines of /ctl/limits: what waits, and what waits for the one user other than root for whom
+// most does.
 func (w *waiting) Limits() []backends.Limit {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -50,9 +50,10 @@ const (
 // opNames are what the requests are called that may have to wait.
 var opNames = map[uint32]string{opOpen: "open", opRead: "read", opWrite: "write", opRelease: "close", opSetlkw: "lock"}
 
-// maxWhole is the largest READ or WRITE that is surely no piece of a longer one. The kernel cuts a read(2) or write(2) where a request has
-// maxWrite bytes or touches the pages they fill, which is up to a page sooner if the memory does not begin with a page
-// (fuse_get_user_pages, fs/fuse/file.c). TestConformance/…/longest holds it.
+// maxWhole is the largest READ or WRITE that is surely no piece of a longer one. The kernel cuts a read(2) or
+// write(2) where a request has maxWrite bytes or touches the pages they fill, which is up to a page sooner if
+// the memory does not begin with a page (fuse_get_user_pages, fs/fuse/file.c). TestConformance/…/longest
+// holds it.
 var maxWhole = maxWrite - os.Getpagesize()
 
 type pollIn struct {

@@ -45,7 +45,7 @@ func (t *Tree) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryLis
 			err = h.list.begin(names, t.env.Memory, h.Uid)
 		}
 		if err != nil {
-			return t.failAt("list", n, "", err)
+			return t.failAt(h.Uid, "list", n, "", err)
 		}
 	}
 	i := int(in.Offset)

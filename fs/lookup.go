@@ -25,7 +25,7 @@ func (t *Tree) Lookup(_ <-chan struct{}, h *fuse.InHeader, name string, out *fus
 	case len(name) > nameMax:
 		return fuse.Status(syscall.ENAMETOOLONG)
 	case parent.Kind == dirKind:
-		return t.lookupKind(parent, name, out)
+		return t.lookupKind(h.Uid, parent, name, out)
 	}
 	object, err := t.object(parent)
 	if err != nil {
@@ -37,14 +37,14 @@ func (t *Tree) Lookup(_ <-chan struct{}, h *fuse.InHeader, name string, out *fus
 	}
 	seen, err := dir.Find(name)
 	if err != nil {
-		return t.failAt("look up", parent, name, err)
+		return t.failAt(h.Uid, "look up", parent, name, err)
 	}
 	t.entry(parent, name, seen, h, out)
 	return fuse.OK
 }
 
 // lookupKind is Lookup in the root, or in a directory between it and the kinds.
-func (t *Tree) lookupKind(parent Node, name string, out *fuse.EntryOut) fuse.Status {
+func (t *Tree) lookupKind(by uint32, parent Node, name string, out *fuse.EntryOut) fuse.Status {
 	above, _ := t.table.path(parent.ID)
 	path := join(above, name)
 	n := Node{Parent: parent.ID, Name: name, Kind: dirKind, Top: true}
@@ -53,7 +53,7 @@ func (t *Tree) lookupKind(parent Node, name string, out *fuse.EntryOut) fuse.Sta
 		n.Kind = kind
 		var err error
 		if a, err = t.kinds[kind].Class.At(nodes.Seen{}).Stat(false); err != nil {
-			return t.failAt("look up", parent, name, err)
+			return t.failAt(by, "look up", parent, name, err)
 		}
 	} else if number := slices.Index(t.dirs, path); number >= 0 {
 		a = nodes.Root(number, t.started)
@@ -270,7 +270,7 @@ func (t *Tree) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut)
 	// The O_TRUNC of an open comes when the file is open, and names no open file (fuse_do_setattr).
 	byOpen := n.Message && c.Size != nil && in.Valid&fuse.FATTR_FH == 0
 	if err := t.change(n, c, byOpen); err != nil {
-		return t.failAt("change", n, "", err)
+		return t.failAt(in.Uid, "change", n, "", err)
 	}
 	a, err := t.stat(n)
 	if err != nil {

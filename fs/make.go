@@ -26,7 +26,7 @@ func (t *Tree) directory(id uint64, name string) (Node, nodes.Object, fuse.Statu
 // made is the answer to a request that made an object, or failed to.
 func (t *Tree) made(parent Node, name string, s nodes.Seen, err error, h *fuse.InHeader, out *fuse.EntryOut) fuse.Status {
 	if err != nil {
-		return t.failAt("create", parent, name, err)
+		return t.failAt(h.Uid, "create", parent, name, err)
 	}
 	t.entry(parent, name, s, h, out)
 	return fuse.OK

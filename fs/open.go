@@ -47,7 +47,7 @@ func (o *Opening) Try(out *fuse.OpenOut) error {
 	case nodes.Waits(err):
 		return err
 	case err != nil:
-		return syscall.Errno(o.t.failAt("open", n, "", err))
+		return syscall.Errno(o.t.failAt(o.by.Uid, "open", n, "", err))
 	}
 	if n.Message {
 		l.mu.Lock()
@@ -112,7 +112,7 @@ func (t *Tree) opened(n Node, l *live, open nodes.Open, flags uint32, by nodes.C
 	case nodes.Memory:
 		if err := t.env.Shares.Take(by.Uid); err != nil {
 			_ = open.Close()
-			return t.failAt("open", n, "", err)
+			return t.failAt(by.Uid, "open", n, "", err)
 		}
 		l.memory = newMemory(open, by.Uid, t.backer())
 		if l.memory.failed != nil {
@@ -135,7 +135,7 @@ func (t *Tree) opened(n Node, l *live, open nodes.Open, flags uint32, by nodes.C
 // tooMany refuses one more open file.
 func (t *Tree) tooMany(h *opened, err error) fuse.Status {
 	n, _ := t.table.get(h.Node)
-	return t.failAt("open", n, "", err)
+	return t.failAt(h.Uid, "open", n, "", err)
 }
 
 // Release is told once, after the last descriptor of an open file was closed.

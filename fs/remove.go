@@ -18,7 +18,7 @@ func (t *Tree) Unlink(_ <-chan struct{}, h *fuse.InHeader, name string) fuse.Sta
 	if !ok {
 		return fuse.EPERM
 	}
-	return t.remove(parent, object, name, func() error { return maker.Remove(name, caller(h)) })
+	return t.remove(h.Uid, parent, object, name, func() error { return maker.Remove(name, caller(h)) })
 }
 
 // Rmdir is rmdir(2).
@@ -31,17 +31,17 @@ func (t *Tree) Rmdir(_ <-chan struct{}, h *fuse.InHeader, name string) fuse.Stat
 	if !ok {
 		return fuse.EPERM
 	}
-	return t.remove(parent, object, name, func() error { return dir.Rmdir(name, caller(h)) })
+	return t.remove(h.Uid, parent, object, name, func() error { return dir.Rmdir(name, caller(h)) })
 }
 
 // remove removes a name by f, and parts what it led to from its node.
-func (t *Tree) remove(parent Node, object nodes.Object, name string, f func() error) fuse.Status {
+func (t *Tree) remove(by uint32, parent Node, object nodes.Object, name string, f func() error) fuse.Status {
 	seen, err := object.(nodes.Directory).Find(name)
 	if err == nil {
 		err = f()
 	}
 	if err != nil {
-		return t.failAt("remove", parent, name, err)
+		return t.failAt(by, "remove", parent, name, err)
 	}
 	t.lost(parent.Kind, seen)
 	return fuse.OK
@@ -74,11 +74,11 @@ func (t *Tree) Rename(_ <-chan struct{}, in *fuse.RenameIn, oldName, newName str
 	source, dest := object.(nodes.Directory), toObject.(nodes.Directory)
 	a, err := source.Find(oldName)
 	if err != nil {
-		return t.failAt("rename", from, oldName, err)
+		return t.failAt(in.Uid, "rename", from, oldName, err)
 	}
 	old, missing := dest.Find(newName)
 	if err := folders.Rename(oldName, dest, newName, in.Flags, caller(&in.InHeader)); err != nil {
-		return t.failAt("rename", from, oldName, err)
+		return t.failAt(in.Uid, "rename", from, oldName, err)
 	}
 	t.table.moved(key{from.Kind, a.Was.ID, a.Part}, to.ID, newName)
 	switch {

@@ -301,8 +301,8 @@ func (t *Tree) fail(err error) fuse.Status {
 	return fuse.Status(nodes.Errno(err))
 }
 
-// failAt is fail for what was tried with a node, or with a name in it.
-func (t *Tree) failAt(op string, n Node, name string, err error) fuse.Status {
+// failAt is fail for what a user tried with a node, or with a name in it.
+func (t *Tree) failAt(by uint32, op string, n Node, name string, err error) fuse.Status {
 	if err == syscall.ENOENT {
 		return fuse.ENOENT // that says it all, and is the answer to many a lookup
 	}
@@ -310,7 +310,9 @@ func (t *Tree) failAt(op string, n Node, name string, err error) fuse.Status {
 	if name != "" {
 		path = join(path, name)
 	}
-	return t.fail(nodes.Explain(op, path, err))
+	err = nodes.Explain(op, path, err)
+	t.NoteBy(err, by)
+	return fuse.Status(nodes.Errno(err))
 }
 
 // Note keeps an error that has advice for the err file of its object.
@@ -321,11 +323,19 @@ func (t *Tree) Note(err error) {
 	}
 }
 
+// NoteBy is Note of what a user did.
+func (t *Tree) NoteBy(err error, uid uint32) {
+	if e, ok := err.(*nodes.Error); ok {
+		t.env.Notes.NoteBy(e.Path, e, uid)
+		t.log.Debug("refused", "err", e)
+	}
+}
+
 // Crowded notes that something was refused with ENOBUFS, as a user has as much waiting, or kept for him, as
 // one user may.
 func (t *Tree) Crowded(op string, id uint64, uid uint32) {
 	if n, ok := t.table.get(id); ok {
-		t.Note(nodes.Crowded(op, t.where(n), uid))
+		t.NoteBy(nodes.Crowded(op, t.where(n), uid), uid)
 	}
 }
 

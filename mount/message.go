@@ -140,7 +140,7 @@ func (s *Session) note(h *fuse.InHeader, err error) {
 		s.tree.Crowded(opNames[h.Opcode], h.NodeId, h.Uid)
 		return
 	}
-	s.tree.Note(err)
+	s.tree.NoteBy(err, h.Uid)
 }
 
 // answer sends the answer to a request: n bytes that stand in out behind the header, or an error.

@@ -12,8 +12,8 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// Notes keep the last failure of each object, for its err file, and of all. They are bounded: the oldest goes
-// first.
+// Notes keep the last failure of each object, for its err file, and of all. They are bounded: of the user who has most of them the oldest
+// goes first, so that nobody pushes out what others want to read.
 type Notes struct {
 	Flags map[string]string // how settings are asked for, by their names; not changed any more when there are notes
 
@@ -37,7 +37,10 @@ func NewNotes() *Notes { return &Notes{last: map[string]note{}} }
 // Note remembers err as the last failure of the object at path (from the root of the tree).
 func (n *Notes) Note(path string, err error) { n.note(path, err, nil) }
 
-// note is Note of what a user did. That user may know of it wherever it was. The same error is noted once.
+// NoteBy is Note of what a user did. That user may know of it wherever it was.
+func (n *Notes) NoteBy(path string, err error, uid uint32) { n.note(path, err, &uid) }
+
+// note is NoteBy if it is known who did it. The same error is noted once.
 func (n *Notes) note(path string, err error, by *uint32) {
 	known, _ := err.(*Error)
 	text := spoken(err, n.Flags)
@@ -52,16 +55,32 @@ func (n *Notes) note(path string, err error, by *uint32) {
 	}
 	n.n++
 	n.last[path] = note{line, n.n, by, known}
-	if len(n.last) <= maxNotes {
-		return
+	if len(n.last) > maxNotes {
+		n.dropOne()
 	}
-	oldest := path
+}
+
+// dropOne forgets the oldest of the user who has most. The caller holds n.mu.
+func (n *Notes) dropOne() {
+	oldest, have, most := map[int64]string{}, map[int64]int{}, int64(-1) // by user
 	for p, one := range n.last {
-		if one.n < n.last[oldest].n {
-			oldest = p
+		uid := one.user()
+		if was, ok := oldest[uid]; !ok || one.n < n.last[was].n {
+			oldest[uid] = p
+		}
+		if have[uid]++; have[uid] > have[most] {
+			most = uid
 		}
 	}
-	delete(n.last, oldest)
+	delete(n.last, oldest[most])
+}
+
+// user is who did it, -1 if that is not known.
+func (n note) user() int64 {
+	if n.by == nil {
+		return -1
+	}
+	return int64(*n.by)
 }
 
 // newest is the last failure of what a user may know of.

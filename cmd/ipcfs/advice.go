@@ -18,7 +18,6 @@ var advices = []struct {
 	err error
 	say string
 }{
-	{mount.ErrNoDevice, "modprobe fuse"},
 	{mount.ErrDevicePerm, openToAll},
 	{mount.ErrMountpoint, "mkdir MNT"},
 	{mount.ErrNotEmpty, flagOf("nonempty") + " mounts over what is in it"},
@@ -48,12 +47,24 @@ func (s *settings) advise(err error) error {
 			return fmt.Errorf("%w (or %s)", err, runIt)
 		}
 	}
+	if errors.Is(err, mount.ErrNoDevice) {
+		return fmt.Errorf("%w (%s)", err, noDevice())
+	}
 	for _, a := range advices {
 		if errors.Is(err, a.err) {
 			return fmt.Errorf("%w (%s)", err, strings.ReplaceAll(a.say, "MNT", s.mountpoint))
 		}
 	}
 	return err
+}
+
+// noDevice is what can be done where there is no /dev/fuse.
+func noDevice() string {
+	if !exists("/.dockerenv") && !exists("/run/.containerenv") && os.Getenv("container") == "" {
+		return "modprobe fuse"
+	}
+	return "start the container with --device /dev/fuse --cap-add SYS_ADMIN, or for `ipcfs run -- COMMAND` with --device /dev/fuse " +
+		"alone; where the machine has none: modprobe fuse"
 }
 
 // adviseState adds what can be done to an error of opening the state directory.

@@ -119,8 +119,11 @@ func (b *benching) measure(out io.Writer, tree string) error {
 		return err
 	}
 	fmt.Fprint(table, r.Foot())
+	if n := r.Left(); n > 0 {
+		err = fmt.Errorf("%d of %d cases could not be measured", n, len(r.Results))
+	}
 	if b.json {
-		err = r.JSON(out)
+		err = errors.Join(err, r.JSON(out))
 	}
 	if b.svg != "" {
 		err = errors.Join(err, r.SVG(b.svg))

@@ -83,9 +83,7 @@ func (s *settings) places(args []string) (err error) {
 		return usagef("the mount point is empty")
 	}
 	if s.tree.StateDir == "" {
-		if s.tree.StateDir, err = defaultStateDir(); err != nil {
-			return err
-		}
+		s.tree.StateDir = defaultStateDir()
 	}
 	if s.tree.StateDir, err = filepath.Abs(s.tree.StateDir); err != nil {
 		return err

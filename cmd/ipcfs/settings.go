@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/ipcfs/ipcfs/fs"
 	"github.com/ipcfs/ipcfs/mount"
@@ -109,13 +110,20 @@ func ignored(name string) bool {
 		"group", "_netdev", "nofail", "comment"}, name)
 }
 
-// defaultStateDir is where the state is kept if --state-dir does not say.
-func defaultStateDir() (string, error) {
-	if os.Geteuid() == 0 {
-		return "/run/ipcfs", nil
+// defaultStateDir is where the state is kept if nobody says where: for users in the directory of their session, also
+// where the environment does not name it, as under sudo, cron and in containers; else in a directory of their own
+// in that for temporary files.
+func defaultStateDir() string {
+	uid := os.Geteuid()
+	if uid == 0 {
+		return "/run/ipcfs"
 	}
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
-		return dir + "/ipcfs", nil
+		return dir + "/ipcfs"
 	}
-	return "", fmt.Errorf("no place to keep state: XDG_RUNTIME_DIR is not set (choose a directory with %s)", flagOf("state-dir"))
+	dir := fmt.Sprintf("/run/user/%d", uid)
+	if st, err := os.Stat(dir); err == nil && st.IsDir() && st.Sys().(*syscall.Stat_t).Uid == uint32(uid) {
+		return dir + "/ipcfs"
+	}
+	return fmt.Sprintf("%s/ipcfs-%d", os.TempDir(), uid)
 }

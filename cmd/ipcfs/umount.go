@@ -22,25 +22,51 @@ const (
 	umountLimit = 10 * time.Second // for a daemon to unmount and end; mount.Session.Unmount has three steps of two seconds
 )
 
-func umountCommand(*pflag.FlagSet) func(io.Writer, []string) error {
+// unmounting is how `ipcfs umount` treats those who use the tree.
+type unmounting struct{ wait, force bool }
+
+func umountCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
+	var u unmounting
+	f.BoolVar(&u.wait, "wait", false, "first wait until nobody uses the tree")
+	f.BoolVar(&u.force, "force", false, "say nothing of who uses it, and kill a daemon that hangs")
 	return func(_ io.Writer, args []string) error {
 		if len(args) != 1 {
 			return usagef("one mount point is needed")
 		}
-		return umount(args[0])
+		if u.wait && u.force {
+			return usagef("--wait and --force: one of them")
+		}
+		return u.umount(args[0])
 	}
 }
 
-func umount(path string) error {
+func (u unmounting) umount(path string) error {
 	m, err := mountAt(path)
 	switch {
 	case err != nil:
 		return err
 	case m == nil:
-		return fmt.Errorf("%s: not mounted", path)
+		return u.detached(path)
 	case !ours(m):
 		return fmt.Errorf("%s: not an ipcfs mount but %s", path, m.FSType)
 	}
+	users := u.users(m.Mountpoint)
+	daemons := daemonsAt(m.Mountpoint)
+	if err := u.take(m, path); err != nil {
+		return err
+	}
+	if u.force {
+		return endByForce(daemons)
+	}
+	if len(users) > 0 {
+		fmt.Fprintf(os.Stderr, "ipcfs: %s was in use, and has ended for: %s"+
+			" (--wait waits until nobody uses it, --force says nothing and kills a daemon that hangs)\n", path, named(users))
+	}
+	return nil
+}
+
+// take takes the mount away.
+func (u unmounting) take(m *mountinfo.Info, path string) error {
 	if pid, err := ask(m); err == nil {
 		ended, err := end(m, pid)
 		if ended || err != nil {
@@ -58,6 +84,89 @@ func umount(path string) error {
 		return fmt.Errorf("%s: still mounted", path)
 	}
 	return nil
+}
+
+// usersPeriod is how often --wait looks who uses a tree: the kernel tells nobody when a file is closed.
+const usersPeriod = 100 * time.Millisecond
+
+// users are those who use a tree. With --wait there are none in the end, and it has said for whom it waits.
+func (u unmounting) users(mountpoint string) []holder {
+	if u.force {
+		return nil
+	}
+	list := inside(mountpoint)
+	if !u.wait {
+		return list
+	}
+	for said := ""; len(list) > 0; list = inside(mountpoint) {
+		if text := named(list); text != said {
+			fmt.Fprintf(os.Stderr, "ipcfs: %s is in use, waiting for: %s\n", mountpoint, text)
+			said = text
+		}
+		time.Sleep(usersPeriod)
+	}
+	return nil
+}
+
+// maxNamed is how many processes a message names.
+const maxNamed = 8
+
+// named are processes for a message.
+func named(list []holder) string {
+	var names []string
+	for _, h := range list[:min(len(list), maxNamed)] {
+		names = append(names, fmt.Sprintf("%v (%s)", h, printable(h.path)))
+	}
+	if more := len(list) - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(names, ", ")
+}
+
+// detached is what to do where nothing is mounted: a daemon whose mount was detached (umount -l) goes on for those
+// who have files of it open.
+func (u unmounting) detached(path string) error {
+	at, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	daemons := daemonsAt(at)
+	switch {
+	case len(daemons) == 0:
+		return fmt.Errorf("%s: not mounted", path)
+	case u.force:
+		return endByForce(daemons)
+	}
+	return fmt.Errorf("%s: not mounted, but its daemon%s, still serves those who have files of it open (ipcfs umount --force %s ends it)",
+		path, pidsOf(daemons), path)
+}
+
+// endByForce ends daemons: with SIGTERM, and those that do not heed it with SIGKILL.
+func endByForce(daemons []int) error {
+	for _, pid := range daemons {
+		fd, err := unix.PidfdOpen(pid, 0)
+		if err != nil {
+			continue // it has ended
+		}
+		defer unix.Close(fd)
+		for _, sig := range []unix.Signal{unix.SIGTERM, unix.SIGKILL} {
+			err := unix.PidfdSendSignal(fd, sig, nil, 0)
+			if err == unix.ESRCH || isGone(fd, askLimit) {
+				break
+			}
+			if err != nil {
+				return notYours(fmt.Errorf("pid %d: %w", pid, err))
+			}
+		}
+	}
+	return nil
+}
+
+// isGone waits until the process of a pidfd has ended, for so long at most, and reports whether it has.
+func isGone(pidfd int, limit time.Duration) bool {
+	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+	n, err := unix.Poll(fds, int(limit.Milliseconds()))
+	return err == nil && n == 1
 }
 
 // notYours adds the likely reason to an error of unmounting.

@@ -47,8 +47,9 @@ func Run(ctx context.Context, c Config) ([]Result, error) {
 		r, err := b.measure(one)
 		if ctx.Err() != nil {
 			return nil, errors.New("interrupted")
-		} else if err != nil {
-			return nil, fmt.Errorf("%s: %w", one.name, err)
+		}
+		if err != nil {
+			r = Result{Name: one.name, Bytes: one.size, Failed: b.explain(err)} // the others may do
 		}
 		results = append(results, r)
 		if c.Done != nil {

@@ -33,6 +33,7 @@ type Result struct {
 	NoFloor  string  `json:"no_floor,omitempty"` // why not
 	Requests float64 `json:"requests,omitempty"` // to the daemon for one operation, that the caller waits for
 	Target   Target  `json:"target,omitzero"`
+	Failed   string  `json:"failed,omitempty"` // why it could not be measured
 }
 
 // Sample is the time an operation took, in ns, over all runs.
@@ -112,6 +113,9 @@ func (r Report) Head() string {
 
 // Row is a result's line of the table.
 func (r Result) Row() string {
+	if r.Failed != "" {
+		return fmt.Sprintf("%-17s not measured: %s\n", r.Name, r.Failed)
+	}
 	times := func(f float64) string {
 		if f == 0 {
 			return ""
@@ -137,6 +141,16 @@ func (s *Sample) String() string {
 		return fmt.Sprintf("%.0f ns", s.Median)
 	}
 	return fmt.Sprintf("%.1f µs", s.Median/1000)
+}
+
+// Left counts the cases that could not be measured.
+func (r Report) Left() (n int) {
+	for _, one := range r.Results {
+		if one.Failed != "" {
+			n++
+		}
+	}
+	return n
 }
 
 // Foot explains the table.

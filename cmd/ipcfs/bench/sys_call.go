@@ -43,7 +43,7 @@ func mqOpen(name string, flags int) (int, error) {
 func mqCreate(name string, maxmsg, msgsize int) error {
 	fd, err := mqOpenAttr(name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL, &[8]int{1: maxmsg, 2: msgsize})
 	if err != nil {
-		return err
+		return &nativeError{err}
 	}
 	return unix.Close(fd)
 }

@@ -11,9 +11,10 @@ func TestEventsArePaidFor(t *testing.T) {
 	b := testBudget(Bounds{One: maxEvents + maxEvents/2, All: Unbounded, Root: Unbounded})
 	w := &Watch{subs: map[*Events]struct{}{}}
 	line := strings.Repeat("x", 1023) + "\n"
-	one, two := &Events{w: w}, &Events{w: w}
+	one, two := &Events{}, &Events{}
 	for _, e := range []*Events{one, two} {
 		w.subs[e] = struct{}{}
+		e.leave = func() { delete(w.subs, e) }
 		e.Pays(b, 1000)
 		for range maxEvents / len(line) {
 			e.add(line)
@@ -50,7 +51,7 @@ func FuzzEvents(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, from, to string) {
 		w := &Watch{subs: map[*Events]struct{}{}}
-		e := &Events{w: w}
+		e := &Events{}
 		w.subs[e] = struct{}{}
 		told := [][]string{{"create", from}, {"rename", from, to}, {"remove", to}, {"lost"}}
 		w.tell("create", placed{path: from})

@@ -178,7 +178,12 @@ func (w *Watch) event(wd int32, mask, cookie uint32, name string) {
 // attributes of those between the class's own and the object; with all, also where these cannot be known any more.
 func (w *Watch) Subscribe(may func(way []Attr) bool, all bool) *Events {
 	w.rounds.catchUp() // what has happened until now; new directories are watched then
-	e := &Events{w: w, may: may, all: all}
+	e := &Events{poll: w.src.p, may: may, all: all}
+	e.leave = func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.subs, e)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.subs[e] = struct{}{}
@@ -188,7 +193,8 @@ func (w *Watch) Subscribe(may func(way []Attr) bool, all bool) *Events {
 // Events is a subscription. It keeps maxEvents bytes for a reader who is slow, if there is room for them in the budget that pays for
 // them, and tells in a line `lost N` what was missed.
 type Events struct {
-	w     *Watch
+	poll  *Poller
+	leave func()                // ends the subscription
 	may   func(way []Attr) bool // nil: its reader may know of everything
 	all   bool
 	mu    sync.Mutex
@@ -219,7 +225,7 @@ func (e *Events) add(line string) {
 	e.wake = nil
 	e.mu.Unlock()
 	if wake != nil {
-		e.w.src.p.Soon(wake)
+		e.poll.Soon(wake)
 	}
 }
 
@@ -299,7 +305,7 @@ func (e *Events) Arm(_ Ready, wake func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if len(e.text) > 0 || e.lost > 0 {
-		e.w.src.p.Soon(wake)
+		e.poll.Soon(wake)
 		return
 	}
 	e.wake = wake
@@ -310,9 +316,7 @@ func (e *Events) Stat() (Attr, error) { return Attr{Mode: unix.S_IFREG | 0444, N
 
 // Close ends the subscription.
 func (e *Events) Close() error {
-	e.w.mu.Lock()
-	delete(e.w.subs, e)
-	e.w.mu.Unlock()
+	e.leave()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.closed = true

@@ -38,6 +38,9 @@ func Classes() []nodes.ClassRow {
 func (t *Tree) openKinds(c Config, before *tables) error {
 	queues := mqueue.NewQueues(t.env.Poll, c.MaxMsg, c.MsgSize)
 	t.closers = append(t.closers, queues)
+	if err := queues.Refused(); err != nil {
+		return nodes.Explain("create", "new queues", err)
+	}
 	if !queues.Listed() {
 		t.unlisted = nodes.NotListed
 		t.log.Warn("queues are not listed", "why", t.unlisted)
@@ -119,7 +122,7 @@ func (t *Tree) openKinds(c Config, before *tables) error {
 		nodes.MetricsControl(t.kinds, t.status),
 	}
 	for i := range global {
-		global[i].Restless = []string{"requests", "parked", "threads", "open", "nodes", "waiting"}
+		global[i].Restless = []string{"requests", "parked", "threads", "open", "nodes", "waiting", "rss", "cpu_ms"}
 	}
 	global = append(global, nodes.TextControl("pid", func() (string, error) { return fmt.Sprintln(os.Getpid()), nil }))
 	roots := map[string]*backends.Dir{}
@@ -143,7 +146,7 @@ func (t *Tree) openKinds(c Config, before *tables) error {
 		global = append(global, nodes.EventsControl(t.env, watch))
 	}
 	t.dirs = dirsAbove(t.kinds)
-	t.kinds = append(t.kinds, nodes.Kind{Name: "ctl", Class: nodes.NewCtl(t.kinds, t.env, global...)})
+	t.kinds = append(t.kinds, nodes.Kind{Name: "ctl", Class: nodes.NewCtl(t.kinds, t.env, append(global, t.ownControls()...)...)})
 	return nil
 }
 

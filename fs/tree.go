@@ -45,6 +45,7 @@ type Tree struct {
 	fuse.RawFileSystem // for what Linux never asks
 
 	log     *slog.Logger
+	config  Config
 	version string
 	options []string
 	started time.Time
@@ -88,7 +89,7 @@ func New(c Config) (*Tree, error) {
 	}
 	t := &Tree{
 		RawFileSystem: fuse.NewDefaultRawFileSystem(),
-		log:           c.Log, version: c.Version, options: c.Options, started: time.Now(),
+		log:           c.Log, config: c, version: c.Version, options: c.Options, started: time.Now(),
 		table: newTable(), seed: [2]int64{rand.Int64(), rand.Int64()}, handles: newHandles(),
 	}
 	var before *tables
@@ -165,7 +166,8 @@ type Session interface {
 	Backer() Backer      // nil: the daemon carries the bytes of shared memory
 	Facts() []nodes.Fact // its lines of /ctl/status
 	backends.Limited     // and of /ctl/limits
-	Waiting(w backends.Waiter) (parked, polling nodes.Sides)
+	Waiting(w backends.Waiter) nodes.Waiting
+	Operations() nodes.Rows // what was done, by class and call
 	// Drop has the kernel forget a name in a directory, soon, if nobody uses it.
 	Drop(parent uint64, name string)
 }
@@ -256,7 +258,7 @@ func (t *Tree) status() ([]nodes.Fact, error) {
 		}
 		facts = append(facts, nodes.Fact{Key: "objects_" + strings.ReplaceAll(k.Name, "/", "_"), Value: n})
 	}
-	return facts, nil
+	return append(facts, t.own()...), nil
 }
 
 // countObjects is how many objects a class has. It runs on a worker: a class that has no counters is listed.

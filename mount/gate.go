@@ -35,6 +35,7 @@ type openFile struct {
 	fh    uint64
 	file  *nodes.File
 	gate  *gate
+	tally *classTally
 	kh    uint64 // its poll handle, if it was ever polled
 	watch watch  // in gate.polls while the kernel wants to hear of it
 
@@ -47,6 +48,8 @@ type watch struct {
 	want   backends.Ready // asked for
 	seen   backends.Ready // known to the kernel
 	asleep backends.Ready // what its program waits for, as far as it shows: see waits
+	since  time.Time      // when it began to
+	by     nodes.Caller   // who asked last
 }
 
 // onReady is called when the endpoint has become ready.

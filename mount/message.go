@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"container/list"
 	"syscall"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/ipcfs/ipcfs/backends"
@@ -17,6 +18,7 @@ func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
 		s.answer(out, in.Unique, 0, syscall.EINVAL)
 		return
 	}
+	began := time.Now()
 	g := o.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -36,6 +38,7 @@ func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
 	if !nodes.Waits(err) {
 		s.note(&in.InHeader, err)
 		s.answer(out, in.Unique, n, err)
+		o.did(&in.InHeader, n, err, began, false)
 		g.moved(backends.Out, out)
 		return
 	}
@@ -47,6 +50,7 @@ func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
 			_, err = r.Stop(out, err)
 		}
 		s.answer(out, in.Unique, 0, err)
+		o.did(&in.InHeader, 0, err, began, false)
 	} else {
 		later := r
 		g.wait(&parked{in: in.InHeader, op: &later, nonblock: nonblock, tried: tries}, &g.readers, err, out)
@@ -69,6 +73,7 @@ func behind(line *list.List) error {
 // write answers a WRITE to a message face, or parks it. One of more than maxWhole may be the first piece of a
 // longer message: it is refused, and nothing is sent.
 func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
+	began := time.Now()
 	g := o.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -88,6 +93,7 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 	if !nodes.Waits(err) {
 		s.note(&in.InHeader, err)
 		s.answer(out, in.Unique, n, err)
+		o.did(&in.InHeader, w.done, err, began, false)
 		if err == nil {
 			g.moved(backends.In, out)
 		} else {
@@ -172,7 +178,11 @@ func (s *Session) file(fh uint64) *openFile {
 	if f == nil {
 		return nil
 	}
-	o = &openFile{fh: fh, file: f, gate: s.join(f.Waiter())}
+	class, text := f.Of()
+	if text {
+		class = ""
+	}
+	o = &openFile{fh: fh, file: f, gate: s.join(f.Waiter()), tally: s.tally.of(s.tree.ClassOf(class))}
 	s.mu.Lock()
 	s.files[fh] = o
 	s.mu.Unlock()

@@ -241,7 +241,12 @@ func (p *polling) answer(buf []byte, ready backends.Ready) int {
 			g.s.tree.Polled(o.fh, o.kh)
 		}
 		want := backends.Ready(in.Events) & (backends.In | backends.Out | backends.RdHup)
-		o.watch = watch{file: o, want: want, seen: ready, asleep: want &^ ready}
+		by := nodes.Caller{Uid: in.Uid, Gid: in.Gid, Pid: int(in.Pid)}
+		since := time.Now()
+		if o.watch.asleep == want&^ready {
+			since = o.watch.since // it has waited before, its time was over, and it goes on
+		}
+		o.watch = watch{file: o, want: want, seen: ready, asleep: want &^ ready, since: since, by: by}
 		g.polls[in.Kh] = &o.watch
 		if d := o.file.Patience(); d > 0 && o.late == nil {
 			o.late = time.AfterFunc(d, g.onReady)

@@ -149,6 +149,7 @@ func (g *gate) end(p *parked, n int, err error, buf []byte) {
 	g.s.note(&p.in, err)
 	if !p.answered && err != errLeft {
 		g.s.answer(buf, p.in.Unique, n, err)
+		p.waited(n, err)
 	}
 	p.op.ended(err)
 	if p.guest {

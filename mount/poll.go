@@ -1,6 +1,8 @@
 package mount
 
 import (
+	"container/list"
+	"time"
 	"unsafe"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -82,30 +84,52 @@ func (s *Session) wakePoller(kh uint64) {
 // gate's lock.
 func (w *watch) waits(dir backends.Ready, nothing bool) {
 	if nothing {
+		if w.asleep == 0 {
+			w.since = time.Now()
+		}
 		w.asleep |= dir & w.want
 	} else {
 		w.asleep &^= dir
 	}
 }
 
-// Waiting counts those who wait for an endpoint: requests that are parked, and files in poll(2).
-func (s *Session) Waiting(w backends.Waiter) (parked, polling nodes.Sides) {
+// Waiting tells of those who wait for an endpoint: requests that are parked, and files in poll(2).
+func (s *Session) Waiting(w backends.Waiter) (all nodes.Waiting) {
 	s.mu.RLock()
 	g := s.gates[w]
 	s.mu.RUnlock()
 	if g == nil {
-		return parked, polling
+		return all
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, w := range g.polls {
 		asleep := w.asleep & w.file.file.Moves()
 		if asleep&backends.In != 0 {
-			polling.Readers++
+			all.Polling.Readers++
 		}
 		if asleep&backends.Out != 0 {
-			polling.Writers++
+			all.Polling.Writers++
+		}
+		if asleep != 0 {
+			all.Who = append(all.Who, nodes.Wait{By: w.by, Side: asleep & -asleep, In: "poll", Since: w.since})
 		}
 	}
-	return nodes.Sides{Readers: g.readers.Len(), Writers: g.writers.Len()}, polling
+	all.Parked = nodes.Sides{Readers: g.readers.Len(), Writers: g.writers.Len()}
+	all.Who = append(all.Who, who(&g.readers, backends.In)...)
+	all.Who = append(all.Who, who(&g.writers, backends.Out)...)
+	return all
+}
+
+// maxWho is how many of those who wait in a line are told one by one.
+const maxWho = 256
+
+// who are the first in a line.
+func who(line *list.List, side backends.Ready) (all []nodes.Wait) {
+	for at := line.Front(); at != nil && len(all) < maxWho; at = at.Next() {
+		p := at.Value.(*parked)
+		by := nodes.Caller{Uid: p.in.Uid, Gid: p.in.Gid, Pid: int(p.in.Pid)}
+		all = append(all, nodes.Wait{By: by, Side: side, In: opNames[p.in.Opcode], Since: p.since})
+	}
+	return all
 }

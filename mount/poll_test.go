@@ -20,8 +20,8 @@ func TestWhoWaitsInPoll(t *testing.T) {
 	w := k.s.file(as[fuse.ReadIn](read).Fh).file.Waiter()
 	waiting := func(when string, readers, writers int) {
 		t.Helper()
-		if parked, polling := k.s.Waiting(w); parked != (nodes.Sides{}) || polling != (nodes.Sides{Readers: readers, Writers: writers}) {
-			t.Errorf("%s: %+v parked, %+v poll", when, parked, polling)
+		if now := k.s.Waiting(w); now.Parked != (nodes.Sides{}) || now.Polling != (nodes.Sides{Readers: readers, Writers: writers}) {
+			t.Errorf("%s: %+v parked, %+v poll", when, now.Parked, now.Polling)
 		}
 	}
 	waiting("before anybody polls", 0, 0)
@@ -42,8 +42,8 @@ func TestWhoWaitsInPoll(t *testing.T) {
 	waiting("in poll again", 1, 0)
 	as[fuse.ReadIn](read).Flags = 0
 	reading := k.send(read)
-	if parked, polling := k.s.Waiting(w); parked.Readers != 1 || polling.Readers != 0 {
-		t.Errorf("in a read after its poll: %+v parked, %+v poll", parked, polling)
+	if now := k.s.Waiting(w); now.Parked.Readers != 1 || now.Polling.Readers != 0 {
+		t.Errorf("in a read after its poll: %+v", now)
 	}
 	k.must(write)
 	if errno, _ := k.answer(reading); errno != 0 {

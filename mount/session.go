@@ -64,6 +64,7 @@ type Session struct {
 	buffers sync.Pool
 
 	waiting     waiting
+	tally       tally
 	turns       *turns
 	late        *late
 	requests    atomic.Int64

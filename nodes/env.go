@@ -17,12 +17,13 @@ type Env struct {
 	Far    *Texts // about objects that are kept elsewhere, for whose makers nobody else is to wait
 	Notes  *Notes
 	Shares Shares
+	Trace  *Trace
 	Memory *backends.Budget // what open files hold between two calls
 
 	users users
 
 	mu      sync.Mutex
-	waiting func(backends.Waiter) (parked, polling Sides)
+	waiting func(backends.Waiter) Waiting
 	allow   map[uint32]*allowance // by user
 }
 
@@ -40,7 +41,8 @@ func NewEnv(p *backends.Poller) *Env {
 	away := backends.NewWorkers(p, maxAway, maxAwayUid)
 	return &Env{
 		Poll: p, Work: work, Away: away, Late: backends.NewWorkers(p, maxAway, maxLateUid), Texts: newTexts(p, work), Far: newTexts(p, away),
-		Notes: NewNotes(), Shares: newShares(), Memory: newMemory(), users: newUsers(), allow: map[uint32]*allowance{},
+		Notes: NewNotes(), Shares: newShares(), Trace: &Trace{backends.NewTrace(p)}, Memory: newMemory(),
+		users: newUsers(), allow: map[uint32]*allowance{},
 	}
 }
 
@@ -54,7 +56,7 @@ func (s *Sides) add(o Sides) {
 
 // CountWaiting tells Env who counts those who wait for an endpoint: requests that are parked, and files in
 // poll(2).
-func (e *Env) CountWaiting(f func(backends.Waiter) (parked, polling Sides)) {
+func (e *Env) CountWaiting(f func(backends.Waiter) Waiting) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.waiting = f

@@ -92,16 +92,18 @@ func (t *told) names() List {
 func (e *Env) Users(ends ...backends.Waiter) []Fact {
 	var readers, writers told
 	var parked, waiting Sides
+	var who []Wait
 	e.mu.Lock()
 	count := e.waiting
 	e.mu.Unlock()
 	for _, w := range ends {
 		e.users.told(w, &readers, &writers)
 		if count != nil {
-			inRequest, inPoll := count(w)
-			parked.add(inRequest)
-			waiting.add(inRequest)
-			waiting.add(inPoll)
+			one := count(w)
+			parked.add(one.Parked)
+			waiting.add(one.Parked)
+			waiting.add(one.Polling)
+			who = append(who, one.Who...)
 		}
 	}
 	facts := []Fact{
@@ -113,7 +115,7 @@ func (e *Env) Users(ends ...backends.Waiter) []Fact {
 	}
 	return append(facts,
 		Fact{"parked_readers", parked.Readers}, Fact{"parked_writers", parked.Writers},
-		Fact{"waiting_readers", waiting.Readers}, Fact{"waiting_writers", waiting.Writers})
+		Fact{"waiting_readers", waiting.Readers}, Fact{"waiting_writers", waiting.Writers}, waits(who))
 }
 
 // Holders name the processes that have an endpoint open through the mount.

@@ -1,6 +1,10 @@
 package mqueue
 
 import (
+	"errors"
+	"fmt"
+	"os"
+
 	"github.com/ipcfs/ipcfs/backends"
 	"golang.org/x/sys/unix"
 )
@@ -63,4 +67,26 @@ func (q *Queues) usage() (count, bytes int64) {
 		unix.Close(fd)
 	}
 	return int64(len(list)), bytes
+}
+
+// Refused is why the kernel would make no queue of the default attributes, nil if it would. One is made to find out:
+// who may pass the sysctls only the kernel knows. It costs nothing where nobody asked for other defaults.
+func (q *Queues) Refused() error {
+	attr, err := q.attributes(0, 0)
+	if attr == nil || err != nil {
+		return err
+	}
+	name := fmt.Sprintf("ipcfs-%d", os.Getpid())
+	fd, err := mqOpen(name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL, 0600, attr)
+	most, cost := backends.Rlimit(unix.RLIMIT_MSGQUEUE), queueCost(attr.MaxMsg, attr.MsgSize)
+	switch {
+	case err == unix.EINVAL:
+		return tooLarge(attr)
+	case err == unix.EMFILE && cost > most:
+		return fmt.Errorf("%w: a queue of maxmsg=%d and msgsize=%d takes %d bytes, and RLIMIT_MSGQUEUE is %d",
+			unix.EINVAL, attr.MaxMsg, attr.MsgSize, cost, most)
+	case err != nil:
+		return nil // it cannot be tried now, and whoever makes a queue is told why not
+	}
+	return errors.Join(mqUnlink(name), unix.Close(fd))
 }

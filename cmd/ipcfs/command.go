@@ -16,6 +16,10 @@ type command struct {
 	flags func(*pflag.FlagSet) func(out io.Writer, args []string) error
 }
 
+// aboutTree is the end of the help of commands that look at a tree.
+const aboutTree = "\nWithout MOUNTPOINT: the tree at $IPCFS, or around the current directory, or the\n" +
+	"only one.\n"
+
 // commands is the table of commands, in the order of the help.
 func commands() []command {
 	return []command{
@@ -35,8 +39,35 @@ func commands() []command {
 			short: "unmount, and end the daemon",
 			long: "Ends the daemon and waits until nothing is mounted. If the daemon is dead or\n" +
 				"does not answer, detaches what it left. Those who wait for messages get ENODEV\n" +
-				"or ENOTCONN; the objects stay.\n",
+				"or ENOTCONN, and are named; the objects stay.\n",
 			flags: umountCommand,
+		}, {
+			name:  "status",
+			args:  "[MOUNTPOINT]",
+			short: "tell how a tree is",
+			long: "What there is and who waits, class by class, limits that are nearly used up, and\n" +
+				"the last error.\n" +
+				"\n" +
+				"Exit status: 0 all is well, 1 there are warnings (!), 3 there is no daemon that\n" +
+				"answers.\n" + aboutTree,
+			flags: statusCommand,
+		}, {
+			name:  "ls",
+			args:  "[MOUNTPOINT] [PATH]",
+			short: "list objects, and who uses them",
+			long: "PATH is a class, a directory or an object: queues, topics/plant. WAIT messages\n" +
+				"wait of CAP that fit, R and W have it open to read and to write, PARK of them\n" +
+				"wait; 2L are two names of one object.\n" +
+				"\n" +
+				"Exit status: 0 done, 1 failed, 3 there is no daemon that answers.\n" + aboutTree,
+			flags: lsCommand,
+		}, {
+			name:  "doctor",
+			args:  "[MOUNTPOINT]",
+			short: "find what is wrong with the machine or a tree",
+			long: "Looks at /dev/fuse, the kernel, its limits, and all trees, and tells what mends\n" +
+				"what. Exit status: 0 nothing has failed, 1 something has (FAIL).\n",
+			flags: doctorCommand,
 		}, {
 			name:  "run",
 			args:  "[FLAG...] -- COMMAND [ARGUMENT...]",
@@ -77,5 +108,6 @@ func commands() []command {
 		{name: "_bench", flags: benchProcess},
 		{name: "_demo", flags: demoStepsCommand},
 		{name: "_pid", flags: pidCommand},
+		{name: "_look", flags: lookCommand},
 	}
 }

@@ -71,7 +71,7 @@ func TestExitStatus(t *testing.T) {
 		{"", 2, "ipcfs: a mount point is needed\nTry 'ipcfs --help'.\n"},
 		{"a b c", 2, "ipcfs: a: no such command, and no mount point that exists (mkdir a)\nTry 'ipcfs --help'.\n"},
 		{"mount a b c", 2, "ipcfs: unexpected argument \"c\"\nTry 'ipcfs mount --help'.\n"},
-		{"verison X", 2, "ipcfs: verison: no such command, did you mean `ipcfs version`?\nTry 'ipcfs --help'.\n"},
+		{"staus X", 2, "ipcfs: staus: no such command, did you mean `ipcfs status`?\nTry 'ipcfs --help'.\n"},
 		{"demoo", 2, "ipcfs: demoo: no such command, did you mean `ipcfs demo`?\n"},
 		{"--net off umonut", 2, "did you mean `ipcfs umount`?"},
 		{"main.go help.go", 2, "unexpected argument \"help.go\" (with a source: ipcfs mount SOURCE MOUNTPOINT)"},

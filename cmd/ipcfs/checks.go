@@ -1,0 +1,162 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
+)
+
+// checks are what doctor looks at of a machine, in the order in which it tells.
+var checks = []func() []finding{
+	checkDevice, checkKernel, checkMount, checkQueues, checkNamespaces, checkTimeouts, checkLogind, checkUpdatedb,
+}
+
+// checkDevice looks whether /dev/fuse can be opened.
+func checkDevice() []finding {
+	switch err := unix.Access("/dev/fuse", unix.R_OK|unix.W_OK); err {
+	case nil:
+		return []finding{ok("/dev/fuse is open to you")}
+	case unix.ENOENT, unix.ENXIO, unix.ENODEV:
+		return []finding{fail(noDevice(), "there is no /dev/fuse")}
+	default:
+		return []finding{fail("chmod 666 /dev/fuse, as root", "/dev/fuse: %v", err)}
+	}
+}
+
+// checkKernel looks what the kernel can do.
+func checkKernel() []finding {
+	release := sysctlText("kernel/osrelease")
+	var major, minor int
+	_, _ = fmt.Sscanf(release, "%d.%d", &major, &minor)
+	var has, lacks []string
+	for _, one := range []struct {
+		what string
+		is   bool
+	}{
+		{"passthrough", major > 6 || major == 6 && minor >= 9}, {"NOTIFY_RESEND", major > 6 || major == 6 && minor >= 9},
+		{"mq", exists("/proc/sys/fs/mqueue")}, {"SysV", exists("/proc/sysvipc/msg")},
+	} {
+		if one.is {
+			has = append(has, one.what)
+		} else {
+			lacks = append(lacks, one.what)
+		}
+	}
+	list := []finding{ok("Linux %s has %s", release, strings.Join(has, ", "))}
+	if len(lacks) > 0 {
+		list = append(list, warn("", "Linux %s has no %s (passthrough and NOTIFY_RESEND are from 6.9)", release, strings.Join(lacks, ", ")))
+	}
+	return list
+}
+
+// checkMount looks who mounts.
+func checkMount() []finding {
+	helper, err := exec.LookPath("fusermount3")
+	switch {
+	case os.Geteuid() == 0 && err == nil:
+		return []finding{ok("mount(2) is yours as root, fusermount3 mounts for users")}
+	case os.Geteuid() == 0:
+		return []finding{ok("mount(2) is yours as root"), warn("apt install fuse3", "fusermount3 is not installed: users cannot mount")}
+	case err != nil:
+		return []finding{fail("apt install fuse3", "you are not root, and fusermount3 is not installed (`ipcfs run` needs neither)")}
+	}
+	return []finding{ok("%s mounts for you", helper)}
+}
+
+// checkQueues looks at what queues need, and their limits.
+func checkQueues() []finding {
+	var list []finding
+	at, err := mountinfo.GetMounts(mountinfo.FSTypeFilter("mqueue"))
+	if err == nil && len(at) == 0 {
+		list = append(list, fail("mount -t mqueue none /dev/mqueue", "/dev/mqueue is not mounted: `ls queues` shows nothing"))
+	} else {
+		list = append(list, ok("the mqueue file system is mounted"))
+	}
+	if n, err := strconv.Atoi(sysctlText("fs/mqueue/msg_max")); err == nil && n <= 10 {
+		list = append(list, warn("sysctl fs.mqueue.msg_max=100", "fs.mqueue.msg_max %d: deeper queues only as root", n))
+	}
+	return list
+}
+
+// checkNamespaces tries whether `ipcfs run` gets its namespaces.
+func checkNamespaces() []finding {
+	try := ipcfs("version")
+	try.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWIPC | unix.CLONE_NEWPID}
+	if os.Geteuid() != 0 {
+		ownUser(try.SysProcAttr)
+	}
+	if err := try.Run(); err != nil {
+		return []finding{warn("", "`ipcfs run` does not work here: %v", adviseNamespaces(err))}
+	}
+	return []finding{ok("private namespaces: `ipcfs run` works")}
+}
+
+// checkTimeouts looks for limits that would abort a mount for one long read.
+func checkTimeouts() (list []finding) {
+	for _, name := range []string{"max_request_timeout", "default_request_timeout"} {
+		if n := sysctlText("fs/fuse/" + name); n != "" && n != "0" {
+			list = append(list, warn("sysctl fs.fuse."+name+"=0", "fs.fuse.%s=%s: reads that wait longer end with EINTR", name, n))
+		}
+	}
+	return list
+}
+
+// checkLogind looks whether logind(8) removes what users leave behind when they log out, which it does unless told not to.
+func checkLogind() []finding {
+	if !exists("/run/systemd/users") {
+		return nil
+	}
+	files, _ := filepath.Glob("/etc/systemd/logind.conf.d/*.conf")
+	for _, name := range append([]string{"/etc/systemd/logind.conf"}, files...) {
+		text, _ := os.ReadFile(name)
+		if strings.Contains("\n"+string(text), "\nRemoveIPC=no") {
+			return []finding{ok("RemoveIPC=no: objects of users stay when they log out")}
+		}
+	}
+	return []finding{warn("RemoveIPC=no in /etc/systemd/logind.conf", "RemoveIPC=yes: queues of users who log out are removed")}
+}
+
+// checkUpdatedb looks whether updatedb(8) would walk trees.
+func checkUpdatedb() []finding {
+	text, err := os.ReadFile("/etc/updatedb.conf")
+	if err != nil {
+		return nil
+	}
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(strings.TrimSpace(line), "PRUNEFS") && strings.Contains(line, "fuse.ipcfs") {
+			return []finding{ok("updatedb leaves fuse.ipcfs out")}
+		}
+	}
+	return []finding{warn("add fuse.ipcfs to PRUNEFS in /etc/updatedb.conf", "updatedb walks the tree")}
+}
+
+// tmpfsMagic is TMPFS_MAGIC (statfs(2)).
+const tmpfsMagic = 0x01021994
+
+// checkState looks at a state directory and who has its lock.
+func checkState(dir string, daemon int) finding {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return warn("", "state in %s: %v", dir, err)
+	}
+	if st.Type != tmpfsMagic {
+		return warn("--state-dir on a tmpfs, as below /run", "state in %s is on a disk: leases wait for it", dir)
+	}
+	return ok("state in %s is on a tmpfs, pid %d has its lock", dir, daemon)
+}
+
+// sysctlText is a setting of the kernel's, "" if it has none of that name.
+func sysctlText(name string) string {
+	b, err := os.ReadFile("/proc/sys/" + name)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// A finding is what doctor has to say of one thing.
+type finding struct {
+	State string `json:"state"` // "ok", "warn" or "FAIL"
+	Text  string `json:"text"`
+	Do    string `json:"do,omitempty"` // the command that mends it
+}
+
+func ok(format string, a ...any) finding { return finding{"ok", fmt.Sprintf(format, a...), ""} }
+
+func warn(do, format string, a ...any) finding { return finding{"warn", fmt.Sprintf(format, a...), do} }
+
+func fail(do, format string, a ...any) finding { return finding{"FAIL", fmt.Sprintf(format, a...), do} }
+
+// doctorCommand is `ipcfs doctor`.
+func doctorCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
+	var d struct {
+		json, report, hide bool
+	}
+	f.BoolVar(&d.json, "json", false, "print JSON")
+	f.BoolVar(&d.report, "report", false, "print all that an issue about a fault needs")
+	f.BoolVar(&d.hide, "hide-names", false, "and show no names of objects in it")
+	return func(out io.Writer, args []string) error {
+		var list []finding
+		for _, check := range checks {
+			list = append(list, check()...)
+		}
+		points, err := examined(args)
+		if err != nil {
+			return err
+		}
+		for _, p := range points {
+			list = append(list, checkTree(p)...)
+		}
+		switch {
+		case d.json:
+			err = printJSON(out, list)
+		case d.report:
+			err = report(out, list, points, d.hide)
+		default:
+			err = printFindings(out, list)
+		}
+		for _, one := range list {
+			if one.State == "FAIL" {
+				return errors.Join(err, exit{status: exitFailure})
+			}
+		}
+		return err
+	}
+}
+
+// examined are the trees that doctor looks at: that of the arguments, or all.
+func examined(args []string) (list []place, err error) {
+	if len(args) > 0 {
+		p, err := placeOf(args)
+		return []place{p}, err
+	}
+	all, err := trees()
+	for _, m := range all {
+		list = append(list, place{m, ""})
+	}
+	return list, err
+}
+
+// checkTree looks at one tree.
+func checkTree(p place) []finding {
+	at := p.Mountpoint
+	v, err := lookAt(p.Info)
+	if err != nil {
+		return []finding{fail("", "%s: %v", at, err)}
+	}
+	defer v.Close()
+	t, err := v.tree()
+	if err != nil {
+		text := notLive(p.Info, err).Error()
+		if i := strings.LastIndex(text, " ("); i > 0 {
+			text = text[:i]
+		}
+		return []finding{fail("ipcfs umount --force "+at, "%s", text)}
+	}
+	list := []finding{ok("%s is live, pid %d", at, t.Daemon.num("pid"))}
+	if theirs := t.Daemon.str("version"); theirs != version() {
+		list = append(list, warn("ipcfs umount "+at+"; ipcfs "+at, "%s: the daemon is ipcfs %s, this program %s", at, theirs, version()))
+	}
+	for _, w := range t.Warnings {
+		what, do, _ := strings.Cut(w, ": ")
+		list = append(list, warn(do, "%s: %s", at, what))
+	}
+	if why := t.Daemon.str("shm_reason"); why != "" {
+		list = append(list, warn("", "%s: shm through the page cache: %s", at, why))
+	}
+	if dir := t.Daemon.str("state_dir"); dir != "" {
+		list = append(list, checkState(dir, int(t.Daemon.num("pid"))))
+	}
+	return list
+}
+
+// printFindings prints findings for people.
+func printFindings(out io.Writer, list []finding) error {
+	var b strings.Builder
+	for _, one := range list {
+		fmt.Fprintf(&b, "%-5s %s\n", one.State, one.Text)
+		if one.Do != "" {
+			fmt.Fprintf(&b, "      %s\n", one.Do)
+		}
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
+}

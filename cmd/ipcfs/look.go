@@ -1,0 +1,218 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"syscall"
+	"time"
+
+	"github.com/moby/sys/mountinfo"
+	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
+)
+
+// A viewer reads files of one tree. Another process does the reading, as a daemon that hangs would take the one that
+// reads with it, beyond SIGKILL (fuse's request_wait_answer). It is for one goroutine.
+type viewer struct {
+	m    *mountinfo.Info
+	cmd  *exec.Cmd
+	in   io.WriteCloser
+	pipe *os.File
+	out  *json.Decoder
+}
+
+// A wish asks for a text (Read), or for all objects below a directory, up to Most of them (Walk).
+type wish struct {
+	Read, Walk string
+	Most       int
+}
+
+// seen is one answer. Paths are from the root of the tree; they and texts are bytes, not always UTF-8.
+type seen struct {
+	Path           []byte
+	Text           []byte
+	Errno          syscall.Errno
+	Mode, Uid, Gid uint32
+	Size           int64
+	Sent, Received int64 // s since 1970: mtime and atime
+	Left           int   // of the last answer to Walk: how many objects were not looked at
+	Last           bool
+}
+
+// lookAt starts a viewer.
+func lookAt(m *mountinfo.Info) (*viewer, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	v := &viewer{m: m, cmd: ipcfs("_look", m.Mountpoint), pipe: r, out: json.NewDecoder(r)}
+	v.cmd.SysProcAttr, v.cmd.Stdout = asOwner(m), w
+	if v.in, err = v.cmd.StdinPipe(); err == nil {
+		err = v.cmd.Start()
+	}
+	w.Close()
+	if err != nil {
+		r.Close()
+		return nil, err
+	}
+	return v, nil
+}
+
+// Close ends the viewer. Its process is not waited for if it hangs in the tree.
+func (v *viewer) Close() {
+	v.in.Close()
+	_ = v.cmd.Process.Kill()
+	v.pipe.Close()
+	go v.cmd.Wait()
+}
+
+// answer is the next answer, which is there in time, or errSilent.
+func (v *viewer) answer() (s seen, err error) {
+	if err := v.pipe.SetReadDeadline(time.Now().Add(askLimit)); err != nil {
+		return s, err
+	}
+	switch err := v.out.Decode(&s); {
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return s, errSilent
+	case err != nil:
+		return s, err
+	case s.Errno != 0:
+		return s, &os.PathError{Op: "read", Path: path.Join(v.m.Mountpoint, string(s.Path)), Err: s.Errno}
+	}
+	return s, nil
+}
+
+func (v *viewer) ask(w wish) error {
+	if err := json.NewEncoder(v.in).Encode(w); err != nil {
+		return errSilent // its process has ended
+	}
+	return nil
+}
+
+// read reads a control file.
+func (v *viewer) read(name string) (string, error) {
+	if err := v.ask(wish{Read: name}); err != nil {
+		return "", err
+	}
+	s, err := v.answer()
+	return string(s.Text), err
+}
+
+// facts reads a status.json.
+func (v *viewer) facts(name string) (facts, error) {
+	text, err := v.read(name)
+	if err != nil {
+		return nil, err
+	}
+	return factsOf([]byte(text))
+}
+
+// walk tells of the object at a path or of all below it, at most so many, and of how many there are more. What may
+// not be looked at is left out.
+func (v *viewer) walk(dir string, most int) (list []seen, left int, err error) {
+	if err := v.ask(wish{Walk: dir, Most: most}); err != nil {
+		return nil, 0, err
+	}
+	for {
+		s, err := v.answer()
+		if s.Last || errors.Is(err, errSilent) {
+			return list, s.Left, err
+		}
+		if err == nil {
+			list = append(list, s)
+		}
+	}
+}
+
+// lookCommand does what a viewer asks for on stdin, for the tree at args[0].
+func lookCommand(*pflag.FlagSet) func(io.Writer, []string) error {
+	return func(out io.Writer, args []string) error {
+		if len(args) != 1 {
+			return usagef("one mount point is needed")
+		}
+		l := looker{args[0], json.NewEncoder(out)}
+		for in := json.NewDecoder(os.Stdin); ; {
+			var w wish
+			switch err := in.Decode(&w); {
+			case errors.Is(err, io.EOF):
+				return nil
+			case err != nil:
+				return err
+			case w.Read != "":
+				err = l.tell(l.text(w.Read))
+			default:
+				left := 0
+				if err = l.from(w.Walk, &w.Most, &left); err == nil {
+					err = l.tell(seen{Path: []byte(w.Walk), Left: left, Last: true})
+				}
+			}
+		}
+	}
+}
+
+type looker struct {
+	mountpoint string
+	out        *json.Encoder
+}
+
+func (l looker) tell(s seen) error { return l.out.Encode(s) }
+
+// text is a file as it is now.
+func (l looker) text(name string) seen {
+	text, err := os.ReadFile(path.Join(l.mountpoint, name))
+	s := seen{Path: []byte(name), Text: text}
+	errors.As(err, &s.Errno)
+	return s
+}
+
+// from tells of the object at a path, or of those below it.
+func (l looker) from(name string, most, left *int) error {
+	var st unix.Stat_t
+	if err := unix.Lstat(path.Join(l.mountpoint, name), &st); err != nil || st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		return l.walk(name, most, left)
+	}
+	return l.tell(l.object(name))
+}
+
+// walk tells of the objects below a directory, up to most, and counts the others in left.
+func (l looker) walk(dir string, most, left *int) error {
+	list, err := os.ReadDir(path.Join(l.mountpoint, dir))
+	if err != nil {
+		return nil // one that may not be listed, or went just now
+	}
+	for _, e := range list {
+		name := path.Join(dir, e.Name())
+		switch {
+		case e.IsDir():
+			err = l.walk(name, most, left)
+		case *most == 0:
+			*left++
+		default:
+			*most--
+			err = l.tell(l.object(name))
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// object is an object with its status.json, and empty text if that may not be read.
+func (l looker) object(name string) seen {
+	s := l.text("ctl/" + name + "/status.json")
+	s.Path, s.Errno = []byte(name), 0
+	var st unix.Stat_t
+	if err := unix.Lstat(path.Join(l.mountpoint, name), &st); err != nil {
+		s.Errno = err.(syscall.Errno)
+		return s
+	}
+	s.Mode, s.Uid, s.Gid, s.Size = st.Mode, st.Uid, st.Gid, st.Size
+	s.Sent, s.Received = st.Mtim.Sec, st.Atim.Sec
+	return s
+}

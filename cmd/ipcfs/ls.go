@@ -1,0 +1,279 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/ipcfs/ipcfs/backends"
+	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
+)
+
+// object is one object of a tree, as it was looked at.
+type object struct {
+	seen
+	class, name string
+	facts       facts
+	users       []use
+}
+
+// use is a process that uses an object: through the tree, or natively.
+type use struct {
+	Pid     int     `json:"pid"`
+	Command string  `json:"command"`
+	Side    string  `json:"side"` // "reader" or "writer"; "": not known
+	How     string  `json:"how"`  // "tree"; natively "open", "map"
+	Waits   string  `json:"waits,omitempty"`
+	Seconds float64 `json:"seconds,omitempty"` // how long it waits
+}
+
+// lsCommand is `ipcfs ls`.
+func lsCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
+	var l listing
+	l.register(f)
+	f.BoolVarP(&l.long, "long", "l", false, "and who uses each, and who waits how long")
+	f.StringVar(&l.sort, "sort", "name", "sort by `KEY`: "+strings.Join(sortKeys, ", "))
+	return func(out io.Writer, args []string) error {
+		if !slices.Contains(sortKeys, l.sort) {
+			return usagef("--sort %s: one of %s", l.sort, strings.Join(sortKeys, ", "))
+		}
+		p, err := placeOf(args)
+		if err != nil {
+			return err
+		}
+		v, err := lookAt(p.Info)
+		if err != nil {
+			return err
+		}
+		defer v.Close()
+		return l.each(func() error {
+			list, err := v.objects(p.path, maxLooked, l.long || l.json)
+			if err != nil {
+				return notLive(p.Info, err)
+			}
+			sortBy(list, l.sort)
+			return l.print(out, list)
+		})
+	}
+}
+
+type listing struct {
+	looking
+	long bool
+	sort string
+}
+
+// sortKeys are what objects can be sorted by; by all but name the largest is first.
+var sortKeys = []string{"name", "waiting", "messages", "bytes", "sent", "age"}
+
+func sortBy(list []object, key string) {
+	measure := map[string]func(object) int64{
+		"waiting":  func(o object) int64 { return o.waiting() },
+		"messages": func(o object) int64 { return max(o.facts.num("messages"), o.facts.num("qnum")) },
+		"bytes":    func(o object) int64 { return o.Size },
+		"sent":     func(o object) int64 { return max(o.facts.num("sent"), o.facts.num("published")) },
+		"age":      func(o object) int64 { return -o.Sent },
+	}[key]
+	if measure != nil {
+		slices.SortStableFunc(list, func(a, b object) int { return cmp.Compare(measure(b), measure(a)) })
+	}
+}
+
+// objects are those below a path, or the one that is there, with those who use them if they are asked for.
+func (v *viewer) objects(path string, most int, users bool) (list []object, err error) {
+	daemon, err := v.facts("ctl/status.json")
+	if err != nil {
+		return nil, err
+	}
+	var native map[string][]holder
+	if users {
+		native = holders(v.m.Mountpoint, int(daemon.num("pid")))
+	}
+	known := false
+	for _, class := range daemon.words("classes") {
+		within := path == "" || strings.HasPrefix(class+"/", path+"/")
+		below := strings.HasPrefix(path, class+"/")
+		if !within && !below {
+			continue
+		}
+		known = true
+		at := class
+		if below {
+			at = path
+		}
+		found, _, err := v.walk(at, most)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range found {
+			list = append(list, objectOf(class, s, native))
+		}
+	}
+	if !known || path != "" && len(list) == 0 {
+		if _, err := v.read("ctl/" + path + "/status"); !known || errors.Is(err, syscall.ENOENT) {
+			return nil, fmt.Errorf("%s: no such object or class", path)
+		}
+	}
+	return list, nil
+}
+
+func objectOf(class string, s seen, native map[string][]holder) object {
+	o := object{seen: s, class: class, name: strings.TrimPrefix(string(s.Path), class+"/")}
+	o.facts, _ = factsOf(s.Text) // of one whose status may not be read there are none
+	if native != nil {
+		o.users = o.uses(native[string(s.Path)])
+	}
+	return o
+}
+
+// waiting is how many wait for the object.
+func (o object) waiting() int64 { return o.facts.num("waiting_readers") + o.facts.num("waiting_writers") }
+
+// uses are those who use the object.
+func (o object) uses(native []holder) (list []use) {
+	for side, key := range map[string]string{"reader": "reader_pids", "writer": "writer_pids"} {
+		for _, word := range o.facts.words(key) {
+			tid, name, _ := strings.Cut(word, ":")
+			pid, _ := strconv.Atoi(tid)
+			list = append(list, use{Pid: process(pid), Command: name, Side: side, How: "tree"})
+		}
+	}
+	for _, w := range o.facts.rows("wait") {
+		pid := process(int(w.num("pid")))
+		u := use{Pid: pid, Command: w.str("command"), Side: w.str("side"), How: "tree"}
+		i := slices.IndexFunc(list, func(o use) bool { return o.Pid == pid && o.Side == u.Side && o.Waits == "" })
+		if i < 0 {
+			i = len(list)
+			list = append(list, u)
+		}
+		list[i].Waits, list[i].Seconds = w.str("in"), time.Since(w.time("since")).Seconds()
+	}
+	for _, h := range native {
+		if !slices.ContainsFunc(list, func(u use) bool { return u.Pid == h.Pid }) {
+			list = append(list, use{Pid: h.Pid, Command: h.Command, How: h.How})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b use) int {
+		return cmp.Or(cmp.Compare(a.Side, b.Side), cmp.Compare(b.Seconds, a.Seconds), cmp.Compare(a.Pid, b.Pid))
+	})
+	return list
+}
+
+// String is a use for people: "reader 4711 worker.py  waits 12s (poll)".
+func (u use) String() string {
+	text := strings.TrimSpace(fmt.Sprintf("%s %d %s", u.Side, u.Pid, u.Command))
+	verb := "waits"
+	if u.Side == "writer" {
+		verb = "blocked"
+	}
+	switch {
+	case u.Waits == "poll":
+		text += fmt.Sprintf("  %s %s (poll)", verb, lasting(time.Duration(u.Seconds*float64(time.Second))))
+	case u.Waits != "":
+		text += fmt.Sprintf("  %s %s", verb, lasting(time.Duration(u.Seconds*float64(time.Second))))
+	case u.How != "tree":
+		text += "  (" + u.How + ")"
+	}
+	return text
+}
+
+// row is what ls shows of an object: the cells, and what is worth a word.
+func (o object) row(now time.Time) []string {
+	f := o.facts
+	count := func(keys ...string) string {
+		for _, key := range keys {
+			if f.has(key) {
+				return brief(f.num(key))
+			}
+		}
+		return "-"
+	}
+	readers := count("readers", "connections", "nattch")
+	if links := f.num("links"); links > 1 {
+		readers = fmt.Sprintf("%dL", links)
+	}
+	return []string{o.class, backends.Word(o.name), fmt.Sprintf("%04o", o.Mode&07777), owner(o.Uid),
+		count("messages", "qnum"), count("maxmsg", "backlog"), bytesOf(o.Size), readers, count("writers"), o.parked(),
+		count("sent", "published", "accepted"), count("received"), since(time.Unix(o.Sent, 0), now), o.remark()}
+}
+
+// parked is how many wait, for the reader of a table.
+func (o object) parked() string {
+	r, w := o.facts.num("waiting_readers"), o.facts.num("waiting_writers")
+	var list []string
+	if r > 0 {
+		list = append(list, fmt.Sprintf("%dr", r))
+	}
+	if w > 0 {
+		list = append(list, fmt.Sprintf("%dw", w))
+	}
+	return dash(len(list) > 0, strings.Join(list, " "))
+}
+
+// remark is what is worth a word about an object.
+func (o object) remark() string {
+	f := o.facts
+	switch {
+	case f == nil:
+		return "status may not be read"
+	case o.Mode&unix.S_IFMT == unix.S_IFSOCK && f.str("state") == "orphaned", f.str("state") == "refusing":
+		return f.str("state")
+	case f.num("maxmsg") > 0 && f.num("messages") >= f.num("maxmsg"):
+		return "FULL"
+	case f.num("messages") > 0 && f.has("maxmsg") && f.num("readers") == 0:
+		return "no reader"
+	case f.num("lost") > 0:
+		return fmt.Sprintf("lost %d", f.num("lost"))
+	}
+	return ""
+}
+
+// lsHeads are the columns of ls.
+var lsHeads = []string{"CLASS", "NAME*", "MODE", "OWNER", ">WAIT", ">CAP", ">BYTES", ">R", ">W", "PARK", ">SENT", ">RECV", ">LAST", ""}
+
+// print prints the objects.
+func (l *listing) print(out io.Writer, list []object) error {
+	if l.json {
+		return printJSON(out, forJSON(list))
+	}
+	now := time.Now()
+	table := columns{heads: lsHeads}
+	for _, o := range list {
+		table.add(o.row(now)...)
+	}
+	lines := table.lines(screen(out))
+	if _, err := fmt.Fprintln(out, lines[0]); err != nil {
+		return err
+	}
+	for i, o := range list {
+		fmt.Fprintln(out, lines[i+1])
+		for _, u := range o.users {
+			if l.long {
+				fmt.Fprintln(out, "    "+u.String())
+			}
+		}
+	}
+	return nil
+}
+
+// forJSON are objects for JSON: what their status says, with what it does not.
+func forJSON(list []object) []facts {
+	all := make([]facts, len(list))
+	for i, o := range list {
+		f := facts{}
+		for key, value := range o.facts {
+			f[key] = value
+		}
+		f["class"], f["name"], f["mode"], f["uid"], f["gid"] = o.class, o.name, fmt.Sprintf("%#o", o.Mode&07777), o.Uid, o.Gid
+		f["size"], f["last_sent"], f["users"] = o.Size, time.Unix(o.Sent, 0).Format(time.RFC3339), o.users
+		all[i] = f
+	}
+	return all
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/moby/sys/mountinfo"
+)
+
+// A place is a tree, and something in it: an object, a class or a directory by its path from the root; "" is all.
+type place struct {
+	*mountinfo.Info
+	path string
+}
+
+// trees are the ipcfs mounts there are, the uppermost at each mount point.
+func trees() (list []*mountinfo.Info, err error) {
+	all, err := mountinfo.GetMounts(nil)
+	if err != nil {
+		return nil, err
+	}
+	for i, m := range all {
+		covered := slices.ContainsFunc(all[i+1:], func(o *mountinfo.Info) bool { return o.Mountpoint == m.Mountpoint })
+		again := slices.ContainsFunc(list, func(o *mountinfo.Info) bool { return o.Major == m.Major && o.Minor == m.Minor })
+		if ours(m) && m.Root == "/" && !covered && !again {
+			list = append(list, m)
+		}
+	}
+	return list, nil
+}
+
+// errNoTree says that nothing is mounted.
+var errNoTree = errors.New("no tree is mounted (ipcfs MOUNTPOINT mounts one, ipcfs run -- COMMAND a private one)")
+
+// placeOf is what the arguments of a command lead to: a mount point, a path in a tree, or both. Without a mount point
+// it is the tree at $IPCFS, the one the current directory is in, or the only one.
+func placeOf(args []string) (place, error) {
+	if len(args) > 2 {
+		return place{}, usagef("unexpected argument %q", args[2])
+	}
+	var p place
+	for _, arg := range args {
+		below, ok := inClass(arg)
+		switch {
+		case ok && p.path == "":
+			p.path = below
+		case p.Info == nil:
+			at, err := treeAround(arg)
+			if err != nil {
+				return p, err
+			}
+			if p.Info = at.Info; at.path != "" {
+				p.path = at.path
+			}
+		default:
+			return p, usagef("unexpected argument %q", arg)
+		}
+	}
+	if p.Info != nil {
+		return p, nil
+	}
+	m, err := onlyTree()
+	p.Info = m
+	return p, err
+}
+
+// onlyTree is the tree that a command without a mount point is about.
+func onlyTree() (*mountinfo.Info, error) {
+	list, err := trees()
+	if err != nil {
+		return nil, err
+	}
+	wd, _ := os.Getwd()
+	for _, at := range []string{os.Getenv("IPCFS"), wd} {
+		for _, m := range list {
+			if at == m.Mountpoint || strings.HasPrefix(at, m.Mountpoint+"/") {
+				return m, nil
+			}
+		}
+	}
+	switch len(list) {
+	case 0:
+		return nil, exit{exitDead, errNoTree}
+	case 1:
+		return list[0], nil
+	}
+	points := make([]string, len(list))
+	for i, m := range list {
+		points[i] = m.Mountpoint
+	}
+	return nil, usagef("which tree? %s", strings.Join(points, "  "))
+}
+
+// inClass tells whether an argument is a path in a tree and no file: it begins with the name of a class.
+func inClass(arg string) (string, bool) {
+	first, _, _ := strings.Cut(arg, "/")
+	return strings.Trim(arg, "/"), slices.Contains([]string{"queues", "topics", "shm", "fifos", "sockets", "sysv"}, first)
+}
+
+// treeAround finds the tree that a file lies in, or is the mount point of. It asks nothing of the tree.
+func treeAround(name string) (place, error) {
+	abs, err := filepath.Abs(name)
+	if err != nil {
+		return place{}, err
+	}
+	if m, err := mountAt(abs); err == nil && m != nil && ours(m) {
+		return place{m, ""}, nil
+	}
+	list, err := trees()
+	if err != nil {
+		return place{}, err
+	}
+	for _, m := range list {
+		if below, ok := strings.CutPrefix(abs, m.Mountpoint+"/"); ok {
+			return place{m, strings.TrimPrefix(below, "ctl/")}, nil
+		}
+	}
+	if !exists(abs) {
+		return place{}, fmt.Errorf("%s: %w", name, syscall.ENOENT)
+	}
+	return place{}, fmt.Errorf("%s: not mounted, or no ipcfs mount", name)
+}
+
+// notLive is why a tree cannot be looked at, in the words for a person, with the status that tells it.
+func notLive(m *mountinfo.Info, err error) error {
+	switch {
+	case errors.Is(err, syscall.ENOTCONN), errors.Is(err, syscall.ECONNABORTED):
+		return exit{exitDead, fmt.Errorf("%s: dead: its daemon has ended (ipcfs umount %[1]s)", m.Mountpoint)}
+	case errors.Is(err, errSilent):
+		return exit{exitDead, fmt.Errorf("%s: its daemon%s does not answer (ipcfs umount --force %[1]s ends it)",
+			m.Mountpoint, pidsOf(daemonsAt(m.Mountpoint)))}
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		return exit{exitDead, fmt.Errorf("%s: %w (its owner keeps it)", m.Mountpoint, err)}
+	}
+	return err
+}

@@ -1,0 +1,91 @@
+package fs
+
+import (
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/ipcfs/ipcfs/nodes"
+	"golang.org/x/sys/unix"
+)
+
+// own are the facts of /ctl/status about the daemon itself: what it is asked to be, and what it takes.
+func (t *Tree) own() []nodes.Fact {
+	var classes nodes.List
+	for _, k := range t.kinds[:len(t.kinds)-1] {
+		classes = append(classes, k.Name)
+	}
+	return []nodes.Fact{
+		{Key: "classes", Value: classes},
+		{Key: "uid", Value: nodes.ID(os.Geteuid())},
+		{Key: "net", Value: t.config.Net.String()},
+		{Key: "state_dir", Value: t.config.StateDir},
+		{Key: "maxmsg", Value: defaultOf(t.config.MaxMsg, "msg_default")},
+		{Key: "msgsize", Value: defaultOf(t.config.MsgSize, "msgsize_default")},
+		{Key: "rss", Value: residentBytes()},
+		{Key: "cpu_ms", Value: nodes.Count(cpuTime())},
+	}
+}
+
+// defaultOf is what a new queue has: what was asked for, or the kernel's default; 0 if that is not known.
+func defaultOf(asked int, file string) int {
+	if asked != 0 {
+		return asked
+	}
+	text, err := os.ReadFile("/proc/sys/fs/mqueue/" + file)
+	if err != nil {
+		return 0
+	}
+	n, _ := strconv.Atoi(strings.TrimSpace(string(text)))
+	return n
+}
+
+// residentBytes is the daemon's memory that is not swapped out (proc(5), statm).
+func residentBytes() int64 {
+	text, err := os.ReadFile("/proc/self/statm")
+	if fields := strings.Fields(string(text)); err == nil && len(fields) > 1 {
+		pages, _ := strconv.ParseInt(fields[1], 10, 64)
+		return pages * int64(os.Getpagesize())
+	}
+	return 0
+}
+
+// cpuTime is how long the daemon has had a processor, in ms (getrusage(2)).
+func cpuTime() int64 {
+	var used unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &used) != nil {
+		return 0
+	}
+	return (used.Utime.Nano() + used.Stime.Nano()) / 1e6
+}
+
+// ownControls are the control files about what is done through the tree.
+func (t *Tree) ownControls() []nodes.Control {
+	operations := nodes.TextControl("operations", t.operations)
+	operations.Restless = []string{"class"} // every line is one
+	return []nodes.Control{operations, nodes.TraceControl(t.env)}
+}
+
+// operations is the text of /ctl/operations.
+func (t *Tree) operations() (string, error) {
+	t.mu.Lock()
+	session := t.session
+	t.mu.Unlock()
+	if session == nil {
+		return "", nil
+	}
+	return session.Operations().Lines(), nil
+}
+
+// ClassOf is the class of the object at a path from the root of the tree, "ctl" for none.
+func (t *Tree) ClassOf(path string) string {
+	for _, k := range t.kinds[:len(t.kinds)-1] {
+		if strings.HasPrefix(path, k.Name+"/") {
+			return k.Name
+		}
+	}
+	return "ctl"
+}
+
+// Trace is what tells of each operation, while somebody reads ctl/trace.
+func (t *Tree) Trace() *nodes.Trace { return t.env.Trace }

@@ -1,0 +1,140 @@
+package mount
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/ipcfs/ipcfs/nodes"
+	"golang.org/x/sys/unix"
+)
+
+// tally counts what is done with the message faces of each class.
+type tally struct {
+	mu      sync.Mutex
+	classes map[string]*classTally
+}
+
+type classTally struct{ reads, writes opTally }
+
+// opTally counts the calls of one kind.
+type opTally struct {
+	count, errors, bytes atomic.Int64
+	waited, waitedFor    atomic.Int64                  // calls that had to wait, and how long, in ns
+	took                 [len(bounds) + 1]atomic.Int64 // calls that had not, by how long the daemon had them
+	sum                  atomic.Int64                  // of that, in ns
+}
+
+// bounds are the upper bounds of took; the last is for all that is longer.
+var bounds = [...]struct {
+	most time.Duration
+	name string
+}{
+	{10 * time.Microsecond, "le_10us"}, {30 * time.Microsecond, "le_30us"}, {100 * time.Microsecond, "le_100us"},
+	{time.Millisecond, "le_1ms"}, {10 * time.Millisecond, "le_10ms"}, {100 * time.Millisecond, "le_100ms"},
+}
+
+func (t *tally) of(class string) *classTally {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c := t.classes[class]
+	if c == nil {
+		if t.classes == nil {
+			t.classes = map[string]*classTally{}
+		}
+		c = &classTally{}
+		t.classes[class] = c
+	}
+	return c
+}
+
+// did counts a READ or WRITE that has its answer, and tells those who trace. began is when it came, waited whether
+// it was parked.
+func (o *openFile) did(in *fuse.InHeader, bytes int, err error, began time.Time, waited bool) {
+	took := time.Since(began)
+	of := &o.tally.reads
+	if in.Opcode == opWrite {
+		of = &o.tally.writes
+	}
+	of.count.Add(1)
+	of.bytes.Add(int64(bytes))
+	if err != nil {
+		of.errors.Add(1)
+	}
+	if waited {
+		of.waited.Add(1)
+		of.waitedFor.Add(int64(took))
+	} else {
+		at, _ := slices.BinarySearchFunc(bounds[:], took, func(b struct {
+			most time.Duration
+			name string
+		}, d time.Duration) int {
+			return int(b.most - d)
+		})
+		of.took[at].Add(1)
+		of.sum.Add(int64(took))
+	}
+	trace := o.gate.s.tree.Trace()
+	if path, text := o.file.Of(); trace.On() && !text {
+		result := "ok"
+		if err != nil {
+			result = unix.ErrnoName(nodes.Errno(err))
+		}
+		trace.Tell(nodes.Done{By: nodes.Caller{Uid: in.Uid, Gid: in.Gid, Pid: int(in.Pid)}, Op: opNames[in.Opcode], Path: path,
+			Bytes: bytes, Result: result, At: began, Took: took, Waited: waited})
+	}
+}
+
+// Operations are the lines of /ctl/operations.
+func (s *Session) Operations() (rows nodes.Rows) {
+	s.tally.mu.Lock()
+	defer s.tally.mu.Unlock()
+	var names []string
+	for name := range s.tally.classes {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		c := s.tally.classes[name]
+		rows = append(rows, c.reads.facts(name, "read"), c.writes.facts(name, "write"))
+	}
+	return rows
+}
+
+func (t *opTally) facts(class, op string) []nodes.Fact {
+	facts := []nodes.Fact{
+		{Key: "class", Value: nodes.Literal(class)}, {Key: "op", Value: nodes.Literal(op)},
+		{Key: "count", Value: t.count.Load()}, {Key: "errors", Value: t.errors.Load()}, {Key: "bytes", Value: t.bytes.Load()},
+		{Key: "waited", Value: t.waited.Load()}, {Key: "waited_ms", Value: t.waitedFor.Load() / 1e6},
+		{Key: "us", Value: t.sum.Load() / 1e3},
+	}
+	for i, b := range bounds {
+		facts = append(facts, nodes.Fact{Key: b.name, Value: t.took[i].Load()})
+	}
+	return append(facts, nodes.Fact{Key: "longer", Value: t.took[len(bounds)].Load()})
+}
+
+// moved is how many bytes a parked request has read or written, given its answer.
+func moved(op operation, n int) int {
+	if w, ok := op.(*writing); ok {
+		return w.done
+	}
+	return n
+}
+
+// waited counts a parked READ or WRITE that has its answer.
+func (p *parked) waited(n int, err error) {
+	var o *openFile
+	switch op := p.op.(type) {
+	case *reading:
+		o = op.o
+	case *writing:
+		o = op.o
+	default:
+		return
+	}
+	o.did(&p.in, moved(p.op, n), err, p.since, true)
+}
+

@@ -1,0 +1,60 @@
+package nodes
+
+import (
+	"time"
+
+	"github.com/ipcfs/ipcfs/backends"
+)
+
+// Trace is what ctl/trace tells of: each read and write of a message face, once it has its answer.
+type Trace struct{ back *backends.Trace }
+
+// Done is one of them.
+type Done struct {
+	By     Caller
+	Op     string // "read", "write"
+	Path   string // of the object, from the root of the tree
+	Bytes  int
+	Result string // "ok", or the name of the errno
+	At     time.Time
+	Took   time.Duration
+	Waited bool // it had to wait for others, which is most of Took
+}
+
+// On reports whether anybody reads the trace. It costs nothing to ask.
+func (t *Trace) On() bool { return t.back.On() }
+
+// Tell tells of what was done: root of all, a user of what is that user's own. It reads /proc, and so takes some
+// µs, for what somebody is told of.
+func (t *Trace) Tell(d Done) {
+	t.back.Tell(d.By.Uid, func() string {
+		facts := []Fact{
+			{"at", Literal(d.At.Format("2006-01-02T15:04:05.000000Z07:00"))}, {"pid", ID(d.By.Pid)}, {"command", comm(d.By.Pid)},
+			{"uid", ID(d.By.Uid)}, {"op", Literal(d.Op)}, {"path", d.Path}, {"bytes", d.Bytes}, {"result", Literal(d.Result)},
+		}
+		if d.Waited {
+			facts = append(facts, Fact{"waited_us", d.Took.Microseconds()})
+		} else {
+			facts = append(facts, Fact{"us", d.Took.Microseconds()})
+		}
+		return words(facts) + "\n"
+	})
+}
+
+// TraceControl is /ctl/trace.
+func TraceControl(env *Env) Control {
+	return Control{Name: "trace", Perm: 0444, Open: func(flags int, by Caller) (Open, error) {
+		e := env.Trace.back.Subscribe(by.Uid == 0, by.Uid)
+		e.Pays(env.Memory, by.Uid)
+		return env.File(&Plain{}, e, flags, by), nil
+	}}
+}
+
+// Lines are rows, one a line.
+func (r Rows) Lines() string {
+	var text []byte
+	for _, row := range r {
+		text = append(append(text, words(row)...), '\n')
+	}
+	return string(text)
+}

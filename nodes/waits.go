@@ -1,0 +1,52 @@
+package nodes
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/ipcfs/ipcfs/backends"
+)
+
+// Waiting are those who wait for one endpoint: how many, in requests that are parked and in poll(2), and who.
+type Waiting struct {
+	Parked, Polling Sides
+	Who             []Wait // those who wait longest, if they are many
+}
+
+// Wait is one who waits.
+type Wait struct {
+	By    Caller
+	Side  backends.Ready // In: to read, Out: to write
+	In    string         // the call: "read", "write", "open", "poll"
+	Since time.Time
+}
+
+// Longest are the first of those who wait, in an order that stays as long as they do.
+func Longest(list []Wait) []Wait {
+	slices.SortFunc(list, func(a, b Wait) int {
+		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.By.Pid, b.By.Pid), cmp.Compare(a.Side, b.Side))
+	})
+	return list[:min(len(list), maxTold)]
+}
+
+// facts tell of one who waits. It reads /proc.
+func (w Wait) facts() []Fact {
+	side := Literal("reader")
+	if w.Side == backends.Out {
+		side = "writer"
+	}
+	return []Fact{
+		{"pid", ID(w.By.Pid)}, {"command", comm(w.By.Pid)}, {"uid", ID(w.By.Uid)}, {"side", side}, {"in", Literal(w.In)},
+		{"since", Literal(w.Since.Format(time.RFC3339))},
+	}
+}
+
+// waits are the facts of those who wait.
+func waits(list []Wait) Fact {
+	var rows Rows
+	for _, w := range Longest(list) {
+		rows = append(rows, w.facts())
+	}
+	return Fact{"wait", rows}
+}

@@ -77,14 +77,18 @@ func (t *Tree) operations() (string, error) {
 	return session.Operations().Lines(), nil
 }
 
-// ClassOf is the class of the object at a path from the root of the tree, "ctl" for none.
-func (t *Tree) ClassOf(path string) string {
+// NoClass is what stands for the class of a file that is no object's face: a text, and what is about the daemon.
+const NoClass = "ctl"
+
+// ClassOf is the class of the object that an open file is a face of, NoClass if it is none.
+func (t *Tree) ClassOf(f *nodes.File) string {
+	path, text := f.Of()
 	for _, k := range t.kinds[:len(t.kinds)-1] {
-		if strings.HasPrefix(path, k.Name+"/") {
+		if !text && strings.HasPrefix(path, k.Name+"/") {
 			return k.Name
 		}
 	}
-	return "ctl"
+	return NoClass
 }
 
 // Trace is what tells of each operation, while somebody reads ctl/trace.

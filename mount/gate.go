@@ -35,6 +35,7 @@ type openFile struct {
 	fh    uint64
 	file  *nodes.File
 	gate  *gate
+	class string // of its object, "ctl" for what is no object's
 	tally *classTally
 	kh    uint64 // its poll handle, if it was ever polled
 	watch watch  // in gate.polls while the kernel wants to hear of it

@@ -37,8 +37,8 @@ func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
 	o.watch.waits(backends.In, nonblock && err == backends.ErrWouldBlock)
 	if !nodes.Waits(err) {
 		s.note(&in.InHeader, err)
-		s.answer(out, in.Unique, n, err)
 		o.did(&in.InHeader, n, err, began, false)
+		s.answer(out, in.Unique, n, err)
 		g.moved(backends.Out, out)
 		return
 	}
@@ -49,8 +49,8 @@ func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
 		if tries {
 			_, err = r.Stop(out, err)
 		}
-		s.answer(out, in.Unique, 0, err)
 		o.did(&in.InHeader, 0, err, began, false)
+		s.answer(out, in.Unique, 0, err)
 	} else {
 		later := r
 		g.wait(&parked{in: in.InHeader, op: &later, nonblock: nonblock, tried: tries}, &g.readers, err, out)
@@ -92,8 +92,8 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 	o.watch.waits(backends.Out, nonblock && err == backends.ErrWouldBlock)
 	if !nodes.Waits(err) {
 		s.note(&in.InHeader, err)
-		s.answer(out, in.Unique, n, err)
 		o.did(&in.InHeader, w.done, err, began, false)
+		s.answer(out, in.Unique, n, err)
 		if err == nil {
 			g.moved(backends.In, out)
 		} else {
@@ -178,11 +178,8 @@ func (s *Session) file(fh uint64) *openFile {
 	if f == nil {
 		return nil
 	}
-	class, text := f.Of()
-	if text {
-		class = ""
-	}
-	o = &openFile{fh: fh, file: f, gate: s.join(f.Waiter()), tally: s.tally.of(s.tree.ClassOf(class))}
+	class := s.tree.ClassOf(f)
+	o = &openFile{fh: fh, file: f, gate: s.join(f.Waiter()), class: class, tally: s.tally.of(class)}
 	s.mu.Lock()
 	s.files[fh] = o
 	s.mu.Unlock()

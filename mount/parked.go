@@ -148,8 +148,8 @@ func (g *gate) end(p *parked, n int, err error, buf []byte) {
 	g.s.waiting.remove(p)
 	g.s.note(&p.in, err)
 	if !p.answered && err != errLeft {
-		g.s.answer(buf, p.in.Unique, n, err)
 		p.waited(n, err)
+		g.s.answer(buf, p.in.Unique, n, err)
 	}
 	p.op.ended(err)
 	if p.guest {

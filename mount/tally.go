@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/ipcfs/ipcfs/fs"
 	"github.com/ipcfs/ipcfs/nodes"
 	"golang.org/x/sys/unix"
 )
@@ -50,7 +51,8 @@ func (t *tally) of(class string) *classTally {
 	return c
 }
 
-// did counts a READ or WRITE that has its answer, and tells those who trace. began is when it came, waited whether
+// did counts a READ or WRITE whose answer is known, and tells those who trace: before it is answered, as its process
+// may be gone after that, and its name with it. began is when it came, waited whether
 // it was parked.
 func (o *openFile) did(in *fuse.InHeader, bytes int, err error, began time.Time, waited bool) {
 	took := time.Since(began)
@@ -77,7 +79,8 @@ func (o *openFile) did(in *fuse.InHeader, bytes int, err error, began time.Time,
 		of.sum.Add(int64(took))
 	}
 	trace := o.gate.s.tree.Trace()
-	if path, text := o.file.Of(); trace.On() && !text {
+	if trace.On() && o.class != fs.NoClass {
+		path, _ := o.file.Of()
 		result := "ok"
 		if err != nil {
 			result = unix.ErrnoName(nodes.Errno(err))
@@ -124,7 +127,7 @@ func moved(op operation, n int) int {
 	return n
 }
 
-// waited counts a parked READ or WRITE that has its answer.
+// waited counts a parked READ or WRITE whose answer is known.
 func (p *parked) waited(n int, err error) {
 	var o *openFile
 	switch op := p.op.(type) {
@@ -137,4 +140,3 @@ func (p *parked) waited(n int, err error) {
 	}
 	o.did(&p.in, moved(p.op, n), err, p.since, true)
 }
-

@@ -103,7 +103,7 @@ func (f *File) At(path string) { f.path = path }
 // Of is the path of the object that the file is of, from the root of the tree, and whether the file shows a text.
 func (f *File) Of() (path string, text bool) {
 	_, text = f.face.(textFace)
-	return f.path, text || f.path == ""
+	return f.path, text
 }
 
 // Seekable reports whether the offset of a read counts.

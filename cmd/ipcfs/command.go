@@ -62,6 +62,22 @@ func commands() []command {
 				"Exit status: 0 done, 1 failed, 3 there is no daemon that answers.\n" + aboutTree,
 			flags: lsCommand,
 		}, {
+			name:  "trace",
+			args:  "[MOUNTPOINT] [PATH]",
+			short: "show each read and write as it happens",
+			long: "Of all objects, or of what is at and below PATH: root sees all, a user what they\n" +
+				"do themselves. TOOK is how long the daemon had the call, or how long the call\n" +
+				"waited. Shared memory and FIFOs do not show: the kernel carries them.\n" + aboutTree,
+			flags: traceCommand,
+		}, {
+			name:  "rm",
+			args:  "--stale [MOUNTPOINT] [PATH]",
+			short: "list what nobody uses any more, and remove it",
+			long: "Nobody has it open, in the tree or natively, and nobody has used it for --older.\n" +
+				"Natively used means open or mapped in /proc, where only root sees all processes.\n" +
+				"Those of others are left out. Nothing is removed without --yes.\n" + aboutTree,
+			flags: rmCommand,
+		}, {
 			name:  "doctor",
 			args:  "[MOUNTPOINT]",
 			short: "find what is wrong with the machine or a tree",
@@ -109,5 +125,6 @@ func commands() []command {
 		{name: "_demo", flags: demoStepsCommand},
 		{name: "_pid", flags: pidCommand},
 		{name: "_look", flags: lookCommand},
+		{name: "_follow", flags: followCommand},
 	}
 }

@@ -134,7 +134,9 @@ func objectOf(class string, s seen, native map[string][]holder) object {
 }
 
 // waiting is how many wait for the object.
-func (o object) waiting() int64 { return o.facts.num("waiting_readers") + o.facts.num("waiting_writers") }
+func (o object) waiting() int64 {
+	return o.facts.num("waiting_readers") + o.facts.num("waiting_writers")
+}
 
 // uses are those who use the object.
 func (o object) uses(native []holder) (list []use) {

@@ -62,6 +62,15 @@ func commands() []command {
 				"Exit status: 0 done, 1 failed, 3 there is no daemon that answers.\n" + aboutTree,
 			flags: lsCommand,
 		}, {
+			name:  "top",
+			args:  "[MOUNTPOINT] [PATH]",
+			short: "watch objects, busiest first",
+			long: "Keys: q quits, s sorts by the next column, c shows the next class only, / only\n" +
+				"names that have what you type, arrows and Enter one object with who uses it and\n" +
+				"its last calls, Esc goes back, p pauses. Without a terminal it prints look after\n" +
+				"look. NO_COLOR takes the colours away.\n" + aboutTree,
+			flags: topCommand,
+		}, {
 			name:  "trace",
 			args:  "[MOUNTPOINT] [PATH]",
 			short: "show each read and write as it happens",

@@ -120,13 +120,22 @@ func commands() []command {
 				"processor, as wake-ups across processors can take longer than all the rest.\n",
 			flags: benchCommand,
 		}, {
+			name:  "completion",
+			args:  "bash|zsh|fish",
+			short: "print what completes command lines in a shell",
+			long: "bash: source <(ipcfs completion bash). zsh: save it as _ipcfs in a directory of\n" +
+				"$fpath. fish: ipcfs completion fish | source. Packages have it installed.\n",
+			flags: completionCommand,
+		}, {
 			name:  "version",
 			short: "print the version",
 			flags: versionCommand,
 		}, {
 			name:  "help",
-			args:  "[COMMAND]",
-			short: "tell more about a command",
+			args:  "[COMMAND|WORD]",
+			short: "tell more about a command, or a word",
+			long: "WORD is a class, a control file, a command of ctl, a limit, a setting; classes,\n" +
+				"files, verbs, events, limits and settings are all of those.\n",
 			flags: helpCommand,
 		},
 		{name: "_init", flags: initCommand},
@@ -134,6 +143,8 @@ func commands() []command {
 		{name: "_demo", flags: demoStepsCommand},
 		{name: "_pid", flags: pidCommand},
 		{name: "_look", flags: lookCommand},
+		{name: "_complete", flags: completeCommand},
+		{name: "_manual", flags: manualCommand},
 		{name: "_follow", flags: followCommand},
 	}
 }

@@ -45,6 +45,9 @@ func (c command) help() string {
 	return b.String()
 }
 
+// overviewForm is how wide the column of commands is.
+const overviewForm = 26
+
 // overview is the text of `ipcfs --help`.
 func overview() string {
 	var b strings.Builder
@@ -57,7 +60,11 @@ func overview() string {
 			continue
 		}
 		args := strings.TrimSuffix(strings.TrimPrefix(c.args, "[FLAG...] "), " [ARGUMENT...]")
-		fmt.Fprintf(&b, "  %-26s %s\n", strings.TrimSpace(c.name+" "+args), c.short)
+		form := strings.TrimSpace(c.name + " " + args)
+		if len(form) > overviewForm {
+			form = strings.TrimSuffix(form, " [PATH]")
+		}
+		fmt.Fprintf(&b, "  %-*s %s\n", overviewForm, form, c.short)
 	}
 	b.WriteString("\nExit status: 0 done, 1 failed, 2 wrong usage.\n")
 	return b.String()
@@ -103,7 +110,12 @@ func helpCommand(*pflag.FlagSet) func(io.Writer, []string) error {
 		}
 		c, ok := find(name)
 		if !ok || !c.public() {
-			return noCommand(name)
+			text := about(name)
+			if text == "" {
+				return noCommand(name)
+			}
+			_, err := io.WriteString(out, text)
+			return err
 		}
 		_, err := io.WriteString(out, c.help())
 		return err

@@ -1,0 +1,2 @@
+# fish completion for ipcfs; made by go test -update ./cmd/ipcfs
+complete -c ipcfs -a '(ipcfs _complete (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'

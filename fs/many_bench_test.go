@@ -11,8 +11,8 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
-// BenchmarkMany: what the tree itself takes, without the kernel, to make and remove an object and to look one up, where there are few and
-// where there are many: medians. The objects stay but for the one.
+// BenchmarkMany: what the tree itself takes, without the kernel, to make and remove an object and to look one
+// up, where there are few and where there are many: medians. The objects stay but for the one.
 func BenchmarkMany(b *testing.B) {
 	shm := b.TempDir()
 	tree, err := New(Config{StateDir: b.TempDir(), ShmDir: shm, MaxMsg: 10, MsgSize: 128})
@@ -21,7 +21,8 @@ func BenchmarkMany(b *testing.B) {
 	}
 	defer tree.Close()
 	header := func(node uint64) fuse.InHeader {
-		return fuse.InHeader{NodeId: node, Caller: fuse.Caller{Owner: fuse.Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid())}}}
+		owner := fuse.Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid())}
+		return fuse.InHeader{NodeId: node, Caller: fuse.Caller{Owner: owner}}
 	}
 	must := func(s fuse.Status) {
 		b.Helper()
@@ -42,7 +43,9 @@ func BenchmarkMany(b *testing.B) {
 			typ = syscall.S_IFSOCK
 		}
 		made := 0
-		create := func(name string) { must(tree.Mknod(nil, &fuse.MknodIn{InHeader: h, Mode: typ | 0644}, name, &entry)) }
+		create := func(name string) {
+			must(tree.Mknod(nil, &fuse.MknodIn{InHeader: h, Mode: typ | 0644}, name, &entry))
+		}
 		for _, many := range []int{100, 3000, 30_000} {
 			for ; made < many; made++ {
 				create(fmt.Sprint("o", made))

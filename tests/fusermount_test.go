@@ -11,10 +11,12 @@ import (
 )
 
 // fusermount is how an ordinary user of most machines mounts.
-var fusermount = flag.Bool("fusermount", false, "run the scripts as an ordinary user, who mounts through fusermount3; root does it")
+var fusermount = flag.Bool("fusermount", false,
+	"run the scripts as an ordinary user, who mounts through fusermount3; root does it")
 
-// becomeUser has the thread of the goroutine that made the tree, and with it all that is started there, be an ordinary user, whose the tree
-// is: TestScript -fusermount. All other threads stay root's. The raw calls are those of one thread (nptl(7)).
+// becomeUser has the thread of the goroutine that made the tree, and with it all that is started there, be an
+// ordinary user, whose the tree is: TestScript -fusermount. All other threads stay root's. The raw calls are
+// those of one thread (nptl(7)).
 func (t *tree) becomeUser() error {
 	if err := unix.Mount("mqueue", "/dev/mqueue", "mqueue", unix.MS_NOSUID|unix.MS_NODEV, ""); err != nil {
 		return fmt.Errorf("mounting /dev/mqueue: %w", err)

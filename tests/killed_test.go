@@ -324,8 +324,8 @@ func killEach(t *testing.T, kind string, talk conversation) {
 	}
 }
 
-// left reports whether a step, for one of those who talk, is left to the long run: the usual one kills each of them at every other step, and
-// somebody at each.
+// left reports whether a step, for one of those who talk, is left to the long run: the usual one kills each of
+// them at every other step, and somebody at each.
 func left(step int) bool { return step%often(2, 1) != 0 }
 
 // each plays a conversation once for each of its steps and each of those who talk.

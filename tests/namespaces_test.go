@@ -101,8 +101,8 @@ func putDaemon(bin string) error {
 	return nil
 }
 
-// putPython puts the interpreter itself into a directory, if there is one: python3 may be the script of a manager of versions, which takes
-// eight times as long as the interpreter to start.
+// putPython puts the interpreter itself into a directory, if there is one: python3 may be the script of a manager
+// of versions, which takes eight times as long as the interpreter to start.
 func putPython(bin string) error {
 	python, err := exec.Command("python3", "-c", "import sys; print(sys.executable)").Output()
 	if err != nil {

@@ -30,8 +30,8 @@ func often(usual, longer int) int {
 	return usual
 }
 
-// patience is how long anything that should happen at once may take on a slow machine, and lifetime how long a test may take, or a script
-// from one command of ours to the next.
+// patience is how long anything that should happen at once may take on a slow machine, and lifetime how long a
+// test may take, or a script from one command of ours to the next.
 var (
 	patience = ipctool.Patience()
 	lifetime = 3 * patience

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// TestSleepers: 2000 readers blocked on 100 queues, or 10,000, cost the daemon few threads and little memory, and each gets a message.
+// TestSleepers: 2000 readers blocked on 100 queues, or 10,000, cost the daemon few threads and little memory,
+// and each gets a message.
 func TestSleepers(t *testing.T) {
 	processes, each, queues := 10, often(200, 1000), 100
 	tr := mountTree(t, "--maxmsg", "10", "--msgsize", "16")
@@ -31,7 +32,8 @@ func TestSleepers(t *testing.T) {
 		cmds, outs = append(cmds, cmd), append(outs, out)
 	}
 	check(t, tr.parked(processes*each))
-	t.Logf("asleep after %v, %.1f requests each", time.Since(began), float64(awaited(t, tr)-before)/float64(processes*each))
+	requests := float64(awaited(t, tr)-before) / float64(processes*each)
+	t.Logf("asleep after %v, %.1f requests each", time.Since(began), requests)
 
 	threads, err := tr.status("threads")
 	check(t, err)

@@ -53,9 +53,9 @@ func TestScript(t *testing.T) {
 
 type treeKey struct{}
 
-// condition adds [root]: real root, not that of a user namespace with one user in it; [users]: root who can let other users mount;
-// [fusermount]: an ordinary user, who mounts through fusermount3; [passthrough]: the kernel can carry shared memory; and [long]: there is
-// time for many more rounds.
+// condition adds [root]: real root, not that of a user namespace with one user in it; [users]: root who can let
+// other users mount; [fusermount]: an ordinary user, who mounts through fusermount3; [passthrough]: the kernel can
+// carry shared memory; and [long]: there is time for many more rounds.
 func condition(cond string) (bool, error) {
 	switch cond {
 	case "root":
@@ -176,7 +176,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	},
 }
 
-// treeOf is the tree of a script, whose watchdog is told that the script came so far: one that a busy machine does step by step is not stuck.
+// treeOf is the tree of a script. Its watchdog is told that the script came so far: a slow one is not stuck.
 func treeOf(ts *testscript.TestScript) *tree {
 	t := ts.Value(treeKey{}).(*tree)
 	if !t.dog.barked() {

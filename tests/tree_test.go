@@ -106,7 +106,11 @@ func (t *tree) join() error {
 
 // env is what marks a process as one of the tree's and leads it there.
 func (t *tree) env() []string {
-	return []string{"WORK=" + t.work, "MNT=" + t.mnt, "STATE=" + t.state, "GOTRACEBACK=all", "GORACE=atexit_sleep_ms=0 log_path=" + t.work + "/race"}
+	vars := []string{"WORK=" + t.work, "MNT=" + t.mnt, "STATE=" + t.state, "GOTRACEBACK=all", "GORACE=atexit_sleep_ms=0 log_path=" + t.work + "/race"}
+	if t.user {
+		vars = append(vars, "TMPDIR="+t.work+"/.tmp")
+	}
+	return vars
 }
 
 // command makes a command that runs in the tree.

@@ -39,7 +39,7 @@ func (t *Tree) openKinds(c Config, before *tables) error {
 	queues := mqueue.NewQueues(t.env.Poll, c.MaxMsg, c.MsgSize)
 	t.closers = append(t.closers, queues)
 	if err := queues.Refused(); err != nil {
-		return nodes.Explain("create", "new queues", err)
+		return nodes.Explain("create", "queues", err)
 	}
 	if !queues.Listed() {
 		t.unlisted = nodes.NotListed

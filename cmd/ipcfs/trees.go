@@ -129,6 +129,8 @@ func treeAround(name string) (place, error) {
 // notLive is why a tree cannot be looked at, in the words for a person, with the status that tells it.
 func notLive(m *mountinfo.Info, err error) error {
 	switch {
+	case !mounted(m):
+		return exit{exitDead, fmt.Errorf("%s: not mounted any more", m.Mountpoint)}
 	case errors.Is(err, syscall.ENOTCONN), errors.Is(err, syscall.ECONNABORTED):
 		return exit{exitDead, fmt.Errorf("%s: dead: its daemon has ended (ipcfs umount %[1]s)", m.Mountpoint)}
 	case errors.Is(err, errSilent):

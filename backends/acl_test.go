@@ -17,7 +17,8 @@ func TestGrantedBy(t *testing.T) {
 	each := func(p1, p2, p3, p4, p5, p6 uint32) {
 		// Two named users, one of them the owner; two named groups, one of them the owning one.
 		list := []aclEntry{
-			{0x01, 7, 0}, {aclUser, p1, owner}, {aclUser, p2, 2}, {aclGroupObj, p3, 0}, {aclGroup, p4, 12}, {aclGroup, p5, group},
+			{0x01, 7, 0}, {aclUser, p1, owner}, {aclUser, p2, 2}, {aclGroupObj, p3, 0}, {aclGroup, p4, 12},
+			{aclGroup, p5, group},
 			{aclMask, p6, 0}, {aclOther, p1 ^ p6, 0},
 		}
 		for drop := range 8 { // with some of the named entries only
@@ -66,7 +67,9 @@ func TestGrantedBySome(t *testing.T) {
 		{[]aclEntry{{1, 6, 0}, {aclUser, 6, 2}, {aclGroupObj, 0, 0}, {aclMask, 6, 0}, {aclOther, 0, 0}}, 0660, 0600},
 		{[]aclEntry{{1, 6, 0}, {aclUser, 6, 2}, {aclGroupObj, 4, 0}, {aclMask, 6, 0}, {aclOther, 4, 0}}, 0664, 0644},
 		{[]aclEntry{{1, 6, 0}, {aclUser, 0, 2}, {aclGroupObj, 6, 0}, {aclMask, 6, 0}, {aclOther, 6, 0}}, 0666, 0600},
-		{[]aclEntry{{1, 6, 0}, {aclGroup, 4, 12}, {aclGroupObj, 6, 0}, {aclMask, 6, 0}, {aclOther, 6, 0}}, 0666, 0664},
+		{[]aclEntry{
+			{1, 6, 0}, {aclGroup, 4, 12}, {aclGroupObj, 6, 0}, {aclMask, 6, 0}, {aclOther, 6, 0},
+		}, 0666, 0664},
 		{[]aclEntry{{1, 6, 0}, {aclUser, 7, 2}, {aclGroupObj, 6, 0}, {aclMask, 4, 0}, {aclOther, 6, 0}}, 0646, 0644},
 		{[]aclEntry{{1, 6, 0}, {aclUser, 0, 1}, {aclGroupObj, 6, 0}, {aclMask, 6, 0}, {aclOther, 4, 0}}, 0664, 0664},
 	} {

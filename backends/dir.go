@@ -6,8 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Dir is a directory of the kernel's that holds the objects of one class: /dev/shm, or one of our own that remembers FIFOs and
-// sockets. Names are slash-separated paths below it; nothing planted there (a symbolic link, another mount) is followed.
+// Dir is a directory of the kernel's that holds the objects of one class: /dev/shm, or one of our own
+// that remembers FIFOs and sockets. Names are slash-separated paths below it; nothing planted there (a
+// symbolic link, another mount) is followed.
 type Dir struct {
 	fd    int
 	name  string    // as people know it; may be empty
@@ -24,7 +25,8 @@ func OpenDir(name string) (*Dir, error) {
 	return DirAt(fd, name), nil
 }
 
-// DirAt is the directory open at fd, which is the Dir's from then on. People know it as name, which may be empty.
+// DirAt is the directory open at fd, which is the Dir's from then on.
+// People know it as name, which may be empty.
 func DirAt(fd int, name string) *Dir { return &Dir{fd: fd, name: name} }
 
 // Fd is the descriptor, valid until Close.
@@ -122,8 +124,9 @@ func (d *Dir) Mkdir(n Name, o Owner) (Attr, error) {
 	return d.make(n, unix.S_IFDIR, o, func(dir int, mode uint32) error { return unix.Mkdirat(dir, n.Base, mode) })
 }
 
-// make makes a node of a type by f and gives it to its owner, if there is room for it. Nothing half-made stays behind, but where the
-// daemon is killed just now, and then only the owner is wrong: so a node is made with its mode (crash_making.txtar).
+// make makes a node of a type by f and gives it to its owner, if there is room for it. Nothing half-made
+// stays behind, but where the daemon is killed just now, and then only the owner is wrong: so a node is
+// made with its mode (crash_making.txtar).
 func (d *Dir) make(n Name, typ uint32, o Owner, f func(dir int, mode uint32) error) (a Attr, err error) {
 	make := func(dir int) error {
 		o := d.inherit(dir, o)
@@ -173,8 +176,9 @@ func (d *Dir) Text(r Ref) (string, error) {
 	return string(buf[:max(n, 0)]), err
 }
 
-// SetText writes another text, of whole lines. If it fails, or the daemon dies in the middle, the first line is the old one or the new
-// one: the new text goes over the old one, which needs no room on the file system, before the file is cut to its length.
+// SetText writes another text, of whole lines. If it fails, or the daemon dies in the middle, the first line
+// is the old one or the new one: the new text goes over the old one, which needs no room on the file system,
+// before the file is cut to its length.
 func (d *Dir) SetText(r Ref, text string) error {
 	fd, err := d.pin(r, unix.O_WRONLY)
 	if err != nil {
@@ -187,8 +191,8 @@ func (d *Dir) SetText(r Ref, text string) error {
 	return unix.Ftruncate(fd, int64(len(text)))
 }
 
-// give gives a node to its owner. A directory with the set-group-ID bit hands down its group, and a new directory in it the bit as well
-// (mkdir(2)).
+// give gives a node to its owner. A directory with the set-group-ID bit hands down its
+// group, and a new directory in it the bit as well (mkdir(2)).
 func (d *Dir) give(dir int, base string, o Owner) (Attr, error) {
 	fd, err := OpenBeneath(dir, base, unix.O_PATH, 0)
 	if err != nil {
@@ -222,7 +226,8 @@ func (d *Dir) fstat(fd int) (Attr, error) {
 	return d.lists.fstat(fd)
 }
 
-// Change sets attributes of an object that belongs to whom it belonged. Setting a size opens the file for writing.
+// Change sets attributes of an object that still has its owner.
+// Setting a size opens the file for writing.
 func (d *Dir) Change(r Ref, c Change) error {
 	flags := unix.O_PATH
 	if c.Size != nil {
@@ -282,16 +287,21 @@ func (d *Dir) Link(r Ref, to Name) (a Attr, err error) {
 // Path is a path by which the daemon itself reaches name.
 func (d *Dir) Path(name string) string { return procPath(d.fd) + "/" + name }
 
-// Space is what statfs(2) says of the file system: its size and what is free, in blocks of bsize bytes, and the same in files.
+// Space is what statfs(2) says of the file system: its size and what is free,
+// in blocks of bsize bytes, and the same in files.
 func (d *Dir) Space() (s Space, err error) {
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(d.fd, &fs); err != nil {
 		return s, err
 	}
-	return Space{Bsize: uint32(fs.Bsize), Blocks: fs.Blocks, Bfree: fs.Bfree, Bavail: fs.Bavail, Files: fs.Files, Ffree: fs.Ffree}, nil
+	return Space{
+		Bsize: uint32(fs.Bsize), Blocks: fs.Blocks, Bfree: fs.Bfree, Bavail: fs.Bavail,
+		Files: fs.Files, Ffree: fs.Ffree,
+	}, nil
 }
 
-// Restrictions are the options of mount(8) by which the file system keeps from running programs, and from giving them the rights of others.
+// Restrictions are the options of mount(8) by which the file system keeps from running
+// programs, and from giving them the rights of others.
 func (d *Dir) Restrictions() (list []string, err error) {
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(d.fd, &fs); err != nil {

@@ -20,8 +20,10 @@ func TestEventsArePaidFor(t *testing.T) {
 			e.add(line)
 		}
 	}
-	if one.lost != 0 || len(one.text) != maxEvents || two.lost == 0 || len(two.text) == 0 || b.Used(1000) > maxEvents+maxEvents/2 {
-		t.Errorf("kept %d and %d bytes, lost %d and %d lines, paid for %d", len(one.text), len(two.text), one.lost, two.lost, b.Used(1000))
+	if one.lost != 0 || len(one.text) != maxEvents || two.lost == 0 || len(two.text) == 0 ||
+		b.Used(1000) > maxEvents+maxEvents/2 {
+		t.Errorf("kept %d and %d bytes, lost %d and %d lines, paid for %d",
+			len(one.text), len(two.text), one.lost, two.lost, b.Used(1000))
 	}
 	buf := make([]byte, maxEvents)
 	if n, _, err := one.TryRead(buf); n != maxEvents || err != nil || b.Used(1000) >= maxEvents {
@@ -44,7 +46,8 @@ func TestEventsArePaidFor(t *testing.T) {
 	}
 }
 
-// FuzzEvents: a name is told as one word of its line, which names the verb first, and nothing in it begins another.
+// FuzzEvents: a name is told as one word of its line, which names the
+// verb first, and nothing in it begins another.
 func FuzzEvents(f *testing.F) {
 	for _, s := range names {
 		f.Add("shm/"+s, "shm/x "+s)

@@ -64,7 +64,8 @@ func RaiseLimits() {
 		if unix.Getrlimit(what, &r) != nil {
 			continue
 		}
-		if what == unix.RLIMIT_MSGQUEUE && unix.Setrlimit(what, &unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}) == nil {
+		if what == unix.RLIMIT_MSGQUEUE &&
+			unix.Setrlimit(what, &unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}) == nil {
 			continue
 		}
 		// Without the right to more the soft limit still goes up to the hard one; if even that fails,

@@ -2,9 +2,10 @@ package backends
 
 import "golang.org/x/sys/unix"
 
-// makeShared makes a regular file or a directory where others than the daemon change names too: what has the name a moment later may be
-// another's, moved there. So nothing is given to anybody by its name. The kernel makes it as its owner makes it (open(2), mkdir(2)), who
-// has it at once. ESTALE: something else has the name by now (made_moved.txtar).
+// makeShared makes a regular file or a directory where others than the daemon change names too: what has
+// the name a moment later may be another's, moved there. So nothing is given to anybody by its name. The
+// daemon makes it as its owner (open(2), mkdir(2)), so that it has the right owner from the beginning.
+// ESTALE: something else has the name by now (made_moved.txtar).
 func (d *Dir) makeShared(dir int, base string, typ uint32, o Owner) (Attr, error) {
 	fd := -1
 	err := As(o.Cred(), OverrideDAC, func() (err error) {

@@ -30,11 +30,13 @@ func TestRoomCounts(t *testing.T) {
 	check := func(what string, files, bytes int64) {
 		t.Helper()
 		if r.Files.Used(1000) != files || r.Bytes.Used(1000) != bytes {
-			t.Errorf("%s: %d files and %d bytes, want %d and %d", what, r.Files.Used(1000), r.Bytes.Used(1000), files, bytes)
+			t.Errorf("%s: %d files and %d bytes, want %d and %d",
+				what, r.Files.Used(1000), r.Bytes.Used(1000), files, bytes)
 		}
 		kept := [2]int64{r.Files.Used(1000), r.Bytes.Used(1000)}
 		if r.count(); r.Files.Used(1000) != kept[0] || r.Bytes.Used(1000) != kept[1] {
-			t.Errorf("%s: counted anew it is %d files and %d bytes, was %v", what, r.Files.Used(1000), r.Bytes.Used(1000), kept)
+			t.Errorf("%s: counted anew it is %d files and %d bytes, was %v",
+				what, r.Files.Used(1000), r.Bytes.Used(1000), kept)
 		}
 	}
 	check("at the start", 1, 0)
@@ -55,7 +57,8 @@ func TestRoomCounts(t *testing.T) {
 	_, err = dir.Link(Ref{Path: "d/f"}, Named("hard"))
 	must(err)
 	check("linked", 5, 2*textBytes)
-	must(dir.Rename(Named("hard"), Named("old"), 0), dir.Rename(Named("d/f"), Named("d/g"), 0), dir.Rename(Named("d/g"), Named("t"), unix.RENAME_EXCHANGE))
+	must(dir.Rename(Named("hard"), Named("old"), 0), dir.Rename(Named("d/f"), Named("d/g"), 0),
+		dir.Rename(Named("d/g"), Named("t"), unix.RENAME_EXCHANGE))
 	check("replaced and exchanged", 4, 2*textBytes)
 	_, err = dir.Mknod(Named("plain"), unix.S_IFREG, Owner{Uid: 1000, Gid: 1000, Mode: 0600 | PlainMark})
 	must(err)
@@ -73,7 +76,9 @@ func TestRoomCounts(t *testing.T) {
 
 // The shares are of what is free and what users have already: they do not grow by taking.
 func TestRoomShares(t *testing.T) {
-	for _, x := range []struct{ free, users, one, all int64 }{{400, 0, 100, 200}, {300, 100, 100, 200}, {0, 10, 2, 5}} {
+	for _, x := range []struct{ free, users, one, all int64 }{
+		{400, 0, 100, 200}, {300, 100, 100, 200}, {0, 10, 2, 5},
+	} {
 		if b := shareOf(x.free, x.users, maxFiles); b.One != x.one || b.All != x.all || b.Root != Unbounded {
 			t.Errorf("%d free, %d taken: %+v", x.free, x.users, b)
 		}

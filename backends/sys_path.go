@@ -6,15 +6,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// procPath names the file open at fd (proc(5), /proc/PID/fd): a path that leads to that inode and to no other.
+// procPath names the file open at fd (proc(5), /proc/PID/fd): a path
+// that leads to that inode and to no other.
 func procPath(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 
-// maxRaces is how often OpenBeneath tries again. It is a bound against those who hold a lease (shm_lease.txtar).
+// maxRaces is how often OpenBeneath tries again. It is a bound against
+// those who hold a lease (shm_lease.txtar).
 const maxRaces = 16
 
-// OpenBeneath is openat2(2): name is resolved below dir, through no symbolic link and no other mount, and O_NONBLOCK keeps a FIFO
-// that somebody planted from blocking the open, and a lease (fcntl(2), F_SETLEASE) from letting it wait for its holder: EAGAIN, after
-// the holder was told to give it up.
+// OpenBeneath is openat2(2): name is resolved below dir, through no symbolic link and no other mount, and
+// O_NONBLOCK keeps a FIFO that somebody planted from blocking the open, and a lease (fcntl(2), F_SETLEASE)
+// from letting it wait for its holder: EAGAIN, after the holder was told to give it up.
 func OpenBeneath(dir int, name string, flags int, mode uint32) (int, error) {
 	how := unix.OpenHow{
 		Flags:   uint64(flags | unix.O_CLOEXEC | unix.O_NOFOLLOW),
@@ -31,7 +33,8 @@ func OpenBeneath(dir int, name string, flags int, mode uint32) (int, error) {
 		switch {
 		case err == unix.EINTR:
 			continue
-		case err == unix.EAGAIN && tries < maxRaces: // a rename raced with the resolution (openat2(2)), or there is a lease
+		// a rename raced with the resolution (openat2(2)), or there is a lease
+		case err == unix.EAGAIN && tries < maxRaces:
 			tries++
 			continue
 		}

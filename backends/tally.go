@@ -42,7 +42,8 @@ func (t *Tally) Count(d *Dir, served func(typ uint32) bool) (int, error) {
 		now, err := t.look(d, at, served, kept)
 		switch {
 		case err == nil:
-		case at != "" && (err == unix.ENOENT || err == unix.ESTALE || err == unix.ENOTDIR || err == unix.ENAMETOOLONG):
+		case at != "" &&
+			(err == unix.ENOENT || err == unix.ESTALE || err == unix.ENOTDIR || err == unix.ENAMETOOLONG):
 			continue // it is gone meanwhile, or no path leads there
 		default:
 			return 0, err

@@ -22,7 +22,8 @@ func TestUnlisted(t *testing.T) {
 		t.Error("a file without a list is forgotten")
 	}
 	for _, other := range []Attr{
-		{ID: a.ID, Ctime: changed.Add(1)}, {ID: ID{Ino: 1, Born: 8}, Ctime: changed}, {ID: ID{Ino: 2, Born: 7}, Ctime: changed},
+		{ID: a.ID, Ctime: changed.Add(1)}, {ID: ID{Ino: 1, Born: 8}, Ctime: changed},
+		{ID: ID{Ino: 2, Born: 7}, Ctime: changed},
 	} {
 		if u.has(other) {
 			t.Errorf("%v is taken for %v", other, a)

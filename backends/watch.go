@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Watch follows what is created, removed and renamed in directories of the kernel's, whoever does it (inotify(7)): programs on a FUSE
-// mount cannot see what others do to the objects behind it.
+// Watch follows what is created, removed and renamed in directories of the kernel's, whoever does it
+// (inotify(7)): programs on a FUSE mount cannot see what others do to the objects behind it.
 type Watch struct {
 	Watches *Budget // directories that are followed, by owner
 
@@ -21,7 +21,8 @@ type Watch struct {
 
 	reading sync.Mutex        // taken before mu
 	looked  map[int32]watched // as they were when somebody looked in this round
-	listed  map[string]bool   // what was told of because it lay in a new directory, and may come as an event once more
+	// what was told of because it lay in a new directory, and may come as an event once more
+	listed map[string]bool
 
 	mu    sync.Mutex
 	dirs  map[int32]watched
@@ -47,10 +48,11 @@ type watched struct {
 	uid  uint32 // who pays
 }
 
-const watchMask = unix.IN_CREATE | unix.IN_DELETE | unix.IN_MOVED_FROM | unix.IN_MOVED_TO | unix.IN_ATTRIB | unix.IN_ONLYDIR | unix.IN_DONT_FOLLOW
+const watchMask = unix.IN_CREATE | unix.IN_DELETE | unix.IN_MOVED_FROM | unix.IN_MOVED_TO |
+	unix.IN_ATTRIB | unix.IN_ONLYDIR | unix.IN_DONT_FOLLOW
 
-// NewWatch follows the directories in roots, and those below them, under their names. It fails with EMFILE if the user has no inotify
-// instance left (fs.inotify.max_user_instances).
+// NewWatch follows the directories in roots, and those below them, under their names. It fails with EMFILE if
+// the user has no inotify instance left (fs.inotify.max_user_instances).
 func NewWatch(p *Poller, roots map[string]*Dir) (*Watch, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
@@ -58,7 +60,8 @@ func NewWatch(p *Poller, roots map[string]*Dir) (*Watch, error) {
 	}
 	w := &Watch{
 		Watches: newWatches(), src: p.Watch(fd), fd: fd, rounds: newRounds(),
-		looked: map[int32]watched{}, listed: map[string]bool{}, dirs: map[int32]watched{}, subs: map[*Events]struct{}{}, moved: map[uint32]placed{},
+		looked: map[int32]watched{}, listed: map[string]bool{}, dirs: map[int32]watched{},
+		subs: map[*Events]struct{}{}, moved: map[uint32]placed{},
 	}
 	for root, dir := range roots {
 		w.add(watched{root: root, dir: dir}, false)
@@ -68,7 +71,8 @@ func NewWatch(p *Poller, roots map[string]*Dir) (*Watch, error) {
 	return w, nil
 }
 
-// add follows a directory and those that are in it already. Of what is in a new one it tells: it may have been made before the watch was there.
+// add follows a directory and those that are in it already. Of what is in a new one it
+// tells: it may have been made before the watch was there.
 func (w *Watch) add(d watched, fresh bool) {
 	if !w.follow(d) {
 		return
@@ -110,7 +114,8 @@ func readEvents(fd int, f func(wd int32, mask, cookie uint32, name string)) {
 		}
 		for b := buf[:n]; len(b) >= unix.SizeofInotifyEvent; {
 			wd := int32(binary.NativeEndian.Uint32(b))
-			mask, cookie, size := binary.NativeEndian.Uint32(b[4:]), binary.NativeEndian.Uint32(b[8:]), binary.NativeEndian.Uint32(b[12:])
+			mask, cookie, size := binary.NativeEndian.Uint32(b[4:]),
+				binary.NativeEndian.Uint32(b[8:]), binary.NativeEndian.Uint32(b[12:])
 			name, _, _ := bytes.Cut(b[unix.SizeofInotifyEvent:unix.SizeofInotifyEvent+size], []byte{0})
 			b = b[unix.SizeofInotifyEvent+size:]
 			f(wd, mask, cookie, string(name))
@@ -174,8 +179,9 @@ func (w *Watch) event(wd int32, mask, cookie uint32, name string) {
 	}
 }
 
-// Subscribe opens an endpoint that reads the events from now on, one line each, of what lies in directories that may allows, given the
-// attributes of those between the class's own and the object; with all, also where these cannot be known any more.
+// Subscribe opens an endpoint that reads the events from now on, one line each, of what lies in directories
+// that may allows, given the attributes of those between the class's own and the object; with all, also
+// where these cannot be known any more.
 func (w *Watch) Subscribe(may func(way []Attr) bool, all bool) *Events {
 	w.rounds.catchUp() // what has happened until now; new directories are watched then
 	e := &Events{poll: w.src.p, may: may, all: all}
@@ -190,8 +196,8 @@ func (w *Watch) Subscribe(may func(way []Attr) bool, all bool) *Events {
 	return e
 }
 
-// Events is a subscription. It keeps maxEvents bytes for a reader who is slow, if there is room for them in the budget that pays for
-// them, and tells in a line `lost N` what was missed.
+// Events is a subscription. It keeps maxEvents bytes for a reader who is slow, if there is room for them in
+// the budget that pays for them, and tells in a line `lost N` what was missed.
 type Events struct {
 	poll  *Poller
 	leave func()                // ends the subscription

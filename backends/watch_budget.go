@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newWatches is the budget of directories that are followed: each takes one of the daemon's user's inotify watches (inotify(7)), for
-// whoever the directory belongs to.
+// newWatches is the budget of directories that are followed: each takes one of the daemon's user's
+// inotify watches (inotify(7)), for whoever the directory belongs to.
 func newWatches() *Budget {
 	return NewBudget(Terms{Name: "watches", Err: unix.EDQUOT}, func(int64) Bounds {
 		most := Sysctl("fs/inotify/max_user_watches")
@@ -18,11 +18,13 @@ func newWatches() *Budget {
 	})
 }
 
-// maxWatchDepth is how deep directories are followed: to know who may hear of an event in one, all above it are looked at.
+// maxWatchDepth is how deep directories are followed: to know who may hear of
+// an event in one, all above it are looked at.
 const maxWatchDepth = 64
 
-// follow begins to watch a directory, if its owner may have one more followed. One that cannot be watched (max_user_watches, or gone again)
-// is left out. It holds no descriptor when it returns: directories may be nested deeper than there are descriptors.
+// follow begins to watch a directory, if its owner may have one more followed. One that cannot be watched
+// (max_user_watches, or gone again) is left out. It holds no descriptor when it returns: directories may be
+// nested deeper than there are descriptors.
 func (w *Watch) follow(d watched) bool {
 	if strings.Count(d.path, "/") >= maxWatchDepth {
 		return false

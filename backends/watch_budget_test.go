@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// A user whose directories take as many watches as one user may has no more of them followed; a removed one makes room.
+// A user whose directories take as many watches as one user may has no more
+// of them followed; a removed one makes room.
 func TestWatchBudget(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root makes directories for others")

@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rounds are how a Watch reads what has happened: on a goroutine of its own, as it looks into directories whose locks in the kernel others
-// may hold as long as they like, and events may come faster than they are told. All who wait for anything else wait for the poller, and
-// are not to wait for that (dir_locked.txtar).
+// rounds are how a Watch reads what has happened: on a goroutine of its own, as it looks into directories
+// whose locks in the kernel others may hold as long as they like, and events may come faster than they are
+// told. All who wait for anything else wait for the poller, and are not to wait for that (dir_locked.txtar).
 type rounds struct {
 	news chan struct{} // somebody wants a round
 	stop chan struct{} // closed by Close
@@ -21,7 +21,10 @@ type rounds struct {
 }
 
 func newRounds() *rounds {
-	return &rounds{news: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}), next: make(chan struct{})}
+	return &rounds{
+		news: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+		next: make(chan struct{}),
+	}
 }
 
 // want has a round made that begins after this.
@@ -88,7 +91,8 @@ func (w *Watch) run() {
 	}
 }
 
-// Close ends the watch. If its goroutine waits for a lock of others', it and the descriptor end with the process.
+// Close ends the watch. If its goroutine waits for a lock of others',
+// it and the descriptor end with the process.
 func (w *Watch) Close() error {
 	close(w.rounds.stop)
 	w.src.Forget()
@@ -100,21 +104,23 @@ func (w *Watch) Close() error {
 	}
 }
 
-// A Removals tells of names that are removed from one directory, by whomever (inotify(7)). It looks at nothing else, so that nothing delays
-// it, and no flood of other events is in its way.
+// A Removals tells of names that are removed from one directory, by whomever (inotify(7)). It looks at
+// nothing else, so that nothing delays it, and no flood of other events is in its way.
 type Removals struct {
 	src  *Source
 	fd   int
 	told func(name string)
 }
 
-// NewRemovals calls told, on the poller's goroutine, for each name that is removed from the directory, or moved away.
+// NewRemovals calls told, on the poller's goroutine, for each name that is
+// removed from the directory, or moved away.
 func NewRemovals(p *Poller, d *Dir, told func(name string)) (*Removals, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := unix.InotifyAddWatch(fd, procPath(d.fd)+"/.", unix.IN_DELETE|unix.IN_MOVED_FROM|unix.IN_ONLYDIR); err != nil {
+	if _, err := unix.InotifyAddWatch(fd, procPath(d.fd)+"/.",
+		unix.IN_DELETE|unix.IN_MOVED_FROM|unix.IN_ONLYDIR); err != nil {
 		unix.Close(fd)
 		return nil, err
 	}

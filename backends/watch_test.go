@@ -30,7 +30,8 @@ func watching(t *testing.T) (w *Watch, dir *Dir, at string) {
 	return w, dir, at
 }
 
-// What happens in a new directory before the watch is there is told, each thing once, and nothing from before the subscription.
+// What happens in a new directory before the watch is there is told, each thing
+// once, and nothing from before the subscription.
 func TestWatchNewDirectory(t *testing.T) {
 	w, dir, at := watching(t)
 	touch := func(names ...string) (err error) {
@@ -70,7 +71,8 @@ func TestWatchNewDirectory(t *testing.T) {
 	buf := make([]byte, 999)
 	n, _, err := e.TryRead(buf)
 	got := slices.Sorted(strings.Lines(string(buf[:n]))) // a directory is listed in no order
-	want := []string{"create shm/a/b/y\n", "create shm/a/b\n", "create shm/a/x\n", "create shm/a/x\n", "create shm/a\n", "create shm/old/new\n",
+	want := []string{"create shm/a/b/y\n", "create shm/a/b\n", "create shm/a/x\n", "create shm/a/x\n",
+		"create shm/a\n", "create shm/old/new\n",
 		"create shm/a/b/z\n", "remove shm/a/b/y\n",
 		"remove shm/a/x\n"}
 	slices.Sort(want)

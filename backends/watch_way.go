@@ -49,8 +49,8 @@ func (d watched) seen() []Attr {
 	return way
 }
 
-// look is a directory with its way as it is now: as it was when somebody looked in this round, unless an event since then tells that a
-// directory changed. If it is gone, or the path leads to others by now, the way
+// look is a directory with its way as it is now: as it was when somebody looked in this round, unless an
+// event since then tells that a directory changed. If it is gone, or the path leads to others by now, the way
 // stays as it was: events come when what they tell of is over.
 func (w *Watch) look(wd int32, d watched) watched {
 	if known, ok := w.looked[wd]; ok {
@@ -118,8 +118,8 @@ func (w *Watch) tell(verb EventKind, names ...placed) {
 }
 
 // line is what a reader is told: a verb and names, each a word, so that no name can be taken for another line
-// or two names. To who may know of one end of a rename only, something was created or removed there. Empty:
-// nothing.
+// or two names. A reader who may know of only one end of a rename is told that something was created or
+// removed there. Empty: nothing is told.
 func (e *Events) line(verb EventKind, names []placed) string {
 	knows := func(n placed) bool { return e.may == nil || e.all || n.known && e.may(n.way) }
 	switch {

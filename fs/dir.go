@@ -51,7 +51,9 @@ func (t *Tree) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryLis
 	i := int(in.Offset)
 	for ; i < len(h.list.names); i++ {
 		e := h.list.names[i]
-		if !out.AddDirEntry(fuse.DirEntry{Name: e.Name, Mode: e.Type, Ino: fuse.FUSE_UNKNOWN_INO, Off: uint64(i + 1)}) {
+		if !out.AddDirEntry(fuse.DirEntry{
+			Name: e.Name, Mode: e.Type, Ino: fuse.FUSE_UNKNOWN_INO, Off: uint64(i + 1),
+		}) {
 			return fuse.OK
 		}
 	}
@@ -163,7 +165,8 @@ func (t *Tree) fillStatx(out *fuse.StatxOut, n Node, a nodes.Attr) {
 	var attr fuse.Attr
 	t.fillAttr(&attr, n, a)
 	out.Statx = fuse.Statx{
-		Mask: unix.STATX_BASIC_STATS, Blksize: attr.Blksize, Nlink: attr.Nlink, Uid: attr.Uid, Gid: attr.Gid, Mode: uint16(attr.Mode),
+		Mask: unix.STATX_BASIC_STATS, Blksize: attr.Blksize, Nlink: attr.Nlink, Uid: attr.Uid,
+		Gid: attr.Gid, Mode: uint16(attr.Mode),
 		Ino: attr.Ino, Size: attr.Size, Blocks: attr.Blocks,
 		Atime: fuse.SxTime{Sec: attr.Atime, Nsec: attr.Atimensec},
 		Mtime: fuse.SxTime{Sec: attr.Mtime, Nsec: attr.Mtimensec},

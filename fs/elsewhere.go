@@ -15,8 +15,8 @@ func (t *Tree) Elsewhere(h *fuse.InHeader, name string) bool {
 func (t *Tree) OpensLong(id uint64) bool { return t.kindOf(id, "").OpensLong }
 
 // Lockable reports whether a request about a node, or about a name in it, may have to wait for a lock in the
-// kernel that other programs hold as long as they like (nodes.Kind), or for who waits for one: the events are
-// told by somebody who looks at all directories.
+// kernel that other programs hold as long as they like (nodes.Kind), or for a goroutine that waits for such a
+// lock: the one that tells events looks at all directories.
 func (t *Tree) Lockable(id uint64) bool {
 	n, _ := t.table.get(id)
 	return n.Part == nodes.Part{Name: "events"} || t.kindOf(id, "").Shared

@@ -44,7 +44,9 @@ func (t *Tree) openKinds(c Config, before *tables) error {
 	if !queues.Listed() {
 		t.unlisted = nodes.NotListed
 		t.log.Warn("queues are not listed", "why", t.unlisted)
-		t.env.Notes.Note("queues", &nodes.Error{Op: "list", Path: "queues", Errno: syscall.EPERM, Why: errors.New(t.unlisted)})
+		t.env.Notes.Note("queues", &nodes.Error{
+			Op: "list", Path: "queues", Errno: syscall.EPERM, Why: errors.New(t.unlisted),
+		})
 	}
 	shm, err := t.openDir(c.ShmDir)
 	if err != nil {
@@ -97,7 +99,8 @@ func (t *Tree) openKinds(c Config, before *tables) error {
 		t.handles.used,
 	}
 
-	memory, pipes, news := nodes.NewShm(shm), nodes.NewFifos(fifos), nodes.NewTopics(t.env, topics, nodes.DaemonTopics(published))
+	memory, pipes, news := nodes.NewShm(shm), nodes.NewFifos(fifos),
+		nodes.NewTopics(t.env, topics, nodes.DaemonTopics(published))
 	t.kinds = []nodes.Kind{
 		{Name: "queues", Class: nodes.NewQueues(t.env, nodes.KernelQueues(queues, leases)), Watch: queues.Dir()},
 		{Name: "shm", Class: memory, Space: memory.Space, Watch: shm, Shared: true},
@@ -116,7 +119,9 @@ func (t *Tree) openKinds(c Config, before *tables) error {
 	}
 	t.elsewhere = slices.ContainsFunc(t.kinds, func(k nodes.Kind) bool { return k.Elsewhere })
 	global := []nodes.Control{
-		nodes.TextControl("status", rendered(t.status, func(f []nodes.Fact) (string, error) { return nodes.Render(f), nil })),
+		nodes.TextControl("status", rendered(t.status, func(f []nodes.Fact) (string, error) {
+			return nodes.Render(f), nil
+		})),
 		nodes.TextControl("status.json", rendered(t.status, nodes.RenderJSON)),
 		nodes.LimitsControl(t.env.Notes, t.limits),
 		nodes.MetricsControl(t.kinds, t.status),
@@ -124,7 +129,9 @@ func (t *Tree) openKinds(c Config, before *tables) error {
 	for i := range global {
 		global[i].Restless = []string{"requests", "parked", "threads", "open", "nodes", "waiting", "rss", "cpu_ms"}
 	}
-	global = append(global, nodes.TextControl("pid", func() (string, error) { return fmt.Sprintln(os.Getpid()), nil }))
+	global = append(global, nodes.TextControl("pid", func() (string, error) {
+		return fmt.Sprintln(os.Getpid()), nil
+	}))
 	roots := map[string]*backends.Dir{}
 	for _, k := range t.kinds {
 		if k.Watch != nil {
@@ -146,7 +153,9 @@ func (t *Tree) openKinds(c Config, before *tables) error {
 		global = append(global, nodes.EventsControl(t.env, watch))
 	}
 	t.dirs = dirsAbove(t.kinds)
-	t.kinds = append(t.kinds, nodes.Kind{Name: "ctl", Class: nodes.NewCtl(t.kinds, t.env, append(global, t.ownControls()...)...)})
+	t.kinds = append(t.kinds, nodes.Kind{
+		Name: "ctl", Class: nodes.NewCtl(t.kinds, t.env, append(global, t.ownControls()...)...),
+	})
 	return nil
 }
 
@@ -154,7 +163,8 @@ func (t *Tree) openKinds(c Config, before *tables) error {
 func (t *Tree) heedRemovals(dir *backends.Dir, removed func(name string)) {
 	r, err := backends.NewRemovals(t.env.Poll, dir, removed)
 	if err != nil {
-		t.log.Warn("who waits for a queue is not told when a program removes it: see fs.inotify.max_user_instances in /ctl/limits", "err", err)
+		t.log.Warn("who waits for a queue is not told when a program removes it: "+
+			"see fs.inotify.max_user_instances in /ctl/limits", "err", err)
 		return
 	}
 	t.closers = append(t.closers, r)
@@ -171,7 +181,8 @@ func (t *Tree) cameBack(queue string, back int, err error) {
 	}
 }
 
-func rendered(facts func() ([]nodes.Fact, error), render func([]nodes.Fact) (string, error)) func() (string, error) {
+func rendered(facts func() ([]nodes.Fact, error),
+	render func([]nodes.Fact) (string, error)) func() (string, error) {
 	return func() (string, error) {
 		f, err := facts()
 		if err != nil {

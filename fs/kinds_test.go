@@ -21,7 +21,8 @@ func TestClasses(t *testing.T) {
 		if i >= len(rows) || rows[i].Name != k.Name {
 			t.Fatalf("%s is in the tree, and Classes has %v", k.Name, rows)
 		}
-		if watched := k.Watch != nil; watched && len(rows[i].Events) == 0 || !watched && len(rows[i].Events) > 0 && k.Name != "queues" {
+		if watched := k.Watch != nil; watched && len(rows[i].Events) == 0 ||
+			!watched && len(rows[i].Events) > 0 && k.Name != "queues" {
 			t.Errorf("%s: events %v, watched %v", k.Name, rows[i].Events, watched)
 		}
 	}

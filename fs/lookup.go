@@ -97,7 +97,8 @@ func (t *Tree) object(n Node) (nodes.Object, error) {
 // entry gives an object that was seen in a directory its node, and the kernel the answer.
 func (t *Tree) entry(parent Node, name string, s nodes.Seen, h *fuse.InHeader, out *fuse.EntryOut) {
 	n := Node{
-		Parent: parent.ID, Name: path.Base(s.Path), Kind: parent.Kind, Object: s.Was.ID, Part: s.Part, Message: s.Message, Link: s.Link,
+		Parent: parent.ID, Name: path.Base(s.Path), Kind: parent.Kind, Object: s.Was.ID, Part: s.Part,
+		Message: s.Message, Link: s.Link,
 		Mode: s.Was.Mode, Uid: s.Was.Uid, Gid: s.Was.Gid, By: h.Uid,
 	}
 	if old, ok := t.table.tooMany(h.Uid); ok {
@@ -168,14 +169,18 @@ func (t *Tree) fillAttr(out *fuse.Attr, n Node, a nodes.Attr) {
 		ino = t.madeUp(n, fmt.Sprint(n.Parent, "/", n.Name))
 	}
 	*out = fuse.Attr{
-		Ino: ino<<kindBits ^ ino>>(64-kindBits) ^ uint64(n.Kind+2), Mode: a.Mode, Nlink: a.Nlink, Owner: fuse.Owner{Uid: a.Uid, Gid: a.Gid},
-		Size: uint64(a.Size), Blocks: uint64(a.Blocks), Blksize: 4096,
+		Ino: ino<<kindBits ^ ino>>(64-kindBits) ^ uint64(n.Kind+2), Mode: a.Mode, Nlink: a.Nlink,
+		Owner: fuse.Owner{Uid: a.Uid, Gid: a.Gid},
+		Size:  uint64(a.Size), Blocks: uint64(a.Blocks), Blksize: 4096,
 	}
 	for _, t := range []struct {
 		at   time.Time
 		sec  *uint64
 		nsec *uint32
-	}{{a.Atime, &out.Atime, &out.Atimensec}, {a.Mtime, &out.Mtime, &out.Mtimensec}, {a.Ctime, &out.Ctime, &out.Ctimensec}} {
+	}{
+		{a.Atime, &out.Atime, &out.Atimensec}, {a.Mtime, &out.Mtime, &out.Mtimensec},
+		{a.Ctime, &out.Ctime, &out.Ctimensec},
+	} {
 		if !t.at.IsZero() {
 			*t.sec, *t.nsec = uint64(t.at.Unix()), uint32(t.at.Nanosecond())
 		}

@@ -24,7 +24,8 @@ func (t *Tree) directory(id uint64, name string) (Node, nodes.Object, fuse.Statu
 }
 
 // made is the answer to a request that made an object, or failed to.
-func (t *Tree) made(parent Node, name string, s nodes.Seen, err error, h *fuse.InHeader, out *fuse.EntryOut) fuse.Status {
+func (t *Tree) made(parent Node, name string, s nodes.Seen, err error, h *fuse.InHeader,
+	out *fuse.EntryOut) fuse.Status {
 	if err != nil {
 		return t.failAt(h.Uid, "create", parent, name, err)
 	}
@@ -48,7 +49,8 @@ func (t *Tree) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *fu
 	if !ok {
 		return fuse.EPERM
 	}
-	seen, open, err := maker.Create(name, owner(&in.InHeader, in.Mode, in.Umask), int(in.Flags), caller(&in.InHeader))
+	seen, open, err := maker.Create(name, owner(&in.InHeader, in.Mode, in.Umask), int(in.Flags),
+		caller(&in.InHeader))
 	if errors.Is(err, syscall.EEXIST) && in.Flags&syscall.O_EXCL == 0 {
 		// Somebody else made it meanwhile. The kernel walks the path once more, finds it, and judges who may
 		// open it.

@@ -95,8 +95,12 @@ func (o *Opening) For() (backends.Waiter, backends.Ready) { return o.pending.For
 func (o *Opening) Stop() bool { return o.pending == nil || o.pending.Stop == nil || o.pending.Stop() }
 
 // opened gives what was opened of a node its handle, and the kernel the answer. The caller holds l.mu.
-func (t *Tree) opened(n Node, l *live, open nodes.Open, flags uint32, by nodes.Caller, out *fuse.OpenOut) fuse.Status {
-	h := &opened{Handle: Handle{Node: n.ID, Flags: flags, Uid: by.Uid, Gid: by.Gid, Pid: uint32(by.Pid)}, open: open}
+func (t *Tree) opened(n Node, l *live, open nodes.Open, flags uint32, by nodes.Caller,
+	out *fuse.OpenOut) fuse.Status {
+	h := &opened{
+		Handle: Handle{Node: n.ID, Flags: flags, Uid: by.Uid, Gid: by.Gid, Pid: uint32(by.Pid)},
+		open:   open,
+	}
 	switch open := open.(type) {
 	case *nodes.File:
 		open.At(t.where(n))

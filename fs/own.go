@@ -77,7 +77,8 @@ func (t *Tree) operations() (string, error) {
 	return session.Operations().Lines(), nil
 }
 
-// NoClass is what stands for the class of a file that is no object's face: a text, and what is about the daemon.
+// NoClass is what stands for the class of a file that is no object's
+// face: a text, and what is about the daemon.
 const NoClass = "ctl"
 
 // ClassOf is the class of the object that an open file is a face of, NoClass if it is none.

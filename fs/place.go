@@ -98,7 +98,8 @@ func lookAt(dir string, last bool) error {
 		return nil // nobody else can put something in the place of what is ours or root's
 	}
 	if st.Mode().Perm()&0002 != 0 || st.Mode().Perm()&0020 != 0 && !ownGroup(dir, st) {
-		return fmt.Errorf("others may write to %s (mode %04o): chmod go-w %s: %w", dir, st.Mode().Perm(), dir, os.ErrPermission)
+		return fmt.Errorf("others may write to %s (mode %04o): chmod go-w %s: %w",
+			dir, st.Mode().Perm(), dir, os.ErrPermission)
 	}
 	return nil
 }

@@ -63,8 +63,8 @@ func TestRecord(t *testing.T) {
 	}
 }
 
-// FuzzTables: whatever is read is tables in their one form, or refused; and a tree that goes on from them knows their nodes, has each
-// somewhere or nowhere, and writes them down again.
+// FuzzTables: whatever is read is tables in their one form, or refused; and a tree that goes on from them
+// knows their nodes, has each somewhere or nowhere, and writes them down again.
 func FuzzTables(f *testing.F) {
 	whole := sample()
 	f.Add(whole.bytes())

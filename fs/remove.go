@@ -65,7 +65,9 @@ func (t *Tree) Rename(_ <-chan struct{}, in *fuse.RenameIn, oldName, newName str
 		return status
 	}
 	if from.Kind != to.Kind {
-		return fuse.EPERM // not EXDEV, on which mv(1) reads the one, and so takes its messages or a call, writes the other and removes the first
+		// Not EXDEV: then mv(1) would copy, and so take the messages of the one, or a call, write
+		// them to the other, and remove the first.
+		return fuse.EPERM
 	}
 	folders, ok := object.(nodes.Folders)
 	if !ok {

@@ -33,7 +33,10 @@ func (t *Tree) nodeRecords() (list []nodeRecord, last uint64) {
 			continue
 		}
 		n := t.table.nodes[id]
-		r := nodeRecord{Node: *n, Keyed: t.table.byKey[n.key()] == id, Spare: t.table.spare[spot{n.Parent, n.Name}] == spare{node: id}}
+		r := nodeRecord{
+			Node: *n, Keyed: t.table.byKey[n.key()] == id,
+			Spare: t.table.spare[spot{n.Parent, n.Name}] == spare{node: id},
+		}
 		if n.Kind != dirKind {
 			r.Class = t.kinds[n.Kind].Name
 		}

@@ -50,7 +50,8 @@ func lockState(dir string) (lock *os.File, moved []string, err error) {
 		}
 		holder := make([]byte, 32)
 		n, _ := lock.ReadAt(holder, 0)
-		return lock, nil, fmt.Errorf("state directory %s: %w, pid %s", dir, ErrLocked, strings.TrimSpace(string(holder[:n])))
+		return lock, nil, fmt.Errorf("state directory %s: %w, pid %s",
+			dir, ErrLocked, strings.TrimSpace(string(holder[:n])))
 	}
 	writePid(lock)
 	// What a killed daemon was listening on answers nobody any more.

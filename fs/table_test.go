@@ -16,7 +16,8 @@ import (
 // of is the identity of object n.
 func of(n int) backends.ID { return backends.ID{Ino: uint64(n)} }
 
-// TestPlaces: wherever objects are seen, in whatever order others rename them, a path is short, and a node is never above itself.
+// TestPlaces: wherever objects are seen, in whatever order others rename them, a
+// path is short, and a node is never above itself.
 func TestPlaces(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	table := newTable()
@@ -96,12 +97,15 @@ func TestForget(t *testing.T) {
 func TestNames(t *testing.T) {
 	tree := &Tree{table: newTable()}
 	root := &fuse.InHeader{NodeId: fuse.FUSE_ROOT_ID}
-	for length, want := range map[int]syscall.Errno{255: syscall.ENOENT, 256: syscall.ENAMETOOLONG, 1024: syscall.ENAMETOOLONG} {
+	for length, want := range map[int]syscall.Errno{
+		255: syscall.ENOENT, 256: syscall.ENAMETOOLONG, 1024: syscall.ENAMETOOLONG,
+	} {
 		if got := tree.Lookup(nil, root, strings.Repeat("n", length), &fuse.EntryOut{}); got != fuse.Status(want) {
 			t.Errorf("%d bytes: %v, want %v", length, got, want)
 		}
 	}
-	if got := tree.Lookup(nil, &fuse.InHeader{NodeId: 99}, "x", &fuse.EntryOut{}); got != fuse.Status(syscall.ESTALE) {
+	if got := tree.Lookup(nil, &fuse.InHeader{NodeId: 99}, "x",
+		&fuse.EntryOut{}); got != fuse.Status(syscall.ESTALE) {
 		t.Errorf("in a directory that is none: %v", got)
 	}
 	for _, c := range []struct{ dir, name, want string }{{"", "a", "a"}, {"a", "b", "a/b"}} {
@@ -109,7 +113,9 @@ func TestNames(t *testing.T) {
 			t.Errorf("%q and %q: %q", c.dir, c.name, got)
 		}
 	}
-	if got := fmt.Sprint(dirsAbove([]nodes.Kind{{Name: "shm"}, {Name: "sysv/queues"}, {Name: "sysv/shm"}, {Name: "a/b/c"}})); got != "[ sysv a a/b]" {
+	if got := fmt.Sprint(dirsAbove([]nodes.Kind{
+		{Name: "shm"}, {Name: "sysv/queues"}, {Name: "sysv/shm"}, {Name: "a/b/c"},
+	})); got != "[ sysv a a/b]" {
 		t.Errorf("directories: %s", got)
 	}
 }
@@ -118,11 +124,15 @@ func TestNames(t *testing.T) {
 func TestAttr(t *testing.T) {
 	tree := &Tree{}
 	at := time.Unix(1<<33, 999999999)
-	a := nodes.Attr{ID: of(7), Mode: syscall.S_IFREG | 0640, Uid: 1000, Gid: 1001, Size: 1<<40 + 1, Blocks: 9, Mtime: at}
+	a := nodes.Attr{
+		ID: of(7), Mode: syscall.S_IFREG | 0640, Uid: 1000, Gid: 1001, Size: 1<<40 + 1,
+		Blocks: 9, Mtime: at,
+	}
 	var one, other fuse.Attr
 	tree.fillAttr(&one, Node{Kind: 0}, a)
 	tree.fillAttr(&other, Node{Kind: 1}, a)
-	if one.Ino == other.Ino || one.Size != 1<<40+1 || one.Blocks != 9 || one.Owner != (fuse.Owner{Uid: 1000, Gid: 1001}) {
+	if one.Ino == other.Ino || one.Size != 1<<40+1 || one.Blocks != 9 ||
+		one.Owner != (fuse.Owner{Uid: 1000, Gid: 1001}) {
 		t.Errorf("%+v, %+v", one, other)
 	}
 	if one.Mtime != 1<<33 || one.Mtimensec != 999999999 || one.Atime != 0 {
@@ -154,13 +164,14 @@ func TestHandles(t *testing.T) {
 	if all.add(&opened{Handle: Handle{Uid: 1001}}) != nil {
 		t.Error("another user is refused")
 	}
-	if all.remove(last.Num) != last || all.remove(last.Num) != nil || all.add(&opened{Handle: Handle{Uid: 1000}}) != nil {
+	if all.remove(last.Num) != last || all.remove(last.Num) != nil ||
+		all.add(&opened{Handle: Handle{Uid: 1000}}) != nil {
 		t.Error("what was closed still counts")
 	}
 }
 
-// TestSameThread: a thread is told again of the node of a message face that it was told of, until somebody opens it. Others never are,
-// but once after it was closed.
+// TestSameThread: a thread is told again of the node of a message face that it was told of, until
+// somebody opens it. Others never are, but once after it was closed.
 func TestSameThread(t *testing.T) {
 	table := newTable()
 	n := Node{Parent: fuse.FUSE_ROOT_ID, Name: "q", Object: of(1), Message: true}

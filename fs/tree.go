@@ -68,7 +68,8 @@ type Tree struct {
 	session Session
 
 	backingFailures atomic.Int64
-	unbacked        []int32 // backing files of an earlier session that nobody can close any more but by their numbers
+	// backing files of an earlier session that nobody can close any more but by their numbers
+	unbacked []int32
 }
 
 // A Backer lets the kernel carry the bytes of an open file itself (FUSE passthrough, Linux 6.9).
@@ -249,7 +250,8 @@ func (t *Tree) status() ([]nodes.Fact, error) {
 		nodes.Fact{Key: "open", Value: t.handles.count()},
 		nodes.Fact{Key: "nodes", Value: t.table.count()})
 	if t.unlisted != "" {
-		facts = append(facts, nodes.Fact{Key: "queues", Value: "not-listed"}, nodes.Fact{Key: "queues_reason", Value: t.unlisted})
+		facts = append(facts, nodes.Fact{Key: "queues", Value: "not-listed"},
+			nodes.Fact{Key: "queues_reason", Value: t.unlisted})
 	}
 	for _, k := range t.kinds[:len(t.kinds)-1] {
 		n, err := countObjects(k.Class, k.Class.At(nodes.Seen{}))

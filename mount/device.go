@@ -48,7 +48,8 @@ func (d device) BackingOpen(fd int) (int32, error) {
 	var id uintptr
 	err := backends.Unprivileged(func() (err error) {
 		var errno unix.Errno
-		if id, _, errno = unix.Syscall(unix.SYS_IOCTL, uintptr(d.fd), iocBackingOpen, uintptr(unsafe.Pointer(&m))); errno != 0 {
+		if id, _, errno = unix.Syscall(unix.SYS_IOCTL, uintptr(d.fd), iocBackingOpen,
+			uintptr(unsafe.Pointer(&m))); errno != 0 {
 			err = errno
 		}
 		return err

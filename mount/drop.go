@@ -41,8 +41,12 @@ func (s *Session) dropAll() {
 func (s *Session) sayDrop(d drop) {
 	const fixed = int(unsafe.Sizeof(fuse.NotifyInvalEntryOut{}))
 	msg := make([]byte, headerSize+fixed+len(d.name)+1)
-	*(*fuse.OutHeader)(unsafe.Pointer(&msg[0])) = fuse.OutHeader{Length: uint32(len(msg)), Status: notifyInvalEntry}
-	*(*fuse.NotifyInvalEntryOut)(unsafe.Pointer(&msg[headerSize])) = fuse.NotifyInvalEntryOut{Parent: d.parent, NameLen: uint32(len(d.name))}
+	*(*fuse.OutHeader)(unsafe.Pointer(&msg[0])) = fuse.OutHeader{
+		Length: uint32(len(msg)), Status: notifyInvalEntry,
+	}
+	*(*fuse.NotifyInvalEntryOut)(unsafe.Pointer(&msg[headerSize])) = fuse.NotifyInvalEntryOut{
+		Parent: d.parent, NameLen: uint32(len(d.name)),
+	}
 	copy(msg[headerSize+fixed:], d.name)
 	s.send(msg) // ENOENT: it has forgotten it already
 }

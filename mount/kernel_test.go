@@ -19,8 +19,8 @@ const (
 	largeFile = 0x8000 // O_LARGEFILE, which the open(2) of every program has
 )
 
-// kernel plays the kernel to a session: it makes requests and takes the answers from the other end of the device, which is a socket
-// that keeps them apart, as /dev/fuse does.
+// kernel plays the kernel to a session: it makes requests and takes the answers from the other end of the
+// device, which is a socket that keeps them apart, as /dev/fuse does.
 type kernel struct {
 	t        testing.TB
 	s        *Session
@@ -59,7 +59,10 @@ func newKernel(t testing.TB, attached ...nodes.Kind) *kernel {
 		unix.Close(pair[0])
 		unix.Close(pair[1])
 	})
-	k := &kernel{t: t, s: s, dev: pair[1], state: state, out: make([]byte, bufferSize), got: make([]byte, bufferSize)}
+	k := &kernel{
+		t: t, s: s, dev: pair[1], state: state, out: make([]byte, bufferSize),
+		got: make([]byte, bufferSize),
+	}
 	init := fuse.InitIn{Major: 7, Minor: 41}
 	k.ask(request(&init.InHeader, opInit, 0, unsafe.Slice((*byte)(unsafe.Pointer(&init)), unsafe.Sizeof(init))))
 	return k
@@ -101,7 +104,8 @@ func (k *kernel) answer(unique uint64) (syscall.Errno, []byte) {
 	return syscall.Errno(-h.Status), k.got[headerSize:n]
 }
 
-// take takes what the session wrote. What needs no event from outside is answered by the time its request was handled.
+// take takes what the session wrote. What needs no event from outside is
+// answered by the time its request was handled.
 func (k *kernel) take() (int, *fuse.OutHeader) {
 	n, err := unix.Read(k.dev, k.got)
 	if err != nil {
@@ -159,7 +163,8 @@ func (k *kernel) open(node uint64, flags uint32) (write, read, poll []byte) {
 	w := fuse.WriteIn{Fh: fh, Size: uint32(len(message))}
 	r := fuse.ReadIn{Fh: fh, Size: 4096, ReadFlags: fuse.READ_LOCKOWNER}
 	p := pollIn{Fh: fh, Kh: fh, Flags: pollScheduleNotify, Events: unix.POLLIN}
-	return request(&w.InHeader, opWrite, node, bytesOf(&w), message...), request(&r.InHeader, opRead, node, bytesOf(&r)),
+	return request(&w.InHeader, opWrite, node, bytesOf(&w), message...),
+		request(&r.InHeader, opRead, node, bytesOf(&r)),
 		request(&p.InHeader, opPoll, node, bytesOf(&p))
 }
 

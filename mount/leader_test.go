@@ -7,13 +7,15 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
-// TestHot: what is answered without anybody who could take over is about message faces. Of shared memory it may wait: while one cuts a
-// large object, another's stat(2) of it waits for that, and nobody else is to wait for them.
+// TestHot: what is answered without anybody who could take over is about message faces. Of
+// shared memory it may wait: while one cuts a large object, another's stat(2) of it waits for
+// that, and nobody else is to wait for them.
 func TestHot(t *testing.T) {
 	k := newKernel(t)
 	shm := k.lookup(fuse.FUSE_ROOT_ID, "shm")
 	mknod := fuse.MknodIn{Mode: syscall.S_IFREG | 0600}
-	if errno, _ := k.ask(request(&mknod.InHeader, opMknod, shm, bytesOf(&mknod), append([]byte("x"), 0)...)); errno != 0 {
+	if errno, _ := k.ask(request(&mknod.InHeader, opMknod, shm, bytesOf(&mknod),
+		append([]byte("x"), 0)...)); errno != 0 {
 		t.Fatal(errno)
 	}
 	for node, hot := range map[uint64]bool{k.queue(): true, k.lookup(shm, "x"): false} {

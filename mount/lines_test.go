@@ -9,8 +9,8 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
-// A write of more lines than the queue has room for is passed on in one read, not in as many as the queue takes to fill up, and the reader
-// may go back in what it got.
+// A write of more lines than the queue has room for is passed on in one read, not in as many as the
+// queue takes to fill up, and the reader may go back in what it got.
 func TestLinesInOneRead(t *testing.T) {
 	k := newKernel(t)
 	write, read, lines := k.lines(50)

@@ -16,8 +16,8 @@ const (
 	opSetlk = 32
 )
 
-// later takes answers, also those that come by themselves, until there is one to each request, and returns their
-// errnos.
+// later takes answers, also those that come by themselves, until there is
+// one to each request, and returns their errnos.
 func (k *kernel) later(uniques ...uint64) []syscall.Errno {
 	k.t.Helper()
 	got := map[uint64]syscall.Errno{}
@@ -37,8 +37,8 @@ func (k *kernel) later(uniques ...uint64) []syscall.Errno {
 	return list
 }
 
-// TestLocks: a lock is waited for alone, at no other's cost, until it is given back, the caller is interrupted, or
-// the kernel would end the mount for it.
+// TestLocks: a lock is waited for alone, at no other's cost, until it is given back, the caller
+// is interrupted, or the kernel would end the mount for it.
 func TestLocks(t *testing.T) {
 	k := newKernel(t)
 	dir := k.lookup(fuse.FUSE_ROOT_ID, "shm")
@@ -58,7 +58,8 @@ func TestLocks(t *testing.T) {
 		t.Errorf("another's: %v", errno)
 	}
 	errno, answer := k.ask(lock(opGetlk, 2, 5, 5))
-	if lk := as[fuse.LkOut](answer).Lk; errno != 0 || lk != (fuse.FileLock{End: 9, Typ: syscall.F_WRLCK, Pid: 1001}) {
+	if lk := as[fuse.LkOut](answer).Lk; errno != 0 ||
+		lk != (fuse.FileLock{End: 9, Typ: syscall.F_WRLCK, Pid: 1001}) {
 		t.Errorf("%v, the lock is %+v", errno, lk)
 	}
 

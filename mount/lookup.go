@@ -26,7 +26,8 @@ func (s *Session) lookUp(req []byte, w *lookup, out []byte) (face bool) {
 	if as[fuse.OutHeader](out).Status == 0 {
 		var name string
 		node := as[fuse.EntryOut](out[headerSize:]).NodeId
-		if name, face = s.tree.Face(node); face && !s.tree.Lockable(node) { // it may not take long, or others' turns wait for it
+		if name, face = s.tree.Face(node); face && !s.tree.Lockable(node) {
+			// it may not take long, or others' turns wait for it
 			s.turns.told(h, name, node, w)
 		}
 	}

@@ -8,7 +8,8 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
-// TestTooManyFiles: who has as many files open as one user may makes no object either by an open that is refused, whatever its name is.
+// TestTooManyFiles: a user has as many files open as one user may. An open that is refused for that makes
+// no object either, whatever its name is.
 func TestTooManyFiles(t *testing.T) {
 	k := newKernel(t)
 	dir := k.lookup(k.lookup(fuse.FUSE_ROOT_ID, "sockets"), "tcp")

@@ -7,8 +7,9 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
-// TestKeepLength: the kernel is to believe the length of a queue only where all who have it open by this node can seek, and none waits to
-// write: /dev/fd opens a file once more by the same node, and cat does a fstat(2) then.
+// TestKeepLength: the kernel is to believe the length of a queue only where all who have it
+// open by this node can seek, and none waits to write: /dev/fd opens a file once more by the
+// same node, and cat does a fstat(2) then.
 func TestKeepLength(t *testing.T) {
 	k := newKernel(t)
 	believed := func(node uint64, flags uint32) bool {

@@ -30,7 +30,8 @@ func mountDevice(o Options) (int, error) {
 		if errors.Is(err, ErrDevicePerm) {
 			return -1, err
 		}
-		return -1, fmt.Errorf("%s: %w: mount(2) needs CAP_SYS_ADMIN and there is no fusermount3", o.Mountpoint, ErrPermission)
+		return -1, fmt.Errorf("%s: %w: mount(2) needs CAP_SYS_ADMIN and there is no fusermount3",
+			o.Mountpoint, ErrPermission)
 	}
 	fd, e := mountThrough(helper, o)
 	if e != nil && errors.Is(err, ErrDevicePerm) {
@@ -99,7 +100,8 @@ func mountDirectly(o Options) (int, error) {
 	}
 	flags := uintptr(unix.MS_NOSUID | unix.MS_NODEV)
 	data := []string{
-		fmt.Sprint("fd=", fd), "rootmode=40000", fmt.Sprint("user_id=", os.Geteuid()), fmt.Sprint("group_id=", os.Getegid()),
+		fmt.Sprint("fd=", fd), "rootmode=40000", fmt.Sprint("user_id=", os.Geteuid()),
+		fmt.Sprint("group_id=", os.Getegid()),
 		"default_permissions", fmt.Sprint("max_read=", maxWrite),
 	}
 	if os.Geteuid() == 0 {
@@ -117,7 +119,8 @@ func mountDirectly(o Options) (int, error) {
 	if err := unix.Mount(o.Source, o.Mountpoint, fsType, flags, strings.Join(data, ",")); err != nil {
 		unix.Close(fd)
 		if err == unix.EINVAL && len(o.Flags) > 0 {
-			return -1, fmt.Errorf("%s: mount: %w: one of these options is unknown: %s", o.Mountpoint, err, strings.Join(o.Flags, ","))
+			return -1, fmt.Errorf("%s: mount: %w: one of these options is unknown: %s",
+				o.Mountpoint, err, strings.Join(o.Flags, ","))
 		}
 		if err == unix.ENODEV {
 			return -1, fmt.Errorf("%w: mount: %w", ErrNoDevice, err)
@@ -135,7 +138,9 @@ func mountThrough(helper string, o Options) (int, error) {
 	}
 	ours, theirs := os.NewFile(uintptr(pair[0]), "fusermount"), os.NewFile(uintptr(pair[1]), "fusermount")
 	defer ours.Close()
-	options := append([]string{"fsname=" + o.Source, "subtype=ipcfs", "default_permissions", fmt.Sprint("max_read=", maxWrite)}, o.Flags...)
+	options := append([]string{
+		"fsname=" + o.Source, "subtype=ipcfs", "default_permissions", fmt.Sprint("max_read=", maxWrite),
+	}, o.Flags...)
 	cmd := exec.Command(helper, "-o", strings.Join(options, ","), "--", o.Mountpoint)
 	cmd.ExtraFiles = []*os.File{theirs}
 	cmd.Env = append(os.Environ(), "_FUSE_COMMFD=3")

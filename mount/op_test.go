@@ -112,8 +112,8 @@ func TestUnsettled(t *testing.T) {
 	}
 }
 
-// TestBehindOneThatWaits: a request that must not wait stands behind one whose answer is on its way, and is refused
-// when that one has to wait.
+// TestBehindOneThatWaits: a request that must not wait stands behind one whose answer is
+// on its way, and is refused when that one has to wait.
 func TestBehindOneThatWaits(t *testing.T) {
 	k := newKernel(t)
 	f, _, read := k.far()

@@ -7,14 +7,16 @@ import (
 
 // Options say where and how to mount.
 type Options struct {
-	Mountpoint string   // an existing directory
-	Source     string   // the first column of /proc/mounts; "ipcfs" if empty
-	Flags      []string // mount options as for mount(8) -o: ro, nosuid, allow_other, …; those that are not the kernel's are refused
-	NonEmpty   bool     // mount over a directory that has files
-	PageCache  bool     // do not use passthrough for /shm even where the kernel has it
-	Device     int      // serve this open /dev/fuse descriptor, which is mounted already; 0: open one and mount it
-	Session    []byte   // what the process wrote that served Device before (Session.HandOver); nil: none did
-	Log        *slog.Logger
+	Mountpoint string // an existing directory
+	Source     string // the first column of /proc/mounts; "ipcfs" if empty
+	// mount options as for mount(8) -o: ro, nosuid, allow_other, …;
+	// those that are not the kernel's are refused
+	Flags     []string
+	NonEmpty  bool   // mount over a directory that has files
+	PageCache bool   // do not use passthrough for /shm even where the kernel has it
+	Device    int    // serve this open /dev/fuse descriptor, which is mounted already; 0: open one and mount it
+	Session   []byte // what the process wrote that served Device before (Session.HandOver); nil: none did
+	Log       *slog.Logger
 }
 
 // What can be wrong with a mount point, for errors.Is. The error itself names the path and the cause.

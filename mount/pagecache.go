@@ -40,7 +40,11 @@ func (s *Session) keepLength(req, out []byte) {
 	// It throws away attributes that it asked for before a notification came (fuse_reverse_inval_inode,
 	// fs/fuse/inode.c).
 	var msg [headerSize + 24]byte
-	*(*fuse.OutHeader)(unsafe.Pointer(&msg[0])) = fuse.OutHeader{Length: uint32(len(msg)), Status: notifyInvalInode}
-	*(*fuse.NotifyInvalInodeOut)(unsafe.Pointer(&msg[headerSize])) = fuse.NotifyInvalInodeOut{Ino: h.NodeId, Off: -1}
+	*(*fuse.OutHeader)(unsafe.Pointer(&msg[0])) = fuse.OutHeader{
+		Length: uint32(len(msg)), Status: notifyInvalInode,
+	}
+	*(*fuse.NotifyInvalInodeOut)(unsafe.Pointer(&msg[headerSize])) = fuse.NotifyInvalInodeOut{
+		Ino: h.NodeId, Off: -1,
+	}
 	s.send(msg[:])
 }

@@ -18,8 +18,8 @@ type faulty struct{ nodes.Plain }
 func (faulty) Next(backends.Endpoint, []byte, int) ([]byte, error) { panic("a fault of ours") }
 func (faulty) Put(backends.Endpoint, []byte) (int, error)          { panic("a fault of ours") }
 
-// TestPanic: a panic is answered with EIO and logged with its stack, what it held is let go, and those who wait still hear of what they
-// wait for.
+// TestPanic: a panic is answered with EIO and logged with its stack, what it held is let
+// go, and those who wait still hear of what they wait for.
 func TestPanic(t *testing.T) {
 	k := newKernel(t)
 	var log bytes.Buffer

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A poller waits from when its poll finds nothing, and again when a read is told that there is nothing; not while it has a message.
+// A poller waits from when its poll finds nothing, and again when a read is told
+// that there is nothing; not while it has a message.
 func TestWhoWaitsInPoll(t *testing.T) {
 	k := newKernel(t)
 	node := k.queue()
@@ -20,7 +21,8 @@ func TestWhoWaitsInPoll(t *testing.T) {
 	w := k.s.file(as[fuse.ReadIn](read).Fh).file.Waiter()
 	waiting := func(when string, readers, writers int) {
 		t.Helper()
-		if now := k.s.Waiting(w); now.Parked != (nodes.Sides{}) || now.Polling != (nodes.Sides{Readers: readers, Writers: writers}) {
+		if now := k.s.Waiting(w); now.Parked != (nodes.Sides{}) ||
+			now.Polling != (nodes.Sides{Readers: readers, Writers: writers}) {
 			t.Errorf("%s: %+v parked, %+v poll", when, now.Parked, now.Polling)
 		}
 	}

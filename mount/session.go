@@ -112,7 +112,7 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 		// security.capability (docs/semantics.md).
 		DisableXAttrs: true,
 		// DONT_MASK: the tree takes the umask off, as not where a directory has a default access control
-		// list. HANDLE_KILLPRIV_V2: who writes the bytes clears set-ID bits, at the moment of the write
+		// list. HANDLE_KILLPRIV_V2: whoever writes the bytes clears set-ID bits, at the moment of the write
 		// (backends.Unprivileged).
 		ExtraCapabilities: fuse.CAP_DONT_MASK | fuse.CAP_HANDLE_KILLPRIV_V2,
 		// Readdirplus would give the kernel a node for each name listed.
@@ -167,7 +167,8 @@ func (s *Session) Serve() error {
 	s.workers.Add(1)
 	go s.dropAll()
 	if limit := requestTimeout(); limit > 0 {
-		s.log.Warn("fs.fuse request timeouts are set: waits end with EINTR before the kernel would abort the mount", "limit", limit)
+		s.log.Warn("fs.fuse request timeouts are set: waits end with EINTR before the kernel would abort the mount",
+			"limit", limit)
 		s.workers.Add(1)
 		go s.endLongWaits(limit)
 	}
@@ -341,7 +342,9 @@ func (s *Session) endLongWaits(limit time.Duration) {
 			for _, p := range s.waiting.older(now.Add(-limit / 2)) {
 				why := syscall.EINTR
 				if p.in.Opcode == opSetlkw {
-					why = syscall.ENOLCK // EINTR without a signal would be ERESTARTSYS to the program (fuse_setlk, fs/fuse/file.c)
+					// EINTR without a signal would be ERESTARTSYS to the program
+					// (fuse_setlk, fs/fuse/file.c)
+					why = syscall.ENOLCK
 				}
 				p.cancel(why)
 			}

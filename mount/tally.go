@@ -51,9 +51,8 @@ func (t *tally) of(class string) *classTally {
 	return c
 }
 
-// did counts a READ or WRITE whose answer is known, and tells those who trace: before it is answered, as its process
-// may be gone after that, and its name with it. began is when it came, waited whether
-// it was parked.
+// did counts a READ or WRITE whose answer is known, and tells those who trace: before it is answered, as its
+// process may be gone after that, and its name with it. began is when it came, waited whether it was parked.
 func (o *openFile) did(in *fuse.InHeader, bytes int, err error, began time.Time, waited bool) {
 	took := time.Since(began)
 	of := &o.tally.reads
@@ -85,7 +84,8 @@ func (o *openFile) did(in *fuse.InHeader, bytes int, err error, began time.Time,
 		if err != nil {
 			result = unix.ErrnoName(nodes.Errno(err))
 		}
-		trace.Tell(nodes.Done{By: nodes.Caller{Uid: in.Uid, Gid: in.Gid, Pid: int(in.Pid)}, Op: opNames[in.Opcode], Path: path,
+		trace.Tell(nodes.Done{By: nodes.Caller{Uid: in.Uid, Gid: in.Gid, Pid: int(in.Pid)},
+			Op: opNames[in.Opcode], Path: path,
 			Bytes: bytes, Result: result, At: began, Took: took, Waited: waited})
 	}
 }
@@ -109,7 +109,8 @@ func (s *Session) Operations() (rows nodes.Rows) {
 func (t *opTally) facts(class, op string) []nodes.Fact {
 	facts := []nodes.Fact{
 		{Key: "class", Value: nodes.Literal(class)}, {Key: "op", Value: nodes.Literal(op)},
-		{Key: "count", Value: t.count.Load()}, {Key: "errors", Value: t.errors.Load()}, {Key: "bytes", Value: t.bytes.Load()},
+		{Key: "count", Value: t.count.Load()}, {Key: "errors", Value: t.errors.Load()},
+		{Key: "bytes", Value: t.bytes.Load()},
 		{Key: "waited", Value: t.waited.Load()}, {Key: "waited_ms", Value: t.waitedFor.Load() / 1e6},
 		{Key: "us", Value: t.sum.Load() / 1e3},
 	}

@@ -28,7 +28,7 @@ type turns struct {
 	expired func(*line)   // called on a goroutine of its own when the turn in a line has lasted long
 	most    time.Duration // maxTurn
 	back    time.Duration // maxReturn
-	threads atomic.Int32  // len(by): who asks for something need not look further if it is 0
+	threads atomic.Int32  // len(by): where it is 0, a request need not look further
 
 	mu      sync.Mutex
 	by      map[uint32]*turn
@@ -293,7 +293,8 @@ func (t *turns) expire(l *line) bool {
 		t.await(l, left)
 		return false
 	}
-	if now.Sub(g.since) >= t.most && slices.ContainsFunc(l.waiting, func(w *lookup) bool { return w.uid() != g.uid }) {
+	if now.Sub(g.since) >= t.most &&
+		slices.ContainsFunc(l.waiting, func(w *lookup) bool { return w.uid() != g.uid }) {
 		t.wasters[g.uid] = now.Add(penance)
 	}
 	g.lose()

@@ -81,8 +81,8 @@ func newThreads(t *testing.T) (dir uint64, a, b, other thread) {
 	return dir, thread{k, uid, 1 << 30}, thread{k, uid, 1<<30 + 1}, thread{k, uid + 1, 1<<30 + 2}
 }
 
-// TestTurns: who looks a name up while another has been told of it is told when that one goes on, of another
-// node.
+// TestTurns: a thread that looks a name up while another has been told of it waits until that one goes on,
+// and is then told of another node.
 func TestTurns(t *testing.T) {
 	dir, a, b, other := newThreads(t)
 	first := a.told(a.looksUp(dir))

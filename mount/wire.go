@@ -48,7 +48,9 @@ const (
 )
 
 // opNames are what the requests are called that may have to wait.
-var opNames = map[uint32]string{opOpen: "open", opRead: "read", opWrite: "write", opRelease: "close", opSetlkw: "lock"}
+var opNames = map[uint32]string{
+	opOpen: "open", opRead: "read", opWrite: "write", opRelease: "close", opSetlkw: "lock",
+}
 
 // maxWhole is the largest READ or WRITE that is surely no piece of a longer one. The kernel cuts a read(2) or
 // write(2) where a request has maxWrite bytes or touches the pages they fill, which is up to a page sooner if
@@ -76,5 +78,7 @@ func bytesOf[T any](v *T) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(v)
 
 // putHeader begins an answer of size bytes in all.
 func putHeader(b []byte, unique uint64, errno int32, size int) {
-	*(*fuse.OutHeader)(unsafe.Pointer(&b[0])) = fuse.OutHeader{Length: uint32(size), Status: -errno, Unique: unique}
+	*(*fuse.OutHeader)(unsafe.Pointer(&b[0])) = fuse.OutHeader{
+		Length: uint32(size), Status: -errno, Unique: unique,
+	}
 }

@@ -21,7 +21,8 @@ import (
 const queueBytesUnknown = 819200
 
 func newQueueBytes() *backends.Budget {
-	return backends.NewBudget(backends.Terms{Name: "queue_bytes", Err: unix.EDQUOT}, func(int64) backends.Bounds { return queueBounds(backends.Rlimit(unix.RLIMIT_MSGQUEUE)) })
+	return backends.NewBudget(backends.Terms{Name: "queue_bytes", Err: unix.EDQUOT},
+		func(int64) backends.Bounds { return queueBounds(backends.Rlimit(unix.RLIMIT_MSGQUEUE)) })
 }
 
 // queueBounds are the bounds where the daemon may have so many bytes; -1: any number.

@@ -135,7 +135,8 @@ func (l *Leases) Take(from *Queue, uid uint32, buf []byte) (*Lease, error) {
 	l.unpay(uid, most)
 	l.count(uid, n)
 	one := &Lease{
-		Meta: m, Tries: 1, Data: bytes.Clone(buf[:n]), all: l, queue: from.name, ino: from.ino, owner: from.owner(), uid: uid,
+		Meta: m, Tries: 1, Data: bytes.Clone(buf[:n]), all: l, queue: from.name, ino: from.ino,
+		owner: from.owner(), uid: uid,
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

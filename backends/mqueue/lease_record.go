@@ -28,7 +28,8 @@ func (one *Lease) Record() error {
 		return dir.Why(err)
 	}
 	defer unix.Close(fd)
-	text := fmt.Appendf(nil, recordFormat, one.Meta.Prio, one.Tries, len(one.Data), one.ino, one.owner, one.uid, one.queue)
+	text := fmt.Appendf(nil, recordFormat, one.Meta.Prio, one.Tries, len(one.Data), one.ino, one.owner,
+		one.uid, one.queue)
 	for text = append(text, one.Data...); len(text) > 0 && err == nil; {
 		var n int
 		n, err = unix.Write(fd, text)
@@ -51,7 +52,8 @@ func readRecord(dir int, name string) (*Lease, error) {
 	header, data, ok := bytes.Cut(text, []byte("\n"))
 	one := &Lease{Data: data, recorded: true}
 	size := 0
-	n, err := fmt.Sscanf(string(header)+"\n", recordFormat, &one.Meta.Prio, &one.Tries, &size, &one.ino, &one.owner, &one.uid, &one.queue)
+	n, err := fmt.Sscanf(string(header)+"\n",
+		recordFormat, &one.Meta.Prio, &one.Tries, &size, &one.ino, &one.owner, &one.uid, &one.queue)
 	switch {
 	case !ok || err != nil && n == 0:
 		return nil, fmt.Errorf("%w: it begins with %.60q", errRecord, header)
@@ -66,7 +68,8 @@ func readRecord(dir int, name string) (*Lease, error) {
 // old is a lease as earlier versions kept it, in a directory with the name of its queue: the queue and its
 // owner are not in the file.
 func (one *Lease) old(header []byte) (*Lease, error) {
-	if _, err := fmt.Sscanf(string(header), "prio=%d tries=%d", &one.Meta.Prio, &one.Tries); err != nil || one.Meta.Prio >= PrioMax {
+	if _, err := fmt.Sscanf(string(header), "prio=%d tries=%d", &one.Meta.Prio, &one.Tries); err != nil ||
+		one.Meta.Prio >= PrioMax {
 		return nil, fmt.Errorf("%w: it begins with %.60q", errRecord, header)
 	}
 	one.ino, one.owner, one.uid, one.queue = 0, 0, 0, ""

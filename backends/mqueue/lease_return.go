@@ -211,5 +211,8 @@ func (q *Queues) alone(name string) (*Queue, error) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return &Queue{Source: q.poll.Watch(fd), all: q, name: name, ino: a.Ino, fd: fd, access: unix.O_RDWR, past: q.past(name, a.Ino)}, nil
+	return &Queue{
+		Source: q.poll.Watch(fd), all: q, name: name, ino: a.Ino, fd: fd, access: unix.O_RDWR,
+		past: q.past(name, a.Ino),
+	}, nil
 }

@@ -28,7 +28,9 @@ func leasing(t *testing.T) (*Leases, *Queues, *Queue, string) {
 	q := NewQueues(p, 2, 64)
 	t.Cleanup(func() { q.Close() })
 	name := fmt.Sprintf("ipcfs-lease \n%d", os.Getpid())
-	one, err := q.Create(name, backends.Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0600}, 2, 64)
+	one, err := q.Create(name, backends.Owner{
+		Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0600,
+	}, 2, 64)
 	if errors.Is(err, ErrBytes) || errors.Is(err, unix.ENOSPC) {
 		t.Skip("no room for a queue: ", err)
 	}
@@ -110,10 +112,15 @@ func TestLeasesThatAreNone(t *testing.T) {
 	l, q, one, at := leasing(t)
 	good := fmt.Sprintf(recordFormat, 1, 1, 2, one.ino, os.Geteuid(), 1000, one.name)
 	foreign := fmt.Sprintf(recordFormat, 1, 1, 2, one.ino+1, 77777, 1000, one.name)
-	if err := errors.Join(unix.Mkfifo(at+"/1", 0600), os.Symlink("/dev/zero", at+"/2"), os.WriteFile(at+"/3", []byte("what is this"), 0600),
-		os.WriteFile(at+"/4", []byte(good+"h"), 0600), os.WriteFile(at+"/5", []byte(foreign+"no"), 0600), os.WriteFile(at+"/6", nil, 0600),
-		os.WriteFile(at+"/x", []byte(good+"hi"), 0600), os.Truncate(at+"/6", maxRecord+1), os.WriteFile(at+"/7", []byte(good+"hi"), 0600),
-		os.Mkdir(at+"/"+one.name, 0700), os.WriteFile(at+"/"+one.name+"/9", []byte("prio=2 tries=4\nold"), 0600), unix.Mkfifo(at+"/"+one.name+"/8", 0600),
+	if err := errors.Join(unix.Mkfifo(at+"/1", 0600), os.Symlink("/dev/zero", at+"/2"),
+		os.WriteFile(at+"/3", []byte("what is this"), 0600),
+		os.WriteFile(at+"/4", []byte(good+"h"), 0600), os.WriteFile(at+"/5", []byte(foreign+"no"), 0600),
+		os.WriteFile(at+"/6", nil, 0600),
+		os.WriteFile(at+"/x", []byte(good+"hi"), 0600), os.Truncate(at+"/6", maxRecord+1),
+		os.WriteFile(at+"/7", []byte(good+"hi"), 0600),
+		os.Mkdir(at+"/"+one.name, 0700),
+		os.WriteFile(at+"/"+one.name+"/9", []byte("prio=2 tries=4\nold"), 0600),
+		unix.Mkfifo(at+"/"+one.name+"/8", 0600),
 		os.Mkdir(at+"/empty", 0700)); err != nil {
 		t.Fatal(err)
 	}

@@ -28,10 +28,14 @@ func tooLarge(attr *mqAttr) error {
 		file    string
 	}{{"maxmsg", attr.MaxMsg, hardMsgMax, "msg_max"}, {"msgsize", attr.MsgSize, hardMsgSizeMax, "msgsize_max"}} {
 		if l.n > l.most {
-			return &backends.Refusal{Err: unix.EINVAL, Why: backends.AboveKernel, Name: l.key, Value: int64(l.n), Most: int64(l.most)}
+			return &backends.Refusal{
+				Err: unix.EINVAL, Why: backends.AboveKernel, Name: l.key, Value: int64(l.n),
+				Most: int64(l.most),
+			}
 		}
 		if limit := backends.Sysctl("fs/mqueue/" + l.file); limit >= 0 && int64(l.n) > limit {
-			return &backends.Refusal{Err: unix.EINVAL, Why: backends.AboveUsers, Limit: "fs.mqueue." + l.file, Name: l.key,
+			return &backends.Refusal{Err: unix.EINVAL, Why: backends.AboveUsers,
+				Limit: "fs.mqueue." + l.file, Name: l.key,
 				Value: int64(l.n), Most: limit}
 		}
 	}
@@ -49,8 +53,9 @@ func (q *Queues) Limits() []backends.Limit {
 	}
 }
 
-// usage is how many queues there are, and how many bytes they take as the kernel counts them (getrlimit(2)), of the daemon's user in this
-// namespace: those in other namespaces count too, and cannot be seen. -1: not known.
+// usage is how many queues there are, and how many bytes they take as the kernel counts them
+// (getrlimit(2)), of the daemon's user in this namespace: those in other namespaces count
+// too, and cannot be seen. -1: not known.
 func (q *Queues) usage() (count, bytes int64) {
 	list, err := q.List()
 	if err != nil {
@@ -69,8 +74,9 @@ func (q *Queues) usage() (count, bytes int64) {
 	return int64(len(list)), bytes
 }
 
-// Refused is why the kernel would make no queue of the default attributes, nil if it would. One is made to find out:
-// who may pass the sysctls only the kernel knows. It costs nothing where nobody asked for other defaults.
+// Refused is why the kernel would make no queue of the default attributes, nil if it would.
+// One is made to find out: only the kernel knows whether the daemon may pass the sysctls.
+// It costs nothing where nobody asked for other defaults.
 func (q *Queues) Refused() error {
 	attr, err := q.attributes(0, 0)
 	if attr == nil || err != nil {

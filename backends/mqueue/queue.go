@@ -33,7 +33,8 @@ type past struct {
 	ino            uint64
 	born           time.Time    // zero if others made it
 	sent, received atomic.Int64 // messages through the daemon
-	tries          atomic.Int64 // how often a message is handed out before it goes to the dead queue; 0: without end
+	// how often a message is handed out before it goes to the dead queue; 0: without end
+	tries atomic.Int64
 
 	uid  uint32 // under Queues.mu: who pays
 	cost int64  // so many bytes

@@ -46,7 +46,8 @@ type queueKey struct {
 // path leads to (fsmount(2)), or else uses /dev/mqueue.
 func NewQueues(p *backends.Poller, maxmsg, msgsize int) *Queues {
 	q := &Queues{
-		MaxMsg: maxmsg, MsgSize: msgsize, Bytes: newQueueBytes(), poll: p, open: map[queueKey]*Queue{}, pasts: map[string]*past{},
+		MaxMsg: maxmsg, MsgSize: msgsize, Bytes: newQueueBytes(), poll: p, open: map[queueKey]*Queue{},
+		pasts: map[string]*past{},
 	}
 	q.Bytes.TellRefusals(q.look)
 	if dir, err := openMqueue(); err == nil {
@@ -86,7 +87,8 @@ func (q *Queues) CreateBriefly(name string, o backends.Owner, maxmsg, msgsize in
 // briefly is ToStay for a descriptor that does not stay open.
 func briefly(fd int, err error) (int, error) { return fd, err }
 
-func (q *Queues) create(name string, o backends.Owner, maxmsg, msgsize int, may func(int, error) (int, error)) (*Queue, error) {
+func (q *Queues) create(name string, o backends.Owner, maxmsg, msgsize int,
+	may func(int, error) (int, error)) (*Queue, error) {
 	attr, err := q.attributes(maxmsg, msgsize)
 	if err != nil {
 		return nil, err
@@ -103,7 +105,8 @@ func (q *Queues) create(name string, o backends.Owner, maxmsg, msgsize int, may 
 }
 
 // make makes a queue that is paid for.
-func (q *Queues) make(name string, o backends.Owner, attr *mqAttr, cost int64, may func(int, error) (int, error)) (*Queue, error) {
+func (q *Queues) make(name string, o backends.Owner, attr *mqAttr, cost int64,
+	may func(int, error) (int, error)) (*Queue, error) {
 	fd, err := mqOpen(name, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NONBLOCK, o.Mode&0777, attr)
 	if err == unix.EMFILE {
 		if backends.MayStay() == nil {
@@ -126,7 +129,8 @@ func (q *Queues) make(name string, o backends.Owner, attr *mqAttr, cost int64, m
 }
 
 // created holds a queue that was made as fd, and gives it to its owner.
-func (q *Queues) created(name string, fd int, o backends.Owner, cost int64, may func(int, error) (int, error)) (*Queue, error) {
+func (q *Queues) created(name string, fd int, o backends.Owner, cost int64,
+	may func(int, error) (int, error)) (*Queue, error) {
 	a, err := backends.Fstat(fd)
 	if err == nil {
 		err = backends.Apply(fd, backends.Change{Uid: &o.Uid, Gid: &o.Gid, Mode: &o.Mode})
@@ -148,7 +152,8 @@ func (q *Queues) created(name string, fd int, o backends.Owner, cost int64, may 
 
 // take holds the queue open at fd, which it closes if that fails, as when the descriptor may not stay open.
 // The caller holds q.mu.
-func (q *Queues) take(name string, ino uint64, fd, access int, may func(int, error) (int, error)) (*Queue, error) {
+func (q *Queues) take(name string, ino uint64, fd, access int,
+	may func(int, error) (int, error)) (*Queue, error) {
 	fd, err := may(fd, nil)
 	if err != nil {
 		return nil, err
@@ -199,7 +204,8 @@ func (q *Queues) attributes(maxmsg, msgsize int) (*mqAttr, error) {
 		}
 		n := backends.Sysctl("fs/mqueue/" + d.file)
 		if n < 0 {
-			return nil, fmt.Errorf("fs.mqueue.%s is not known, and maxmsg and msgsize are not both given: %w", d.file, unix.EINVAL)
+			return nil, fmt.Errorf("fs.mqueue.%s is not known, and maxmsg and msgsize are not both given: %w",
+				d.file, unix.EINVAL)
 		}
 		*d.v = int(n)
 	}
@@ -217,7 +223,8 @@ func (q *Queues) OpenBriefly(r backends.Ref, access int) (*Queue, error) {
 	return q.hold(r, access, r.Is, briefly)
 }
 
-func (q *Queues) hold(r backends.Ref, access int, check func(backends.Attr) error, may func(int, error) (int, error)) (*Queue, error) {
+func (q *Queues) hold(r backends.Ref, access int, check func(backends.Attr) error,
+	may func(int, error) (int, error)) (*Queue, error) {
 	fd, err := mqOpen(r.Path, unix.O_RDWR|unix.O_NONBLOCK, 0, nil)
 	if err == unix.EACCES && access != unix.O_RDWR {
 		fd, err = mqOpen(r.Path, access|unix.O_NONBLOCK, 0, nil)

@@ -19,7 +19,8 @@ func mqOpen(name string, flags int, mode uint32, attr *mqAttr) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	fd, _, errno := unix.Syscall6(unix.SYS_MQ_OPEN, uintptr(unsafe.Pointer(p)), uintptr(flags|unix.O_CLOEXEC), uintptr(mode),
+	fd, _, errno := unix.Syscall6(unix.SYS_MQ_OPEN, uintptr(unsafe.Pointer(p)),
+		uintptr(flags|unix.O_CLOEXEC), uintptr(mode),
 		uintptr(unsafe.Pointer(attr)), 0, 0)
 	if errno != 0 {
 		return -1, errno
@@ -42,7 +43,8 @@ func mqUnlink(name string) error {
 // mqSend is mq_timedsend(2) on a descriptor with O_NONBLOCK: it does not block, so it is called without
 // telling Go's scheduler.
 func mqSend(fd int, p []byte, prio uint32) error {
-	_, _, errno := unix.RawSyscall6(unix.SYS_MQ_TIMEDSEND, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
+	_, _, errno := unix.RawSyscall6(unix.SYS_MQ_TIMEDSEND, uintptr(fd),
+		uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
 		uintptr(prio), 0, 0)
 	if errno != 0 {
 		return errno
@@ -52,7 +54,8 @@ func mqSend(fd int, p []byte, prio uint32) error {
 
 // mqReceive is mq_timedreceive(2) on a descriptor with O_NONBLOCK.
 func mqReceive(fd int, p []byte) (n int, prio uint32, err error) {
-	r, _, errno := unix.RawSyscall6(unix.SYS_MQ_TIMEDRECEIVE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
+	r, _, errno := unix.RawSyscall6(unix.SYS_MQ_TIMEDRECEIVE, uintptr(fd),
+		uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
 		uintptr(unsafe.Pointer(&prio)), 0, 0)
 	if errno != 0 {
 		return 0, 0, errno
@@ -62,7 +65,8 @@ func mqReceive(fd int, p []byte) (n int, prio uint32, err error) {
 
 // mqGetattr is mq_getattr(3).
 func mqGetattr(fd int) (a mqAttr, err error) {
-	if _, _, errno := unix.RawSyscall(unix.SYS_MQ_GETSETATTR, uintptr(fd), 0, uintptr(unsafe.Pointer(&a))); errno != 0 {
+	if _, _, errno := unix.RawSyscall(unix.SYS_MQ_GETSETATTR, uintptr(fd), 0,
+		uintptr(unsafe.Pointer(&a))); errno != 0 {
 		return mqAttr{}, errno
 	}
 	return a, nil

@@ -39,7 +39,8 @@ func ParseAddress(typ int, s string) (Address, error) {
 	case bracketed && (err != nil || !strings.Contains(host, ":")):
 		return Address{}, fmt.Errorf("%q is no IPv6 address", host)
 	case err == nil || a.Listens():
-	case strings.Trim(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._") != "" || host[0] == '-':
+	case strings.Trim(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._") != "" ||
+		host[0] == '-':
 		return Address{}, fmt.Errorf("%q is no host name", host)
 	}
 	if n == 0 && !a.Listens() {
@@ -56,9 +57,14 @@ func (a Address) Listens() bool { return a.Path == "" && (a.Host == "" || a.Host
 // localhost may mean either.
 func (a Address) own() []netip.AddrPort {
 	if a.Host == "*" {
-		return []netip.AddrPort{netip.AddrPortFrom(netip.IPv6Unspecified(), a.Port), netip.AddrPortFrom(netip.IPv4Unspecified(), a.Port)}
+		return []netip.AddrPort{
+			netip.AddrPortFrom(netip.IPv6Unspecified(), a.Port),
+			netip.AddrPortFrom(netip.IPv4Unspecified(), a.Port),
+		}
 	}
-	return []netip.AddrPort{netip.AddrPortFrom(loopback4, a.Port), netip.AddrPortFrom(netip.IPv6Loopback(), a.Port)}
+	return []netip.AddrPort{
+		netip.AddrPortFrom(loopback4, a.Port), netip.AddrPortFrom(netip.IPv6Loopback(), a.Port),
+	}
 }
 
 // loopback4 is 127.0.0.1.

@@ -32,7 +32,9 @@ func (d *ownDialler) try() (int, error) {
 		return -1, backends.Explain(err)
 	}
 	// The kernel has checked already that they may open the face, and so may connect.
-	err = backends.As(d.who, backends.OverrideDAC, func() error { return unix.Connect(fd, &unix.SockaddrUnix{Name: d.l.addr.Path}) })
+	err = backends.As(d.who, backends.OverrideDAC, func() error {
+		return unix.Connect(fd, &unix.SockaddrUnix{Name: d.l.addr.Path})
+	})
 	if err == nil {
 		d.l.dialled = append(d.l.dialled, Peer{Pid: d.pid, Uid: d.who.Uid, Gid: d.who.Gid})
 		d.woken = false

@@ -22,9 +22,11 @@ type Listener struct {
 	turn  atomic.Uint32 // whose call is taken first
 
 	mu      sync.Mutex
-	fd      int           // -1: closed
-	backlog int           // as it was asked for
-	dialled []Peer        // who dialled through us and is not accepted yet, in order: the kernel says that it was us
+	fd      int // -1: closed
+	backlog int // as it was asked for
+	// peers that dialled through the daemon and are not accepted yet, in order: the kernel takes
+	// the daemon for the caller
+	dialled []Peer
 	waiting []*ownDialler // those that found the backlog full, in order
 	back    []call        // those that were accepted and given back
 	tired   bool          // accept(2) found no room for one more descriptor
@@ -191,7 +193,8 @@ func (l *Listener) accept(stat func() (backends.Attr, error), closed func()) (*C
 			return acceptedConn(l, call{fd, l.caller(fd)}, stat, closed), nil
 		case unix.EAGAIN:
 			return nil, backends.ErrWouldBlock
-		case unix.EINTR, unix.ECONNABORTED, unix.EPROTO, unix.ENETDOWN, unix.ENETUNREACH, unix.EHOSTDOWN, unix.EHOSTUNREACH,
+		case unix.EINTR, unix.ECONNABORTED, unix.EPROTO, unix.ENETDOWN, unix.ENETUNREACH, unix.EHOSTDOWN,
+			unix.EHOSTUNREACH,
 			unix.ENOPROTOOPT, unix.ENONET, unix.EOPNOTSUPP:
 			continue // errors of a connection that is no more (accept(2))
 		case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
@@ -202,8 +205,8 @@ func (l *Listener) accept(stat func() (backends.Attr, error), closed func()) (*C
 	return nil, backends.ErrRemoved
 }
 
-// caller is who made the call that was accepted as fd. Of those who dialled through us the kernel knows
-// only us, but they are accepted in the order they dialled. The caller holds l.mu.
+// caller is the peer whose call was accepted as fd. For peers that dialled through the daemon the kernel
+// names the daemon, but it accepts them in the order in which they dialled. The caller holds l.mu.
 func (l *Listener) caller(fd int) Peer {
 	p := peerOf(fd)
 	if l.addr.Path != "" && p.Pid == unix.Getpid() && len(l.dialled) > 0 {
@@ -246,7 +249,8 @@ func (l *Listener) Arm(want backends.Ready, wake func()) {
 // Dial makes a connection to a listening Unix socket in the name of who, for the process pid; it dials at
 // its first use. Where that finds the backlog full, a patient dialler waits, one that is not gets EAGAIN
 // (unix(7)).
-func (l *Listener) Dial(who backends.Cred, pid int, patient bool, stat func() (backends.Attr, error), closed func()) *Conn {
+func (l *Listener) Dial(who backends.Cred, pid int, patient bool, stat func() (backends.Attr, error),
+	closed func()) *Conn {
 	return dialConn(l.poll, &ownDialler{l: l, who: who, pid: pid, patient: patient}, stat, closed)
 }
 

@@ -62,7 +62,8 @@ func (s *Maker) Dial(to Address, who backends.Cred, stat func() (backends.Attr, 
 // DialBound makes a connection to the socket that a program bound in this tree, at path below its root, in
 // the name of who: the kernel judges whether who may reach the socket and write to it. EOPNOTSUPP if it is
 // not known where the tree is.
-func (s *Maker) DialBound(path string, who backends.Cred, stat func() (backends.Attr, error), closed func()) *Conn {
+func (s *Maker) DialBound(path string, who backends.Cred, stat func() (backends.Attr, error),
+	closed func()) *Conn {
 	return dialConn(s.poll, &boundDialler{s: s, path: path, who: who}, stat, closed)
 }
 

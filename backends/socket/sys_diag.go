@@ -36,9 +36,12 @@ func hears(at netip.AddrPort) bool {
 	defer unix.Close(fd)
 	family, _ := sockaddr(at)
 	ip := at.Addr().Unmap().AsSlice()
-	ask := diagRequest{family: uint8(family), protocol: unix.IPPROTO_UDP, states: ^uint32(0), device: loopbackDevice,
+	ask := diagRequest{family: uint8(family), protocol: unix.IPPROTO_UDP, states: ^uint32(0),
+		device: loopbackDevice,
 		cookie: [2]uint32{anyCookie, anyCookie}}
-	ask.NlMsghdr = unix.NlMsghdr{Len: uint32(unsafe.Sizeof(ask)), Type: sockDiagByFamily, Flags: unix.NLM_F_REQUEST}
+	ask.NlMsghdr = unix.NlMsghdr{
+		Len: uint32(unsafe.Sizeof(ask)), Type: sockDiagByFamily, Flags: unix.NLM_F_REQUEST,
+	}
 	binary.BigEndian.PutUint16(ask.port[:], at.Port())
 	copy(ask.source[:], ip)
 	copy(ask.addr[:], ip)

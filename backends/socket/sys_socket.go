@@ -20,7 +20,8 @@ func nextLength(fd, most int) int {
 	if all, err := unix.IoctlGetInt(fd, unix.SIOCINQ); err != nil || all <= most {
 		return 0
 	}
-	n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), 0, 0, unix.MSG_PEEK|unix.MSG_TRUNC|unix.MSG_DONTWAIT, 0, 0)
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), 0, 0,
+		unix.MSG_PEEK|unix.MSG_TRUNC|unix.MSG_DONTWAIT, 0, 0)
 	if errno != 0 {
 		return 0
 	}
@@ -29,7 +30,8 @@ func nextLength(fd, most int) int {
 
 // peerOf is who is connected to a socket.
 func peerOf(fd int) (p Peer) {
-	if family, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN); err == nil && family == unix.AF_UNIX {
+	if family, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN); err == nil &&
+		family == unix.AF_UNIX {
 		if cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
 			p.Pid, p.Uid, p.Gid = int(cred.Pid), cred.Uid, cred.Gid
 		}

@@ -34,9 +34,10 @@ func NewSegments() Segments {
 // SegmentInfo is what shmctl(2) tells of a segment. Sizes are in bytes, times in whole seconds.
 type SegmentInfo struct {
 	Object
-	Size                int64
-	Nattch              int64 // who has it attached; files of the tree do not count
-	Cpid, Lpid          int   // who created it; who attached or detached it last, the daemon where it was opened through the tree
+	Size   int64
+	Nattch int64 // who has it attached; files of the tree do not count
+	// who created it; who attached or detached it last, the daemon where it was opened through the tree
+	Cpid, Lpid          int
 	Atime, Dtime, Ctime time.Time
 	Removed             bool // it is there until the last who has it attached detaches it
 }
@@ -83,8 +84,10 @@ func segmentInfo(id int, d *unix.SysvShmDesc) SegmentInfo {
 		return time.Unix(sec, 0)
 	}
 	return SegmentInfo{
-		Object: objectOf(id, &d.Perm), Size: int64(d.Segsz), Nattch: int64(d.Nattch), Cpid: int(d.Cpid), Lpid: int(d.Lpid),
-		Atime: at(int64(d.Atime)), Dtime: at(int64(d.Dtime)), Ctime: at(int64(d.Ctime)), Removed: d.Perm.Mode&shmDest != 0,
+		Object: objectOf(id, &d.Perm), Size: int64(d.Segsz), Nattch: int64(d.Nattch),
+		Cpid: int(d.Cpid), Lpid: int(d.Lpid),
+		Atime: at(int64(d.Atime)), Dtime: at(int64(d.Dtime)), Ctime: at(int64(d.Ctime)),
+		Removed: d.Perm.Mode&shmDest != 0,
 	}
 }
 

@@ -74,7 +74,8 @@ func msgLimits() (info msginfo, last int, err error) {
 // msgsnd is msgsnd(2) with IPC_NOWAIT: it does not block, so it is called without telling Go's scheduler. b
 // is a struct msgbuf, a long and the bytes.
 func msgsnd(id int, b []byte) error {
-	_, _, errno := unix.RawSyscall6(unix.SYS_MSGSND, uintptr(id), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)-longSize),
+	_, _, errno := unix.RawSyscall6(unix.SYS_MSGSND, uintptr(id),
+		uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)-longSize),
 		unix.IPC_NOWAIT, 0, 0)
 	_, err := msgResult(0, errno)
 	return err
@@ -82,7 +83,8 @@ func msgsnd(id int, b []byte) error {
 
 // msgrcv is msgrcv(2) with IPC_NOWAIT into a struct msgbuf, and returns the length of the bytes.
 func msgrcv(id int, b []byte, typ, flags int) (int, error) {
-	n, _, errno := unix.RawSyscall6(unix.SYS_MSGRCV, uintptr(id), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)-longSize),
+	n, _, errno := unix.RawSyscall6(unix.SYS_MSGRCV, uintptr(id),
+		uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)-longSize),
 		uintptr(typ), uintptr(flags)|unix.IPC_NOWAIT, 0)
 	return msgResult(n, errno)
 }
@@ -97,7 +99,8 @@ func msgResult(r uintptr, errno unix.Errno) (int, error) {
 	switch errno {
 	case 0:
 		return int(r), nil
-	case unix.ENOSYS: // the kernel was built without CONFIG_SYSVIPC; the answer must not be taken for one about FUSE
+	// the kernel was built without CONFIG_SYSVIPC; the answer must not be taken for one about FUSE
+	case unix.ENOSYS:
 		return -1, unix.EOPNOTSUPP
 	}
 	return -1, errno

@@ -76,7 +76,9 @@ func (ts *Store) Resume(list []Record) {
 func (s *Subscription) Place() backends.Place {
 	s.feed.all.mu.Lock()
 	defer s.feed.all.mu.Unlock()
-	p := backends.Place{Next: s.feed.n + 1, Seen: s.seen, Skipped: s.skipped, Gaps: s.gaps, Before: s.before, Cut: s.cut}
+	p := backends.Place{
+		Next: s.feed.n + 1, Seen: s.seen, Skipped: s.skipped, Gaps: s.gaps, Before: s.before, Cut: s.cut,
+	}
 	if rest := s.rest(); len(rest) > 0 {
 		p.Next = rest[0].n
 	}

@@ -8,14 +8,19 @@ import (
 // FuzzTopicRules holds that whatever is in the file of a topic, its rules are good, and that they are kept
 // as they are.
 func FuzzTopicRules(f *testing.F) {
-	for _, r := range []Rules{DefaultRules, {Slow: Block, Depth: 1, Keep: 9, Bytes: 1 << 20, Retain: true}, {Slow: Cut, Depth: -1}} {
+	for _, r := range []Rules{
+		DefaultRules, {Slow: Block, Depth: 1, Keep: 9, Bytes: 1 << 20, Retain: true},
+		{Slow: Cut, Depth: -1},
+	} {
 		text, err := json.Marshal(r)
 		if err != nil {
 			f.Fatal(err)
 		}
 		f.Add(string(text) + "\n")
 	}
-	for _, s := range []string{"", "{}", "null", `{"Depth":1e3}`, `{"Bytes":99999999999999999999}`, "{\"Slow\":\"cut\"}\nmore"} {
+	for _, s := range []string{
+		"", "{}", "null", `{"Depth":1e3}`, `{"Bytes":99999999999999999999}`, "{\"Slow\":\"cut\"}\nmore",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -31,7 +31,8 @@ type Topic struct {
 const MaxBytes = 64 << 20
 
 func newTopicBytes() *backends.Budget {
-	return backends.NewBudget(backends.Terms{Name: "topic_bytes", Err: unix.EDQUOT}, func(int64) backends.Bounds { return backends.EachMay(MaxBytes) })
+	return backends.NewBudget(backends.Terms{Name: "topic_bytes", Err: unix.EDQUOT},
+		func(int64) backends.Bounds { return backends.EachMay(MaxBytes) })
 }
 
 // keepsOldest reports whether the oldest message is one of those to keep, or the value.

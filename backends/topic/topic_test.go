@@ -31,7 +31,8 @@ func newTopics(t *testing.T) *Store {
 
 func newTopic(t *testing.T, ts *Store, name string, r Rules) *Topic {
 	t.Helper()
-	if _, err := ts.Create(backends.Named(name), backends.Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0644}); err != nil {
+	if _, err := ts.Create(backends.Named(name),
+		backends.Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0644}); err != nil {
 		t.Fatal(err)
 	}
 	one, err := ts.Topic(backends.Ref{Path: name})
@@ -85,7 +86,10 @@ func TestTopicAddsUp(t *testing.T) {
 func addUp(t *testing.T, slow Slow, rnd *rand.Rand) {
 	ts := newTopics(t)
 	rules := func() Rules {
-		return Rules{Slow: slow, Depth: 1 + rnd.IntN(8), Keep: rnd.IntN(6), Bytes: 400 + rnd.IntN(9000), Retain: rnd.IntN(2) == 0}
+		return Rules{
+			Slow: slow, Depth: 1 + rnd.IntN(8), Keep: rnd.IntN(6), Bytes: 400 + rnd.IntN(9000),
+			Retain: rnd.IntN(2) == 0,
+		}
 	}
 	one := newTopic(t, ts, "t", rules())
 	var readers []*reader
@@ -119,11 +123,13 @@ func addUp(t *testing.T, slow Slow, rnd *rand.Rand) {
 			one.Clear()
 		}
 		if one.bytes > one.rules.Bytes || one.backlog.len() > one.rules.window() {
-			t.Fatalf("it holds %d bytes of %d, %d messages of %d", one.bytes, one.rules.Bytes, one.backlog.len(), one.rules.window())
+			t.Fatalf("it holds %d bytes of %d, %d messages of %d",
+				one.bytes, one.rules.Bytes, one.backlog.len(), one.rules.window())
 		}
 		for _, r := range readers {
 			if sum := r.got + r.missed() + r.before + uint64(len(r.rest())); !r.cut && sum != one.n-r.from {
-				t.Fatalf("got %d, missed %d, before %d, pending %d of %d", r.got, r.missed(), r.before, len(r.rest()), one.n-r.from)
+				t.Fatalf("got %d, missed %d, before %d, pending %d of %d",
+					r.got, r.missed(), r.before, len(r.rest()), one.n-r.from)
 			}
 		}
 	}
@@ -139,8 +145,10 @@ func addUp(t *testing.T, slow Slow, rnd *rand.Rand) {
 		r.Close()
 	}
 	one.Forget()
-	if one.bytes != 0 || one.held != 0 || one.apart != 0 || one.backlog.len() != 0 || ts.Used.Used(one.uid) != 0 || one.follow != 0 || len(one.readers) != 0 {
-		t.Fatalf("left: %d bytes, %d messages, %d in the backlog, used %v, %d follow", one.bytes, one.held, one.backlog.len(), ts.Used.Used(one.uid), one.follow)
+	if one.bytes != 0 || one.held != 0 || one.apart != 0 || one.backlog.len() != 0 ||
+		ts.Used.Used(one.uid) != 0 || one.follow != 0 || len(one.readers) != 0 {
+		t.Fatalf("left: %d bytes, %d messages, %d in the backlog, used %v, %d follow",
+			one.bytes, one.held, one.backlog.len(), ts.Used.Used(one.uid), one.follow)
 	}
 }
 

@@ -24,7 +24,8 @@ const maxHeld = 64 << 20
 
 // newMemory makes the budget of what open files hold.
 func newMemory() *backends.Budget {
-	return backends.NewBudget(backends.Terms{Name: "memory", Err: syscall.ENOBUFS}, func(int64) backends.Bounds { return backends.EachMay(maxHeld) })
+	return backends.NewBudget(backends.Terms{Name: "memory", Err: syscall.ENOBUFS},
+		func(int64) backends.Bounds { return backends.EachMay(maxHeld) })
 }
 
 // full reports whether nothing more may be held.

@@ -57,7 +57,8 @@ func (c Caller) mayRead() func(way []Attr) bool {
 	allowed := c.granted()
 	return func(way []Attr) bool {
 		last := len(way) - 1
-		return c.Uid == 0 || last >= 0 && allowed(way[last], 4) && !slices.ContainsFunc(way[:last], func(a Attr) bool { return !allowed(a, 1) })
+		return c.Uid == 0 || last >= 0 && allowed(way[last], 4) &&
+			!slices.ContainsFunc(way[:last], func(a Attr) bool { return !allowed(a, 1) })
 	}
 }
 

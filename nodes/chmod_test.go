@@ -33,7 +33,10 @@ func TestPermitted(t *testing.T) {
 		{owner, attr(file|0600, 1000, 1000), Change{Uid: n(1001)}, Change{}, true},
 		{owner, attr(file|0600, 1000, 3000), Change{Uid: n(1000), Gid: n(3000)}, Change{}, false},
 		{root, attr(file|06755, 0, 0), Change{Uid: n(1000)}, Change{Uid: n(1000), Mode: n(0755)}, false},
-		{root, attr(file|0600, 0, 0), Change{Uid: n(1000), Mode: n(04700)}, Change{Uid: n(1000), Mode: n(04700)}, false},
+		{
+			root, attr(file|0600, 0, 0), Change{Uid: n(1000), Mode: n(04700)},
+			Change{Uid: n(1000), Mode: n(04700)}, false,
+		},
 	} {
 		got, err := one.by.permitted(one.a, one.ask)
 		if one.refuse {
@@ -43,7 +46,8 @@ func TestPermitted(t *testing.T) {
 			continue
 		}
 		same := func(a, b *uint32) bool { return a == b || a != nil && b != nil && *a == *b }
-		if err != nil || !same(got.Mode, one.want.Mode) || !same(got.Uid, one.want.Uid) || !same(got.Gid, one.want.Gid) {
+		if err != nil || !same(got.Mode, one.want.Mode) || !same(got.Uid, one.want.Uid) ||
+			!same(got.Gid, one.want.Gid) {
 			t.Errorf("user %d, mode %o: %v, mode %o, gid %d; want mode %o, %d", one.by.Uid, one.a.Mode, err,
 				value(got.Mode), value(got.Gid), value(one.want.Mode), value(one.want.Gid))
 		}

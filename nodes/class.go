@@ -161,7 +161,8 @@ func anyone(Attr) error { return nil }
 // know.
 func ourDir(ino uint64, perm uint32, since time.Time) Attr {
 	return Attr{
-		ID: backends.ID{Ino: ino}, Mode: syscall.S_IFDIR | perm, Nlink: 2, Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()),
+		ID: backends.ID{Ino: ino}, Mode: syscall.S_IFDIR | perm, Nlink: 2,
+		Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()),
 		Atime: since, Mtime: since, Ctime: since,
 	}
 }

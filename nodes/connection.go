@@ -74,7 +74,8 @@ func (one *socketState) close() {
 
 // link keeps a connection in mind, which begin makes, until it is closed: begin gets what is to be called
 // then.
-func (e socketEntry) link(end string, by Caller, begin func(closed func()) (*socket.Conn, error)) (*socket.Conn, error) {
+func (e socketEntry) link(end string, by Caller,
+	begin func(closed func()) (*socket.Conn, error)) (*socket.Conn, error) {
 	s, key := e.all, e.key()
 	if err := s.env.Shares.Take(by.Uid); err != nil {
 		return nil, err
@@ -157,9 +158,11 @@ func (l *link) facts() []Fact {
 	if st.Peer.Addr != "" {
 		facts = append(facts, Fact{"peer", Literal(st.Peer.Addr)})
 	} else {
-		facts = append(facts, Fact{"pid", ID(st.Peer.Pid)}, Fact{"uid", ID(st.Peer.Uid)}, Fact{"gid", ID(st.Peer.Gid)})
+		facts = append(facts, Fact{"pid", ID(st.Peer.Pid)},
+			Fact{"uid", ID(st.Peer.Uid)}, Fact{"gid", ID(st.Peer.Gid)})
 	}
-	return append(facts, Fact{"opener", ID(l.by.Pid)}, Fact{"opener_uid", ID(l.by.Uid)}, Fact{"in", Count(st.In)}, Fact{"out", Count(st.Out)},
+	return append(facts, Fact{"opener", ID(l.by.Pid)}, Fact{"opener_uid", ID(l.by.Uid)},
+		Fact{"in", Count(st.In)}, Fact{"out", Count(st.Out)},
 		Fact{"since", st.Since.Format(time.RFC3339)})
 }
 

@@ -25,10 +25,12 @@ type Kind struct {
 	Name  string // "queues", "sysv/queues"
 	Class Class
 	Space func() (Space, error) // what room there is for objects; nil: that is not known
-	Watch *backends.Dir         // in which its objects are made, removed and renamed, for /ctl/events; nil: nowhere
+	// the directory in which its objects are made, removed and renamed, for /ctl/events; nil: none
+	Watch *backends.Dir
 
 	Elsewhere bool // its objects are kept elsewhere: whatever is asked about them may take long
-	Shared    bool // other programs use the directories that they lie in, and may hold the kernel's locks of those for long
+	// other programs use the directories that they lie in, and may hold the kernel's locks of those long
+	Shared    bool
 	OpensLong bool // opening one may take long: it looks at the caller's process, and connects
 }
 
@@ -37,7 +39,8 @@ type Kind struct {
 type Part struct {
 	Kind string // of the object; empty for a file of the daemon's
 	Dir  bool   // the object is a directory, or the kind itself
-	Name string // the control file, or the directory of some, as listed in the object's own directory; empty for that
+	// the control file, or the directory of some, as listed in the object's own directory; empty for that
+	Name string
 }
 
 // NewCtl makes the control tree of kinds with global in its root.

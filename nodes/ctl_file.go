@@ -14,14 +14,17 @@ type Control struct {
 	Dir  bool
 	Link string // of a symbolic link: where it leads
 	Open func(flags int, by Caller) (Open, error)
-	Long backends.Ready // what of it may take long, so that workers do it: to read (In), to write (Out) what Open gives
+	// which side of what Open gives may take long, so that workers do it: reads (In), writes (Out)
+	Long backends.Ready
 
 	// Or instead of Open, a text:
-	Text     func() (string, error)
-	For      func(by Caller) func() (string, error) // instead of Text, where it depends on who opened the file
-	Watches  string                                 // it has no end, and is the text of the file of this name
-	Restless []string                               // how keys of facts begin that change as anybody looks: that is no news of the text
-	Do       func(line string, by Caller) error     // what it does with a line that is written; nil: it cannot be written
+	Text    func() (string, error)
+	For     func(by Caller) func() (string, error) // instead of Text, where it depends on who opened the file
+	Watches string                                 // it has no end, and is the text of the file of this name
+	// how the keys of those facts begin that change because somebody looks: that is no news of the text
+	Restless []string
+	// what it does with a line that is written; nil: it cannot be written
+	Do func(line string, by Caller) error
 }
 
 func named(list []Control, name string) (Control, bool) {

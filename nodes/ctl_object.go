@@ -169,7 +169,9 @@ func (o ctlObject) controls(object Object) []Control {
 	if r, ok := object.(Reporter); ok {
 		list = append(list, reports(r)...)
 	}
-	list = append(list, CommandControl("ctl", 0644, func() (string, error) { return settings(o.kind.Class, o.base()) }, o.do))
+	list = append(list, CommandControl("ctl", 0644, func() (string, error) {
+		return settings(o.kind.Class, o.base())
+	}, o.do))
 	if controller {
 		list = append(list, more.Controls()...)
 	}

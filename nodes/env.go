@@ -9,10 +9,11 @@ import (
 
 // Env is what the classes share.
 type Env struct {
-	Poll   *backends.Poller
-	Work   *backends.Workers // for what takes long and waits for nobody: texts, listings, commands
-	Away   *backends.Workers // for what waits for others: calls, and objects that are kept elsewhere
-	Late   *backends.Workers // for what may have to wait for a lock in the kernel, of users who have much that does
+	Poll *backends.Poller
+	Work *backends.Workers // for what takes long and waits for nobody: texts, listings, commands
+	Away *backends.Workers // for what waits for others: calls, and objects that are kept elsewhere
+	// for what may have to wait for a lock in the kernel, of users who have much that waits so
+	Late   *backends.Workers
 	Texts  *Texts
 	Far    *Texts // about objects that are kept elsewhere, for whose makers nobody else is to wait
 	Notes  *Notes
@@ -40,7 +41,8 @@ func NewEnv(p *backends.Poller) *Env {
 	work := backends.NewWorkers(p, most, most/2)
 	away := backends.NewWorkers(p, maxAway, maxAwayUid)
 	return &Env{
-		Poll: p, Work: work, Away: away, Late: backends.NewWorkers(p, maxAway, maxLateUid), Texts: newTexts(p, work), Far: newTexts(p, away),
+		Poll: p, Work: work, Away: away, Late: backends.NewWorkers(p, maxAway, maxLateUid),
+		Texts: newTexts(p, work), Far: newTexts(p, away),
 		Notes: NewNotes(), Shares: newShares(), Trace: &Trace{backends.NewTrace(p)}, Memory: newMemory(),
 		users: newUsers(), allow: map[uint32]*allowance{},
 	}

@@ -10,10 +10,12 @@ var eventTable = []struct {
 	args, what string
 	all        bool // a line that is about no class
 }{
-	{backends.EventCreate, "PATH", "an object or a directory was made, or moved there from where the reader may not search", false},
+	{backends.EventCreate, "PATH",
+		"an object or a directory was made, or moved there from where the reader may not search", false},
 	{backends.EventRemove, "PATH", "it was removed, or moved to where the reader may not search", false},
 	{backends.EventRename, "OLD NEW", "it has another name", false},
-	{backends.EventLost, "[N]", "N lines are missing, as the reader was slow; without N: some, which the kernel did not keep", true},
+	{backends.EventLost, "[N]",
+		"N lines are missing, as the reader was slow; without N: some, which the kernel did not keep", true},
 }
 
 // fileEvents are those of classes whose objects are files in directories.

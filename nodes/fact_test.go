@@ -14,7 +14,8 @@ import (
 // is JSON of the same keys; neither has a character in it that cannot be printed.
 func FuzzRender(f *testing.F) {
 	for _, s := range []string{
-		"jobs", "two words", "a\nreaders=7\n", "it's", "\x1b[2J\u009b", "\xff", "'; touch /tmp/x; '", "&b,lost=1", "\U000e0001",
+		"jobs", "two words", "a\nreaders=7\n", "it's", "\x1b[2J\u009b", "\xff", "'; touch /tmp/x; '",
+		"&b,lost=1", "\U000e0001",
 	} {
 		f.Add(s)
 	}

@@ -100,7 +100,8 @@ func readingFor(flags int) Reading {
 // At says where in the tree the object is that the file is of. It is called before anything else.
 func (f *File) At(path string) { f.path = path }
 
-// Of is the path of the object that the file is of, from the root of the tree, and whether the file shows a text.
+// Of is the path of the object that the file is of, from the root of
+// the tree, and whether the file shows a text.
 func (f *File) Of() (path string, text bool) {
 	_, text = f.face.(textFace)
 	return f.path, text

@@ -125,7 +125,8 @@ func (Drain) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
 
 // splitter cuts bytes that were written into messages. What has no end yet waits for it.
 type splitter struct {
-	cut     func(data []byte, unit int) (msg []byte, m backends.Meta, used int, err error) // used 0: no whole message yet
+	// used 0: no whole message yet
+	cut     func(data []byte, unit int) (msg []byte, m backends.Meta, used int, err error)
 	pending []byte
 }
 

@@ -21,7 +21,10 @@ type pipeline struct {
 func newPipeline(t *testing.T, cuts []byte, face func() Face, kind string) (*pipeline, *port) {
 	p := ports(64)[kind]
 	p.in.maxmsg = 3
-	return &pipeline{t: t, in: NewFile(face(), p.end, InOrder, nil), out: NewFile(face(), p.end, InOrder, nil), cuts: cuts}, p.in
+	return &pipeline{
+		t: t, in: NewFile(face(), p.end, InOrder, nil), out: NewFile(face(), p.end, InOrder, nil),
+		cuts: cuts,
+	}, p.in
 }
 
 // next is how long the next piece of most bytes is.
@@ -143,7 +146,8 @@ func FuzzRecordsText(f *testing.F) {
 		p, in := newPipeline(t, cuts, func() Face { return NewRecords("prio") }, "mq")
 		_, _ = p.write(data), p.finish()
 		again, _ := newPipeline(t, nil, func() Face { return NewRecords("prio") }, "mq")
-		if err := again.write(p.got); err != nil || again.finish() != nil || !bytes.Equal(again.got, p.got) || len(in.msgs) > 0 {
+		if err := again.write(p.got); err != nil || again.finish() != nil ||
+			!bytes.Equal(again.got, p.got) || len(in.msgs) > 0 {
 			t.Errorf("%q gave %q, and that %q: %v", data, p.got, again.got, err)
 		}
 	})

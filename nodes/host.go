@@ -57,7 +57,8 @@ func (e socketEntry) makeHost(name string, o Owner, how listening) (Seen, error)
 	to, err := parseHost(e.name(name).Path())
 	if err != nil || !to.Listens() {
 		return Seen{}, advise("create", syscall.EINVAL,
-			fmt.Errorf("a name here is HOST:PORT (IPv6 in brackets), which opening dials, or :PORT or *:PORT, which making it listens on (%v)", err))
+			fmt.Errorf("a name here is HOST:PORT (IPv6 in brackets), which opening dials, "+
+				"or :PORT or *:PORT, which making it listens on (%v)", err))
 	}
 	if _, err := e.entry.Find(name); err == nil {
 		return Seen{}, syscall.EEXIST
@@ -83,7 +84,8 @@ func (e socketEntry) makeHost(name string, o Owner, how listening) (Seen, error)
 }
 
 // listenHost listens at a host's address for its owner, who needs root's capabilities for the low ports.
-func (s *Sockets) listenHost(to socket.Address, o Owner, how listening, stat func() (Attr, error)) (*socketState, error) {
+func (s *Sockets) listenHost(to socket.Address, o Owner, how listening,
+	stat func() (Attr, error)) (*socketState, error) {
 	if how.typ != syscall.SOCK_STREAM {
 		return nil, fmt.Errorf("%w: type= is for Unix sockets", syscall.EINVAL)
 	}

@@ -161,6 +161,7 @@ func (q queue) dead(a Attr) (QueueEnd, error) {
 		return nil, err
 	}
 	s.MaxTries = 0
-	to, _, err := q.store.Opener.Create(deadQueue, Owner{Uid: a.Uid, Gid: a.Gid, Mode: a.Mode & 0777}, s.QueueRules, false)
+	to, _, err := q.store.Opener.Create(deadQueue, Owner{Uid: a.Uid, Gid: a.Gid, Mode: a.Mode & 0777},
+		s.QueueRules, false)
 	return to, err
 }

@@ -67,7 +67,9 @@ func readListening(text string) (listening, error) {
 }
 
 func (how listening) command() Command {
-	return Command{Verb: "listen", Options: []Option{{"type", typeName(how.typ)}, {"backlog", strconv.Itoa(how.backlog)}}}
+	return Command{Verb: "listen", Options: []Option{
+		{"type", typeName(how.typ)}, {"backlog", strconv.Itoa(how.backlog)},
+	}}
 }
 
 // SocketClass describes sockets.

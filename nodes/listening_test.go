@@ -5,7 +5,8 @@ import "testing"
 // FuzzListening holds that what is kept of how a socket listens is read back, and that nothing in its file
 // asks for what cannot be.
 func FuzzListening(f *testing.F) {
-	for _, s := range []string{"", "\n", "listen type=seqpacket backlog=16\n", "listen type=dgram", "listen backlog=-1", "listen backlog=99999999999999999999",
+	for _, s := range []string{"", "\n", "listen type=seqpacket backlog=16\n", "listen type=dgram",
+		"listen backlog=-1", "listen backlog=99999999999999999999",
 		"listen type=stream type=stream", "x # y\n", "listen type='stream'"} {
 		f.Add(s)
 	}

@@ -108,6 +108,7 @@ func measure(out chan<- prometheus.Metric, prefix string, labels, values []strin
 		default:
 			continue
 		}
-		out <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, f.Key+" as in the status file", labels, nil), typ, number, values...)
+		out <- prometheus.MustNewConstMetric(
+			prometheus.NewDesc(name, f.Key+" as in the status file", labels, nil), typ, number, values...)
 	}
 }

@@ -28,7 +28,8 @@ func (c *Ctl) create(line string, by Caller) error {
 		}
 		names[i] = k.Name
 	}
-	return c.refuse("new", fmt.Errorf("%w: %s: write CLASS/NAME key=value…; the classes are %s", syscall.ENOENT, command.Verb,
+	return c.refuse("new", fmt.Errorf("%w: %s: write CLASS/NAME key=value…; the classes are %s",
+		syscall.ENOENT, command.Verb,
 		strings.Join(names, ", ")), by)
 }
 

@@ -12,10 +12,11 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// Notes keep the last failure of each object, for its err file, and of all. They are bounded: of the user who has most of them the oldest
-// goes first, so that nobody pushes out what others want to read.
+// Notes keep the last failure of each object, for its err file, and of all. They are bounded: the first to
+// go is the oldest note of the user who has most of them, so that nobody pushes out what others want to read.
 type Notes struct {
-	Flags map[string]string // how settings are asked for, by their names; not changed any more when there are notes
+	// how settings are asked for, by their names; not changed any more when there are notes
+	Flags map[string]string
 
 	mu   sync.Mutex
 	last map[string]note // by path
@@ -86,7 +87,9 @@ func (n note) user() int64 {
 // newest is the last failure of what a user may know of.
 func (n *Notes) newest(uid uint32, may func(path string) bool) string {
 	n.mu.Lock()
-	paths := slices.SortedFunc(maps.Keys(n.last), func(a, b string) int { return cmp.Compare(n.last[b].n, n.last[a].n) })
+	paths := slices.SortedFunc(maps.Keys(n.last), func(a, b string) int {
+		return cmp.Compare(n.last[b].n, n.last[a].n)
+	})
 	last := maps.Clone(n.last)
 	n.mu.Unlock()
 	for _, p := range paths {

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestNotesShared: who fails again and again loses the oldest of their own notes, and nobody else's.
+// TestNotesShared: a user whose calls fail again and again loses the oldest of their own notes,
+// and nobody else's.
 func TestNotesShared(t *testing.T) {
 	n := NewNotes()
 	n.NoteBy("queues/theirs", errors.New("full"), 1000)

@@ -149,7 +149,7 @@ func TestNotHeld(t *testing.T) {
 	}
 }
 
-// Who reads while others wait gets what it has, and takes nothing from them.
+// A read while others wait gets what its own file has, and takes nothing from them.
 func TestRest(t *testing.T) {
 	msgs := []stored{{data: "short"}, {data: strings.Repeat("x", 300)}, {data: "other's"}}
 	q := &mq{port: port{unit: unit, maxmsg: 10, msgs: msgs}}

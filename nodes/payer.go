@@ -15,7 +15,8 @@ type payer struct {
 
 // paid begins to listen in the name of the socket's owner, who pays until the socket is closed. room is
 // that of its node, if it has one.
-func (s *Sockets) paid(uid uint32, room *backends.Room, begin func() (*socketState, error)) (*socketState, error) {
+func (s *Sockets) paid(uid uint32, room *backends.Room,
+	begin func() (*socketState, error)) (*socketState, error) {
 	p := payer{&s.env.Shares, room, uid}
 	if err := p.shares.Take(uid); err != nil {
 		return nil, err

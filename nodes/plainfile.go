@@ -33,7 +33,11 @@ type plainLife struct {
 }
 
 func newPlainFiles() *plainFiles {
-	return &plainFiles{all: map[backends.ID]*plainLife{}, used: backends.NewBudget(backends.Terms{Name: "socket_files", Err: syscall.EDQUOT}, func(int64) backends.Bounds { return backends.EachMay(maxPlain) })}
+	return &plainFiles{
+		all: map[backends.ID]*plainLife{},
+		used: backends.NewBudget(backends.Terms{Name: "socket_files", Err: syscall.EDQUOT},
+			func(int64) backends.Bounds { return backends.EachMay(maxPlain) }),
+	}
 }
 
 // Plain is the budget of plain files.

@@ -237,9 +237,10 @@ func (q queue) face(name string, face func() Face) Control {
 // lease is a control file. Users who may receive may also write to it, to acknowledge: that belongs to the
 // open file that took the message.
 func (q queue) lease() Control {
-	return taking(Control{Name: "lease", Long: backends.In | backends.Out, Open: func(flags int, by Caller) (Open, error) {
-		return q.open(flags, by, &lease{q: q, uid: by.Uid})
-	}}, q.Was.Mode)
+	return taking(Control{Name: "lease", Long: backends.In | backends.Out,
+		Open: func(flags int, by Caller) (Open, error) {
+			return q.open(flags, by, &lease{q: q, uid: by.Uid})
+		}}, q.Was.Mode)
 }
 
 // Change is Object.Change. Truncating a queue keeps its messages: `>` on one is how a shell opens it to send.

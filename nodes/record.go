@@ -120,7 +120,8 @@ func (r *Records) bad(why string) error {
 			header += k + "=… "
 		}
 	}
-	return advise("write", syscall.EINVAL, fmt.Errorf("%s: a record is `%slen=N`, a newline, the bytes, a newline", why, header))
+	return advise("write", syscall.EINVAL,
+		fmt.Errorf("%s: a record is `%slen=N`, a newline, the bytes, a newline", why, header))
 }
 
 // frameRecord makes the header. All fields are there each time, so that a shell that evals one header after

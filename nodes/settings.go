@@ -57,7 +57,8 @@ func (o ctlObject) command(line string, by Caller) error {
 	}
 	a, err := o.base().Stat(false)
 	if err != nil || a.Uid != o.Was.Uid && by.Uid != 0 {
-		return backends.ErrRemoved // the name is another object's by now, or the object another user's (reused_ctl.txtar)
+		// the name is another object's by now, or the object another user's (reused_ctl.txtar)
+		return backends.ErrRemoved
 	}
 	object := o.object(a)
 	verbs := verbsOf(o.kind.Class, object)

@@ -11,10 +11,11 @@ import (
 type Shares struct{ *backends.Budget }
 
 func newShares() Shares {
-	return Shares{backends.NewBudget(backends.Terms{Name: "descriptors", Err: backends.ErrDescriptors}, func(int64) backends.Bounds {
-		most := int64(backends.MaxDescriptors())
-		return backends.Bounds{One: most / 2, All: most / 4 * 3, Root: backends.Unbounded}
-	})}
+	return Shares{backends.NewBudget(backends.Terms{Name: "descriptors", Err: backends.ErrDescriptors},
+		func(int64) backends.Bounds {
+			most := int64(backends.MaxDescriptors())
+			return backends.Bounds{One: most / 2, All: most / 4 * 3, Root: backends.Unbounded}
+		})}
 }
 
 // Take counts one more: ErrDescriptors if that is more than the user may have.

@@ -45,11 +45,13 @@ type socketEntry struct {
 
 // NewSockets shows the sockets remembered in dir and listens again for those that were touched. Unix
 // sockets of its own are bound in bound, which others reach as where.
-func NewSockets(kind string, env *Env, back *socket.Maker, dir, bound *backends.Dir, where string) (*Sockets, error) {
+func NewSockets(kind string, env *Env, back *socket.Maker, dir, bound *backends.Dir,
+	where string) (*Sockets, error) {
 	s := &Sockets{
 		folder: folder{dir: dir, types: []uint32{syscall.S_IFSOCK, syscall.S_IFREG}, message: syscall.S_IFREG},
-		kind:   kind, env: env, back: back, bound: bound, where: where, started: time.Now(), orphans: orphans{since: time.Now()},
-		plains: newPlainFiles(), all: map[socketKey]*socketState{},
+		kind:   kind, env: env, back: back, bound: bound, where: where, started: time.Now(),
+		orphans: orphans{since: time.Now()},
+		plains:  newPlainFiles(), all: map[socketKey]*socketState{},
 	}
 	top := s.at(Seen{})
 	for _, n := range networks {

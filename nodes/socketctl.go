@@ -39,7 +39,8 @@ func (e socketEntry) Controls() []Control {
 	}
 	list = append(list, Control{Name: "call", Perm: dial, Open: e.judge(e.call)})
 	if e.Was.Type() == syscall.S_IFREG && (!host || to.Listens()) {
-		list = append(list, taking(Control{Name: "accept", Open: e.judge(e.accept)}, e.Was.Mode)) // a call is the one's who may read
+		// a call belongs to a user who may read the socket
+		list = append(list, taking(Control{Name: "accept", Open: e.judge(e.accept)}, e.Was.Mode))
 	}
 	if one := e.find(); one.listens() && one.name != "" {
 		list = append(list, Control{Name: "sock", Link: e.all.where + "/" + one.name})
@@ -161,7 +162,8 @@ func (e socketEntry) Report() ([]Fact, error) {
 	case one.listens():
 		facts = append(facts, Fact{"state", "listening"}, Fact{"type", typeName(one.typ())})
 		if host {
-			facts = append(facts, Fact{"address", one.addresses()[0]}, Fact{"addresses", one.addresses()}, Fact{"port", ID(to.Port)})
+			facts = append(facts, Fact{"address", one.addresses()[0]},
+				Fact{"addresses", one.addresses()}, Fact{"port", ID(to.Port)})
 		}
 		if one.listener != nil {
 			facts = append(facts, Fact{"backlog", one.listener.Backlog()})

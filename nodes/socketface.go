@@ -166,7 +166,9 @@ func (shared) Close() error { return nil }
 // call opens a client that asks and is answered.
 func (e socketEntry) call(flags int, by Caller) (Open, error) {
 	who := by.cred()
-	x := socket.NewExchange(e.all.env.Poll, e.statOf(), func() (*socket.Conn, error) { return e.connection(by, who, true) })
+	x := socket.NewExchange(e.all.env.Poll, e.statOf(), func() (*socket.Conn, error) {
+		return e.connection(by, who, true)
+	})
 	return e.all.env.File(&socketFace{wrapped{&Plain{}}}, x, flags, by), nil
 }
 

@@ -125,7 +125,9 @@ func (d sysvDir) make(name string, o Owner) (Seen, error) {
 	info, err := d.back.Create(key, o)
 	if errors.Is(err, syscall.ENOSPC) {
 		_, _, msgmni, _ := d.back.Sysctls()
-		err = refuse("create", backends.Refusal{Err: syscall.ENOSPC, Why: whyMsgQueues, Limit: "kernel.msgmni", Most: int64(msgmni)})
+		err = refuse("create", backends.Refusal{
+			Err: syscall.ENOSPC, Why: whyMsgQueues, Limit: "kernel.msgmni", Most: int64(msgmni),
+		})
 	}
 	return seenMsq(info), err
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/ipcfs/ipcfs/backends/sysv"
 )
 
-// A System V object (sysvipc(7)) is called by its key as ipcs(1) prints it, 0x00004101. A shorter way to write the
-// key, 0x4101, leads to the same object. One that has no key (IPC_PRIVATE) is called by its id, in a directory of
-// its own.
+// A System V object (sysvipc(7)) is called by its key as ipcs(1) prints it, 0x00004101. A shorter
+// way to write the key, 0x4101, leads to the same object. One that has no key (IPC_PRIVATE) is
+// called by its id, in a directory of its own.
 const privateDir = "private"
 
 // keyOf is the key that a name is; false if it is none.
@@ -45,7 +45,8 @@ func (d sysvNames) attr(began time.Time) Attr {
 
 // below is the directory of the objects that have no key, if name is its name.
 func (d sysvNames) below(name string, began time.Time) (Seen, bool) {
-	return Seen{Ref: Ref{Path: name, Was: sysvNames{true}.attr(began)}, Ours: true}, !d.private && name == privateDir
+	return Seen{Ref: Ref{Path: name, Was: sysvNames{true}.attr(began)}, Ours: true},
+		!d.private && name == privateDir
 }
 
 // id is that of the object with a name, ENOENT if there is none; find finds it by its key.

@@ -190,7 +190,9 @@ func (s *Segments) make(key uint32, o Owner, size int64) error {
 	_, err := s.back.Create(key, o, size)
 	switch {
 	case errors.Is(err, syscall.EINVAL):
-		return refuse("create", backends.Refusal{Err: syscall.EINVAL, Why: whySegmentSize, Limit: "kernel.shmmax", Value: size})
+		return refuse("create", backends.Refusal{
+			Err: syscall.EINVAL, Why: whySegmentSize, Limit: "kernel.shmmax", Value: size,
+		})
 	case errors.Is(err, syscall.ENOSPC):
 		return refuse("create", backends.Refusal{Err: syscall.ENOSPC, Why: whySegments})
 	}
@@ -338,7 +340,8 @@ func (s segment) Report() ([]Fact, error) {
 	return append(facts,
 		Fact{"cuid", ID(i.Cuid)}, Fact{"cgid", ID(i.Cgid)}, Fact{"bytes", i.Size}, Fact{"nattch", i.Nattch},
 		Fact{"cpid", ID(i.Cpid)}, Fact{"lpid", ID(i.Lpid)},
-		Fact{"atime", when(i.Atime)}, Fact{"dtime", when(i.Dtime)}, Fact{"ctime", when(i.Ctime)}, Fact{"mappable", mapping}), nil
+		Fact{"atime", when(i.Atime)}, Fact{"dtime", when(i.Dtime)}, Fact{"ctime", when(i.Ctime)},
+		Fact{"mappable", mapping}), nil
 }
 
 // when is how status shows a time of the kernel's.

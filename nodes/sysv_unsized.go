@@ -17,7 +17,10 @@ func (s *Segments) seenUnsized(key uint32) (Seen, error) {
 	if !ok {
 		return Seen{}, syscall.ENOENT
 	}
-	a := Attr{ID: backends.ID{Ino: unsizedIno + uint64(key)}, Mode: syscall.S_IFREG | o.Mode&0777, Nlink: 1, Uid: o.Uid, Gid: o.Gid}
+	a := Attr{
+		ID: backends.ID{Ino: unsizedIno + uint64(key)}, Mode: syscall.S_IFREG | o.Mode&0777,
+		Nlink: 1, Uid: o.Uid, Gid: o.Gid,
+	}
 	return Seen{Ref: Ref{Path: keyName(key), Was: a}}, nil
 }
 

@@ -31,7 +31,8 @@ func textEnv(t *testing.T) *Env {
 
 // shown opens a text of an object.
 func (e *Env) shown(t *testing.T, c Control, object uint64) *File {
-	open, err := c.show(e, e.Texts, textKey{Part: Part{Name: c.Name}, of: backends.ID{Ino: object}}, readOnly, Caller{Uid: 1})
+	open, err := c.show(e, e.Texts, textKey{Part: Part{Name: c.Name}, of: backends.ID{Ino: object}},
+		readOnly, Caller{Uid: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +174,9 @@ func TestTextRestless(t *testing.T) {
 	} {
 		e := textEnv(t)
 		var looks, objects atomic.Int64
-		c := TextControl("status", func() (string, error) { return fmt.Sprintf(text, looks.Add(1), objects.Load()), nil })
+		c := TextControl("status", func() (string, error) {
+			return fmt.Sprintf(text, looks.Add(1), objects.Load()), nil
+		})
 		c.Restless = []string{"requests"}
 		f := e.shown(t, c, 1)
 		if got, err := readText(t, f); got != fmt.Sprintf(text, 1, 0) {

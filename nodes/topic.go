@@ -148,7 +148,9 @@ func (f *topicFace) explain(err error) error {
 		return refuse("write", backends.Refusal{Err: syscall.EMSGSIZE, Why: whyTopicLong, Name: backends.Word(f.path),
 			Value: int64(backends.MaxMessage), Most: int64(f.topic.Rules().Bytes)})
 	case syscall.EDQUOT:
-		return refuse("write", backends.Refusal{Err: syscall.EDQUOT, Why: whyTopicBytes, Limit: "topic_bytes", Most: topic.MaxBytes})
+		return refuse("write", backends.Refusal{
+			Err: syscall.EDQUOT, Why: whyTopicBytes, Limit: "topic_bytes", Most: topic.MaxBytes,
+		})
 	case syscall.ENXIO:
 		return refuse("write", backends.Refusal{Err: syscall.ENXIO, Why: whyNoReader})
 	}
@@ -262,7 +264,8 @@ var TopicClass = Description{
 	New:    topicRules,
 	Events: fileEvents,
 	Verbs: []Verb{
-		verb(Verb{Name: "set", Args: topicRules, Help: "see [topics.md](topics.md)"}, topicEntry.restrict, topicEntry.rules),
+		verb(Verb{Name: "set", Args: topicRules, Help: "see [topics.md](topics.md)"}, topicEntry.restrict,
+			topicEntry.rules),
 		verb(Verb{Name: "clear", Help: "takes back the retained value and the kept messages"}, topicEntry.clear, nil),
 	},
 }

@@ -24,13 +24,15 @@ type Done struct {
 // On reports whether anybody reads the trace. It costs nothing to ask.
 func (t *Trace) On() bool { return t.back.On() }
 
-// Tell tells of what was done: root of all, a user of what is that user's own. It reads /proc, and so takes some
-// µs, for what somebody is told of.
+// Tell tells of what was done: root of all, a user of what is that user's own. It reads
+// /proc, and so takes some µs, for what somebody is told of.
 func (t *Trace) Tell(d Done) {
 	t.back.Tell(d.By.Uid, func() string {
 		facts := []Fact{
-			{"at", Literal(d.At.Format("2006-01-02T15:04:05.000000Z07:00"))}, {"pid", ID(d.By.Pid)}, {"command", comm(d.By.Pid)},
-			{"uid", ID(d.By.Uid)}, {"op", Literal(d.Op)}, {"path", d.Path}, {"bytes", d.Bytes}, {"result", Literal(d.Result)},
+			{"at", Literal(d.At.Format("2006-01-02T15:04:05.000000Z07:00"))},
+			{"pid", ID(d.By.Pid)}, {"command", comm(d.By.Pid)}, {"uid", ID(d.By.Uid)},
+			{"op", Literal(d.Op)}, {"path", d.Path}, {"bytes", d.Bytes},
+			{"result", Literal(d.Result)},
 		}
 		if d.Waited {
 			facts = append(facts, Fact{"waited_us", d.Took.Microseconds()})

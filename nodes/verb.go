@@ -118,5 +118,6 @@ func errUnknown(c Command, verbs []Verb) error {
 		}
 		forms = append(forms, v.Form())
 	}
-	return fmt.Errorf("unknown command %s; known: %s", c.Verb, strings.Join(append([]string{set.Form()}, forms...), ", "))
+	return fmt.Errorf("unknown command %s; known: %s",
+		c.Verb, strings.Join(append([]string{set.Form()}, forms...), ", "))
 }

@@ -37,7 +37,8 @@ func (w Wait) facts() []Fact {
 		side = "writer"
 	}
 	return []Fact{
-		{"pid", ID(w.By.Pid)}, {"command", comm(w.By.Pid)}, {"uid", ID(w.By.Uid)}, {"side", side}, {"in", Literal(w.In)},
+		{"pid", ID(w.By.Pid)}, {"command", comm(w.By.Pid)}, {"uid", ID(w.By.Uid)}, {"side", side},
+		{"in", Literal(w.In)},
 		{"since", Literal(w.Since.Format(time.RFC3339))},
 	}
 }

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// TestConcurrency: 64 processes on 64 queues, each a sender to one and a receiver from another, lose nothing and keep the order.
+// TestConcurrency: 64 processes on 64 queues, each a sender to one and a
+// receiver from another, lose nothing and keep the order.
 func TestConcurrency(t *testing.T) {
 	n, each := 64, often(50, 200)
 	tr := mountTree(t, "--maxmsg", "4", "--msgsize", "32")

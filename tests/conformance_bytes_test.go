@@ -23,7 +23,8 @@ func exactBytes(s *stage) {
 	r.quiet()
 }
 
-// boundsAreKept: a read gives one message, or as many whole ones as there are where a face gives many, in the order they were sent.
+// boundsAreKept: a read gives one message, or as many whole ones as there are
+// where a face gives many, in the order they were sent.
 func boundsAreKept(s *stage) {
 	w, r := s.meet(s, s.reader.flags)
 	var all [][]byte
@@ -46,7 +47,8 @@ func boundsAreKept(s *stage) {
 	r.quiet()
 }
 
-// longestMessage: the longest message goes through; one that is longer is EMSGSIZE, and nothing of it is sent.
+// longestMessage: the longest message goes through; one that is
+// longer is EMSGSIZE, and nothing of it is sent.
 func longestMessage(s *stage) {
 	w, r := s.meet(s, s.reader.flags)
 	long := bytes.Repeat([]byte("l"), s.longest)
@@ -69,8 +71,8 @@ func zeroLength(s *stage) {
 	r.quiet()
 }
 
-// shortReads: a read gets as much as it asks for, and the next one goes on there; a byte at a time nothing is missing, and no read goes
-// beyond the end of a message.
+// shortReads: a read gets as much as it asks for, and the next one goes on there; a byte at a time
+// nothing is missing, and no read goes beyond the end of a message.
 func shortReads(s *stage) {
 	w, r := s.meet(s, s.reader.flags)
 	one, two := []byte("123456789"), []byte("ABCDEFG")
@@ -94,7 +96,8 @@ func (f *file) inPieces(msg []byte, sizes ...int) {
 	}
 }
 
-// fuzzedSizes: messages of any size, reads of any size, and signals all the time: what is sent is received, in order and once.
+// fuzzedSizes: messages of any size, reads of any size, and signals all the
+// time: what is sent is received, in order and once.
 func fuzzedSizes(s *stage) {
 	const count = 120
 	seed := uint64(time.Now().UnixNano())
@@ -179,8 +182,8 @@ func (f *file) push(msg []byte) error {
 	return nil
 }
 
-// pull reads a message of n bytes with reads of some sizes. Where one write is one message, each read gives as much as it asked for, or all
-// that is left of the message.
+// pull reads a message of n bytes with reads of some sizes. Where one write is one message, each read
+// gives as much as it asked for, or all that is left of the message.
 func (f *file) pull(n int, size func() int) ([]byte, error) {
 	if !f.stage.framing.whole {
 		return f.next(size)

@@ -16,8 +16,9 @@ type face struct {
 	native  bool   // it is the kernel's own: the daemon does not see who waits
 	writer  end
 	reader  end
-	meet    func(s *stage, readerFlags string) (writer, reader *file) // opens both ends, with these flags for the reader
-	second  func(s *stage, first *file) *file                         // gives one more writer
+	// opens both ends, with these flags for the reader
+	meet   func(s *stage, readerFlags string) (writer, reader *file)
+	second func(s *stage, first *file) *file // gives one more writer
 
 	framing framing
 	longest int     // message, in bytes: one more is EMSGSIZE
@@ -34,7 +35,8 @@ type face struct {
 	not map[string]string // properties that it cannot have, and why not
 }
 
-// An end is how one side opens a face. Path is below $MNT: {} is the object, {port} what is behind the colon in it.
+// An end is how one side opens a face. Path is below $MNT: {} is the
+// object, {port} what is behind the colon in it.
 type end struct {
 	path, flags string
 	needs       uint32 // permissions of the object that opening takes, in the lowest bits
@@ -60,7 +62,8 @@ const (
 	noName       = "it has no name"
 )
 
-// faces are all of them. Names begin with the kind of object, and end, where it has several, with the face or how both ends are opened.
+// faces are all of them. Names begin with the kind of object, and end, where it has
+// several, with the face or how both ends are opened.
 var faces = slices.Concat(queueRows, memoryRows, sysvRows, topicRows, socketRows, kernelRows)
 
 // with adds to the properties that a face cannot have.

@@ -14,7 +14,8 @@ type framing struct {
 	many    bool   // one read gets as many messages as there are and fit
 	without string // bytes that a message cannot hold
 	encode  func(msg []byte) []byte
-	decode  func(data []byte) (msg, rest []byte, ok bool) // the first message in what was read; not ok: it is not whole yet
+	// the first message in what was read; not ok: it is not whole yet
+	decode func(data []byte) (msg, rest []byte, ok bool)
 }
 
 // messages is the framing of objects that keep messages apart.
@@ -36,7 +37,9 @@ func (f framing) text(data []byte) ([]byte, error) {
 
 // stream is the framing of bytes without bounds: the tests put a length before each message themselves.
 var stream = framing{
-	encode: func(msg []byte) []byte { return append(binary.BigEndian.AppendUint32(nil, uint32(len(msg))), msg...) },
+	encode: func(msg []byte) []byte {
+		return append(binary.BigEndian.AppendUint32(nil, uint32(len(msg))), msg...)
+	},
 	decode: func(data []byte) (msg, rest []byte, ok bool) {
 		if len(data) < 4 {
 			return nil, nil, false
@@ -58,8 +61,10 @@ var lines = framing{
 
 // records is the framing of the faces of that name.
 var records = framing{
-	many:   true,
-	encode: func(msg []byte) []byte { return append(append(fmt.Appendf(nil, "len=%d\n", len(msg)), msg...), '\n') },
+	many: true,
+	encode: func(msg []byte) []byte {
+		return append(append(fmt.Appendf(nil, "len=%d\n", len(msg)), msg...), '\n')
+	},
 	decode: func(data []byte) (msg, rest []byte, ok bool) {
 		header, body, ok := bytes.Cut(data, []byte("\n"))
 		_, length, found := bytes.Cut(header, []byte("len="))

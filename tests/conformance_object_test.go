@@ -19,8 +19,8 @@ func removalEndsReader(s *stage) {
 	r.fails(s.ended.reader, "read", wide, nil)
 }
 
-// removalEndsWriter: a writer that waits is woken when the object is removed, and told so. What was sent before can be read, where the
-// object keeps it, and then the reader is told.
+// removalEndsWriter: a writer that waits is woken when the object is removed, and told so. What was sent
+// before can be read, where the object keeps it, and then the reader is told.
 func removalEndsWriter(s *stage) {
 	w, r := s.meet(s, s.reader.flags)
 	p := s.open(s.writer, s.writer.flags).opened().poller("poll", unix.POLLOUT)
@@ -72,13 +72,14 @@ func madeAnew(s *stage) {
 	r.quiet()
 }
 
-// blockedWritersAreHarmless: while two writers wait, everybody else goes on: others look at the object and open it, others are made and
-// removed beside it, and it is removed itself.
+// blockedWritersAreHarmless: while two writers wait, everybody else goes on: others look at the object and
+// open it, others are made and removed beside it, and it is removed itself.
 func blockedWritersAreHarmless(s *stage) {
 	w, _ := s.meet(s, s.reader.flags)
 	w2 := s.second(s, w)
 	w.fill()
-	w.must("size", 0, nil) // as cat looks at its output: the kernel must not come to believe that a write makes the file longer
+	// as cat looks at its output: the kernel must not come to believe that a write makes the file longer
+	w.must("size", 0, nil)
 	w.must("birth", 0, nil)
 	w.begin(s.message(-1))
 	s.wait(w)
@@ -103,7 +104,9 @@ func permission(s *stage) {
 	for mode := range uint32(8) {
 		s.sh("chmod 60%d %s", mode, object)
 		for _, e := range []end{s.writer, s.reader} {
-			answer, err := other.do(cue{Op: "open", Path: s.path(e), Flags: strings.Join([]string{e.flags, "nonblock"}, ",")})
+			answer, err := other.do(cue{
+				Op: "open", Path: s.path(e), Flags: strings.Join([]string{e.flags, "nonblock"}, ","),
+			})
 			check(s, err)
 			if refused := answer.Errno == "EACCES"; refused != (mode&e.needs != e.needs) {
 				s.Errorf("mode 60%d: open %s %s: %q", mode, e.path, e.flags, answer.Errno)

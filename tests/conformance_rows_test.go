@@ -42,7 +42,8 @@ var leaseRow = func() face {
 var drainRow = func() face {
 	row := queueRow("drain", "{}", "ctl/{}/drain", messages)
 	row.dry = ""
-	return row.with("fuzz empty eintr-read poll-in removed-reader fork-waits dup two-readers exactly-once", "who drains does not wait")
+	return row.with("fuzz empty eintr-read poll-in removed-reader fork-waits dup two-readers exactly-once",
+		"who drains does not wait")
 }()
 
 // memoryRow is a row of the queues of another store than the kernel's, which are asked over a link.
@@ -63,7 +64,8 @@ var memoryRows = []face{
 
 func sysvRow(name, writer, reader string, f framing) face {
 	row := object(face{
-		name: "sysv/" + name, make: "echo sysv/queues/0x51 qbytes=1000 > ctl/new; echo sysv/queues/0x51", sibling: "0x52",
+		name: "sysv/" + name, make: "echo sysv/queues/0x51 qbytes=1000 > ctl/new; echo sysv/queues/0x51",
+		sibling: "0x52",
 		longest: 1000, bulk: 90, framing: f,
 		writer: end{writer, "wronly", 2}, reader: end{reader, "rdonly", 4}, shared: "rdwr",
 	})
@@ -110,13 +112,15 @@ func connected(f face) face {
 	} else {
 		f = f.with("longest", noBounds)
 	}
-	return f.with("removed-reader removed-writer", outlivesName).with("two-readers rest-is-mine exactly-once", oneReader)
+	return f.with("removed-reader removed-writer", outlivesName).
+		with("two-readers rest-is-mine exactly-once", oneReader)
 }
 
 func socketRow(name, typ string, writer, reader end, f framing) face {
 	return connected(face{
 		name: "socket/" + name, make: "echo sockets/s type=" + typ + " > ctl/new; echo sockets/s", sibling: "z",
-		meet: call, framing: f, bulk: 32 << 10, shared: reader.flags, writer: writer, reader: reader, longest: 212992 - 32,
+		meet: call, framing: f, bulk: 32 << 10, shared: reader.flags, writer: writer, reader: reader,
+		longest: 212992 - 32,
 	})
 }
 
@@ -140,9 +144,12 @@ func asking(row face) face {
 func datagramRow(name, reader string, f framing) face {
 	row := object(face{
 		name: "socket/" + name, make: "touch sockets/udp/:0; echo sockets/udp/:*", longest: 65507, window: 1,
-		writer: end{"sockets/udp/localhost:{port}", "wronly", 0}, reader: end{reader, "rdonly", 4}, framing: messages.as(f),
-	}).with("zero", noZero).with("full eintr-write poll-out removed-writer harmless", "what there is no room for is lost").
-		with("exactly-once", "what there is no room for is lost, and nobody waits").with("anew", "the port of a new one is another").
+		writer: end{"sockets/udp/localhost:{port}", "wronly", 0}, reader: end{reader, "rdonly", 4},
+		framing: messages.as(f),
+	}).with("zero", noZero).
+		with("full eintr-write poll-out removed-writer harmless", "what there is no room for is lost").
+		with("exactly-once", "what there is no room for is lost, and nobody waits").
+		with("anew", "the port of a new one is another").
 		with("fork-waits", onePosition)
 	row.ended.poll = "IN|ERR|HUP"
 	return row
@@ -162,11 +169,13 @@ var (
 
 var socketRows = []face{
 	socketRow("stream", "stream", dial, accept, stream),
-	socketRow("stream-face", "stream", end{"{}", "wronly", 2}, end{"{}", "rdonly", 4}, stream).with("fork-waits", onePosition),
+	socketRow("stream-face", "stream", end{"{}", "wronly", 2}, end{"{}", "rdonly", 4}, stream).
+		with("fork-waits", onePosition),
 	answering(socketRow("stream-answer", "stream", accept, dial, stream)),
 	asking(socketRow("stream-call", "stream", ask, accept, stream)),
 	socketRow("seqpacket", "seqpacket", dial, accept, messages),
-	socketRow("seqpacket-face", "seqpacket", end{"{}", "wronly", 2}, end{"{}", "rdonly", 4}, messages).with("fork-waits", onePosition),
+	socketRow("seqpacket-face", "seqpacket", end{"{}", "wronly", 2}, end{"{}", "rdonly", 4}, messages).
+		with("fork-waits", onePosition),
 	answering(socketRow("seqpacket-answer", "seqpacket", accept, dial, messages)),
 	asking(socketRow("seqpacket-call", "seqpacket", ask, accept, messages)),
 	networkRow("tcp", "tcp", end{"sockets/tcp/localhost:{port}", "rdwr", 0}, accept, stream),
@@ -181,7 +190,8 @@ const kernels = "the kernel carries them by itself"
 // nativeSocketRow is a socket of the kernel's.
 func nativeSocketRow(typ string, f framing) face {
 	row := connected(face{
-		name: "kernel/" + typ, native: true, meet: nativeSocket, writer: end{flags: typ}, framing: f, bulk: 32 << 10, longest: 212992 - 32,
+		name: "kernel/" + typ, native: true, meet: nativeSocket, writer: end{flags: typ}, framing: f,
+		bulk: 32 << 10, longest: 212992 - 32,
 	})
 	return row.with("removed-outlived anew permission harmless", noName).with("only-read", kernels)
 }
@@ -189,14 +199,16 @@ func nativeSocketRow(typ string, f framing) face {
 // kernelRows are the kernel's own objects: what does not hold there is no property.
 var kernelRows = []face{
 	nativeSocketRow("stream", stream).with("fork-waits", "the kernel wakes all who wait"),
-	nativeSocketRow("seqpacket", messages).with("short hand fuzz", dropsRest).with("fork-waits", "the kernel wakes all who wait"),
+	nativeSocketRow("seqpacket", messages).with("short hand fuzz", dropsRest).
+		with("fork-waits", "the kernel wakes all who wait"),
 	fifo,
 	nativeQueue,
 }
 
 var fifo = func() face {
 	row := connected(face{
-		name: "kernel/fifo", native: true, make: "mkfifo fifos/f; echo fifos/f", sibling: "g", meet: together, framing: stream,
+		name: "kernel/fifo", native: true, make: "mkfifo fifos/f; echo fifos/f", sibling: "g",
+		meet: together, framing: stream,
 		writer: end{"{}", "wronly", 2}, reader: end{"{}", "rdonly", 4}, shared: "rdonly", bulk: 4000,
 	})
 	row.hangup = "HUP"
@@ -205,11 +217,13 @@ var fifo = func() face {
 
 var nativeQueue = func() face {
 	row := object(face{
-		name: "kernel/mq", native: true, make: "touch queues/q; echo queues/q", sibling: "r", longest: 128, framing: messages, shared: "rdonly",
+		name: "kernel/mq", native: true, make: "touch queues/q; echo queues/q", sibling: "r", longest: 128,
+		framing: messages, shared: "rdonly",
 		writer: end{"mq:q", "wronly", 2}, reader: end{"mq:q", "rdonly", 4},
 	})
 	row.ended, row.small = removed{}, 128
 	delete(row.not, "removed-outlived")
-	return row.with("short hand fuzz rest-is-mine", "mq_receive takes whole messages").with("removed-reader removed-writer", outlivesName).
+	return row.with("short hand fuzz rest-is-mine", "mq_receive takes whole messages").
+		with("removed-reader removed-writer", outlivesName).
 		with("permission", "it is that of the queue's file").with("only-read", kernels)
 }()

@@ -6,7 +6,8 @@ import (
 	"sync"
 )
 
-// messageInHand: what a short read has left belongs to the open file: to each descriptor of it, in every process that has it.
+// messageInHand: what a short read has left belongs to the open file: to each
+// descriptor of it, in every process that has it.
 func messageInHand(s *stage) {
 	w, r := s.meet(s, s.reader.flags)
 	for _, other := range []*file{r.dup(), r.fork()} {
@@ -19,8 +20,8 @@ func messageInHand(s *stage) {
 	r.quiet()
 }
 
-// forkShares: parent and child have one open file: each message goes to one of them, whatever either sends arrives, and that the child
-// closes it ends nothing for the parent.
+// forkShares: parent and child have one open file: each message goes to one of them, whatever either sends
+// arrives, and that the child closes it ends nothing for the parent.
 func forkShares(s *stage) {
 	w, r := s.meet(s, s.reader.flags)
 	w2, r2 := w.fork(), r.fork()
@@ -39,7 +40,8 @@ func forkShares(s *stage) {
 	r.quiet()
 }
 
-// forkWaits: parent and child wait side by side on one open file, each for one message, and each can be interrupted.
+// forkWaits: parent and child wait side by side on one open file, each
+// for one message, and each can be interrupted.
 func forkWaits(s *stage) {
 	w, r := s.meet(s, s.shared)
 	r2 := r.fork()
@@ -93,7 +95,8 @@ func lastCloseEnds(s *stage) {
 	r.ends("", 0)
 }
 
-// twoReaders: two who open the object and wait get a message each, in the order they came, or both all of them.
+// twoReaders: two who open the object and wait get a message each, in
+// the order they came, or both all of them.
 func twoReaders(s *stage) {
 	w, r := s.meet(s, s.reader.flags)
 	r2 := s.open(s.reader, s.reader.flags).opened()
@@ -119,7 +122,8 @@ func twoReaders(s *stage) {
 	r2.quiet()
 }
 
-// restIsMine: what a short read has left is for that open file; another gets the next message, or all of this one.
+// restIsMine: what a short read has left is for that open file; another
+// gets the next message, or all of this one.
 func restIsMine(s *stage) {
 	w, r := s.meet(s, s.reader.flags)
 	r2 := s.open(s.reader, s.reader.flags).opened()
@@ -143,8 +147,8 @@ func restIsMine(s *stage) {
 	r2.quiet()
 }
 
-// exactlyOnce: with several who write and several who read, all disturbed by signals, each message is received once, or once by each
-// reader; those of one writer in their order.
+// exactlyOnce: with several who write and several who read, all disturbed by signals, each message is
+// received once, or once by each reader; those of one writer in their order.
 func exactlyOnce(s *stage) {
 	const writers, readers, each = 2, 3, 60
 	w, r := s.meet(s, s.reader.flags)

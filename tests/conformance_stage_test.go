@@ -161,7 +161,8 @@ func (f *file) ends(errno string, n int) {
 	answer, err := f.player.finish()
 	check(f.stage, err)
 	if answer.Errno != errno || errno == "" && max(answer.N, len(answer.Data)) != n {
-		f.stage.Fatalf("it ended with %q and %d bytes %.40q, want %q and %d", answer.Errno, answer.N, answer.Data, errno, n)
+		f.stage.Fatalf("it ended with %q and %d bytes %.40q, want %q and %d",
+			answer.Errno, answer.N, answer.Data, errno, n)
 	}
 }
 
@@ -174,7 +175,8 @@ func (f *file) begin(msg []byte) {
 	f.start("write", 0, f.rest)
 }
 
-// wrote is the end of that: errno, and how much of it is still to be written. A stream that has sent a part says so instead of EINTR.
+// wrote is the end of that: errno, and how much of it is still to be written. A
+// stream that has sent a part says so instead of EINTR.
 func (f *file) wrote(errno string) {
 	f.stage.Helper()
 	answer, err := f.player.finish()
@@ -193,7 +195,8 @@ func (f *file) send(msg []byte) {
 	f.wrote("")
 }
 
-// fill sends messages until there is no room. Of the last one a stream may have taken a part. The file is left in blocking mode.
+// fill sends messages until there is no room. Of the last one a stream may have
+// taken a part. The file is left in blocking mode.
 func (f *file) fill() (sent [][]byte) {
 	f.stage.Helper()
 	f.must("nonblock", 0, nil)
@@ -264,7 +267,8 @@ func (f *file) expect(want ...[]byte) {
 	for i, msg := range want {
 		got, err := f.next(always(max(wide, len(msg)+1<<10)))
 		if err != nil || !bytes.Equal(got, msg) {
-			f.stage.Fatalf("message %d of %d: got %d bytes %.40q (%v), want %d bytes %.40q", i+1, len(want), len(got), got, err, len(msg), msg)
+			f.stage.Fatalf("message %d of %d: got %d bytes %.40q (%v), want %d bytes %.40q",
+				i+1, len(want), len(got), got, err, len(msg), msg)
 		}
 	}
 }
@@ -307,7 +311,8 @@ func (f *file) quiet() {
 	f.must("block", 0, nil)
 }
 
-// wait waits until these files' players, and nobody else, wait in the daemon; of a kernel's object, until they sleep.
+// wait waits until these files' players, and nobody else, wait in the
+// daemon; of a kernel's object, until they sleep.
 func (s *stage) wait(files ...*file) {
 	s.Helper()
 	for _, f := range files {

@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// TestConformance tries every property on every face through which messages go, and on the kernel's own objects beside them: what does
-// not hold there is no property. Faces are rows of a table (conformance_faces_test.go), properties are functions; what a face cannot
-// have, its row says, and why.
+// TestConformance tries every property on every face through which messages go, and on the kernel's own
+// objects beside them: what does not hold there is no property. Faces are rows of a table
+// (conformance_faces_test.go), properties are functions; what a face cannot have, its row says, and why.
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	for i := range faces {
@@ -82,7 +82,10 @@ func conform(t *testing.T, f *face) {
 		})
 	}
 	// Releases come late.
-	if now := 0; !eventually(patience, func() bool { now, err = tr.fds(); return err != nil || now <= before }) || err != nil {
+	if now := 0; !eventually(patience, func() bool {
+		now, err = tr.fds()
+		return err != nil || now <= before
+	}) || err != nil {
 		t.Errorf("the daemon holds %d descriptors, before it was %d (%v)", now, before, err)
 	}
 }

@@ -4,8 +4,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// emptyBlocks: a read of nothing waits until there is something. With O_NONBLOCK, from open(2) or fcntl(2), it is EAGAIN; without it
-// again, it waits.
+// emptyBlocks: a read of nothing waits until there is something. With O_NONBLOCK, from open(2)
+// or fcntl(2), it is EAGAIN; without it again, it waits.
 func emptyBlocks(s *stage) {
 	w, r := s.meet(s, s.reader.flags+",nonblock")
 	r.fails("EAGAIN", "read", wide, nil)
@@ -19,7 +19,8 @@ func emptyBlocks(s *stage) {
 	}
 }
 
-// fullBlocks: a write for which there is no room is EAGAIN with O_NONBLOCK, and sends nothing; else it waits for room.
+// fullBlocks: a write for which there is no room is EAGAIN with
+// O_NONBLOCK, and sends nothing; else it waits for room.
 func fullBlocks(s *stage) {
 	w, r := s.meet(s, s.reader.flags)
 	for range 2 {
@@ -46,7 +47,8 @@ func signalEndsRead(s *stage) {
 	r.quiet()
 }
 
-// signalEndsWrite: a signal ends a write that waits with EINTR, and nothing of it is sent, so that the program can try again.
+// signalEndsWrite: a signal ends a write that waits with EINTR, and nothing of
+// it is sent, so that the program can try again.
 func signalEndsWrite(s *stage) {
 	w, r := s.meet(s, s.reader.flags)
 	sent := append(w.fill(), s.message(-1))
@@ -62,7 +64,8 @@ func signalEndsWrite(s *stage) {
 	r.quiet()
 }
 
-// pollIn: poll, select and epoll say POLLIN when there is something to read, not before, and wake who waits for it.
+// pollIn: poll, select and epoll say POLLIN when there is something to
+// read, not before, and wake who waits for it.
 func pollIn(s *stage) {
 	w, r := s.meet(s, s.reader.flags)
 	for _, how := range []string{"poll", "select", "epoll", "epollet"} {

@@ -8,13 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestServeDevice: a daemon serves a mount that somebody else has made, from the descriptor it is handed, and ends with the mount.
+// TestServeDevice: a daemon serves a mount that somebody else has made, from the
+// descriptor it is handed, and ends with the mount.
 func TestServeDevice(t *testing.T) {
 	t.Parallel()
 	tr := bareTree(t)
 	fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	check(t, err)
-	options := fmt.Sprintf("fd=%d,rootmode=40000,user_id=%d,group_id=%d,default_permissions", fd, os.Geteuid(), os.Getegid())
+	options := fmt.Sprintf("fd=%d,rootmode=40000,user_id=%d,group_id=%d,default_permissions",
+		fd, os.Geteuid(), os.Getegid())
 	check(t, unix.Mount("given", tr.mnt, "fuse.ipcfs", unix.MS_NOSUID|unix.MS_NODEV, options))
 	cmd := tr.command("ipcfs", "--state-dir", tr.state, "--maxmsg", "10", "--msgsize", "128", "/dev/fd/3")
 	device := os.NewFile(uintptr(fd), "/dev/fuse")

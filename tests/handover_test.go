@@ -84,7 +84,8 @@ func (k *keeper) abandon() {
 	_ = unix.Unmount(k.tr.mnt, unix.MNT_DETACH)
 }
 
-// carry starts programs that go on while the mount is handed over. What it returns ends them, and tells of errors.
+// carry starts programs that go on while the mount is handed over. What
+// it returns ends them, and tells of errors.
 func (k *keeper) carry(roles ...string) (end func()) {
 	k.t.Helper()
 	for i, role := range roles {
@@ -116,9 +117,9 @@ func (k *keeper) sh(script string) {
 	}
 }
 
-// TestHandOver: a process goes on with the mount of another one, from its tables and its device alone, and no program notices: what was
-// sent is received, once and in order, those who sleep go on sleeping until there is something for them, and what open files had in hand
-// is still there.
+// TestHandOver: a process goes on with the mount of another one, from its tables and its device alone, and no
+// program notices: what was sent is received, once and in order, those who sleep go on sleeping until there
+// is something for them, and what open files had in hand is still there.
 func TestHandOver(t *testing.T) {
 	t.Parallel()
 	k := &keeper{t: t, tr: bareTree(t)}
@@ -131,11 +132,13 @@ func TestHandOver(t *testing.T) {
 		while [ $i -lt 1000 ]; do : > /dev/shm/d/n$i; i=$((i+1)); done
 		cd $MNT; for i in 0 1 2 3 4 5 6 7 8 9; do echo $i > queues/o; done
 		echo job > queues/t; printf owed > ctl/queues/o/lines`)
-	still := k.carry("poll=queues/p", "sleep=queues/s", "sleep=queues/s", "sleep=queues/s", "hand=queues/h", "half=ctl/queues/f/lines",
+	still := k.carry("poll=queues/p", "sleep=queues/s", "sleep=queues/s", "sleep=queues/s", "hand=queues/h",
+		"half=ctl/queues/f/lines",
 		"list=shm/d", "watch=ctl/queues/w/status", "late=queues/e",
 		"lease=ctl/queues/t/lease", "lock=shm/l")
 	readers := k.carry("recv=topics/t", "recv=topics/t")
-	load := k.carry("send=queues/a", "recv=queues/a", "send-lines=ctl/queues/l/lines", "recv-lines=ctl/queues/l/lines",
+	load := k.carry("send=queues/a", "recv=queues/a", "send-lines=ctl/queues/l/lines",
+		"recv-lines=ctl/queues/l/lines",
 		"send=queues/n", "next=ctl/queues/n/next", "send=topics/t", "map=shm/m")
 	k.sh(`rm /dev/shm/d/n999; : > /dev/shm/d/n0a`)
 	for range 2 {

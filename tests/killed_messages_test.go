@@ -7,12 +7,14 @@ import (
 	"testing"
 )
 
-// Conversations of those who send (W) and receive (R, T) messages; P comes afterwards, for those who still wait.
+// Conversations of those who send (W) and receive (R, T) messages; P
+// comes afterwards, for those who still wait.
 var (
 	talkQueue = conversation{
 		name: "queues/jobs maxmsg=3 msgsize=128",
 		steps: []string{
-			"W send", "W write 1", "R receive", "R read", "R read &", "T receive", "T read &", "W write 2; R done", "W write 3; T done",
+			"W send", "W write 1", "R receive", "R read", "R read &", "T receive", "T read &",
+			"W write 2; R done", "W write 3; T done",
 			"W write a", "W write b", "W write c", "W write d &",
 		},
 		after: []string{
@@ -23,11 +25,13 @@ var (
 	talkLease = conversation{
 		name: "queues/jobs maxmsg=10 msgsize=128",
 		steps: []string{
-			"W send", "W write 1", "W write 2", "W write 3", "R lease", "R read", "R read", "T lease", "T read", "T write ack", "T read &",
+			"W send", "W write 1", "W write 2", "W write 3", "R lease", "R read", "R read", "T lease",
+			"T read", "T write ack", "T read &",
 			"R write ack",
 		},
 		after: []string{
-			"P send", "P write p", "T done", "T nonblock", "T read", "T read", "T close", "R nonblock", "R read", "R read", "R close",
+			"P send", "P write p", "T done", "T nonblock", "T read", "T read", "T close", "R nonblock",
+			"R read", "R read", "R close",
 			"Q receive", "Q nonblock", "Q read", "Q read", "Q read", "Q read",
 		},
 	}
@@ -35,17 +39,20 @@ var (
 	talkTopic = conversation{
 		name: "topics/jobs slow=block depth=2",
 		steps: []string{
-			"R receive", "T receive", "W send", "W write 1", "R read", "T read", "R read &", "W write 2; R done", "W write 3", "W write 4 &",
+			"R receive", "T receive", "W send", "W write 1", "R read", "T read", "R read &",
+			"W write 2; R done", "W write 3", "W write 4 &",
 		},
 		after: []string{
-			"T nonblock", "T read", "W done", "P send", "P nonblock", "P write p", "R done", "T read", "T read", "T read",
+			"T nonblock", "T read", "W done", "P send", "P nonblock", "P write p", "R done", "T read",
+			"T read", "T read",
 			"R nonblock", "R read", "R read", "R read",
 		},
 	}
 	talkGroup = conversation{
 		name: "topics/jobs depth=9",
 		steps: []string{
-			"R join", "T join", "W send", "W write 1", "R read", "R read &", "T read &", "W write 2; R done", "W write 3; T done", "W write 4",
+			"R join", "T join", "W send", "W write 1", "R read", "R read &", "T read &",
+			"W write 2; R done", "W write 3; T done", "W write 4",
 		},
 		after: []string{
 			"P send", "P write p", "P write q", "P write r", "R done", "T done", "R nonblock", "T nonblock",
@@ -54,9 +61,10 @@ var (
 	}
 )
 
-// TestKilledAtEachMessage: to all others it is the same whether one of those who send and receive messages is killed, at whatever step, or
-// closes its file there; if it was killed as it waited, as if it had not begun to wait. Nothing is lost, nobody else waits for it,
-// and nothing of it stays with the daemon. Queues are the same through faces and natively.
+// TestKilledAtEachMessage: to all others it is the same whether one of those who send and receive messages
+// is killed, at whatever step, or closes its file there; if it was killed as it waited, as if it had not
+// begun to wait. Nothing is lost, nobody else waits for it, and nothing of it stays with the daemon. Queues
+// are the same through faces and natively.
 func TestKilledAtEachMessage(t *testing.T) {
 	t.Parallel()
 	native := way{name: "native", words: map[string]string{"send": "mq rdwr jobs", "receive": "mq rdwr jobs"}}
@@ -64,7 +72,10 @@ func TestKilledAtEachMessage(t *testing.T) {
 		name  string
 		talk  conversation
 		other way // who must see the same; the zero way: those who close
-	}{{"native", talkQueue, native}, {"queue", talkQueue, way{}}, {"lease", talkLease, way{}}, {"topic", talkTopic, way{}}, {"group", talkGroup, way{}}} {
+	}{
+		{"native", talkQueue, native}, {"queue", talkQueue, way{}}, {"lease", talkLease, way{}},
+		{"topic", talkTopic, way{}}, {"group", talkGroup, way{}},
+	} {
 		t.Run(run.name, func(t *testing.T) {
 			t.Parallel()
 			killEachMessage(t, run.talk, run.other)
@@ -72,8 +83,8 @@ func TestKilledAtEachMessage(t *testing.T) {
 	}
 }
 
-// killEachMessage plays a conversation through faces once for each of its steps and each of those who talk, and compares it with the
-// other way.
+// killEachMessage plays a conversation through faces once for each of its steps and each
+// of those who talk, and compares it with the other way.
 func killEachMessage(t *testing.T, talk conversation, other way) {
 	tr := mountTree(t)
 	object := tr.mnt + "/" + strings.Fields(talk.name)[0]
@@ -103,7 +114,8 @@ func killEachMessage(t *testing.T, talk conversation, other way) {
 				want, how = play(talk, faces, n, victim, func(victim string) { c.do(victim, "close") }), "closing"
 			}
 			if got != want {
-				t.Errorf("%s, %s killed after step %d, %s:\n%s\nit is, %s:\n%s", talk.name, victim, n, talk.steps[n-1], got, how, want)
+				t.Errorf("%s, %s killed after step %d, %s:\n%s\nit is, %s:\n%s",
+					talk.name, victim, n, talk.steps[n-1], got, how, want)
 			}
 		}
 	}
@@ -115,7 +127,8 @@ func killEachMessage(t *testing.T, talk conversation, other way) {
 	}
 }
 
-// unbegun is a conversation, and how far it is to go, without the last step of the victim before n if that still waits then.
+// unbegun is a conversation, and how far it is to go, without the last step of
+// the victim before n if that still waits then.
 func unbegun(talk conversation, n int, victim string) (conversation, int) {
 	last := -1
 	for i, both := range talk.steps[:n] {

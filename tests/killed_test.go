@@ -16,16 +16,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A conversation is what some do one after the other, each a process of its own: a step is WHO OPERATION (toolTalk), and ends in & if it
-// is going to wait. The result of a step that waits is looked at before the next step of the same one; WHO done only waits for it.
+// A conversation is what some do one after the other, each a process of its own: a step is WHO OPERATION
+// (toolTalk), and ends in & if it is going to wait. The result of a step that waits is looked at before the
+// next step of the same one; WHO done only waits for it.
 type conversation struct {
 	name  string
 	steps []string
-	// after is done when one of them was killed, by those who are left and by bystanders, and shows what they see of it.
+	// after is done when one of them was killed, by those who are left and by
+	// bystanders, and shows what they see of it.
 	after []string
 }
 
-// way is how those who talk reach one another: what dial, accept and other words of a conversation are for them.
+// way is how those who talk reach one another: what dial, accept and
+// other words of a conversation are for them.
 type way struct {
 	name     string
 	listener *os.File // nil: a face listens
@@ -131,8 +134,8 @@ func (c *cast) finish(name string, a *talking) []string {
 	return []string{name + " " + line}
 }
 
-// waits reports whether one waits for another, and not for the daemon to look up a name: then it has slept all the while that the daemon
-// took up what was asked of it later.
+// waits reports whether one waits for another, and not for the daemon to look up a name: then it has slept
+// all the while that the daemon took up what was asked of it later.
 func (c *cast) waits(a *talking) bool {
 	if !sleeping(a.tid) {
 		return false
@@ -149,7 +152,8 @@ func switches(tid string) string {
 	return line
 }
 
-// sleeping reports whether a thread waits in a system call of a conversation, and not for its next step (proc_pid_syscall(5)).
+// sleeping reports whether a thread waits in a system call of a conversation,
+// and not for its next step (proc_pid_syscall(5)).
 func sleeping(tid string) bool {
 	dir := "/proc/" + tid + "/task/" + tid
 	text, err := os.ReadFile(dir + "/syscall")
@@ -161,11 +165,15 @@ func sleeping(tid string) bool {
 	if n, _ := fmt.Sscanf(string(text), "%d 0x%x", &nr, &fd); n != 2 {
 		return false
 	}
-	calls := []int{unix.SYS_READ, unix.SYS_WRITE, unix.SYS_OPENAT, unix.SYS_CONNECT, unix.SYS_ACCEPT4, unix.SYS_PPOLL, unix.SYS_MQ_TIMEDSEND, unix.SYS_MQ_TIMEDRECEIVE}
+	calls := []int{
+		unix.SYS_READ, unix.SYS_WRITE, unix.SYS_OPENAT, unix.SYS_CONNECT, unix.SYS_ACCEPT4, unix.SYS_PPOLL,
+		unix.SYS_MQ_TIMEDSEND, unix.SYS_MQ_TIMEDRECEIVE,
+	}
 	return slices.Contains(calls, nr) && fd != 0 && !(nr == unix.SYS_WRITE && fd == 1)
 }
 
-// play has the first n steps of a conversation done, ends one of those who talk, and returns what all others see then.
+// play has the first n steps of a conversation done, ends one of those who
+// talk, and returns what all others see then.
 func (c *cast) play(talk conversation, w way, n int, victim string, end func(victim string)) string {
 	var seen []string
 	c.log = nil
@@ -211,8 +219,8 @@ func (c *cast) play(talk conversation, w way, n int, victim string, end func(vic
 	return strings.Join(seen, "\n")
 }
 
-// settled waits until the daemon has taken up what was asked of it before: what is left to do of a close comes after close returned, but
-// before the next request.
+// settled waits until the daemon has taken up what was asked of it before: what is left to do of a
+// close comes after close returned, but before the next request.
 func (c *cast) settled() {
 	if _, err := c.tr.status("pid"); err != nil {
 		c.t.Fatalf("%v; what was done: %q", err, c.log)
@@ -231,7 +239,8 @@ var (
 	talkServed = conversation{
 		name: "served",
 		steps: []string{
-			"C dial", "C write he", "S accept", "S read", "S read &", "C write llo; S done", "C read &", "S write re; C done", "S read &",
+			"C dial", "C write he", "S accept", "S read", "S read &", "C write llo; S done", "C read &",
+			"S write re; C done", "S read &",
 		},
 		after: []string{
 			"P dial", "P write p", "P close",
@@ -253,8 +262,11 @@ var (
 		after: []string{"P shout p &", "S hear p"},
 	}
 	talkAsk = conversation{
-		name:  "ask",
-		steps: []string{"C dial", "C write q", "C half", "C read &", "S accept", "S rest", "S write a; C done", "C rest &"},
+		name: "ask",
+		steps: []string{
+			"C dial", "C write q", "C half", "C read &", "S accept", "S rest",
+			"S write a; C done", "C rest &",
+		},
 		after: []string{
 			"S need accept-now", "S poll", "S rest", "S write y", "S write z", "S close",
 			"Q accept-now", "Q write q", "Q close",
@@ -263,14 +275,17 @@ var (
 	}
 )
 
-// TestKilledAtEachStep: when one of two who talk over a socket is killed, at whatever step, the other sees through a face exactly what it
-// would see of a native socket, and so do those who come next; nothing of it stays with the daemon.
+// TestKilledAtEachStep: when one of two who talk over a socket is killed, at whatever step, the
+// other sees through a face exactly what it would see of a native socket, and so do those who come
+// next; nothing of it stays with the daemon.
 func TestKilledAtEachStep(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"stream", "seqpacket", "tcp"} {
 		for _, talk := range []conversation{talkServed, talkFull, talkBacklog, talkAsk} {
 			if kind == "tcp" && talk.name == talkBacklog.name || kind == "seqpacket" && talk.name == talkAsk.name {
-				continue // the backlog of TCP is not exact (listen(2)); there is no half of a connection that keeps messages apart
+				// the backlog of TCP is not exact (listen(2)); there is no half of
+				// a connection that keeps messages apart
+				continue
 			}
 			t.Run(kind+" "+talk.name, func(t *testing.T) {
 				t.Parallel()
@@ -280,7 +295,8 @@ func TestKilledAtEachStep(t *testing.T) {
 	}
 }
 
-// killEach plays a conversation once for each of its steps and each of those who talk, first over native sockets.
+// killEach plays a conversation once for each of its steps and each of
+// those who talk, first over native sockets.
 func killEach(t *testing.T, kind string, talk conversation) {
 	tr := mountTree(t)
 	fds, err := tr.fds()
@@ -292,7 +308,8 @@ func killEach(t *testing.T, kind string, talk conversation) {
 	want := map[string]string{}
 	for _, w := range waysOf(t, tr, kind, backlog, talk.name == talkAsk.name) {
 		c := &cast{t: t, tr: tr, listener: w.listener, all: map[string]*talking{}}
-		// There is nothing to poll at a backlog of another's: those who wait for room look again and again, in no order.
+		// There is nothing to poll at a backlog of another's: those who wait for
+		// room look again and again, in no order.
 		if w.name != "face to native" || talk.name != talkBacklog.name {
 			c.each(talk, w, func(where, got string) {
 				if native, ok := want[where]; !ok {
@@ -315,17 +332,21 @@ func killEach(t *testing.T, kind string, talk conversation) {
 	if kind == "tcp" {
 		listen = 2
 	}
-	if !eventually(patience, func() bool { now, err = tr.fds(); return err != nil || now <= fds+listen }) || err != nil {
+	if !eventually(patience, func() bool {
+		now, err = tr.fds()
+		return err != nil || now <= fds+listen
+	}) || err != nil {
 		t.Errorf("the daemon holds %d descriptors, before it was %d (%v)", now, fds, err)
 	}
-	status, err := exec.Command("sh", "-c", "cat "+tr.mnt+"/ctl/sockets/*/status "+tr.mnt+"/ctl/sockets/tcp/*/status").Output()
+	status, err := exec.Command("sh", "-c",
+		"cat "+tr.mnt+"/ctl/sockets/*/status "+tr.mnt+"/ctl/sockets/tcp/*/status").Output()
 	if strings.Contains(string(status), "connection_") {
 		t.Errorf("connections of the dead:\n%s (%v)", status, err)
 	}
 }
 
-// left reports whether a step, for one of those who talk, is left to the long run: the usual one kills each of
-// them at every other step, and somebody at each.
+// left reports whether a step, for one of those who talk, is left to the long run: the usual one
+// kills each of them at every other step, and somebody at each.
 func left(step int) bool { return step%often(2, 1) != 0 }
 
 // each plays a conversation once for each of its steps and each of those who talk.
@@ -338,7 +359,8 @@ func (c *cast) each(talk conversation, w way, saw func(where, got string)) {
 			if n == 1 && w.name == "call" || left(n+i) {
 				continue // call has not dialled yet
 			}
-			saw(fmt.Sprintf("%s, %s killed after step %d, %s", talk.name, victim, n, talk.steps[n-1]), c.play(talk, w, n, victim, c.dismiss))
+			saw(fmt.Sprintf("%s, %s killed after step %d, %s", talk.name, victim, n, talk.steps[n-1]),
+				c.play(talk, w, n, victim, c.dismiss))
 		}
 	}
 }
@@ -356,24 +378,37 @@ func waysOf(t *testing.T, tr *tree, kind string, backlog int, asks bool) []way {
 		check(t, err)
 		face, dialFace = "tcp/"+filepath.Base(names[0]), strings.TrimPrefix(filepath.Base(names[0]), ":")
 	} else {
-		check(t, os.WriteFile(tr.mnt+"/ctl/new", fmt.Appendf(nil, "sockets/%s type=%s backlog=%d\n", face, kind, backlog), 0))
+		check(t, os.WriteFile(tr.mnt+"/ctl/new",
+			fmt.Appendf(nil, "sockets/%s type=%s backlog=%d\n", face, kind, backlog), 0))
 		dialFace = "mnt/ctl/sockets/" + face + "/sock"
 	}
 	ctl := "mnt/ctl/sockets/" + face + "/"
 	accept, acceptNow := "open rdwr "+ctl+"accept", "open rdwr,nonblock "+ctl+"accept"
 	ways := []way{
 		{"native", native, map[string]string{"dial": "connect " + kind + " " + nativeAt, "fill": "fill-polling"}},
-		{"face", nil, map[string]string{"dial": "open rdwr " + ctl + "dial", "half": "put wr " + ctl + "shutdown", "accept": accept, "accept-now": acceptNow}},
-		{"native to face", nil, map[string]string{"dial": "connect " + kind + " " + dialFace, "accept": accept, "accept-now": acceptNow}},
-		{"face to native", bound, map[string]string{"dial": "open rdwr " + dialBound + "dial", "half": "put wr " + dialBound + "shutdown", "fill": "fill-polling"}},
+		{"face", nil, map[string]string{
+			"dial": "open rdwr " + ctl + "dial", "half": "put wr " + ctl + "shutdown",
+			"accept": accept, "accept-now": acceptNow,
+		}},
+		{"native to face", nil, map[string]string{
+			"dial": "connect " + kind + " " + dialFace, "accept": accept, "accept-now": acceptNow,
+		}},
+		{"face to native", bound, map[string]string{
+			"dial": "open rdwr " + dialBound + "dial", "half": "put wr " + dialBound + "shutdown",
+			"fill": "fill-polling",
+		}},
 	}
 	if asks {
-		ways = append(ways, way{"call", nil, map[string]string{"dial": "open rdwr " + ctl + "call", "half": "nothing", "accept": accept, "accept-now": acceptNow}})
+		ways = append(ways, way{"call", nil, map[string]string{
+			"dial": "open rdwr " + ctl + "call", "half": "nothing",
+			"accept": accept, "accept-now": acceptNow,
+		}})
 	}
 	return ways
 }
 
-// listen makes a native socket that listens, in a directory of the test's, and returns what connect needs to know.
+// listen makes a native socket that listens, in a directory of the
+// test's, and returns what connect needs to know.
 func listen(t *testing.T, tr *tree, kind, dir string, backlog int) (*os.File, string) {
 	family, typ, at := unix.AF_UNIX, ipctool.SockTypes[kind], fmt.Sprint(dir, "/bound", backlog)
 	var sa unix.Sockaddr

@@ -15,7 +15,8 @@ var layers = []string{"cmd", "mount", "fs", "nodes", "backends"}
 
 const module = "github.com/ipcfs/ipcfs/"
 
-// mayImport reports whether a package of backends, or below it, may import another one: a family knows backends and no other family.
+// mayImport reports whether a package of backends, or below it, may import another
+// one: a family knows backends and no other family.
 func mayImport(pkg, imp string) bool {
 	const backends = module + "backends"
 	below := strings.HasPrefix(pkg, backends+"/")
@@ -75,9 +76,12 @@ func TestLayers(t *testing.T) {
 	}
 }
 
-// TestLayout holds that the top level has the fixed directories and nothing else, but for dist, which packaging/build makes.
+// TestLayout holds that the top level has the fixed directories and nothing
+// else, but for dist, which packaging/build makes.
 func TestLayout(t *testing.T) {
-	fixed := append([]string{"go.mod", "go.sum", "tests", "README.md", "docs", "packaging", "LICENSE", "dist"}, layers...)
+	fixed := append([]string{
+		"go.mod", "go.sum", "tests", "README.md", "docs", "packaging", "LICENSE", "dist",
+	}, layers...)
 	entries, err := os.ReadDir("..")
 	if err != nil {
 		t.Fatal(err)

@@ -1,10 +1,11 @@
 // Package tests drives the real daemon through real mounts with shells, native programs and many processes.
 //
-// It runs as root or as an ordinary user and leaves nothing behind: the test binary starts itself again in namespaces of its own
-// (namespaces_test.go), and each script or test gets a mount namespace, an ipc namespace and a /dev/shm of its own inside
-// (tree_test.go). Scripts are testdata/script/*.txtar; their commands are in script_test.go, and what a C program would do for
-// them is done by the helper of package ipctool, which is this binary under another name. Nothing waits by the clock: tests wait
-// for an event, and a test that hangs is ended by its watchdog (watchdog_test.go) with a report of who is stuck where.
+// It runs as root or as an ordinary user and leaves nothing behind: the test binary starts itself again in
+// namespaces of its own (namespaces_test.go), and each script or test gets a mount namespace, an ipc
+// namespace and a /dev/shm of its own inside (tree_test.go). Scripts are testdata/script/*.txtar; their
+// commands are in script_test.go, and what a C program would do for them is done by the helper of package
+// ipctool, which is this binary under another name. Nothing waits by the clock: tests wait for an event, and
+// a test that hangs is ended by its watchdog (watchdog_test.go) with a report of who is stuck where.
 package tests
 
 import (
@@ -47,7 +48,8 @@ var tools = map[string]func(){"ipctool": ipctool.Main, memoryDaemon: memqueues.M
 // memoryDaemon is a daemon with queues in memory beside those of the kernel.
 const memoryDaemon = "ipcfs-memory"
 
-// suite lets other users than the one who runs the tests execute the helpers: testscript keeps them in a private directory.
+// suite lets other users than the one who runs the tests execute the helpers:
+// testscript keeps them in a private directory.
 type suite struct{ m *testing.M }
 
 func (s suite) Run() int {

@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// enterNamespaces builds the daemon and runs the tests in namespaces of their own: whatever goes wrong there, the end of the pid
-// namespace kills every process, and with the last of them all mounts and queues are gone.
+// enterNamespaces builds the daemon and runs the tests in namespaces of their own: whatever goes wrong there,
+// the end of the pid namespace kills every process, and with the last of them all mounts and queues are gone.
 func enterNamespaces() int {
 	code, err := startInit()
 	if err != nil {
@@ -35,7 +35,8 @@ func startInit() (code int, err error) {
 	}
 	dev, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
 	if err != nil {
-		return 1, fmt.Errorf("%w (the tests mount the real daemon: load the fuse module and let this user open its device)", err)
+		return 1, fmt.Errorf("%w (the tests mount the real daemon: "+
+			"load the fuse module and let this user open its device)", err)
 	}
 	dev.Close()
 	tmp, err := os.MkdirTemp("", "ipcfs-test-")
@@ -55,12 +56,16 @@ func startInit() (code int, err error) {
 		return 1, err
 	}
 	// The result must not be cached: go test cannot see that it depends on the daemon.
-	args := slices.DeleteFunc(slices.Clone(os.Args[1:]), func(a string) bool { return strings.HasPrefix(a, "-test.testlogfile") })
-	// Most tests wait for one another's processes most of the time. A flag that was given comes later, and wins.
+	args := slices.DeleteFunc(slices.Clone(os.Args[1:]), func(a string) bool {
+		return strings.HasPrefix(a, "-test.testlogfile")
+	})
+	// Most tests wait for one another's processes most of the time. A
+	// flag that was given comes later, and wins.
 	args = slices.Insert(args, 0, fmt.Sprint("-test.parallel=", 4*runtime.GOMAXPROCS(0)))
 	cmd := exec.Command(self, args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.Env = append(os.Environ(), stageVar+"=init", fmt.Sprint(ipctool.SlowVar, "=", slowness()), "TMPDIR="+tmp, "GOTMPDIR="+tmp, "PATH="+bin+":"+os.Getenv("PATH"))
+	cmd.Env = append(os.Environ(), stageVar+"=init", fmt.Sprint(ipctool.SlowVar, "=", slowness()),
+		"TMPDIR="+tmp, "GOTMPDIR="+tmp, "PATH="+bin+":"+os.Getenv("PATH"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWIPC | unix.CLONE_NEWPID,
 		Pdeathsig:  syscall.SIGKILL,
@@ -70,8 +75,8 @@ func startInit() (code int, err error) {
 		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: uid, Size: 1}}
 		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}
 	}
-	// Pdeathsig is sent when the thread that started the process ends. Signals of the terminal reach the tests directly; the
-	// directory is removed after them.
+	// Pdeathsig is sent when the thread that started the process ends. Signals of the terminal reach
+	// the tests directly; the directory is removed after them.
 	runtime.LockOSThread()
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
@@ -101,8 +106,8 @@ func putDaemon(bin string) error {
 	return nil
 }
 
-// putPython puts the interpreter itself into a directory, if there is one: python3 may be the script of a manager
-// of versions, which takes eight times as long as the interpreter to start.
+// putPython puts the interpreter itself into a directory, if there is one: python3 may be the script of a
+// manager of versions, which takes eight times as long as the interpreter to start.
 func putPython(bin string) error {
 	python, err := exec.Command("python3", "-c", "import sys; print(sys.executable)").Output()
 	if err != nil {
@@ -111,7 +116,8 @@ func putPython(bin string) error {
 	return os.Symlink(strings.TrimSpace(string(python)), filepath.Join(bin, "python3"))
 }
 
-// runInit is process 1 of the pid namespace: it sets up the mounts, starts the tests and takes in orphans, as daemons are.
+// runInit is process 1 of the pid namespace: it sets up the mounts, starts
+// the tests and takes in orphans, as daemons are.
 func runInit() int {
 	if err := privateMounts(); err != nil {
 		fmt.Fprintln(os.Stderr, "tests:", err)

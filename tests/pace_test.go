@@ -14,7 +14,8 @@ var (
 	program = flag.String("ipcfs", "", "test this program, instead of one that is built for it")
 )
 
-// soak is for a test that takes minutes: it runs with -long only, and asks its tree's watchdog for the time (allow).
+// soak is for a test that takes minutes: it runs with -long only, and
+// asks its tree's watchdog for the time (allow).
 func soak(t *testing.T) {
 	t.Helper()
 	if !*long {
@@ -30,8 +31,8 @@ func often(usual, longer int) int {
 	return usual
 }
 
-// patience is how long anything that should happen at once may take on a slow machine, and lifetime how long a
-// test may take, or a script from one command of ours to the next.
+// patience is how long anything that should happen at once may take on a slow machine, and lifetime how long
+// a test may take, or a script from one command of ours to the next.
 var (
 	patience = ipctool.Patience()
 	lifetime = 3 * patience
@@ -40,8 +41,8 @@ var (
 // usualStart is how long a machine that is not slow needs to start a small program and see its end.
 const usualStart = 5 * time.Millisecond
 
-// slowness is how many times as long as usual things take on this machine, as it emulates its processor: 1, or more. It is found by trying:
-// the best of some tries, which tells little of other programs that run.
+// slowness is how many times as long as usual things take on this machine, as it emulates its processor: 1,
+// or more. It is found by trying: the best of some tries, which tells little of other programs that run.
 func slowness() int {
 	best := time.Hour
 	for range 5 {

@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// TestUnit: the commands of the systemd unit start a tree and end it, and systemd-analyze finds nothing wrong with the unit.
+// TestUnit: the commands of the systemd unit start a tree and end it, and
+// systemd-analyze finds nothing wrong with the unit.
 func TestUnit(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../packaging/ipcfs@.service")
@@ -53,8 +54,8 @@ func TestUnit(t *testing.T) {
 	}
 }
 
-// TestPackage: the deb that packaging/build makes is installed, used, upgraded under a mounted tree and purged, and
-// leaves nothing behind.
+// TestPackage: the deb that packaging/build makes is installed, used, upgraded under a
+// mounted tree and purged, and leaves nothing behind.
 func TestPackage(t *testing.T) {
 	soak(t)
 	if _, missing := exec.LookPath("dpkg"); missing != nil || os.Getuid() != 0 {

@@ -16,7 +16,8 @@ func TestPostgreSQL(t *testing.T) {
 	_, err := user.Lookup("postgres")
 	root, _ := realRoot()
 	if len(found) == 0 || err != nil || !root {
-		t.Skip("this needs PostgreSQL as Debian has it (apt-get install postgresql), and real root, who may become its user")
+		t.Skip("this needs PostgreSQL as Debian has it (apt-get install postgresql), " +
+			"and real root, who may become its user")
 	}
 	tr := mountTree(t)
 	script := filepath.Join(tr.work, "postgres.sh")

@@ -52,7 +52,8 @@ func (p process) report() string {
 	for _, task := range tasks {
 		wchan, _ := os.ReadFile(task + "/wchan")
 		call, _ := os.ReadFile(task + "/syscall")
-		fmt.Fprintf(&b, "\t%s %s in %s, syscall %s\n", filepath.Base(task), ipctool.ProcState(task), wchan, bytes.TrimSpace(call))
+		fmt.Fprintf(&b, "\t%s %s in %s, syscall %s\n",
+			filepath.Base(task), ipctool.ProcState(task), wchan, bytes.TrimSpace(call))
 		if stack, err := os.ReadFile(task + "/stack"); err == nil && ipctool.ProcState(task) == "D" {
 			b.Write(stack)
 		}

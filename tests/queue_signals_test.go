@@ -14,7 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestQueueBlockedEnd: a blocked reader or writer vanishes at once at each signal that ends it, and takes or leaves no message.
+// TestQueueBlockedEnd: a blocked reader or writer vanishes at once at each
+// signal that ends it, and takes or leaves no message.
 func TestQueueBlockedEnd(t *testing.T) {
 	t.Parallel()
 	tr := mountTree(t, "--maxmsg", "2")
@@ -51,7 +52,8 @@ func TestQueueBlockedEnd(t *testing.T) {
 	}
 }
 
-// TestQueueSignalsRaceArrivals: readers and writers that signals interrupt all the time lose no message and get none twice.
+// TestQueueSignalsRaceArrivals: readers and writers that signals interrupt
+// all the time lose no message and get none twice.
 func TestQueueSignalsRaceArrivals(t *testing.T) {
 	readers, writers, each := 6, 2, often(1000, 3000)
 	tr := mountTree(t, "--maxmsg", "3", "--msgsize", "32")
@@ -86,8 +88,8 @@ func TestQueueSignalsRaceArrivals(t *testing.T) {
 	t.Logf("%d reads and writes interrupted", got.interrupted)
 }
 
-// TestQueueKillsRaceArrivals: readers that are killed while messages arrive take at most the one message each that the kernel had
-// already given them, and no message comes twice.
+// TestQueueKillsRaceArrivals: readers that are killed while messages arrive take at most the one message each
+// that the kernel had already given them, and no message comes twice.
 func TestQueueKillsRaceArrivals(t *testing.T) {
 	total, enough := often(8000, 20000), often(40, 100)
 	tr := mountTree(t, "--maxmsg", "3", "--msgsize", "32")
@@ -132,7 +134,10 @@ func newCrowd(t *testing.T, tr *tree, queue string) *crowd {
 	check(t, os.WriteFile(tr.mnt+"/queues/"+queue, nil, 0644))
 	r, w, err := os.Pipe()
 	check(t, err)
-	c := &crowd{t: t, tree: tr, r: r, w: w, received: make(chan struct{}, 1), read: make(chan struct{}), calm: make(chan struct{})}
+	c := &crowd{
+		t: t, tree: tr, r: r, w: w, received: make(chan struct{}, 1), read: make(chan struct{}),
+		calm: make(chan struct{}),
+	}
 	go func() {
 		defer close(c.read)
 		defer close(c.received)
@@ -177,7 +182,8 @@ func (c *crowd) line(pid int) {
 	}
 }
 
-// disturb sends all who are ready for it the signal again and again until join, to the thread that reads or writes.
+// disturb sends all who are ready for it the signal again and again
+// until join, to the thread that reads or writes.
 func (c *crowd) disturb(sig syscall.Signal) {
 	c.storm.Go(func() {
 		tick := time.NewTicker(100 * time.Microsecond)
@@ -229,7 +235,8 @@ type received struct {
 	interrupted int
 }
 
-// expect checks that the messages race:0 to race:total-1 were received once each, but for at most lost of them.
+// expect checks that the messages race:0 to race:total-1 were received
+// once each, but for at most lost of them.
 func (r received) expect(t *testing.T, total, lost int) {
 	t.Helper()
 	missing := 0

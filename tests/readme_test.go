@@ -13,7 +13,8 @@ import (
 	"testing"
 )
 
-// A block is a fenced block of a page: what stands behind the fence ("console bash"), the heading above it, and its lines.
+// A block is a fenced block of a page: what stands behind the fence ("console
+// bash"), the heading above it, and its lines.
 type block struct {
 	info, heading string
 	line          int // of the fence
@@ -79,14 +80,15 @@ func (b block) commands() (list []shown) {
 	return list
 }
 
-// matches reports whether output is what a page says: "..." stands for anything in its line, a line of nothing else for any lines.
+// matches reports whether output is what a page says: "..." stands for anything in
+// its line, a line of nothing else for any lines.
 func matches(got, want string) bool {
 	pattern := strings.ReplaceAll("\n"+regexp.QuoteMeta(want), "\n\\.\\.\\.\n", "\n(?:.*\n)*")[1:]
 	return regexp.MustCompile(`\A` + strings.ReplaceAll(pattern, `\.\.\.`, `.*`) + `\z`).MatchString(got)
 }
 
-// TestPages: every ```console block of the README and of docs does what it shows. Each has a tree of its own, stands in its root, and
-// is one shell: sh, or bash where the fence says so.
+// TestPages: every ```console block of the README and of docs does what it shows. Each has a tree of its own,
+// stands in its root, and is one shell: sh, or bash where the fence says so.
 func TestPages(t *testing.T) {
 	t.Parallel()
 	for _, page := range pages(t) {
@@ -104,7 +106,8 @@ func TestPages(t *testing.T) {
 				}
 				for _, tool := range []string{"bash", "cc", "perl", "python3"} {
 					_, missing := exec.LookPath(tool)
-					if missing != nil && regexp.MustCompile(`\b`+tool+`\b`).MatchString(shell+" "+strings.Join(b.lines, "\n")) {
+					if missing != nil &&
+						regexp.MustCompile(`\b`+tool+`\b`).MatchString(shell+" "+strings.Join(b.lines, "\n")) {
 						t.Skipf("there is no %s here", tool)
 					}
 				}
@@ -155,12 +158,16 @@ var varies = []struct {
 	with string
 }{
 	{regexp.MustCompile(`/\S*ipcfs-run-\d+`), "/tmp/ipcfs-run-N"},
-	{regexp.MustCompile(`(?m)([-dps][-rwxs]{9})[.+]? +(\d+) \S+ +\S+ +(\d+) +[A-Z][a-z]{2} +\d+ +\S+ `), "$1 $2 OWNER $3 DATE "},
+	{
+		regexp.MustCompile(`(?m)([-dps][-rwxs]{9})[.+]? +(\d+) \S+ +\S+ +(\d+) +[A-Z][a-z]{2} +\d+ +\S+ `),
+		"$1 $2 OWNER $3 DATE ",
+	},
 	{regexp.MustCompile(`ipcfs \S+, pid \d+`), "ipcfs V, pid N"},
 	{regexp.MustCompile(`(?m) +$`), ""},
 }
 
-// TestReadmeDemo: the transcript in the README is what the demo prints; a line of "..." stands for what was left out.
+// TestReadmeDemo: the transcript in the README is what the demo prints; a
+// line of "..." stands for what was left out.
 func TestReadmeDemo(t *testing.T) {
 	t.Parallel()
 	list := blocks(t, "../README.md")

@@ -25,13 +25,15 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// TestDemoWithoutPython: without python3 the demo leaves out what needs it, says so, and all else still goes as expected.
+// TestDemoWithoutPython: without python3 the demo leaves out what needs it,
+// says so, and all else still goes as expected.
 func TestDemoWithoutPython(t *testing.T) {
 	t.Parallel()
 	tr := bareTree(t)
 	bin := filepath.Join(tr.work, "bin")
 	check(t, os.Mkdir(bin, 0755))
-	for tool := range strings.FieldsSeq("awk cat cmp cut date dd env find grep head ipcfs ln ls mkdir mkfifo mv rm sed seq sh sort " +
+	for tool := range strings.FieldsSeq("awk cat cmp cut date dd env find grep head ipcfs ln ls " +
+		"mkdir mkfifo mv rm sed seq sh sort " +
 		"stat tail test touch tr truncate wc") {
 		path, err := exec.LookPath(tool)
 		check(t, err)
@@ -45,7 +47,8 @@ func TestDemoWithoutPython(t *testing.T) {
 	}
 }
 
-// TestDemoAsUser: to an ordinary user the kernel shows nothing but his own ids in the namespaces that he has made.
+// TestDemoAsUser: to an ordinary user the kernel shows nothing but his
+// own ids in the namespaces that he has made.
 func TestDemoAsUser(t *testing.T) {
 	t.Parallel()
 	tr := userTree(t)
@@ -65,7 +68,8 @@ func TestRunAsUser(t *testing.T) {
 	const script = `cd $IPCFS && touch queues/q sysv/queues/0x4101 sysv/queues/0x4102 topics/t sockets/s sockets/tcp/:0 sockets/udp/:0 &&
 		find . sockets/tcp/localhost:80 sockets/udp/localhost:53 ctl/sockets/tcp/localhost:80/dial ! -uid $(id -u) &&
 		exec 3<>sockets/udp/localhost:9 && rm sysv/queues/*0*`
-	cmd := tr.command("ipctool", "as", "1000", "ipcfs", "run", "--maxmsg=10", "--msgsize=128", "--", "sh", "-c", script)
+	cmd := tr.command("ipctool", "as", "1000", "ipcfs", "run", "--maxmsg=10", "--msgsize=128", "--",
+		"sh", "-c", script)
 	cmd.Env = append(cmd.Env, "TMPDIR=/tmp")
 	out, err := cmd.CombinedOutput()
 	if err != nil || len(out) > 0 {
@@ -117,7 +121,8 @@ func TestRun(t *testing.T) {
 func TestRunKilled(t *testing.T) {
 	t.Parallel()
 	tr := bareTree(t)
-	cmd := tr.command("ipcfs", "run", "--", "sh", "-c", "touch $IPCFS/queues/q; echo ready; exec head -n1 $IPCFS/queues/q")
+	cmd := tr.command("ipcfs", "run", "--", "sh", "-c",
+		"touch $IPCFS/queues/q; echo ready; exec head -n1 $IPCFS/queues/q")
 	out, err := cmd.StdoutPipe()
 	check(t, err)
 	check(t, cmd.Start())

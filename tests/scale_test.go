@@ -26,7 +26,8 @@ func TestSleepers(t *testing.T) {
 	var outs []*bytes.Buffer
 	began, before := time.Now(), awaited(t, tr)
 	for range processes {
-		cmd, out := tr.command("ipctool", append([]string{"sleepers", strconv.Itoa(each)}, files...)...), &bytes.Buffer{}
+		cmd, out := tr.command("ipctool", append([]string{"sleepers", strconv.Itoa(each)}, files...)...),
+			&bytes.Buffer{}
 		cmd.Stdout, cmd.Stderr = out, os.Stderr
 		check(t, cmd.Start())
 		cmds, outs = append(cmds, cmd), append(outs, out)
@@ -101,8 +102,9 @@ func TestLineOfReaders(t *testing.T) {
 	}
 }
 
-// TestMixOfNativeAndMount: senders and receivers, half of them native and half through the mount, all disturbed by signals, move many
-// messages. None is lost, none comes twice, and those of one sender come to any one receiver in their order.
+// TestMixOfNativeAndMount: senders and receivers, half of them native and half through the mount, all
+// disturbed by signals, move many messages. None is lost, none comes twice, and those of one sender
+// come to any one receiver in their order.
 func TestMixOfNativeAndMount(t *testing.T) { mixOfNativeAndMount(t, 20_000) }
 
 // TestSoakMixOfNativeAndMount: a million of them.
@@ -114,7 +116,8 @@ func TestSoakMixOfNativeAndMount(t *testing.T) {
 func mixOfNativeAndMount(t *testing.T, total int) {
 	const ends = 8
 	tr := mountTree(t, "--maxmsg", "10", "--msgsize", "16")
-	tr.dog.allow(4 * lifetime) // a million: 20 s with nothing else to do, 70 s beside three busy processes on two processors
+	// a million: 20 s with nothing else to do, 70 s beside three busy processes on two processors
+	tr.dog.allow(4 * lifetime)
 	check(t, os.WriteFile(tr.mnt+"/queues/mix", nil, 0644))
 	where := map[bool][]string{true: {"native", "mix"}, false: {"mount", tr.mnt + "/queues/mix"}}
 	var receivers, senders []*exec.Cmd
@@ -124,7 +127,8 @@ func mixOfNativeAndMount(t *testing.T, total int) {
 		r := tr.command("ipctool", append([]string{"mix-recv"}, where[i%2 == 0]...)...)
 		r.Stdout, r.Stderr = out, os.Stderr
 		check(t, r.Start())
-		s := tr.command("ipctool", append(append([]string{"mix-send"}, where[i%2 == 0]...), strconv.Itoa(i), strconv.Itoa(total/ends))...)
+		s := tr.command("ipctool", append(append([]string{"mix-send"}, where[i%2 == 0]...),
+			strconv.Itoa(i), strconv.Itoa(total/ends))...)
 		s.Stderr = os.Stderr
 		check(t, s.Start())
 		receivers, senders, outs = append(receivers, r), append(senders, s), append(outs, out)

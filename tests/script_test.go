@@ -15,8 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestScript runs testdata/script/*.txtar, side by side, each in a tree of its own: $MNT is where `mount` mounts it, $STATE its
-// state directory, $LIB the directory of bodies that scripts share, $ID the user and the group of whoever mounts.
+// TestScript runs testdata/script/*.txtar, side by side, each in a tree of its own: $MNT is where
+// `mount` mounts it, $STATE its state directory, $LIB the directory of bodies that scripts share, $ID
+// the user and the group of whoever mounts.
 func TestScript(t *testing.T) {
 	t.Parallel()
 	lib, err := filepath.Abs("testdata/lib")
@@ -53,9 +54,9 @@ func TestScript(t *testing.T) {
 
 type treeKey struct{}
 
-// condition adds [root]: real root, not that of a user namespace with one user in it; [users]: root who can let
-// other users mount; [fusermount]: an ordinary user, who mounts through fusermount3; [passthrough]: the kernel can
-// carry shared memory; and [long]: there is time for many more rounds.
+// condition adds [root]: real root, not that of a user namespace with one user in it; [users]: root who can
+// let other users mount; [fusermount]: an ordinary user, who mounts through fusermount3; [passthrough]: the
+// kernel can carry shared memory; and [long]: there is time for many more rounds.
 func condition(cond string) (bool, error) {
 	switch cond {
 	case "root":
@@ -89,7 +90,8 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"umount": func(ts *testscript.TestScript, neg bool, _ []string) {
 		finish(ts, neg, (*tree).umount)
 	},
-	// ipcfs runs the command with any arguments. Its output may be a daemon's, so a plain exec could wait for it forever.
+	// ipcfs runs the command with any arguments. Its output may be a daemon's,
+	// so a plain exec could wait for it forever.
 	"ipcfs": func(ts *testscript.TestScript, neg bool, args []string) {
 		out, err := treeOf(ts).run("ipcfs", args...)
 		fmt.Fprint(ts.Stdout(), out)
@@ -130,7 +132,8 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 			ts.Fatalf("the daemon did not end")
 		}
 	},
-	// fds save notes how many descriptors the daemon holds; fds same waits until there are no more than that: releases come late.
+	// fds save notes how many descriptors the daemon holds; fds same waits until
+	// there are no more than that: releases come late.
 	"fds": func(ts *testscript.TestScript, _ bool, args []string) {
 		t := treeOf(ts)
 		n, err := t.fds()
@@ -163,8 +166,8 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 			ts.Fatalf("in uninterruptible sleep")
 		}
 	},
-	// ended NAME… waits until the background commands that wrote their pids to the files NAME are gone. A shell that becomes the
-	// command does it: sh -c 'echo $$ >NAME; exec COMMAND'.
+	// ended NAME… waits until the background commands that wrote their pids to the files NAME are gone. A
+	// shell that becomes the command does it: sh -c 'echo $$ >NAME; exec COMMAND'.
 	"ended": func(ts *testscript.TestScript, _ bool, args []string) {
 		for _, name := range args {
 			pid, err := strconv.Atoi(strings.TrimSpace(ts.ReadFile(name)))

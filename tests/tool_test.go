@@ -12,5 +12,6 @@ type (
 	take = ipctool.Take
 )
 
-// eventually tries cond again and again, for things that the kernel has no event for, and reports whether it came true.
+// eventually tries cond again and again, for things that the kernel has no
+// event for, and reports whether it came true.
 func eventually(limit time.Duration, cond func() bool) bool { return ipctool.Eventually(limit, cond) }

@@ -12,9 +12,10 @@ import (
 	"time"
 )
 
-// BenchmarkTopicFanout: one publisher, 100 readers, each a process, messages of 1 KiB: messages delivered a second by a topic, and by a
-// server that only copies what it reads from one Unix socket to 100 others. Nothing is lost on either side: who is fast waits. cpu is the
-// time of all processes, which other load on the machine does not change as much.
+// BenchmarkTopicFanout: one publisher, 100 readers, each a process, messages of 1 KiB: messages delivered
+// a second by a topic, and by a server that only copies what it reads from one Unix socket to 100 others.
+// Nothing is lost on either side: who is fast waits. cpu is the time of all processes, which other load
+// on the machine does not change as much.
 func BenchmarkTopicFanout(b *testing.B) {
 	const readers, size, batch = 100, 1 << 10, 128 << 10
 	for _, c := range []struct {
@@ -57,10 +58,12 @@ func BenchmarkTopicFanout(b *testing.B) {
 					b.Fatal(err)
 				}
 			} else {
-				all = append(all, start(b, tr, nil, "fan-serve", c.kind, to, strconv.Itoa(readers), strconv.Itoa(count), strconv.Itoa(size)))
+				all = append(all, start(b, tr, nil, "fan-serve", c.kind, to, strconv.Itoa(readers),
+					strconv.Itoa(count), strconv.Itoa(size)))
 			}
 			for range readers {
-				all = append(all, start(b, tr, nil, "fan-read", c.kind, from, strconv.Itoa(count*per), strconv.Itoa(c.read)))
+				all = append(all, start(b, tr, nil, "fan-read", c.kind, from, strconv.Itoa(count*per),
+					strconv.Itoa(c.read)))
 			}
 			r, w, err := os.Pipe()
 			if err != nil {

@@ -45,8 +45,9 @@ func publish(t *testing.T, path string, msgs ...string) {
 	check(t, f.Close())
 }
 
-// TestTopicEverybodyGetsAll: whatever disturbs publishers and readers, each reader gets each message once, those of one publisher in their
-// order; with publishers that have to wait for readers (block) just as with room for everything.
+// TestTopicEverybodyGetsAll: whatever disturbs publishers and readers, each reader gets each
+// message once, those of one publisher in their order; with publishers that have to wait for
+// readers (block) just as with room for everything.
 func TestTopicEverybodyGetsAll(t *testing.T) {
 	for _, rules := range []string{"slow=block depth=3", "depth=100000"} {
 		t.Run(rules, func(t *testing.T) {
@@ -78,14 +79,17 @@ func TestTopicGroupSharesAll(t *testing.T) {
 
 const mixReaders, mixPublishers = 6, 4
 
-// mixTopic has publishers send numbers to readers of a file of the topic, all disturbed by signals, and counts what came.
+// mixTopic has publishers send numbers to readers of a file of the topic,
+// all disturbed by signals, and counts what came.
 func mixTopic(t *testing.T, rules, file string, counted func([][]byte)) {
 	each := often(2000, 5000)
 	if raceFlag == "-race" {
 		each /= 5
 	}
 	tr := mountTree(t)
-	tr.dog.allow(4 * lifetime) // beside busy processes the kernel may leave a daemon that is a session of its own without a processor for seconds
+	// beside busy processes the kernel may leave a daemon that is a session
+	// of its own without a processor for seconds
+	tr.dog.allow(4 * lifetime)
 	path, ctl := newTopic(t, tr, rules)
 	var readers, publishers []*exec.Cmd
 	var outs []*bytes.Buffer
@@ -131,7 +135,8 @@ func mixTopic(t *testing.T, rules, file string, counted func([][]byte)) {
 	fact(t, ctl+"/status", "lost", "0")
 }
 
-// TestTopicGapsAddUp: what slow readers got and what the records say they lost is all there was, for each of them and in the status.
+// TestTopicGapsAddUp: what slow readers got and what the records say they lost is
+// all there was, for each of them and in the status.
 func TestTopicGapsAddUp(t *testing.T) {
 	const readers, total = 5, 20000
 	for _, slow := range []string{"drop-old", "drop-new"} {
@@ -203,7 +208,8 @@ func TestTopicGapsAddUp(t *testing.T) {
 	}
 }
 
-// TestTopicMemory: readers that do not read, or read a little, do not make the daemon grow beyond what a topic and a user may hold.
+// TestTopicMemory: readers that do not read, or read a little, do not make the
+// daemon grow beyond what a topic and a user may hold.
 func TestTopicMemory(t *testing.T) {
 	if raceFlag == "-race" {
 		t.Skip("the race detector takes memory of its own")
@@ -221,7 +227,8 @@ func TestTopicMemory(t *testing.T) {
 		fds[i] = open(path)
 	}
 	// Go's heap may be twice what is alive in it, and the session has some buffers of 1 MiB.
-	const topic, user, slack = 8, 64, 48 // MiB; the topic has room for eight messages, with what it knows of them: each is a page short
+	// MiB; the topic has room for eight messages, with what it knows of them: each is a page short
+	const topic, user, slack = 8, 64, 48
 	before := resident(t, tr)
 	w, err := ipctool.OpenFile(path, "wronly")
 	check(t, err)

@@ -18,8 +18,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A tree is one test's own: its work directory, its namespaces and the daemons it starts there. It belongs to the goroutine that made
-// it, whose thread is in those namespaces; other goroutines and processes see the tree only if they were started from there.
+// A tree is one test's own: its work directory, its namespaces and the daemons it starts there. It belongs to
+// the goroutine that made it, whose thread is in those namespaces; other goroutines and processes see the
+// tree only if they were started from there.
 type tree struct {
 	work, mnt, state string
 	program          string // that mounts it
@@ -28,8 +29,8 @@ type tree struct {
 	dog              *watchdog
 }
 
-// newTree puts the calling goroutine into fresh mount and ipc namespaces for good and makes work the test's place. The caller calls
-// leftovers in the end.
+// newTree puts the calling goroutine into fresh mount and ipc namespaces for good and makes work
+// the test's place. The caller calls leftovers in the end.
 func newTree(work string, log func(...any)) (*tree, error) {
 	// Never unlocked: the thread ends with the goroutine.
 	runtime.LockOSThread()
@@ -84,7 +85,8 @@ func (t *tree) mounted(on *testing.T, flags ...string) {
 	}
 }
 
-// join puts the calling goroutine, for good, into the namespaces of the one that made the tree, which must not end meanwhile.
+// join puts the calling goroutine, for good, into the namespaces of the one
+// that made the tree, which must not end meanwhile.
 func (t *tree) join() error {
 	runtime.LockOSThread()
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
@@ -106,7 +108,10 @@ func (t *tree) join() error {
 
 // env is what marks a process as one of the tree's and leads it there.
 func (t *tree) env() []string {
-	vars := []string{"WORK=" + t.work, "MNT=" + t.mnt, "STATE=" + t.state, "GOTRACEBACK=all", "GORACE=atexit_sleep_ms=0 log_path=" + t.work + "/race"}
+	vars := []string{
+		"WORK=" + t.work, "MNT=" + t.mnt, "STATE=" + t.state, "GOTRACEBACK=all",
+		"GORACE=atexit_sleep_ms=0 log_path=" + t.work + "/race",
+	}
 	if t.user {
 		vars = append(vars, "TMPDIR="+t.work+"/.tmp")
 	}
@@ -150,7 +155,8 @@ func (t *tree) mount(flags ...string) (string, error) {
 // umount unmounts the tree and returns what the command printed, but for who has used it until then.
 func (t *tree) umount() (string, error) {
 	out, err := t.run("ipcfs", "umount", t.mnt)
-	if err == nil && strings.HasPrefix(out, "ipcfs: ") && strings.Contains(out, " was in use, and has ended for: ") {
+	if err == nil && strings.HasPrefix(out, "ipcfs: ") &&
+		strings.Contains(out, " was in use, and has ended for: ") {
 		out = ""
 	}
 	return out, err
@@ -202,8 +208,9 @@ func (t *tree) fds() (int, error) {
 	return len(list), err
 }
 
-// leftovers ends the test's processes, removes its queues through the tree, unmounts, and tells what is not as it should be then: a
-// process that does not die, a mount or a daemon that stays, a queue that rm did not remove, a data race in the daemon.
+// leftovers ends the test's processes, removes its queues through the tree, unmounts, and tells what is not
+// as it should be then: a process that does not die, a mount or a daemon that stays, a queue that rm did
+// not remove, a data race in the daemon.
 func (t *tree) leftovers() (problems []string) {
 	defer t.dog.stop()
 	say := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }

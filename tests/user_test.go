@@ -15,8 +15,9 @@ import (
 // The ordinary users of the tests; root can become any.
 var ordinary = []int{1000, 1001}
 
-// letUsersIn has the namespaces of the tests be as on a machine with the package fuse3: /dev/fuse is open to all, and the ordinary users
-// have names, without which fusermount3 mounts nothing for them. It is for root, and takes mknod(2).
+// letUsersIn has the namespaces of the tests be as on a machine with the package fuse3: /dev/fuse
+// is open to all, and the ordinary users have names, without which fusermount3 mounts nothing for
+// them. It is for root, and takes mknod(2).
 func letUsersIn() error {
 	dir, err := os.MkdirTemp("", "dev")
 	if err != nil {

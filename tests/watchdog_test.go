@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A watchdog ends a test that hangs: it says who is stuck where, has the daemon print its goroutines, and cuts the mount off, which
-// frees everybody who waits for it.
+// A watchdog ends a test that hangs: it says who is stuck where, has the daemon print its goroutines,
+// and cuts the mount off, which frees everybody who waits for it.
 type watchdog struct {
 	tree  *tree
 	log   func(...any)
@@ -75,8 +75,8 @@ func (d *watchdog) fire() {
 	}
 }
 
-// abort cuts a FUSE mount off from its daemon. Without fusectl there is nothing to do: the daemon is about to be killed, which does
-// the same.
+// abort cuts a FUSE mount off from its daemon. Without fusectl there is nothing to do:
+// the daemon is about to be killed, which does the same.
 func abort(m mountPoint) {
 	_ = os.WriteFile("/sys/fs/fuse/connections/"+m.minor+"/abort", []byte("1"), 0)
 }

@@ -28,8 +28,9 @@ type Take struct {
 	Data  []byte
 }
 
-// actor is the state of the process ipctool actor, which does system calls as it is asked to on its standard input, one at a time. It
-// retries nothing: a signal that interrupts a call shows as EINTR, without SA_RESTART.
+// actor is the state of the process ipctool actor, which does system calls as it is asked
+// to on its standard input, one at a time. It retries nothing: a signal that interrupts a
+// call shows as EINTR, without SA_RESTART.
 type actor struct {
 	files    map[int]bool
 	queues   map[int]bool // those of files that mq_open opened
@@ -38,8 +39,8 @@ type actor struct {
 	memory   []byte
 }
 
-// actorCommand plays until its input ends. IN and OUT are pipes to use instead of the standard ones. A child that was given a file has it as
-// descriptor 3. Its first take tells its thread.
+// actorCommand plays until its input ends. IN and OUT are pipes to use instead of the standard ones. A child
+// that was given a file has it as descriptor 3. Its first take tells its thread.
 func actorCommand(args []string) error {
 	runtime.LockOSThread()
 	in, out := os.Stdin, os.Stdout
@@ -77,7 +78,8 @@ func actorCommand(args []string) error {
 	}
 }
 
-// interruptible makes SIGUSR1 interrupt system calls, siginterrupt(3): Go asks for SA_RESTART, which the kernel's own pipes heed.
+// interruptible makes SIGUSR1 interrupt system calls, siginterrupt(3): Go asks
+// for SA_RESTART, which the kernel's own pipes heed.
 func interruptible() error {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGUSR1)
 	const saRestart = 0x10000000
@@ -88,7 +90,8 @@ func interruptible() error {
 		if set {
 			old, new = new, old
 		}
-		if _, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(syscall.SIGUSR1), new, old, 8, 0, 0); errno != 0 {
+		if _, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION,
+			uintptr(syscall.SIGUSR1), new, old, 8, 0, 0); errno != 0 {
 			return errno
 		}
 	}
@@ -180,8 +183,8 @@ func (a *actor) opened(fd int, err error) (Take, error) {
 	return Take{N: fd}, nil
 }
 
-// awkward is room for n bytes and one more (an address must be good) that begins with the last byte of a page: it is in as many pages as
-// there can be, and the kernel carries 256 of them in one request.
+// awkward is room for n bytes and one more (an address must be good) that begins with the last byte of a
+// page: it is in as many pages as there can be, and the kernel carries 256 of them in one request.
 func (a *actor) awkward(n int) []byte {
 	if len(a.memory) < n+2*pageSize {
 		a.memory = make([]byte, n+2*pageSize)
@@ -198,7 +201,8 @@ func (a *actor) read(c Cue) (Take, error) {
 		n, err := unix.Read(c.FD, buf[:c.N])
 		return Take{Data: buf[:max(0, n)]}, err
 	}
-	n, _, errno := unix.Syscall6(unix.SYS_MQ_TIMEDRECEIVE, uintptr(c.FD), uintptr(unsafe.Pointer(&buf[0])), uintptr(c.N), 0, 0, 0)
+	n, _, errno := unix.Syscall6(unix.SYS_MQ_TIMEDRECEIVE, uintptr(c.FD), uintptr(unsafe.Pointer(&buf[0])),
+		uintptr(c.N), 0, 0, 0)
 	if errno != 0 {
 		return Take{}, errno
 	}
@@ -210,15 +214,16 @@ func (a *actor) write(c Cue) (int, error) {
 	if copy(p, c.Data); !a.queues[c.FD] {
 		return unix.Write(c.FD, p[:len(c.Data)])
 	}
-	_, _, errno := unix.Syscall6(unix.SYS_MQ_TIMEDSEND, uintptr(c.FD), uintptr(unsafe.Pointer(&p[0])), uintptr(len(c.Data)), 0, 0, 0)
+	_, _, errno := unix.Syscall6(unix.SYS_MQ_TIMEDSEND, uintptr(c.FD), uintptr(unsafe.Pointer(&p[0])),
+		uintptr(len(c.Data)), 0, 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}
 	return len(c.Data), nil
 }
 
-// fork starts a child that inherits a file, as a fork's does, and plays by the pipes Path and Flags. The file must not be O_NONBLOCK, which
-// exec.Cmd takes away.
+// fork starts a child that inherits a file, as a fork's does, and plays by the pipes Path and Flags.
+// The file must not be O_NONBLOCK, which exec.Cmd takes away.
 func (a *actor) fork(c Cue) error {
 	fd, err := unix.FcntlInt(uintptr(c.FD), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {

@@ -48,7 +48,8 @@ func parseUser(s string) (id int, groups []int, err error) {
 	return id, groups, nil
 }
 
-// limitCommand sets a resource limit and becomes the command, which cannot raise it: it is without CAP_SYS_RESOURCE, also as root.
+// limitCommand sets a resource limit and becomes the command, which cannot raise
+// it: it is without CAP_SYS_RESOURCE, also as root.
 func limitCommand(args []string) error {
 	what := map[string]int{"msgqueue": unix.RLIMIT_MSGQUEUE, "nofile": unix.RLIMIT_NOFILE}
 	if len(args) < 3 {

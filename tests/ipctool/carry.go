@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// carrying is one role that goes on while a mount is handed over from one process to the next: it calls ready once it is where that is to
-// find it, and then goes on until stop is closed, or a message that says end.
+// carrying is one role that goes on while a mount is handed over from one process to the next: it calls ready
+// once it is where that is to find it, and then goes on until stop is closed, or a message that says end.
 type carrying struct {
 	path  string
 	ready func()
@@ -25,13 +25,16 @@ type carrying struct {
 
 // carryRoles are what programs do, each on one file.
 var carryRoles = map[string]func(*carrying) error{
-	"send": (*carrying).send, "recv": (*carrying).receive, "send-lines": (*carrying).sendLines, "recv-lines": (*carrying).receiveLines,
-	"next": (*carrying).next, "poll": (*carrying).poll, "sleep": (*carrying).sleep, "list": (*carrying).list, "hand": (*carrying).hand,
-	"half": (*carrying).half, "map": (*carrying).mapped, "watch": (*carrying).watch, "late": (*carrying).late, "lease": (*carrying).lease, "lock": (*carrying).lock,
+	"send": (*carrying).send, "recv": (*carrying).receive,
+	"send-lines": (*carrying).sendLines, "recv-lines": (*carrying).receiveLines,
+	"next": (*carrying).next, "poll": (*carrying).poll, "sleep": (*carrying).sleep,
+	"list": (*carrying).list, "hand": (*carrying).hand, "half": (*carrying).half,
+	"map": (*carrying).mapped, "watch": (*carrying).watch, "late": (*carrying).late,
+	"lease": (*carrying).lease, "lock": (*carrying).lock,
 }
 
-// carryCommand plays ROLE=PATH…, each at the same time, until its stdin ends. It says "ready" when all are where they are to be found, and
-// a line for each role that failed.
+// carryCommand plays ROLE=PATH…, each at the same time, until its stdin ends. It says "ready" when all are
+// where they are to be found, and a line for each role that failed.
 func carryCommand(args []string) error {
 	stop := make(chan struct{})
 	go func() {
@@ -268,7 +271,8 @@ func (c *carrying) late() error {
 	return nil
 }
 
-// list reads a part of a directory, and the rest later. The names are n0, n1 and so on; the directory has lost one and got one since.
+// list reads a part of a directory, and the rest later. The names are n0, n1 and so
+// on; the directory has lost one and got one since.
 func (c *carrying) list() error {
 	fd, err := c.open(unix.O_RDONLY | unix.O_DIRECTORY)
 	if err != nil {

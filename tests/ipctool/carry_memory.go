@@ -94,5 +94,6 @@ func (c *carrying) lock() error {
 }
 
 func lockBytes(fd int, from, length int64) error {
-	return unix.FcntlFlock(uintptr(fd), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK, Start: from, Len: length})
+	return unix.FcntlFlock(uintptr(fd), unix.F_OFD_SETLK,
+		&unix.Flock_t{Type: unix.F_WRLCK, Start: from, Len: length})
 }

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fanReadCommand reads from a file, or a Unix socket it connects to, until it has got BYTES; each read asks for up to SIZE. It says when it
-// is ready.
+// fanReadCommand reads from a file, or a Unix socket it connects to, until it has got BYTES;
+// each read asks for up to SIZE. It says when it is ready.
 func fanReadCommand(args []string) error {
 	if len(args) != 4 {
 		return errUsage
@@ -46,8 +46,9 @@ func fanReadCommand(args []string) error {
 	return nil
 }
 
-// fanServeCommand is the least a fan-out over Unix sockets can be: it accepts a publisher and READERS at PATH, and gives each of COUNT
-// messages of SIZE bytes that the publisher sends to all readers, one write(2) each.
+// fanServeCommand is the least a fan-out over Unix sockets can be: it accepts a publisher
+// and READERS at PATH, and gives each of COUNT messages of SIZE bytes that the publisher
+// sends to all readers, one write(2) each.
 func fanServeCommand(args []string) error {
 	if len(args) != 5 {
 		return errUsage

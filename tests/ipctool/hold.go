@@ -11,9 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// holdCommand holds the kernel's lock of a directory, so that names in it can be neither looked up nor made: it lists the directory into a
-// page that does not come (userfaultfd(2)), while another thread makes a name there. When that is so it makes the file HELD, and it ends
-// when the file RELEASE is there. Whoever can mount a FUSE file system, as any user in a user namespace of theirs, can do so without root.
+// holdCommand holds the kernel's lock of a directory, so that names in it can be neither looked up nor made:
+// it lists the directory into a page that does not come (userfaultfd(2)), while another thread makes a name
+// there. When that is so it makes the file HELD, and it ends when the file RELEASE is there. Whoever can
+// mount a FUSE file system, as any user in a user namespace of theirs, can do so without root.
 func holdCommand(args []string) error {
 	if len(args) != 3 {
 		return errUsage
@@ -29,7 +30,8 @@ func holdCommand(args []string) error {
 	listed, made := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(listed)
-		_, _, _ = unix.Syscall(unix.SYS_GETDENTS64, uintptr(dir), uintptr(unsafe.Pointer(&page[0])), uintptr(len(page)))
+		_, _, _ = unix.Syscall(unix.SYS_GETDENTS64, uintptr(dir), uintptr(unsafe.Pointer(&page[0])),
+			uintptr(len(page)))
 	}()
 	var fault [32]byte // struct uffd_msg
 	if _, err := unix.Read(faults, fault[:]); err != nil {
@@ -61,7 +63,8 @@ const holdPatience = 30 * time.Second
 
 // stuckPage is a page of memory for which who touches it waits until faults is closed.
 func stuckPage() (page []byte, faults int, err error) {
-	page, err = unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	page, err = unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE,
+		unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
 		return nil, -1, err
 	}

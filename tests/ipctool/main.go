@@ -1,6 +1,7 @@
-// Package ipctool is the program of that name, which does for scripts and tests what a C program would do: one system call for each step,
-// and errors by their names in errno.h. A command, or a family of them, has a file of its own and a line in the table below. It runs in
-// a test binary that calls Main under the name ipctool.
+// Package ipctool is the program of that name, which does for scripts and tests what a C program
+// would do: one system call for each step, and errors by their names in errno.h. A command, or a
+// family of them, has a file of its own and a line in the table below. It runs in a test binary
+// that calls Main under the name ipctool.
 package ipctool
 
 import (
@@ -61,7 +62,8 @@ var commands = map[string]struct {
 	"fan-pub":    {"file|stream|seqpacket PATH COUNT SIZE", fanPublishCommand},
 }
 
-// Main runs the command in os.Args. It returns if all went well; else it says why on stderr and exits with status 1.
+// Main runs the command in os.Args. It returns if all went well; else it
+// says why on stderr and exits with status 1.
 func Main() {
 	if len(os.Args) < 2 {
 		fail(errors.New("usage: ipctool COMMAND …"))

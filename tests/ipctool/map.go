@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mapCommand opens an object, maps it shared and does one operation after the other on the mapping or the file, printing what each gave.
+// mapCommand opens an object, maps it shared and does one operation after the other
+// on the mapping or the file, printing what each gave.
 func mapCommand(args []string) error {
 	if len(args) < 1 {
 		return errUsage
@@ -56,7 +57,8 @@ func mapCommand(args []string) error {
 	return nil
 }
 
-// lockCommand takes a lock of the whole file, prints "locked" and runs COMMAND while it holds it. It asks the kernel to wait or it tries.
+// lockCommand takes a lock of the whole file, prints "locked" and runs COMMAND while
+// it holds it. It asks the kernel to wait or it tries.
 func lockCommand(args []string) error {
 	if len(args) != 4 || (args[1] != "wait" && args[1] != "try") {
 		return errUsage

@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A mixEnd is one end of a queue, native (mq_open) or a file of the mount; both are used with plain system calls that EINTR ends.
+// A mixEnd is one end of a queue, native (mq_open) or a file of the mount; both
+// are used with plain system calls that EINTR ends.
 type mixEnd struct {
 	native bool
 	fd     int
@@ -32,7 +33,8 @@ func (e mixEnd) send(p []byte) (int, error) {
 	if !e.native {
 		return unix.Write(e.fd, p)
 	}
-	if _, _, errno := unix.Syscall6(unix.SYS_MQ_TIMEDSEND, uintptr(e.fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), 0, 0, 0); errno != 0 {
+	if _, _, errno := unix.Syscall6(unix.SYS_MQ_TIMEDSEND, uintptr(e.fd), uintptr(unsafe.Pointer(&p[0])),
+		uintptr(len(p)), 0, 0, 0); errno != 0 {
 		return 0, errno
 	}
 	return len(p), nil
@@ -42,7 +44,8 @@ func (e mixEnd) receive(p []byte) (int, error) {
 	if !e.native {
 		return unix.Read(e.fd, p)
 	}
-	n, _, errno := unix.Syscall6(unix.SYS_MQ_TIMEDRECEIVE, uintptr(e.fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), 0, 0, 0)
+	n, _, errno := unix.Syscall6(unix.SYS_MQ_TIMEDRECEIVE, uintptr(e.fd), uintptr(unsafe.Pointer(&p[0])),
+		uintptr(len(p)), 0, 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}

@@ -24,7 +24,8 @@ func mqOpen(name string, flags int, attr *mqAttr) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	fd, _, errno := unix.Syscall6(unix.SYS_MQ_OPEN, uintptr(unsafe.Pointer(p)), uintptr(flags|unix.O_CLOEXEC), 0666,
+	fd, _, errno := unix.Syscall6(unix.SYS_MQ_OPEN, uintptr(unsafe.Pointer(p)),
+		uintptr(flags|unix.O_CLOEXEC), 0666,
 		uintptr(unsafe.Pointer(attr)), 0, 0)
 	if errno != 0 {
 		return -1, errno
@@ -88,14 +89,16 @@ func mqSendCommand(args []string) error {
 // mqSend is mq_send(3).
 func mqSend(fd int, msg []byte, prio int) error {
 	p := append(msg, 0) // never empty: the address must be good
-	_, _, errno := unix.Syscall6(unix.SYS_MQ_TIMEDSEND, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(msg)), uintptr(prio), 0, 0)
+	_, _, errno := unix.Syscall6(unix.SYS_MQ_TIMEDSEND, uintptr(fd), uintptr(unsafe.Pointer(&p[0])),
+		uintptr(len(msg)), uintptr(prio), 0, 0)
 	return errnoErr(errno)
 }
 
 // mqReceive is mq_receive(3).
 func mqReceive(fd int, p []byte) (n, prio int, err error) {
 	var level uint32
-	got, _, errno := unix.Syscall6(unix.SYS_MQ_TIMEDRECEIVE, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)),
+	got, _, errno := unix.Syscall6(unix.SYS_MQ_TIMEDRECEIVE, uintptr(fd), uintptr(unsafe.Pointer(&p[0])),
+		uintptr(len(p)),
 		uintptr(unsafe.Pointer(&level)), 0, 0)
 	return int(got), int(level), errnoErr(errno)
 }
@@ -147,7 +150,8 @@ func mqAttrCommand(args []string) error {
 	return err
 }
 
-// mqUsedCommand prints how many bytes of RLIMIT_MSGQUEUE its user has used: under a limit just above that, a queue can be made.
+// mqUsedCommand prints how many bytes of RLIMIT_MSGQUEUE its user has used:
+// under a limit just above that, a queue can be made.
 func mqUsedCommand([]string) error {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_MSGQUEUE, &limit); err != nil {

@@ -7,9 +7,10 @@ import (
 )
 
 var openFlags = map[string]int{
-	"rdonly": unix.O_RDONLY, "wronly": unix.O_WRONLY, "rdwr": unix.O_RDWR, "nonblock": unix.O_NONBLOCK, "creat": unix.O_CREAT,
-	"excl": unix.O_EXCL, "trunc": unix.O_TRUNC, "append": unix.O_APPEND, "direct": unix.O_DIRECT,
-	"path": unix.O_PATH,
+	"rdonly": unix.O_RDONLY, "wronly": unix.O_WRONLY, "rdwr": unix.O_RDWR, "nonblock": unix.O_NONBLOCK,
+	"creat": unix.O_CREAT, "excl": unix.O_EXCL, "trunc": unix.O_TRUNC, "append": unix.O_APPEND,
+	"direct": unix.O_DIRECT,
+	"path":   unix.O_PATH,
 }
 
 // OpenFile opens path with flags as in "rdwr,nonblock".

@@ -12,14 +12,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A poller is one of the calls that wait for many files. wait returns those that are ready, by index; a limit of -1 is for ever.
+// A poller is one of the calls that wait for many files. wait returns those that
+// are ready, by index; a limit of -1 is for ever.
 type poller interface {
 	wait(limit int) (map[int]string, error)
 }
 
-// pollCommand waits twice for files that are not ready and shows what woke it. Only when its thread really sleeps in the call does it run
-// COMMAND, which is to make a file ready; ROUND in its environment is 1, then 2. Then it asks again without waiting (a level stays up, an edge does not), drains the files
-// and asks once more. The file "pipe" is a pipe whose other end COMMAND has as descriptor 3.
+// pollCommand waits twice for files that are not ready and shows what woke it. Only when its thread really
+// sleeps in the call does it run COMMAND, which is to make a file ready; ROUND in its environment is 1, then
+// 2. Then it asks again without waiting (a level stays up, an edge does not), drains the files and asks once
+// more. The file "pipe" is a pipe whose other end COMMAND has as descriptor 3.
 func pollCommand(args []string) error {
 	if len(args) < 5 {
 		return errUsage
@@ -115,7 +117,9 @@ func show(when string, files []string, ready map[int]string) {
 // asleep waits until a thread sleeps in one of the waiting calls.
 func asleep(tid int) bool {
 	waiting := map[string]bool{}
-	for _, nr := range []int{sysPoll, sysSelect, unix.SYS_PPOLL, unix.SYS_PSELECT6, unix.SYS_EPOLL_PWAIT, sysEpollWait} {
+	for _, nr := range []int{
+		sysPoll, sysSelect, unix.SYS_PPOLL, unix.SYS_PSELECT6, unix.SYS_EPOLL_PWAIT, sysEpollWait,
+	} {
 		waiting[strconv.Itoa(nr)] = true
 	}
 	task := fmt.Sprintf("/proc/self/task/%d", tid)

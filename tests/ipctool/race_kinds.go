@@ -22,9 +22,12 @@ type racer struct {
 }
 
 var racers = map[string]racer{
-	"shm":     {class: "shm", make: makeShm},
-	"fifos":   {class: "fifos", make: makeFifo},
-	"topics":  {class: "topics", make: makeTopic, more: []string{"since/0", "lines@0", "records@0", "group/g", "../all"}},
+	"shm":   {class: "shm", make: makeShm},
+	"fifos": {class: "fifos", make: makeFifo},
+	"topics": {
+		class: "topics", make: makeTopic,
+		more: []string{"since/0", "lines@0", "records@0", "group/g", "../all"},
+	},
 	"sockets": {class: "sockets", make: makeSocket},
 	"plain":   {class: "sockets", make: makeShm}, // what O_EXCL makes there
 	"bound":   {class: "sockets", make: makeBound},
@@ -146,7 +149,8 @@ func makeTopic(r *race, path string, mode uint32, ours bool) (func() error, erro
 
 // makeSocket makes one that ipcfs listens on. The victim's has a call waiting.
 func makeSocket(r *race, path string, mode uint32, ours bool) (func() error, error) {
-	fd, err := unix.Open(filepath.Join(r.mnt, path), unix.O_WRONLY|unix.O_CREAT|unix.O_NONBLOCK|unix.O_CLOEXEC, mode)
+	fd, err := unix.Open(filepath.Join(r.mnt, path),
+		unix.O_WRONLY|unix.O_CREAT|unix.O_NONBLOCK|unix.O_CLOEXEC, mode)
 	if err == nil {
 		err = unix.Close(fd)
 	}
@@ -227,7 +231,8 @@ func swapQueue(r *race) error {
 	turn := func(id int, mode uint32, ours bool) error {
 		return by(id, func() error {
 			unix.Umask(int(0777 &^ mode)) // nobody else makes anything meanwhile
-			fd, err := mqOpen(r.name, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NONBLOCK, &mqAttr{maxmsg: 4, msgsize: 64})
+			fd, err := mqOpen(r.name, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NONBLOCK,
+				&mqAttr{maxmsg: 4, msgsize: 64})
 			if err != nil {
 				return err
 			}

@@ -11,9 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// raceMoveCommand makes regular files and directories in TREE, a directory of a tree, ATTEMPTS times. NATIVE is the same directory where
-// the kernel has it. As soon as one is there it trades places with a link to OTHER, a file of another user's in the same file system
-// (renameat2(2), RENAME_EXCHANGE). It prints how often that was so, and fails if OTHER became the caller's.
+// raceMoveCommand makes regular files and directories in TREE, a directory of a tree, ATTEMPTS times. NATIVE
+// is the same directory where the kernel has it. As soon as one is there it trades places with a link to
+// OTHER, a file of another user's in the same file system (renameat2(2), RENAME_EXCHANGE). It prints how
+// often that was so, and fails if OTHER became the caller's.
 func raceMoveCommand(args []string) error {
 	if len(args) != 4 {
 		return errUsage
@@ -22,7 +23,8 @@ func raceMoveCommand(args []string) error {
 	if err != nil {
 		return err
 	}
-	tree, made, link := filepath.Join(args[0], "made"), filepath.Join(args[1], "made"), filepath.Join(args[1], "link")
+	tree, made, link := filepath.Join(args[0], "made"), filepath.Join(args[1], "made"),
+		filepath.Join(args[1], "link")
 	var want, st unix.Stat_t
 	if err := unix.Stat(args[2], &want); err != nil {
 		return err

@@ -11,8 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sleepersCommand is COUNT readers of the FILEs in turn, each a thread of its own that blocks in read(2) for one message. It prints what
-// they got, a line each: the file, the number of the reader in the order they were started there, and the message.
+// sleepersCommand is COUNT readers of the FILEs in turn, each a thread of its own that blocks in read(2)
+// for one message. It prints what they got, a line each: the file, the number of the reader in the order
+// they were started there, and the message.
 func sleepersCommand(args []string) error {
 	if len(args) < 2 {
 		return errUsage
@@ -34,7 +35,8 @@ func sleepersCommand(args []string) error {
 		all.Go(func() {
 			buf := make([]byte, 64)
 			n, err := Retry(func() (int, error) { return unix.Read(fd, buf) })
-			got[i] = fmt.Sprint(file[strings.LastIndexByte(file, '/')+1:], " ", i/len(files), " ", string(buf[:max(n, 0)]))
+			got[i] = fmt.Sprint(file[strings.LastIndexByte(file, '/')+1:], " ", i/len(files), " ",
+				string(buf[:max(n, 0)]))
 			if err != nil {
 				got[i] += name(err)
 			}

@@ -9,10 +9,13 @@ import (
 )
 
 // SockTypes are the types of sockets by the names that commands call them.
-var SockTypes = map[string]int{"stream": unix.SOCK_STREAM, "dgram": unix.SOCK_DGRAM, "seqpacket": unix.SOCK_SEQPACKET}
+var SockTypes = map[string]int{
+	"stream": unix.SOCK_STREAM, "dgram": unix.SOCK_DGRAM, "seqpacket": unix.SOCK_SEQPACKET,
+}
 
-// serveCommand binds a socket, prints "ready" when clients can come, and sends back in capitals what each of CLIENTS clients sends: of a
-// stream all until its end, of the others each message. A client of a datagram socket sends one message.
+// serveCommand binds a socket, prints "ready" when clients can come, and sends back in capitals what
+// each of CLIENTS clients sends: of a stream all until its end, of the others each message. A client
+// of a datagram socket sends one message.
 func serveCommand(args []string) error {
 	if len(args) != 3 || SockTypes[args[0]] == 0 {
 		return errUsage
@@ -58,7 +61,10 @@ func answerDatagram(fd int) error {
 }
 
 func answerClient(fd int) error {
-	conn, err := Retry(func() (int, error) { conn, _, err := unix.Accept4(fd, unix.SOCK_CLOEXEC); return conn, err })
+	conn, err := Retry(func() (int, error) {
+		conn, _, err := unix.Accept4(fd, unix.SOCK_CLOEXEC)
+		return conn, err
+	})
 	if err != nil {
 		return err
 	}
@@ -75,8 +81,8 @@ func answerClient(fd int) error {
 	}
 }
 
-// dialCommand connects to a socket, sends each MSG and prints the answer to it. MSG "EOF" ends the sending and prints what still comes;
-// a stream may answer in pieces.
+// dialCommand connects to a socket, sends each MSG and prints the answer to it. MSG "EOF" ends the
+// sending and prints what still comes; a stream may answer in pieces.
 func dialCommand(args []string) error {
 	if len(args) < 2 || SockTypes[args[0]] == 0 {
 		return errUsage

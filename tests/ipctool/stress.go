@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pumpCommand sends COUNT numbered messages to the queue OUT and at the same time receives as many from IN, which must be TAG's and come in
-// order: one process of a ring.
+// pumpCommand sends COUNT numbered messages to the queue OUT and at the same time receives as many from
+// IN, which must be TAG's and come in order: one process of a ring.
 func pumpCommand(args []string) error {
 	if len(args) != 4 {
 		return errUsage
@@ -43,8 +43,8 @@ func pumpCommand(args []string) error {
 	return <-sent
 }
 
-// sendNumbers sends NAME:FROM, NAME:FROM+1 and so on, where NAME is the file's, and tells how often a signal interrupted it: a send
-// that was interrupted sent nothing and is repeated.
+// sendNumbers sends NAME:FROM, NAME:FROM+1 and so on, where NAME is the file's, and tells how often a signal
+// interrupted it: a send that was interrupted sent nothing and is repeated.
 func sendNumbers(path string, from, count int) (disturbed int, err error) {
 	fd, err := OpenFile(path, "wronly")
 	if err != nil {
@@ -82,7 +82,8 @@ func produceCommand(args []string) error {
 	return err
 }
 
-// consumeCommand prints each message it receives, one a line, until it receives "end". SIGUSR1 disturbs it; how often is printed last.
+// consumeCommand prints each message it receives, one a line, until it receives
+// "end". SIGUSR1 disturbs it; how often is printed last.
 func consumeCommand(args []string) error {
 	if len(args) != 1 {
 		return errUsage

@@ -93,14 +93,15 @@ func msgsnd(id, typ int, text string) error {
 	*(*int)(unsafe.Pointer(&b[0])) = typ
 	copy(b[unsafe.Sizeof(typ):], text)
 	_, err := Retry(func() (int, error) {
-		_, _, errno := unix.Syscall6(unix.SYS_MSGSND, uintptr(id), uintptr(unsafe.Pointer(&b[0])), uintptr(len(text)), 0, 0, 0)
+		_, _, errno := unix.Syscall6(unix.SYS_MSGSND, uintptr(id), uintptr(unsafe.Pointer(&b[0])),
+			uintptr(len(text)), 0, 0, 0)
 		return 0, errnoErr(errno)
 	})
 	return err
 }
 
-// sysvRecvCommand receives messages with msgrcv(2), waiting for each, and prints their types and texts. TYPE is msgtyp; with a ! in front
-// any other type.
+// sysvRecvCommand receives messages with msgrcv(2), waiting for each, and prints their types and
+// texts. TYPE is msgtyp; with a ! in front any other type.
 func sysvRecvCommand(args []string) error {
 	count := 1
 	if len(args) == 3 {
@@ -134,7 +135,8 @@ func sysvRecvCommand(args []string) error {
 func msgrcv(id, typ, flags int) (int, []byte, error) {
 	b := make([]byte, 8+8192)
 	n, err := Retry(func() (int, error) {
-		n, _, errno := unix.Syscall6(unix.SYS_MSGRCV, uintptr(id), uintptr(unsafe.Pointer(&b[0])), 8192, uintptr(typ), uintptr(flags), 0)
+		n, _, errno := unix.Syscall6(unix.SYS_MSGRCV, uintptr(id), uintptr(unsafe.Pointer(&b[0])), 8192,
+			uintptr(typ), uintptr(flags), 0)
 		return int(n), errnoErr(errno)
 	})
 	text := b[unsafe.Sizeof(typ):]
@@ -154,7 +156,8 @@ func sysvRmCommand(args []string) error {
 	return errnoErr(errno)
 }
 
-// sysvLsCommand shows the queues of the ipc namespace as proc(5) does: key, perms, bytes and messages, owner and creator.
+// sysvLsCommand shows the queues of the ipc namespace as proc(5) does: key,
+// perms, bytes and messages, owner and creator.
 func sysvLsCommand([]string) error {
 	table, err := os.ReadFile("/proc/sysvipc/msg")
 	if err != nil {

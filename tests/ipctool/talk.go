@@ -13,8 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// talkCommand takes part in a conversation, as it is told line by line: it does one operation after the other on one open file and prints
-// what each gave. Descriptor 3, if there is one, is a listening socket. Its first line names the thread that does it all.
+// talkCommand takes part in a conversation, as it is told line by line: it does one operation after the other
+// on one open file and prints what each gave. Descriptor 3, if there is one, is a listening socket. Its first
+// line names the thread that does it all.
 func talkCommand([]string) error {
 	runtime.LockOSThread()
 	t := talker{fd: -1}
@@ -61,7 +62,10 @@ func (t *talker) do(op, arg string) (string, error) {
 	case "connect": // connect stream|seqpacket PATH, or connect tcp PORT
 		return "ok", t.begin(connect(arg, rest))
 	case "accept":
-		return "ok", t.begin(Retry(func() (int, error) { fd, _, err := unix.Accept4(3, unix.SOCK_CLOEXEC); return fd, err }))
+		return "ok", t.begin(Retry(func() (int, error) {
+			fd, _, err := unix.Accept4(3, unix.SOCK_CLOEXEC)
+			return fd, err
+		}))
 	case "accept-now":
 		n, err := Retry(func() (int, error) { return unix.Poll([]unix.PollFd{{Fd: 3, Events: unix.POLLIN}}, 0) })
 		if n == 0 && err == nil {

@@ -22,10 +22,12 @@ func Patience() time.Duration {
 	return max(1, time.Duration(slow)) * 20 * time.Second
 }
 
-// Eventually tries cond again and again, for things that the kernel has no event for, and reports whether it came true.
+// Eventually tries cond again and again, for things that the kernel has no
+// event for, and reports whether it came true.
 func Eventually(limit time.Duration, cond func() bool) bool {
 	end := time.After(limit)
-	// To try is work, which what is waited for may need the processor for: as time goes by it is tried less often.
+	// To try is work, which what is waited for may need the processor for:
+	// as time goes by it is tried less often.
 	const shortest, longest = time.Millisecond, 25 * time.Millisecond
 	for pause := shortest; !cond(); pause = min(longest, pause*5/4) {
 		select {

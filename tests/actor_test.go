@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A player is a process that does system calls for a test, which may block in them (ipctool
-// actor). Only one goroutine at a time uses it, from anywhere.
+// A player is a process (ipctool actor) that makes system calls for a test, as these may block. One
+// goroutine at a time uses it; it need not always be the same one.
 type player struct {
 	cmd     *exec.Cmd // nil: a child of another player
 	ends    []io.Closer
@@ -30,9 +30,8 @@ type player struct {
 	pipes   []string
 }
 
-// undisturbed is for the environment of a helper whose calls nothing but the test is to
-// interrupt: Go interrupts its own threads to preempt them, and an open that dials and is
-// interrupted and tried again has called twice.
+// undisturbed is for the environment of a helper whose calls only the test is to interrupt. Go interrupts its
+// own threads to preempt them; an open that dials, is interrupted and is tried again has called twice.
 const undisturbed = "GODEBUG=asyncpreemptoff=1"
 
 // play starts a player in the tree, as the user uid if that is not 0.
@@ -113,8 +112,8 @@ func (p *player) must(t testing.TB, c cue) take {
 // signal interrupts the player's system call.
 func (p *player) signal() error { return unix.Tgkill(p.pid, p.tid, unix.SIGUSR1) }
 
-// asleep waits until the player sleeps in a system call of its cue. It tells nothing of a cue that it has not
-// begun: reading the cue is such a call, too, so its descriptor counts.
+// asleep waits until the player sleeps in a system call of its cue, on fd, or on any file if fd is negative.
+// A player that waits for its next cue sleeps in a read of descriptor 0: that does not count.
 func (p *player) asleep(fd int) bool {
 	task := fmt.Sprintf("/proc/%d/task/%d", p.pid, p.tid)
 	want := fmt.Sprintf(" %#x ", fd)
@@ -128,7 +127,7 @@ func (p *player) asleep(fd int) bool {
 	})
 }
 
-// kill ends the player by force; who waits for its take is told.
+// kill ends the player by force; finish then returns an error.
 func (p *player) kill() { _ = unix.Kill(p.pid, unix.SIGKILL) }
 
 // leave ends the player, by force if it is in a call.

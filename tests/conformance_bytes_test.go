@@ -60,7 +60,7 @@ func longestMessage(s *stage) {
 	r.quiet()
 }
 
-// zeroLength: a message of no bytes is one.
+// zeroLength: a message of no bytes is a message too.
 func zeroLength(s *stage) {
 	w, r := s.meet(s, s.reader.flags)
 	all := [][]byte{[]byte("a"), {}, {}, []byte("b")}
@@ -71,7 +71,7 @@ func zeroLength(s *stage) {
 	r.quiet()
 }
 
-// shortReads: a read gets as much as it asks for, and the next one goes on there; a byte at a time
+// shortReads: a read gets as much as it asks for, and the next one goes on there; read byte by byte,
 // nothing is missing, and no read goes beyond the end of a message.
 func shortReads(s *stage) {
 	w, r := s.meet(s, s.reader.flags)
@@ -165,7 +165,7 @@ func storm(calm chan struct{}, files ...*file) {
 	}
 }
 
-// push writes a message, again and on where a signal ended a write.
+// push writes a message. Where a signal ends a write it tries again, or goes on with the rest.
 func (f *file) push(msg []byte) error {
 	for wire := f.stage.framing.encode(msg); len(wire) > 0; {
 		answer, err := f.try("write", 0, wire)

@@ -5,10 +5,9 @@ import (
 	"slices"
 )
 
-// onlyRead: messages are taken by read(2) alone. Who reads otherwise (sendfile, splice, copy_file_range, a
-// mapping), only gives the kernel advice (posix_fadvise, readahead) or asks about the file, is refused and
-// takes nothing, and does not wait where there is nothing; nor is that taken for the end of the file. Before
-// Linux 6.5 sendfile and splice are reads.
+// onlyRead: messages are taken by read(2) alone. Other ways to read (sendfile, splice, copy_file_range, a
+// mapping) are refused; advice (posix_fadvise, readahead) and questions about the file may be. None of them
+// takes a message, waits for one, or shows an end of file. Before Linux 6.5 sendfile and splice are reads.
 func onlyRead(s *stage) {
 	w, r := s.meet(s, s.reader.flags)
 	inTree, outside := filepath.Join(s.tree.mnt, "shm/copy"), filepath.Join(s.tree.work, "copy")
@@ -43,7 +42,7 @@ func onlyRead(s *stage) {
 		}
 	}
 	check(s, s.tree.parked(0))
-	// Into an object it is a write: of what is in the pipe, at once.
+	// Splice into an object is a write of what is in the pipe, all at once.
 	wire := s.framing.encode(msg)
 	if n := w.player.must(s, cue{Op: "splice-in", FD: w.fd, Data: wire}).N; n != len(wire) {
 		s.Errorf("splice took %d bytes of %d", n, len(wire))

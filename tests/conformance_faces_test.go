@@ -16,7 +16,7 @@ type face struct {
 	native  bool   // it is the kernel's own: the daemon does not see who waits
 	writer  end
 	reader  end
-	// opens both ends, with these flags for the reader
+	// opens both ends, the reader with these flags
 	meet   func(s *stage, readerFlags string) (writer, reader *file)
 	second func(s *stage, first *file) *file // gives one more writer
 
@@ -62,7 +62,7 @@ const (
 	noName       = "it has no name"
 )
 
-// faces are all of them. Names begin with the kind of object, and end, where it has
+// faces are all faces. Names begin with the kind of object, and end, where it has
 // several, with the face or how both ends are opened.
 var faces = slices.Concat(queueRows, memoryRows, sysvRows, topicRows, socketRows, kernelRows)
 

@@ -36,7 +36,7 @@ func removalEndsWriter(s *stage) {
 	r.fails(s.ended.reader, "read", wide, nil)
 }
 
-// removalIsOutlived: who has the object open goes on when its name is removed.
+// removalIsOutlived: programs that have the object open go on when its name is removed.
 func removalIsOutlived(s *stage) {
 	w, r := s.meet(s, s.reader.flags)
 	w.send([]byte("before"))
@@ -49,7 +49,7 @@ func removalIsOutlived(s *stage) {
 	r.quiet()
 }
 
-// madeAnew: a new object of the same name has nothing to do with who still has the old one open.
+// madeAnew: a new object of the same name has nothing to do with files that are still open on the old one.
 func madeAnew(s *stage) {
 	old, oldReader := s.meet(s, s.reader.flags)
 	s.remove()
@@ -78,7 +78,8 @@ func blockedWritersAreHarmless(s *stage) {
 	w, _ := s.meet(s, s.reader.flags)
 	w2 := s.second(s, w)
 	w.fill()
-	// as cat looks at its output: the kernel must not come to believe that a write makes the file longer
+	// cat looks at the size of its output, too: the kernel must not come to
+	// believe that a write makes the file longer
 	w.must("size", 0, nil)
 	w.must("birth", 0, nil)
 	w.begin(s.message(-1))

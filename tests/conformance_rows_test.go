@@ -2,10 +2,10 @@ package tests
 
 import "strings"
 
-// idrm is what an object says whose users are told of its removal.
+// idrm is what an object says that tells its users of its removal.
 var idrm = removed{reader: "EIDRM", writer: "EIDRM", poll: "ERR", left: true}
 
-// object is a row of what everybody opens for himself and nobody's peer is seen of.
+// object is a row of an object that each program opens for itself, and that shows nobody a peer.
 func object(f face) face {
 	f.meet, f.second, f.ended, f.small = apart, another, idrm, 64
 	f.dry = "EAGAIN"
@@ -46,7 +46,7 @@ var drainRow = func() face {
 		"who drains does not wait")
 }()
 
-// memoryRow is a row of the queues of another store than the kernel's, which are asked over a link.
+// memoryRow is a row of queues in another store than the kernel's, which is asked over a link.
 func memoryRow(row face) face {
 	row.name = "mem/" + strings.TrimPrefix(row.name, "queue/")
 	row.program, row.make = memoryDaemon, "touch mem/queues/q; echo mem/queues/q"
@@ -124,7 +124,7 @@ func socketRow(name, typ string, writer, reader end, f framing) face {
 	})
 }
 
-// of TCP and UDP.
+// networkRow is a row of stream sockets of a network.
 func networkRow(name, kind string, writer, reader end, f framing) face {
 	row := socketRow(name, "stream", writer, reader, f)
 	row.make = "touch sockets/" + kind + "/:0; echo sockets/" + kind + "/:*"
@@ -140,7 +140,7 @@ func asking(row face) face {
 	return row
 }
 
-// datagramRow is one of UDP: one who listens, and any who write there.
+// datagramRow is a row of UDP: one end listens, and any number of others write to it.
 func datagramRow(name, reader string, f framing) face {
 	row := object(face{
 		name: "socket/" + name, make: "touch sockets/udp/:0; echo sockets/udp/:*", longest: 65507, window: 1,
@@ -184,7 +184,7 @@ var socketRows = []face{
 	datagramRow("udp-data", "ctl/{}/data", messages),
 }
 
-// kernels is why messages of the kernel's own objects may be taken otherwise.
+// kernels is why messages of the kernel's own objects may be taken in other ways than by read(2).
 const kernels = "the kernel carries them by itself"
 
 // nativeSocketRow is a socket of the kernel's.
@@ -196,7 +196,7 @@ func nativeSocketRow(typ string, f framing) face {
 	return row.with("removed-outlived anew permission harmless", noName).with("only-read", kernels)
 }
 
-// kernelRows are the kernel's own objects: what does not hold there is no property.
+// kernelRows are the kernel's own objects. What does not hold for them is not asked of faces.
 var kernelRows = []face{
 	nativeSocketRow("stream", stream).with("fork-waits", "the kernel wakes all who wait"),
 	nativeSocketRow("seqpacket", messages).with("short hand fuzz", dropsRest).

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// messageInHand: what a short read has left belongs to the open file: to each
-// descriptor of it, in every process that has it.
+// messageInHand: what a short read has left belongs to the open file. Each
+// descriptor of it reads on there, in every process.
 func messageInHand(s *stage) {
 	w, r := s.meet(s, s.reader.flags)
 	for _, other := range []*file{r.dup(), r.fork()} {
@@ -20,8 +20,8 @@ func messageInHand(s *stage) {
 	r.quiet()
 }
 
-// forkShares: parent and child have one open file: each message goes to one of them, whatever either sends
-// arrives, and that the child closes it ends nothing for the parent.
+// forkShares: parent and child have one open file. Each message goes to one of them, whatever either
+// sends arrives, and when the child closes it, the parent goes on.
 func forkShares(s *stage) {
 	w, r := s.meet(s, s.reader.flags)
 	w2, r2 := w.fork(), r.fork()
@@ -62,7 +62,7 @@ func forkWaits(s *stage) {
 	r.quiet()
 }
 
-// dupShares: a duplicate is the open file, its flags too.
+// dupShares: a duplicate is the same open file, with the same flags.
 func dupShares(s *stage) {
 	w, r := s.meet(s, s.reader.flags)
 	w2, r2 := w.dup(), r.dup()
@@ -80,7 +80,7 @@ func dupShares(s *stage) {
 	r2.quiet()
 }
 
-// lastCloseEnds: the last close of an open file is its end, whoever does it.
+// lastCloseEnds: an open file ends with the last close, whichever process does that.
 func lastCloseEnds(s *stage) {
 	w, r := s.meet(s, s.reader.flags)
 	w2, child := w.dup(), w.fork()
@@ -95,8 +95,8 @@ func lastCloseEnds(s *stage) {
 	r.ends("", 0)
 }
 
-// twoReaders: two who open the object and wait get a message each, in
-// the order they came, or both all of them.
+// twoReaders: two readers open the object and wait. Each gets a
+// message, in the order they came; or both get all.
 func twoReaders(s *stage) {
 	w, r := s.meet(s, s.reader.flags)
 	r2 := s.open(s.reader, s.reader.flags).opened()
@@ -147,8 +147,8 @@ func restIsMine(s *stage) {
 	r2.quiet()
 }
 
-// exactlyOnce: with several who write and several who read, all disturbed by signals, each message is
-// received once, or once by each reader; those of one writer in their order.
+// exactlyOnce: several write and several read, all disturbed by signals. Each message is received
+// once, or once by each reader; those of one writer in their order.
 func exactlyOnce(s *stage) {
 	const writers, readers, each = 2, 3, 60
 	w, r := s.meet(s, s.reader.flags)
@@ -167,7 +167,7 @@ func exactlyOnce(s *stage) {
 	for i, f := range to {
 		crowd.Go(func() {
 			for {
-				// Room for one message: who reads several may take another's end.
+				// Room for one message: a reader that takes several may take the last one of another.
 				msg, err := f.next(always(s.small))
 				if err != nil || bytes.Equal(msg, end) {
 					ended <- err

@@ -175,8 +175,8 @@ func (f *file) begin(msg []byte) {
 	f.start("write", 0, f.rest)
 }
 
-// wrote is the end of that: errno, and how much of it is still to be written. A
-// stream that has sent a part says so instead of EINTR.
+// wrote is the end of what begin started: errno, and how much of it is still to be written.
+// A stream that has sent a part says so instead of EINTR.
 func (f *file) wrote(errno string) {
 	f.stage.Helper()
 	answer, err := f.player.finish()
@@ -195,8 +195,8 @@ func (f *file) send(msg []byte) {
 	f.wrote("")
 }
 
-// fill sends messages until there is no room. Of the last one a stream may have
-// taken a part. The file is left in blocking mode.
+// fill sends messages until there is no room. A stream may have taken a part of
+// the last one. The file is left in blocking mode.
 func (f *file) fill() (sent [][]byte) {
 	f.stage.Helper()
 	f.must("nonblock", 0, nil)
@@ -223,7 +223,7 @@ func (f *file) fill() (sent [][]byte) {
 	return nil
 }
 
-// message is the i-th of those that fill an object.
+// message is the i-th of the messages that fill an object.
 func (s *stage) message(i int) []byte {
 	return append(fmt.Appendf(nil, "message %d ", i), bytes.Repeat([]byte("."), s.bulk)...)
 }
@@ -255,7 +255,7 @@ func (f *file) next(size func() int) ([]byte, error) {
 	}
 }
 
-// wide is room for most messages, widest for all but those that fill TCP.
+// wide is room for most messages; widest is room for all but those that fill TCP.
 const (
 	wide   = 8 << 10
 	widest = 1<<20 + 1<<10
@@ -367,7 +367,7 @@ type watcher struct {
 func (w *watcher) now(want string) {
 	w.stage.Helper()
 	answer := w.player.must(w.stage, cue{Op: "wait", FD: w.n})
-	// An edge may be told of once or twice too often (epoll(7)).
+	// epoll(7) may tell of an edge once or twice too often.
 	for tries := 0; w.how == "epollet" && tries < 9 && string(answer.Data) != want; tries++ {
 		answer = w.player.must(w.stage, cue{Op: "wait", FD: w.n})
 	}

@@ -6,9 +6,10 @@ import (
 	"testing"
 )
 
-// TestConformance tries every property on every face through which messages go, and on the kernel's own
-// objects beside them: what does not hold there is no property. Faces are rows of a table
-// (conformance_faces_test.go), properties are functions; what a face cannot have, its row says, and why.
+// TestConformance tries every property on every face through which messages go, and on the
+// kernel's own objects beside them, so that nothing is asked of faces that the kernel does not
+// do. Faces are rows of a table (conformance_faces_test.go), properties are functions. The row of
+// a face says which properties it cannot have, and why.
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	for i := range faces {

@@ -64,8 +64,8 @@ func signalEndsWrite(s *stage) {
 	r.quiet()
 }
 
-// pollIn: poll, select and epoll say POLLIN when there is something to
-// read, not before, and wake who waits for it.
+// pollIn: poll, select and epoll say POLLIN when there is something to read,
+// not before, and wake a player that waits for it.
 func pollIn(s *stage) {
 	w, r := s.meet(s, s.reader.flags)
 	for _, how := range []string{"poll", "select", "epoll", "epollet"} {
@@ -81,7 +81,7 @@ func pollIn(s *stage) {
 	r.quiet()
 }
 
-// pollOut: they say POLLOUT when there is room, not before, and wake who waits for it.
+// pollOut: they say POLLOUT when there is room, not before, and wake a player that waits for it.
 func pollOut(s *stage) {
 	w, r := s.meet(s, s.reader.flags)
 	for _, how := range []string{"poll", "select", "epoll", "epollet"} {
@@ -106,7 +106,7 @@ func pollOut(s *stage) {
 	r.quiet()
 }
 
-// pollGone: they say when the peer is gone, and the reader reads to the end.
+// pollGone: they say that the peer is gone, and the reader reads to the end.
 func pollGone(s *stage) {
 	w, r := s.meet(s, s.reader.flags)
 	p := r.poller("poll", unix.POLLIN)

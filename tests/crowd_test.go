@@ -11,7 +11,7 @@ import (
 )
 
 // TestCrowd: what an open or a stat of a name costs does not grow with the number of programs that do so at
-// the same time. The requests that a program waits for are counted.
+// the same time. The test counts the requests that programs wait for.
 func TestCrowd(t *testing.T) {
 	tr := mountTree(t)
 	topic := tr.mnt + "/topics/t" // takes any number of messages
@@ -49,8 +49,8 @@ func awaited(t *testing.T, tr *tree) int {
 	return n[0] - n[1]
 }
 
-// TestScramble: who writes to a full queue hangs nobody who changes it, looks at it or removes it at the same
-// time.
+// TestScramble: programs that write to a full queue hang nobody who changes
+// it, looks at it or removes it at the same time.
 func TestScramble(t *testing.T) {
 	tr := mountTree(t, "--maxmsg", "2", "--msgsize", "16")
 	const rounds = 16

@@ -14,9 +14,9 @@ import (
 var fusermount = flag.Bool("fusermount", false,
 	"run the scripts as an ordinary user, who mounts through fusermount3; root does it")
 
-// becomeUser has the thread of the goroutine that made the tree, and with it all that is started there, be an
-// ordinary user, whose the tree is: TestScript -fusermount. All other threads stay root's. The raw calls are
-// those of one thread (nptl(7)).
+// becomeUser makes the thread of the goroutine that made the tree, and all that is started
+// there, an ordinary user's, and the tree, too (TestScript -fusermount). All other threads stay
+// root's. The raw calls are those of one thread (nptl(7)).
 func (t *tree) becomeUser() error {
 	if err := unix.Mount("mqueue", "/dev/mqueue", "mqueue", unix.MS_NOSUID|unix.MS_NODEV, ""); err != nil {
 		return fmt.Errorf("mounting /dev/mqueue: %w", err)
@@ -57,7 +57,7 @@ func (t *tree) becomeRoot() error {
 	return setThread(0)
 }
 
-// setThread makes all user and group ids of the calling thread this one.
+// setThread sets all user and group ids of the calling thread to this one.
 func setThread(id int) error {
 	n := uintptr(id)
 	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESGID, n, n, n); errno != 0 {

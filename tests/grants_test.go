@@ -29,8 +29,9 @@ func grantRules(t *testing.T) map[string]map[string][3]string {
 	return rules
 }
 
-// TestGrants: opening a control file asks for what the table in docs/security.md says, which open(2) of the
-// object itself decides, for its owner and for a stranger; and the table has every control file there is.
+// TestGrants: opening a control file asks for the rights that the table in
+// docs/security.md says. The test opens the object itself to see who has them: its owner
+// and a stranger. The table has every control file there is.
 func TestGrants(t *testing.T) {
 	t.Parallel()
 	if root, _ := realRoot(); !root {

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// keeper has a mount served by one worker after the other: it does what a daemon will that starts them.
+// A keeper has a mount served by one worker after the other, as a daemon that starts workers would.
 type keeper struct {
 	t      *testing.T
 	tr     *tree
@@ -73,7 +73,7 @@ func (k *keeper) end() {
 	check(k.t, k.device.Close())
 }
 
-// abandon ends what is left after a failure. The mount ends with the last who has the device.
+// abandon ends what is left after a failure. The mount ends when nobody has the device open any more.
 func (k *keeper) abandon() {
 	if k.ended || k.worker == nil {
 		return
@@ -84,8 +84,8 @@ func (k *keeper) abandon() {
 	_ = unix.Unmount(k.tr.mnt, unix.MNT_DETACH)
 }
 
-// carry starts programs that go on while the mount is handed over. What
-// it returns ends them, and tells of errors.
+// carry starts programs that go on while the mount is handed over. It returns a
+// function that ends them and reports their errors.
 func (k *keeper) carry(roles ...string) (end func()) {
 	k.t.Helper()
 	for i, role := range roles {
@@ -118,8 +118,8 @@ func (k *keeper) sh(script string) {
 }
 
 // TestHandOver: a process goes on with the mount of another one, from its tables and its device alone, and no
-// program notices: what was sent is received, once and in order, those who sleep go on sleeping until there
-// is something for them, and what open files had in hand is still there.
+// program notices: what was sent is received, once and in order; readers that sleep go on sleeping until
+// there is something for them; and what open files had in hand is still there.
 func TestHandOver(t *testing.T) {
 	t.Parallel()
 	k := &keeper{t: t, tr: bareTree(t)}

@@ -61,10 +61,10 @@ var (
 	}
 )
 
-// TestKilledAtEachMessage: to all others it is the same whether one of those who send and receive messages
-// is killed, at whatever step, or closes its file there; if it was killed as it waited, as if it had not
-// begun to wait. Nothing is lost, nobody else waits for it, and nothing of it stays with the daemon. Queues
-// are the same through faces and natively.
+// TestKilledAtEachMessage: a process that sends or receives messages is killed at each of its steps.
+// All others see what they see if it closes its file there; if it was killed while it waited, what they
+// see if it had not begun to wait. Nothing is lost, nobody else waits for it, and nothing of it stays
+// with the daemon. Queues are the same through faces and natively.
 func TestKilledAtEachMessage(t *testing.T) {
 	t.Parallel()
 	native := way{name: "native", words: map[string]string{"send": "mq rdwr jobs", "receive": "mq rdwr jobs"}}
@@ -83,8 +83,8 @@ func TestKilledAtEachMessage(t *testing.T) {
 	}
 }
 
-// killEachMessage plays a conversation through faces once for each of its steps and each
-// of those who talk, and compares it with the other way.
+// killEachMessage plays a conversation once for each of its steps and each of those who talk, kills that one
+// there, and compares what the others see with what they see when it closes its file.
 func killEachMessage(t *testing.T, talk conversation, other way) {
 	tr := mountTree(t)
 	object := tr.mnt + "/" + strings.Fields(talk.name)[0]
@@ -127,8 +127,8 @@ func killEachMessage(t *testing.T, talk conversation, other way) {
 	}
 }
 
-// unbegun is a conversation, and how far it is to go, without the last step of
-// the victim before n if that still waits then.
+// unbegun is a conversation and the number of its first steps to play. If the last of the
+// victim's first n steps is still waiting then, it is left out.
 func unbegun(talk conversation, n int, victim string) (conversation, int) {
 	last := -1
 	for i, both := range talk.steps[:n] {

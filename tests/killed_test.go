@@ -16,14 +16,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A conversation is what some do one after the other, each a process of its own: a step is WHO OPERATION
-// (toolTalk), and ends in & if it is going to wait. The result of a step that waits is looked at before the
-// next step of the same one; WHO done only waits for it.
+// A conversation is what several processes do one after the other. A step is WHO OPERATION (ipctool
+// talk), and ends in & if it is going to wait. The result of a step that waits is looked at before the
+// next step of the same process; WHO done only waits for it.
 type conversation struct {
 	name  string
 	steps []string
-	// after is done when one of them was killed, by those who are left and by
-	// bystanders, and shows what they see of it.
+	// after are the steps when one of them has been killed, of those who are left and
+	// of bystanders: they show what these see of it.
 	after []string
 }
 
@@ -35,7 +35,7 @@ type way struct {
 	words    map[string]string
 }
 
-// cast is those who talk, by name.
+// A cast is the processes that talk, by name.
 type cast struct {
 	t        *testing.T
 	tr       *tree
@@ -44,7 +44,7 @@ type cast struct {
 	log      []string // of the steps of this play
 }
 
-// talking is one of them.
+// talking is one of these processes.
 type talking struct {
 	cmd     *exec.Cmd
 	in      io.Writer
@@ -53,7 +53,7 @@ type talking struct {
 	waiting bool // for the result of a step
 }
 
-// who finds one, or starts it.
+// who finds a process of the cast, or starts it.
 func (c *cast) who(name string) *talking {
 	if a := c.all[name]; a != nil {
 		return a
@@ -85,7 +85,7 @@ func (c *cast) who(name string) *talking {
 	return a
 }
 
-// dismiss ends one with SIGKILL and waits for its end, or does nothing if there is none of that name.
+// dismiss ends a process with SIGKILL and waits for its end. It does nothing if there is none of that name.
 func (c *cast) dismiss(name string) {
 	a := c.all[name]
 	if a == nil {
@@ -99,7 +99,7 @@ func (c *cast) dismiss(name string) {
 	_ = a.cmd.Wait()
 }
 
-// do takes a step and returns what it gave, and the step of the same one before, if that was waiting.
+// do takes a step and returns its result, after that of the step before if that one was waiting.
 func (c *cast) do(name, op string) []string {
 	op, waits := strings.CutSuffix(op, " &")
 	a := c.who(name)
@@ -134,8 +134,8 @@ func (c *cast) finish(name string, a *talking) []string {
 	return []string{name + " " + line}
 }
 
-// waits reports whether one waits for another, and not for the daemon to look up a name: then it has slept
-// all the while that the daemon took up what was asked of it later.
+// waits reports whether a process waits for another one of the cast, and not for the daemon to look up a
+// name. Then it sleeps, without a break, while the daemon takes up a later request.
 func (c *cast) waits(a *talking) bool {
 	if !sleeping(a.tid) {
 		return false
@@ -172,8 +172,7 @@ func sleeping(tid string) bool {
 	return slices.Contains(calls, nr) && fd != 0 && !(nr == unix.SYS_WRITE && fd == 1)
 }
 
-// play has the first n steps of a conversation done, ends one of those who
-// talk, and returns what all others see then.
+// play has the first n steps of a conversation done, ends the victim, and returns what all others see then.
 func (c *cast) play(talk conversation, w way, n int, victim string, end func(victim string)) string {
 	var seen []string
 	c.log = nil
@@ -219,8 +218,8 @@ func (c *cast) play(talk conversation, w way, n int, victim string, end func(vic
 	return strings.Join(seen, "\n")
 }
 
-// settled waits until the daemon has taken up what was asked of it before: what is left to do of a
-// close comes after close returned, but before the next request.
+// settled waits until the daemon has taken up what was asked of it before. A close may return before the
+// daemon has done it, but the daemon does it before the next request.
 func (c *cast) settled() {
 	if _, err := c.tr.status("pid"); err != nil {
 		c.t.Fatalf("%v; what was done: %q", err, c.log)
@@ -275,9 +274,9 @@ var (
 	}
 )
 
-// TestKilledAtEachStep: when one of two who talk over a socket is killed, at whatever step, the
-// other sees through a face exactly what it would see of a native socket, and so do those who come
-// next; nothing of it stays with the daemon.
+// TestKilledAtEachStep: two processes talk over a socket, and one is killed, at each
+// step. Through a face the other one, and those who come next, see exactly what they see
+// of a native socket. Nothing of it stays with the daemon.
 func TestKilledAtEachStep(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"stream", "seqpacket", "tcp"} {
@@ -308,8 +307,8 @@ func killEach(t *testing.T, kind string, talk conversation) {
 	want := map[string]string{}
 	for _, w := range waysOf(t, tr, kind, backlog, talk.name == talkAsk.name) {
 		c := &cast{t: t, tr: tr, listener: w.listener, all: map[string]*talking{}}
-		// There is nothing to poll at a backlog of another's: those who wait for
-		// room look again and again, in no order.
+		// The daemon cannot poll the backlog of another program's socket: those who wait for room
+		// in it look again and again, and get it in no order.
 		if w.name != "face to native" || talk.name != talkBacklog.name {
 			c.each(talk, w, func(where, got string) {
 				if native, ok := want[where]; !ok {
@@ -327,7 +326,7 @@ func killEach(t *testing.T, kind string, talk conversation) {
 			w.listener.Close()
 		}
 	}
-	// One listens, at both loopback addresses if it is TCP's, and nothing else stays.
+	// One socket listens, at both loopback addresses if it is TCP's, and nothing else stays.
 	now, listen := 0, 1
 	if kind == "tcp" {
 		listen = 2
@@ -345,8 +344,8 @@ func killEach(t *testing.T, kind string, talk conversation) {
 	}
 }
 
-// left reports whether a step, for one of those who talk, is left to the long run: the usual one
-// kills each of them at every other step, and somebody at each.
+// left reports whether a step, for one of those who talk, is left to the long run. The usual run kills each
+// of them at every other step, so that one of them is killed at each.
 func left(step int) bool { return step%often(2, 1) != 0 }
 
 // each plays a conversation once for each of its steps and each of those who talk.

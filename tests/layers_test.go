@@ -26,7 +26,7 @@ func mayImport(pkg, imp string) bool {
 	return below && imp == backends
 }
 
-// TestLayers holds the one-way imports, and who may know of FUSE and of system calls.
+// TestLayers holds the one-way imports, and which packages may know of FUSE and of system calls.
 func TestLayers(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", module+"...").Output()
 	if err != nil {

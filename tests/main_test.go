@@ -48,8 +48,7 @@ var tools = map[string]func(){"ipctool": ipctool.Main, memoryDaemon: memqueues.M
 // memoryDaemon is a daemon with queues in memory beside those of the kernel.
 const memoryDaemon = "ipcfs-memory"
 
-// suite lets other users than the one who runs the tests execute the helpers:
-// testscript keeps them in a private directory.
+// suite lets all users execute the helpers, which testscript keeps in a private directory.
 type suite struct{ m *testing.M }
 
 func (s suite) Run() int {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// manyNames makes names in a directory up to a number of them.
+// manyNames makes names in a directory until there are as many as asked for.
 type manyNames struct {
 	dir  string
 	fifo bool
@@ -56,8 +56,8 @@ func (m *manyNames) list() error {
 	return err
 }
 
-// BenchmarkMany: what it costs to make, open and remove one more object, medians, and to list each, where
-// there are 100 of a class and where there are 30,000. tmpfs is the kernel's own directory of files.
+// BenchmarkMany: what it costs to make, open and remove one more object (medians), and to list all of them,
+// with 100 objects of a class and with 30,000. tmpfs is the kernel's own directory of files.
 func BenchmarkMany(b *testing.B) {
 	tr, err := newTree(b.TempDir(), b.Log)
 	if err != nil {
@@ -126,8 +126,8 @@ func BenchmarkMany(b *testing.B) {
 	}
 }
 
-// BenchmarkCreators: 1,000 threads that each make an object of shared memory at the same time, and the same
-// natively.
+// BenchmarkCreators: 1,000 threads each make an object of shared memory
+// at the same time, in the tree and natively.
 func BenchmarkCreators(b *testing.B) {
 	const threads = 1000
 	tr, err := newTree(b.TempDir(), b.Log)

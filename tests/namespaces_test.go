@@ -29,7 +29,7 @@ func enterNamespaces() int {
 }
 
 func startInit() (code int, err error) {
-	// What we have inherited ends here, as flock's descriptor: scripts count on 3 to be free.
+	// Inherited descriptors, as flock's, end here: scripts count on 3 to be free.
 	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return 1, fmt.Errorf("close_range (Linux 5.11): %w", err)
 	}
@@ -59,8 +59,8 @@ func startInit() (code int, err error) {
 	args := slices.DeleteFunc(slices.Clone(os.Args[1:]), func(a string) bool {
 		return strings.HasPrefix(a, "-test.testlogfile")
 	})
-	// Most tests wait for one another's processes most of the time. A
-	// flag that was given comes later, and wins.
+	// Most tests wait for one another's processes most of the time. A flag
+	// that a user gave comes later, and wins.
 	args = slices.Insert(args, 0, fmt.Sprint("-test.parallel=", 4*runtime.GOMAXPROCS(0)))
 	cmd := exec.Command(self, args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
@@ -153,7 +153,8 @@ func privateMounts() error {
 	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("mounting /proc (a container that hides parts of it does not let others mount it): %w", err)
 	}
-	// For the watchdog; only real root may (fs/fuse/control.c), others end a mount by killing its daemon.
+	// This is for the watchdog. Only real root may (fs/fuse/control.c);
+	// others end a mount by killing its daemon.
 	_ = unix.Mount("fusectl", "/sys/fs/fuse/connections", "fusectl", 0, "")
 	if root, err := realRoot(); err == nil && root {
 		_ = letUsersIn() // else the tests that need users see that there are none

@@ -23,7 +23,8 @@ func soak(t *testing.T) {
 	}
 }
 
-// often is how many times to do something: a number, and where there are minutes for it (-long) another.
+// often is how many times to do something: one number in the usual run,
+// another one where there are minutes for it (-long).
 func often(usual, longer int) int {
 	if *long {
 		return longer
@@ -32,7 +33,7 @@ func often(usual, longer int) int {
 }
 
 // patience is how long anything that should happen at once may take on a slow machine, and lifetime how long
-// a test may take, or a script from one command of ours to the next.
+// a test may take, or a script from one of these tests' commands to the next.
 var (
 	patience = ipctool.Patience()
 	lifetime = 3 * patience

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// havePassthrough reports whether the kernel takes backing files from who runs the
-// tests. It tries, with a server that is not ours.
+// havePassthrough reports whether the kernel takes backing files from the user who runs the
+// tests. It tries, with a FUSE server other than the daemon.
 var havePassthrough = sync.OnceValue(func() bool {
 	dir, err := os.MkdirTemp("", "passthrough")
 	if err != nil {

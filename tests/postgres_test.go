@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestPostgreSQL has a PostgreSQL server keep its socket and its lock file in the tree, as on tmpfs: it
-// starts and answers, a second one is told of the first one's lock file, and after a kill the next one starts
-// over what was left.
+// TestPostgreSQL has a PostgreSQL server keep its socket and its lock file in the tree, as on tmpfs:
+// the server starts and answers, a second one refuses to start because of the first one's lock file,
+// and after a kill the next one starts in spite of what was left.
 func TestPostgreSQL(t *testing.T) {
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
 	_, err := user.Lookup("postgres")

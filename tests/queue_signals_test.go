@@ -42,7 +42,7 @@ func TestQueueBlockedEnd(t *testing.T) {
 			check(t, tr.parked(0))
 		}
 	}
-	// A message that comes now must not go to one of the dead, and none of theirs may come.
+	// A message that is sent now must not go to one of the dead, and no message of theirs may come.
 	send(t, tr, "empty", "alive")
 	for name, want := range map[string]string{"empty": "alive", "full": "12"} {
 		out, err := tr.command("dd", "iflag=nonblock", "if="+tr.mnt+"/queues/"+name, "status=none").Output()
@@ -182,8 +182,8 @@ func (c *crowd) line(pid int) {
 	}
 }
 
-// disturb sends all who are ready for it the signal again and again
-// until join, to the thread that reads or writes.
+// disturb sends the signal again and again until join, to all that are ready for
+// it, each time to the thread that reads or writes.
 func (c *crowd) disturb(sig syscall.Signal) {
 	c.storm.Go(func() {
 		tick := time.NewTicker(100 * time.Microsecond)
@@ -196,7 +196,8 @@ func (c *crowd) disturb(sig syscall.Signal) {
 			}
 			c.mu.Lock()
 			for _, id := range c.threads {
-				// Those who have ended are not waited for yet, so that the number is not another's.
+				// Nobody waits for them before join, so that the number of one
+				// that has ended is not another's.
 				_ = unix.Tgkill(id[0], id[1], sig)
 			}
 			c.mu.Unlock()
@@ -210,7 +211,7 @@ func (c *crowd) join() received {
 	c.storm.Wait()
 	for _, cmd := range c.cmds {
 		if cmd.ProcessState == nil {
-			// Killed ones fail, and those who fail for another reason received too little.
+			// Killed ones fail. Those that fail for another reason have received too little, which shows.
 			_ = cmd.Wait()
 		}
 	}

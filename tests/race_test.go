@@ -2,5 +2,5 @@
 
 package tests
 
-// raceFlag makes the daemon what the tests are: built with the race detector.
+// raceFlag has the daemon built as the tests are: with the race detector.
 const raceFlag = "-race"

@@ -97,7 +97,7 @@ func TestPages(t *testing.T) {
 			if kind != "console" || shell == "demo" {
 				continue
 			}
-			// The name becomes a directory's, which TSan takes no commas in.
+			// The name becomes a directory's, and the race detector takes no commas there.
 			name := fmt.Sprintf("%s:%d %s", filepath.Base(page), b.line, strings.ReplaceAll(b.heading, ",", ""))
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()

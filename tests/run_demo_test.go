@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestDemo: the README's first command. It needs nothing, checks itself and leaves nothing.
+// TestDemo: the README's first command needs nothing, checks itself and leaves nothing behind.
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	tr := bareTree(t)
@@ -47,8 +47,7 @@ func TestDemoWithoutPython(t *testing.T) {
 	}
 }
 
-// TestDemoAsUser: to an ordinary user the kernel shows nothing but his
-// own ids in the namespaces that he has made.
+// TestDemoAsUser: in the namespaces that an ordinary user has made, the kernel shows no ids but that user's.
 func TestDemoAsUser(t *testing.T) {
 	t.Parallel()
 	tr := userTree(t)
@@ -60,7 +59,7 @@ func TestDemoAsUser(t *testing.T) {
 	}
 }
 
-// TestRunAsUser: what is nobody's else in the tree belongs to whoever runs it.
+// TestRunAsUser: what belongs to no other user in the tree belongs to the user who runs it.
 func TestRunAsUser(t *testing.T) {
 	t.Parallel()
 	tr := userTree(t)
@@ -134,5 +133,5 @@ func TestRunKilled(t *testing.T) {
 	if err := cmd.Wait(); err == nil {
 		t.Error("it was killed and tells of success")
 	}
-	// leftovers checks that all of it ended.
+	// leftovers checks that nothing of run is left.
 }

@@ -107,7 +107,7 @@ func TestLineOfReaders(t *testing.T) {
 // come to any one receiver in their order.
 func TestMixOfNativeAndMount(t *testing.T) { mixOfNativeAndMount(t, 20_000) }
 
-// TestSoakMixOfNativeAndMount: a million of them.
+// TestSoakMixOfNativeAndMount: the same with a million messages.
 func TestSoakMixOfNativeAndMount(t *testing.T) {
 	soak(t)
 	mixOfNativeAndMount(t, 1_000_000)
@@ -116,7 +116,7 @@ func TestSoakMixOfNativeAndMount(t *testing.T) {
 func mixOfNativeAndMount(t *testing.T, total int) {
 	const ends = 8
 	tr := mountTree(t, "--maxmsg", "10", "--msgsize", "16")
-	// a million: 20 s with nothing else to do, 70 s beside three busy processes on two processors
+	// 20 s on an idle machine, 70 s beside three busy processes on two processors
 	tr.dog.allow(4 * lifetime)
 	check(t, os.WriteFile(tr.mnt+"/queues/mix", nil, 0644))
 	where := map[bool][]string{true: {"native", "mix"}, false: {"mount", tr.mnt + "/queues/mix"}}

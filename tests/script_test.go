@@ -74,13 +74,14 @@ func condition(cond string) (bool, error) {
 	return false, fmt.Errorf("unknown condition")
 }
 
-// realRoot reports whether who runs the tests is root, and not only in a user namespace with one user in it.
+// realRoot reports whether root runs the tests, and not only the root
+// of a user namespace with one user in it.
 func realRoot() (bool, error) {
 	uids, err := os.ReadFile("/proc/self/uid_map")
 	return strings.Join(strings.Fields(string(uids)), " ") == "0 0 4294967295", err
 }
 
-// commands are what scripts can do beside testscript's own.
+// commands are those that scripts have besides testscript's own.
 var commands = map[string]func(*testscript.TestScript, bool, []string){
 	// mount [flag…] mounts the tree; ! mount expects it to fail and keeps what it said for `stdout`.
 	"mount": func(ts *testscript.TestScript, neg bool, args []string) {
@@ -90,8 +91,8 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"umount": func(ts *testscript.TestScript, neg bool, _ []string) {
 		finish(ts, neg, (*tree).umount)
 	},
-	// ipcfs runs the command with any arguments. Its output may be a daemon's,
-	// so a plain exec could wait for it forever.
+	// ipcfs runs the command with any arguments. A daemon may hold its output open,
+	// so a plain exec could wait for that forever.
 	"ipcfs": func(ts *testscript.TestScript, neg bool, args []string) {
 		out, err := treeOf(ts).run("ipcfs", args...)
 		fmt.Fprint(ts.Stdout(), out)
@@ -105,7 +106,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 		ts.Check(err)
 		ts.Check(treeOf(ts).parked(n))
 	},
-	// until CONDITION waits until the shell says that it is true; for states that have no event.
+	// until CONDITION waits until the shell finds it true; it is for states that no event tells of.
 	"until": func(ts *testscript.TestScript, _ bool, args []string) {
 		t := treeOf(ts)
 		var out []byte
@@ -179,7 +180,8 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	},
 }
 
-// treeOf is the tree of a script. Its watchdog is told that the script came so far: a slow one is not stuck.
+// treeOf is the tree of a script. It tells the watchdog that the script
+// has come so far: a slow script is not stuck.
 func treeOf(ts *testscript.TestScript) *tree {
 	t := ts.Value(treeKey{}).(*tree)
 	if !t.dog.barked() {
@@ -188,7 +190,7 @@ func treeOf(ts *testscript.TestScript) *tree {
 	return t
 }
 
-// finish runs what must succeed in silence, or, negated, fail with a word about it.
+// finish runs a command that must succeed and print nothing, or, negated, fail and say why.
 func finish(ts *testscript.TestScript, neg bool, f func(*tree) (string, error)) {
 	out, err := f(treeOf(ts))
 	fmt.Fprint(ts.Stdout(), out)

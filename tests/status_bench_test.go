@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// BenchmarkStatus: one program reads a text again and again, as fast as it can, with 3 and with 30,000
-// objects of shared memory. Another one writes a message to a queue and reads it: what it waits is what the
-// texts cost others.
+// BenchmarkStatus: one program reads a text again and again, as fast as it can, with 3 and
+// with 30,000 objects of shared memory. Another one writes a message to a queue and reads
+// it: how long that takes is what the texts cost others.
 func BenchmarkStatus(b *testing.B) {
 	for _, objects := range []int{3, 30_000} {
 		for _, text := range []string{"none", "status", "metrics"} {

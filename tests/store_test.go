@@ -2,8 +2,8 @@ package tests
 
 import "testing"
 
-// TestStore types at queues of another store than the kernel's what a user can: they have every face, and
-// what the kernel's cannot (peek, resize), and each answer takes its time.
+// TestStore does with queues of another store than the kernel's what a user can type. They have every face,
+// and can do what the kernel's cannot (peek, resize); each answer takes its time.
 func TestStore(t *testing.T) {
 	tr := bareTree(t)
 	tr.program = memoryDaemon

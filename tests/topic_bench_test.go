@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// BenchmarkTopicFanout: one publisher, 100 readers, each a process, messages of 1 KiB: messages delivered
-// a second by a topic, and by a server that only copies what it reads from one Unix socket to 100 others.
-// Nothing is lost on either side: who is fast waits. cpu is the time of all processes, which other load
-// on the machine does not change as much.
+// BenchmarkTopicFanout: one publisher, 100 readers, each a process, messages of 1 KiB: messages
+// delivered a second by a topic, and by a server that only copies what it reads from one Unix socket to
+// 100 others. Nothing is lost on either side: a fast end waits. cpu is the processor time of all
+// processes, which other load on the machine changes less.
 func BenchmarkTopicFanout(b *testing.B) {
 	const readers, size, batch = 100, 1 << 10, 128 << 10
 	for _, c := range []struct {

@@ -46,8 +46,8 @@ func publish(t *testing.T, path string, msgs ...string) {
 }
 
 // TestTopicEverybodyGetsAll: whatever disturbs publishers and readers, each reader gets each
-// message once, those of one publisher in their order; with publishers that have to wait for
-// readers (block) just as with room for everything.
+// message once, those of one publisher in their order; that holds with publishers that have to
+// wait for readers (block), and with room for everything.
 func TestTopicEverybodyGetsAll(t *testing.T) {
 	for _, rules := range []string{"slow=block depth=3", "depth=100000"} {
 		t.Run(rules, func(t *testing.T) {
@@ -253,7 +253,7 @@ func TestTopicMemory(t *testing.T) {
 		_, err := unix.Read(fd, one)
 		check(t, err)
 	}
-	// Each holds another one, as long as the user may.
+	// Each reader holds a message of its own, as long as the user may.
 	refused := 0
 	for i := range 200 {
 		fd := open(path)
@@ -276,7 +276,7 @@ func TestTopicMemory(t *testing.T) {
 	if why, err := os.ReadFile(ctl + "/err"); err != nil || !strings.Contains(string(why), "as one user may") {
 		t.Errorf("err says %q (%v)", why, err)
 	}
-	// Who has room for a whole message is not refused, and closing gives the memory back.
+	// A read with room for the whole message is not refused, and closing gives the memory back.
 	n, err := unix.Read(fds[len(fds)-1], make([]byte, 2*mib))
 	if n != len(big) || err != nil {
 		t.Errorf("a whole message: %d bytes, %v", n, err)

@@ -152,7 +152,7 @@ func (t *tree) mount(flags ...string) (string, error) {
 	return t.run(t.program, append(args, t.mnt)...)
 }
 
-// umount unmounts the tree and returns what the command printed, but for who has used it until then.
+// umount unmounts the tree and returns what the command printed, without the list of programs that used it.
 func (t *tree) umount() (string, error) {
 	out, err := t.run("ipcfs", "umount", t.mnt)
 	if err == nil && strings.HasPrefix(out, "ipcfs: ") &&

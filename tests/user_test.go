@@ -15,9 +15,9 @@ import (
 // The ordinary users of the tests; root can become any.
 var ordinary = []int{1000, 1001}
 
-// letUsersIn has the namespaces of the tests be as on a machine with the package fuse3: /dev/fuse
-// is open to all, and the ordinary users have names, without which fusermount3 mounts nothing for
-// them. It is for root, and takes mknod(2).
+// letUsersIn makes the namespaces of the tests what a machine with the package fuse3 is:
+// /dev/fuse is open to all, and the ordinary users have names, without which fusermount3 mounts
+// nothing for them. Only root can do so, with mknod(2).
 func letUsersIn() error {
 	dir, err := os.MkdirTemp("", "dev")
 	if err != nil {
@@ -50,7 +50,7 @@ func letUsersIn() error {
 		unix.Mount(passwd, "/etc/passwd", "", unix.MS_BIND, ""))
 }
 
-// haveUsers reports whether there are other users than who runs the tests, and they may mount.
+// haveUsers reports whether there are other users than the one who runs the tests, and they may mount.
 func haveUsers() bool {
 	root, err := realRoot()
 	var st unix.Stat_t

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A watchdog ends a test that hangs: it says who is stuck where, has the daemon print its goroutines,
-// and cuts the mount off, which frees everybody who waits for it.
+// A watchdog ends a test that hangs. It reports which threads are stuck where, has the daemon print its
+// goroutines, and cuts the mount off, which frees everybody who waits for it.
 type watchdog struct {
 	tree  *tree
 	log   func(...any)

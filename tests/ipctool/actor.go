@@ -40,7 +40,7 @@ type actor struct {
 }
 
 // actorCommand plays until its input ends. IN and OUT are pipes to use instead of the standard ones. A child
-// that was given a file has it as descriptor 3. Its first take tells its thread.
+// that was given a file has it as descriptor 3. Its first take names its thread.
 func actorCommand(args []string) error {
 	runtime.LockOSThread()
 	in, out := os.Stdin, os.Stdout
@@ -222,8 +222,8 @@ func (a *actor) write(c Cue) (int, error) {
 	return len(c.Data), nil
 }
 
-// fork starts a child that inherits a file, as a fork's does, and plays by the pipes Path and Flags.
-// The file must not be O_NONBLOCK, which exec.Cmd takes away.
+// fork starts a child that inherits a file, as after fork(2), and plays by the pipes Path and Flags. The
+// file must not be O_NONBLOCK: exec.Cmd would take the flag away.
 func (a *actor) fork(c Cue) error {
 	fd, err := unix.FcntlInt(uintptr(c.FD), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
@@ -241,7 +241,7 @@ func (a *actor) fork(c Cue) error {
 	return nil
 }
 
-// reset closes everything and waits for the children, who have been sent away.
+// reset closes everything and waits for the children, which have been told to end.
 func (a *actor) reset() {
 	for fd := range a.files {
 		_ = unix.Close(fd)

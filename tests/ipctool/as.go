@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// asCommand becomes another user, who is also in some groups, and then the command.
+// asCommand becomes another user, with some groups, and then the command.
 func asCommand(args []string) error {
 	if len(args) < 2 {
 		return errUsage
@@ -48,8 +48,8 @@ func parseUser(s string) (id int, groups []int, err error) {
 	return id, groups, nil
 }
 
-// limitCommand sets a resource limit and becomes the command, which cannot raise
-// it: it is without CAP_SYS_RESOURCE, also as root.
+// limitCommand sets a resource limit and becomes the command. The command cannot raise
+// the limit: it has no CAP_SYS_RESOURCE, even as root.
 func limitCommand(args []string) error {
 	what := map[string]int{"msgqueue": unix.RLIMIT_MSGQUEUE, "nofile": unix.RLIMIT_NOFILE}
 	if len(args) < 3 {

@@ -2,7 +2,7 @@ package ipctool
 
 import "golang.org/x/sys/unix"
 
-// The waiting calls that other machines do not have.
+// Calls that wait, and that newer machines do not have.
 const (
 	sysPoll      = unix.SYS_POLL
 	sysSelect    = unix.SYS_SELECT

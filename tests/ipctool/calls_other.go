@@ -4,7 +4,7 @@ package ipctool
 
 import "golang.org/x/sys/unix"
 
-// Newer machines have these only.
+// Newer machines have only these calls.
 const (
 	sysPoll      = unix.SYS_PPOLL
 	sysSelect    = unix.SYS_PSELECT6

@@ -15,8 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// carrying is one role that goes on while a mount is handed over from one process to the next: it calls ready
-// once it is where that is to find it, and then goes on until stop is closed, or a message that says end.
+// carrying is one role that goes on while a mount is handed over from one process to
+// the next. It calls ready when it is where the handover is to find it. Then it goes on
+// until stop is closed, or until a message says end.
 type carrying struct {
 	path  string
 	ready func()
@@ -34,7 +35,7 @@ var carryRoles = map[string]func(*carrying) error{
 }
 
 // carryCommand plays ROLE=PATH…, each at the same time, until its stdin ends. It says "ready" when all are
-// where they are to be found, and a line for each role that failed.
+// where the handover is to find them, and a line for each role that failed.
 func carryCommand(args []string) error {
 	stop := make(chan struct{})
 	go func() {
@@ -127,7 +128,7 @@ func (c *carrying) receive() error {
 	})
 }
 
-// numbers holds that get gives 0, 1, 2 and so on, up to the end.
+// numbers checks that get gives 0, 1, 2 and so on, up to the end.
 func (c *carrying) numbers(get func() (string, error)) error {
 	for i := 0; ; i++ {
 		got, err := get()
@@ -142,7 +143,7 @@ func (c *carrying) numbers(get func() (string, error)) error {
 	}
 }
 
-// sendLines writes numbers as lines, cut where it happens.
+// sendLines writes numbers as lines, in writes that end anywhere in a line.
 func (c *carrying) sendLines() error {
 	fd, err := c.open(unix.O_WRONLY)
 	text := ""
@@ -243,7 +244,7 @@ func (c *carrying) sleep() error {
 	return c.gets(fd, "wake")
 }
 
-// lease takes a message on lease, and has done what it asks for later.
+// lease takes a message on lease, and acknowledges it later.
 func (c *carrying) lease() error {
 	fd, err := c.open(unix.O_RDWR)
 	if err == nil {
@@ -257,7 +258,7 @@ func (c *carrying) lease() error {
 	return c.write(fd, "ack\n")
 }
 
-// late opens a queue with O_NONBLOCK after the others are ready: nothing is there, which is told at once.
+// late opens a queue with O_NONBLOCK after the others are ready: nothing is there, and it is told so at once.
 func (c *carrying) late() error {
 	c.ready()
 	<-c.stop
@@ -271,8 +272,8 @@ func (c *carrying) late() error {
 	return nil
 }
 
-// list reads a part of a directory, and the rest later. The names are n0, n1 and so
-// on; the directory has lost one and got one since.
+// list reads a part of a directory, and the rest later. The names are n0, n1 and so on;
+// meanwhile the directory has lost one name and got one.
 func (c *carrying) list() error {
 	fd, err := c.open(unix.O_RDONLY | unix.O_DIRECTORY)
 	if err != nil {

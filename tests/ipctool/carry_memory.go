@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mapped reads and writes shared memory by read(2), write(2) and a mapping, and opens it anew each time.
+// mapped reads and writes shared memory by read(2), write(2) and a mapping, and also opens it anew each time.
 func (c *carrying) mapped() error {
 	const size = 4096
 	first, err := unix.Open(c.path, unix.O_RDWR|unix.O_CREAT|unix.O_CLOEXEC, 0600)
@@ -63,7 +63,7 @@ func (c *carrying) pass(fd int, i uint64) error {
 	return nil
 }
 
-// lock holds locks of a file, for as long as nobody lets go of them.
+// lock holds locks of a file, and checks later that they still hold.
 func (c *carrying) lock() error {
 	fd, err := unix.Open(c.path, unix.O_RDWR|unix.O_CREAT|unix.O_CLOEXEC, 0600)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// crowdWays are what each of a crowd does with a path, as the programs of the name.
+// crowdWays are what each thread of a crowd does with a path: what the program of that name does.
 var crowdWays = map[string]func(path string) error{
 	"open": func(path string) error {
 		fd, err := OpenFile(path, "rdonly,nonblock")

@@ -46,9 +46,8 @@ func fanReadCommand(args []string) error {
 	return nil
 }
 
-// fanServeCommand is the least a fan-out over Unix sockets can be: it accepts a publisher
-// and READERS at PATH, and gives each of COUNT messages of SIZE bytes that the publisher
-// sends to all readers, one write(2) each.
+// fanServeCommand is the least that a fan-out over Unix sockets can be. It accepts a publisher and READERS at
+// PATH. It gives each of the publisher's COUNT messages of SIZE bytes to all readers, with one write(2) each.
 func fanServeCommand(args []string) error {
 	if len(args) != 5 {
 		return errUsage

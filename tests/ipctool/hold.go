@@ -13,8 +13,8 @@ import (
 
 // holdCommand holds the kernel's lock of a directory, so that names in it can be neither looked up nor made:
 // it lists the directory into a page that does not come (userfaultfd(2)), while another thread makes a name
-// there. When that is so it makes the file HELD, and it ends when the file RELEASE is there. Whoever can
-// mount a FUSE file system, as any user in a user namespace of theirs, can do so without root.
+// there. Then it makes the file HELD, and it ends when the file RELEASE is there. Whoever can mount a FUSE
+// file system, as any user in a user namespace of theirs, can do so without root.
 func holdCommand(args []string) error {
 	if len(args) != 3 {
 		return errUsage
@@ -61,7 +61,7 @@ func holdCommand(args []string) error {
 // holdPatience is how long it waits for anything.
 const holdPatience = 30 * time.Second
 
-// stuckPage is a page of memory for which who touches it waits until faults is closed.
+// stuckPage is a page of memory: a thread that touches it waits until faults is closed.
 func stuckPage() (page []byte, faults int, err error) {
 	page, err = unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE,
 		unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)

@@ -1,7 +1,7 @@
-// Package ipctool is the program of that name, which does for scripts and tests what a C program
-// would do: one system call for each step, and errors by their names in errno.h. A command, or a
-// family of them, has a file of its own and a line in the table below. It runs in a test binary
-// that calls Main under the name ipctool.
+// Package ipctool is the program of that name, which does for scripts and tests what a C
+// program would do: one system call for each step, and errors by their names in errno.h. A
+// command has a line in the table below, and a file of its own or with others of its family. It
+// runs in a test binary that calls Main under the name ipctool.
 package ipctool
 
 import (

@@ -36,9 +36,9 @@ func tryOpen(path string, flags int) error {
 	return err
 }
 
-// mayCommand does to each path what stands before it, as each of some users (see asCommand), and prints a
-// line for each: the user, what was tried, and yes, no (EACCES, EPERM), or the error. A % in a path stands
-// for the user's number.
+// mayCommand tries on each path what stands before it, as each of some users (see asCommand).
+// It prints a line for each try: the user, what was tried, and yes, no (EACCES, EPERM), or
+// the error. A % in a path stands for the user's number.
 func mayCommand(args []string) error {
 	if len(args) < 2 {
 		return errUsage
@@ -60,7 +60,7 @@ func mayCommand(args []string) error {
 	return nil
 }
 
-// mayAs makes the calling thread another user's, and tries.
+// mayAs makes the calling thread another user's, and tries as that user.
 func mayAs(id int, groups []int, args []string) error {
 	if err := becomeOn(id, groups); err != nil {
 		return err

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A mixEnd is one end of a queue, native (mq_open) or a file of the mount; both
-// are used with plain system calls that EINTR ends.
+// A mixEnd is one end of a queue, native (mq_open) or a file of the mount; both are used
+// with plain system calls, which a signal ends with EINTR.
 type mixEnd struct {
 	native bool
 	fd     int

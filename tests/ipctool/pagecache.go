@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// aside reads a file as programs do that do not use read(2), for N bytes, and shows what came of it. It waits
+// aside reads N bytes of a file in a way other than read(2), and shows what came of it. It waits
 // for nothing where Linux makes it a read of the page cache.
 func aside(c Cue) (Take, error) {
 	switch c.Op {
@@ -61,7 +61,7 @@ func errnoOf(errno syscall.Errno) error {
 	return errno
 }
 
-// throughPipe shows what by brings into a pipe.
+// throughPipe shows what the call by brings into a pipe.
 func throughPipe(c Cue, by func(pipe int) (int, error)) (Take, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -78,8 +78,8 @@ func throughPipe(c Cue, by func(pipe int) (int, error)) (Take, error) {
 	return Take{N: n, Data: buf[:max(n, 0)]}, err
 }
 
-// private maps the file and looks at the first byte: EFAULT stands for the signal that one gets where there
-// is nothing.
+// private maps the file and looks at the first byte: EFAULT stands for the
+// signal that a program gets where there is nothing.
 func private(c Cue) (t Take, err error) {
 	m, err := unix.Mmap(c.FD, 0, c.N, unix.PROT_READ, unix.MAP_PRIVATE)
 	if err != nil {

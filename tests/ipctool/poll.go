@@ -18,10 +18,10 @@ type poller interface {
 	wait(limit int) (map[int]string, error)
 }
 
-// pollCommand waits twice for files that are not ready and shows what woke it. Only when its thread really
-// sleeps in the call does it run COMMAND, which is to make a file ready; ROUND in its environment is 1, then
-// 2. Then it asks again without waiting (a level stays up, an edge does not), drains the files and asks once
-// more. The file "pipe" is a pipe whose other end COMMAND has as descriptor 3.
+// pollCommand waits twice for files that are not ready and shows what woke it. It runs COMMAND, which is to
+// make a file ready, only when its thread really sleeps in the call; ROUND in the environment of COMMAND is
+// 1, then 2. Then it asks again without waiting (a level stays up, an edge does not), drains the files and
+// asks once more. The file "pipe" is a pipe whose other end COMMAND has as descriptor 3.
 func pollCommand(args []string) error {
 	if len(args) < 5 {
 		return errUsage
@@ -81,7 +81,7 @@ func pollCommand(args []string) error {
 		}
 		show("woke", files, ready)
 		again, err := p.wait(0)
-		// An edge may be told of once or twice too often (epoll(7)), but not for ever.
+		// epoll(7) may tell of an edge once or twice too often, but not for ever.
 		for tries := 0; how == "epollet" && tries < 9 && len(again) > 0 && err == nil; tries++ {
 			again, err = p.wait(0)
 		}

@@ -15,20 +15,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The two users of a race, and what shows whose an object is: a message or content of the victim's, and one
-// of the attacker's.
+// The two users of a race, and what shows whose an object is: a message or a
+// content of the victim's, and one of the attacker's.
 const (
 	victim, attacker = 1000, 1001
 	secret, evil     = "SECRET", "EVIL"
 )
 
 // raceCommand lets an attacker open every face of a name ATTEMPTS times, while the name leads now to an
-// object of the attacker's own, 0666, and now to one of the victim's, 0600, both in a directory that both
-// may write. WAY is how that is done: tree and native exchange them (renameat2(2)), dir exchanges the
-// directories that they are in (0755 and 0700, and the objects 0666), new removes and makes them. It prints
-// how many attempts there were, how often the attacker had the object of their own and was refused, and
-// three numbers that must be 0: how often they got what is the victim's (stolen), put something in (sent),
-// and changed it (changed). Otherwise it fails.
+// object of the attacker's own, 0666, and now to one of the victim's, 0600, both in a directory that both may
+// write. WAY is how that is done: tree and native exchange the objects (renameat2(2)) through the tree or
+// natively, dir exchanges the directories that they are in (0755 and 0700, and the objects 0666), new removes
+// and makes them. It prints how many attempts there were, how often the attacker had the object of their own
+// and was refused, and three numbers: how often they got what is the victim's (stolen), put something in
+// (sent), and changed it (changed). It fails if one of these is not 0.
 func raceCommand(args []string) error {
 	if len(args) != 4 {
 		return errUsage
@@ -62,7 +62,7 @@ func raceCommand(args []string) error {
 	return nil
 }
 
-// race is one of them under way.
+// A race is one that is under way.
 type race struct {
 	mnt, way string
 	kind     racer
@@ -86,7 +86,7 @@ func (r *race) found(count *atomic.Int64, how string) {
 	}
 }
 
-// stage makes the two objects and what they are in.
+// stage makes the two objects and the directories that they are in.
 func (r *race) stage() error {
 	pool := filepath.Join(r.mnt, r.dir)
 	unix.Umask(0)
@@ -139,7 +139,7 @@ func (r *race) victims() (string, error) {
 	return "", errors.New("the victim's object is gone")
 }
 
-// run attacks while others exchange, and then looks at what became of the victim's object.
+// run attacks while another thread exchanges the objects, and then looks at what became of the victim's.
 func (r *race) run(attempts int) error {
 	faces, err := r.faces()
 	if err != nil {
@@ -209,8 +209,8 @@ func (r *race) faces() ([]string, error) {
 	return faces, nil
 }
 
-// attack tries one thing with one face: by its path, by the file or by the directory that the path led to a
-// moment ago.
+// attack tries one thing with one face: by its path, or by the file or the
+// directory that the path led to a moment ago.
 func (r *race) attack(path string, turn int) {
 	data := !strings.HasPrefix(path, filepath.Join(r.mnt, "ctl")+"/")
 	command := filepath.Base(path) == "ctl"
@@ -288,7 +288,7 @@ func write(path string, flags int, text string) error {
 	return err
 }
 
-// asUser calls f on a thread that is another user's, and ends with it.
+// asUser calls f on a thread that is another user's and ends after it.
 func asUser(id int, f func() error) error {
 	done := make(chan error)
 	go func() {
@@ -302,7 +302,7 @@ func asUser(id int, f func() error) error {
 	return <-done
 }
 
-// asRoot calls f on a thread that may become anybody's for a while, and ends with it.
+// asRoot calls f on a thread of root's, which may become anybody's for a while and ends after it.
 func asRoot(f func() error) error {
 	done := make(chan error)
 	go func() {

@@ -147,7 +147,7 @@ func makeTopic(r *race, path string, mode uint32, ours bool) (func() error, erro
 	}, err
 }
 
-// makeSocket makes one that ipcfs listens on. The victim's has a call waiting.
+// makeSocket makes a socket that ipcfs listens on. A call waits at the victim's.
 func makeSocket(r *race, path string, mode uint32, ours bool) (func() error, error) {
 	fd, err := unix.Open(filepath.Join(r.mnt, path),
 		unix.O_WRONLY|unix.O_CREAT|unix.O_NONBLOCK|unix.O_CLOEXEC, mode)
@@ -184,7 +184,7 @@ func makeSocket(r *race, path string, mode uint32, ours bool) (func() error, err
 	}, err
 }
 
-// makeBound binds one. Nobody is to call the victim's.
+// makeBound binds a socket. Nobody is to call the victim's.
 func makeBound(r *race, path string, mode uint32, ours bool) (func() error, error) {
 	path = filepath.Join(r.mnt, path)
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)

@@ -12,9 +12,9 @@ import (
 )
 
 // raceMoveCommand makes regular files and directories in TREE, a directory of a tree, ATTEMPTS times. NATIVE
-// is the same directory where the kernel has it. As soon as one is there it trades places with a link to
-// OTHER, a file of another user's in the same file system (renameat2(2), RENAME_EXCHANGE). It prints how
-// often that was so, and fails if OTHER became the caller's.
+// is the same directory where the kernel has it. As soon as a new one is there, the command has it trade
+// places with a link to OTHER, a file of another user's in the same file system (renameat2(2),
+// RENAME_EXCHANGE). It prints how often it did so, and fails if OTHER became the caller's.
 func raceMoveCommand(args []string) error {
 	if len(args) != 4 {
 		return errUsage

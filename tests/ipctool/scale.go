@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sleepersCommand is COUNT readers of the FILEs in turn, each a thread of its own that blocks in read(2)
-// for one message. It prints what they got, a line each: the file, the number of the reader in the order
-// they were started there, and the message.
+// sleepersCommand is COUNT readers of the FILEs in turn, each a thread of its own that blocks in
+// read(2) for one message. It prints what they got, a line each: the file, the number of the reader in
+// the order in which the file's readers were started, and the message.
 func sleepersCommand(args []string) error {
 	if len(args) < 2 {
 		return errUsage

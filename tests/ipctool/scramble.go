@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// scrambleCommand fills a queue, ROUNDS times, and lets ten threads loose on it at the same moment: six that
-// write, who have to wait, three that chmod, touch and stat it, and one that removes it. It prints how many
-// of them came to an end.
+// scrambleCommand fills a queue, ROUNDS times, and lets ten threads loose on it at the
+// same moment: six write and have to wait, three do chmod, touch and stat, and one
+// removes it. It prints how many of them came to an end.
 func scrambleCommand(args []string) error {
 	if len(args) != 2 {
 		return errUsage

@@ -6,7 +6,8 @@ import (
 	"syscall"
 )
 
-// shell is a command of the script's, which shows what it prints and does not outlive the helper.
+// shell is a command that a script gives. The helper shows what it
+// prints, and it does not outlive the helper.
 func shell(command string, files ...*os.File) *exec.Cmd {
 	cmd := exec.Command("sh", "-c", command)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = os.Stdin, os.Stdout, os.Stderr, files

@@ -66,7 +66,7 @@ func sendNumbers(path string, from, count int) (disturbed int, err error) {
 	return disturbed, unix.Close(fd)
 }
 
-// produceCommand is sendNumbers for a process that SIGUSR1 disturbs; how often is printed.
+// produceCommand is sendNumbers for a process that SIGUSR1 disturbs. It prints how often that was.
 func produceCommand(args []string) error {
 	if len(args) != 3 {
 		return errUsage
@@ -82,8 +82,8 @@ func produceCommand(args []string) error {
 	return err
 }
 
-// consumeCommand prints each message it receives, one a line, until it receives
-// "end". SIGUSR1 disturbs it; how often is printed last.
+// consumeCommand prints each message it receives, one a line, until it receives "end".
+// SIGUSR1 disturbs it; it prints last how often that was.
 func consumeCommand(args []string) error {
 	if len(args) != 1 {
 		return errUsage
@@ -107,7 +107,7 @@ func consumeCommand(args []string) error {
 			fmt.Println("EINTR", disturbed)
 			return nil
 		}
-		// One write a line: whoever kills this process finds whole lines.
+		// One write a line: if this process is killed, what it printed is whole lines.
 		if _, err := os.Stdout.Write(append(buf[:n:n], '\n')); err != nil {
 			return err
 		}

@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// talkCommand takes part in a conversation, as it is told line by line: it does one operation after the other
-// on one open file and prints what each gave. Descriptor 3, if there is one, is a listening socket. Its first
-// line names the thread that does it all.
+// talkCommand takes part in a conversation, as it is told line by line: it does one operation after the
+// other on one open file and prints what each gave. Descriptor 3, if there is one, is a listening socket.
+// Its first line of output names the thread that does all this.
 func talkCommand([]string) error {
 	runtime.LockOSThread()
 	t := talker{fd: -1}
@@ -220,7 +220,7 @@ func (t *talker) read() (string, error) {
 	return short(string(talkBuf[:max(n, 0)])), err
 }
 
-// short has one x where there are many.
+// short is a text with one x where there are many.
 func short(text string) string { return manyX.ReplaceAllString(text, "x") }
 
 var manyX = regexp.MustCompile("x+")

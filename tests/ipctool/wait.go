@@ -26,8 +26,7 @@ func Patience() time.Duration {
 // event for, and reports whether it came true.
 func Eventually(limit time.Duration, cond func() bool) bool {
 	end := time.After(limit)
-	// To try is work, which what is waited for may need the processor for:
-	// as time goes by it is tried less often.
+	// To try takes processor time, which those waited for may need: as time goes by it tries less often.
 	const shortest, longest = time.Millisecond, 25 * time.Millisecond
 	for pause := shortest; !cond(); pause = min(longest, pause*5/4) {
 		select {

@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// workerCommand serves a tree, as the daemon does, until it is told by a byte on descriptor 3, a socket, that
-// another one is to go on with its mount. Then it writes what it knows to DIR/tables and DIR/session, sends
-// the device over the socket, and ends. One that is started with "resume" goes on from these files, with the
-// device as descriptor 4. It writes a byte to the socket when it is live.
+// workerCommand serves a tree, as the daemon does, until a byte on descriptor 3, a socket, tells it that
+// another worker is to go on with its mount. Then it writes what it knows to DIR/tables and DIR/session,
+// sends the device over the socket, and ends. One that is started with "resume" goes on from these files,
+// with the device as descriptor 4. It writes a byte to the socket when it is live.
 func workerCommand(args []string) error {
 	if len(args) < 3 {
 		return errUsage

@@ -7,7 +7,7 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// An end is a queue as one has it open. What it tries is a trip to the queue and back.
+// An end is an open file of a queue. Each try is a trip to the queue and back.
 type end struct {
 	q    *queue
 	unit int
@@ -39,8 +39,8 @@ func (q *queue) open() *end {
 	return e
 }
 
-// try begins a trip on which f is called at the queue, or tells of the one that is under way: nil until it
-// is over. The caller holds Store.mu.
+// try begins a trip on which f is called at the queue, or returns the one that is under
+// way: nil until it is over. The caller holds Store.mu.
 func (e *end) try(at **trip, f func(*trip)) *trip {
 	t := *at
 	if t == nil {
@@ -174,8 +174,8 @@ func (e *end) Peek(n int, p []byte) (int, backends.Meta, error) {
 	return copy(p, t.list[n].data), t.list[n].meta, nil
 }
 
-// Recall is Recaller.Recall. What is on its way is not taken back: whoever gets signals faster than a trip
-// takes would never get anything done.
+// Recall is Recaller.Recall. A trip that is on its way is not taken back: a program that gets
+// signals faster than a trip takes would never get anything done.
 func (e *end) Recall(dir backends.Ready) bool {
 	e.q.all.mu.Lock()
 	defer e.q.all.mu.Unlock()

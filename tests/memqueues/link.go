@@ -31,7 +31,7 @@ func newLink(delay time.Duration) *link {
 	return l
 }
 
-// send has arrives called later, on the link's goroutine and with no lock held. It does not block.
+// send has arrives called later, on the link's goroutine, with no lock held. It does not block.
 func (l *link) send(arrives func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -76,7 +76,8 @@ func (l *link) next() (p parcel, ok bool) {
 	return p, true
 }
 
-// Close ends the link. Nobody may send any more but what is on its way.
+// Close ends the link. What is on its way arrives at once and may
+// send answers; nobody else may send any more.
 func (l *link) Close() {
 	l.mu.Lock()
 	l.shut = true

@@ -25,7 +25,7 @@ type queue struct {
 	eofs int64  // how often readers were ended
 }
 
-// A message is one that waits, or is lent.
+// A message is one that waits or is lent.
 type message struct {
 	data  []byte
 	meta  backends.Meta
@@ -115,14 +115,14 @@ func (q *queue) ready() (r backends.Ready) {
 	return r
 }
 
-// changed tells all ends how the queue is now, when that has got to them.
+// changed tells all ends how the queue is now; that takes its time to get to them.
 func (q *queue) changed() {
 	ready := q.ready()
 	q.all.link.send(func() { q.tell(ready) })
 }
 
 // tell wakes those who wait for what is ready. Of those who wait to read it wakes as many as there are
-// messages, those first who have waited longest: each is due one until it has come for it.
+// messages, the longest waiting first: each is due a message until it has come for it.
 func (q *queue) tell(ready backends.Ready) {
 	q.all.mu.Lock()
 	armed := slices.Clone(q.ends)

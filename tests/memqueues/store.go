@@ -1,6 +1,6 @@
-// Package memqueues is a second store of queues, for tests: queues in memory, as far away as a link that
-// takes a while. What a face of a queue promises holds for them as for the kernel's (TestConformance), while
-// every try is on its way first, and every question about a queue lasts.
+// Package memqueues is a second store of queues, for tests: queues in memory, behind a link that takes a
+// while. What a face of a queue promises holds for them as for the kernel's (TestConformance), although every
+// try has to travel first, and every question about a queue takes its time.
 package memqueues
 
 import (
@@ -22,7 +22,7 @@ type Store struct {
 	last   uint64 // number that was given to anything
 }
 
-// New makes a store that is asked over a link of so long, one way.
+// New makes a store behind a link that takes delay, one way.
 func New(delay time.Duration, defaults nodes.QueueRules) *Store {
 	return &Store{link: newLink(delay), defaults: defaults, queues: map[string]*queue{}, last: 1}
 }
@@ -30,13 +30,13 @@ func New(delay time.Duration, defaults nodes.QueueRules) *Store {
 // Close ends the link, when nobody asks any more.
 func (s *Store) Close() { s.link.Close() }
 
-// Kind is the row of the table of kinds.
+// Kind is the store's row in the table of kinds.
 func (s *Store) Kind(env *nodes.Env, path string) nodes.Kind {
 	store := nodes.QueueStore{Names: s, Opener: s, Rules: s, Leases: s, Peeks: true}
 	return nodes.Kind{Name: path, Class: nodes.NewQueues(env, store), Elsewhere: true}
 }
 
-// at asks about the very queue.
+// at has f asked about the very queue.
 func (s *Store) at(r nodes.Ref, f func(q *queue) error) (err error) {
 	s.link.ask(func() {
 		s.mu.Lock()
@@ -170,8 +170,8 @@ func (s *Store) State(r nodes.Ref) (state nodes.QueueState, err error) {
 	return state, err
 }
 
-// Set is nodes.QueueRuler.Set. Nothing is lost of a queue that is made smaller; how long its messages may be
-// is fixed.
+// Set is nodes.QueueRuler.Set. A queue that is made smaller loses
+// nothing; how long its messages may be is fixed.
 func (s *Store) Set(r nodes.Ref, rules nodes.QueueRules) error {
 	return s.at(r, func(q *queue) error {
 		if rules.MsgSize != q.rules.MsgSize {

@@ -345,8 +345,8 @@ func killEach(t *testing.T, kind string, talk conversation) {
 }
 
 // left reports whether a step, for one of those who talk, is left to the long run. The usual run kills each
-// of them at every other step, so that one of them is killed at each.
-func left(step int) bool { return step%often(2, 1) != 0 }
+// of them at every third step, and another one at the next: of three who talk one is killed at each step.
+func left(step int) bool { return step%often(3, 1) != 0 }
 
 // each plays a conversation once for each of its steps and each of those who talk.
 func (c *cast) each(talk conversation, w way, saw func(where, got string)) {

@@ -105,7 +105,7 @@ func TestLineOfReaders(t *testing.T) {
 // TestMixOfNativeAndMount: senders and receivers, half of them native and half through the mount, all
 // disturbed by signals, move many messages. None is lost, none comes twice, and those of one sender
 // come to any one receiver in their order.
-func TestMixOfNativeAndMount(t *testing.T) { mixOfNativeAndMount(t, 20_000) }
+func TestMixOfNativeAndMount(t *testing.T) { mixOfNativeAndMount(t, 4_000) }
 
 // TestSoakMixOfNativeAndMount: the same with a million messages.
 func TestSoakMixOfNativeAndMount(t *testing.T) {

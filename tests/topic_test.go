@@ -82,7 +82,7 @@ const mixReaders, mixPublishers = 6, 4
 // mixTopic has publishers send numbers to readers of a file of the topic,
 // all disturbed by signals, and counts what came.
 func mixTopic(t *testing.T, rules, file string, counted func([][]byte)) {
-	each := often(2000, 5000)
+	each := often(600, 5000)
 	if raceFlag == "-race" {
 		each /= 5
 	}

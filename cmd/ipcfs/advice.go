@@ -63,8 +63,8 @@ func noDevice() string {
 	if !exists("/.dockerenv") && !exists("/run/.containerenv") && os.Getenv("container") == "" {
 		return "modprobe fuse"
 	}
-	return "start the container with --device /dev/fuse --cap-add SYS_ADMIN, or for `ipcfs run -- COMMAND` with --device /dev/fuse " +
-		"alone; where the machine has none: modprobe fuse"
+	return "start the container with --device /dev/fuse --cap-add SYS_ADMIN, " +
+		"or for `ipcfs run -- COMMAND` with --device /dev/fuse alone; where the machine has none: modprobe fuse"
 }
 
 // adviseState adds what can be done to an error of opening the state directory.
@@ -85,8 +85,9 @@ func (s *settings) adviseState(err error) error {
 func adviseNamespaces(err error) error {
 	for _, errno := range []error{syscall.EPERM, syscall.EACCES, syscall.ENOSPC, syscall.EINVAL, syscall.EUSERS} {
 		if errors.Is(err, errno) {
-			return fmt.Errorf("no private namespaces: %w (user namespaces must be allowed: sysctl kernel.unprivileged_userns_clone=1, "+
-				"user.max_user_namespaces above 0, kernel.apparmor_restrict_unprivileged_userns=0; those that the kernel has)", err)
+			return fmt.Errorf("no private namespaces: %w (user namespaces must be allowed: "+
+				"sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces above 0, "+
+				"kernel.apparmor_restrict_unprivileged_userns=0; those that the kernel has)", err)
 		}
 	}
 	return fmt.Errorf("no private namespaces: %w", err)

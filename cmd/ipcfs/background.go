@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// background starts the daemon in a session of its own and returns when the tree is live, or with the daemon's exit status: it has
-// said on stderr what went wrong.
+// background starts the daemon in a session of its own and returns when the tree is live, or with the
+// daemon's exit status: it has said on stderr what went wrong.
 func background(s *settings) error {
 	// The daemon is to hold nothing open, and no lock, that happened to be open in the shell.
 	if err := unix.CloseRange(3, 1<<32-1, unix.CLOSE_RANGE_CLOEXEC); err != nil {
@@ -46,8 +46,8 @@ func background(s *settings) error {
 	}
 }
 
-// start starts `ipcfs -f` with the settings and flags. What it sends is whether the tree is live; false: the daemon has ended, or is
-// about to. Its stderr is ours until then.
+// start starts `ipcfs -f` with the settings and flags. What it sends is whether the tree is live; false: the
+// daemon has ended, or is about to. Its stderr is ours until then.
 func (s *settings) start(flags ...string) (*exec.Cmd, <-chan bool, error) {
 	r, w, err := os.Pipe()
 	if err != nil {

@@ -28,7 +28,8 @@ type benching struct {
 	svg      string
 }
 
-// benchCommand is `ipcfs bench [MOUNTPOINT]`. Without a mount point it starts itself again in private namespaces with a tree.
+// benchCommand is `ipcfs bench [MOUNTPOINT]`. Without a mount point it starts
+// itself again in private namespaces with a tree.
 func benchCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 	var b benching
 	f.IntVar(&b.runs, "runs", 5, "measure each side `N` times")
@@ -80,7 +81,8 @@ func (b *benching) pin() error {
 
 // args asks for the same again.
 func (b *benching) args() []string {
-	return []string{fmt.Sprint("--runs=", b.runs), fmt.Sprint("--cpu=", b.cpu), fmt.Sprint("--unpinned=", b.unpinned),
+	return []string{fmt.Sprint("--runs=", b.runs), fmt.Sprint("--cpu=", b.cpu),
+		fmt.Sprint("--unpinned=", b.unpinned),
 		"--only=" + b.only, fmt.Sprint("--json=", b.json), "--svg=" + b.svg}
 }
 

@@ -40,7 +40,8 @@ func checkKernel() []finding {
 		what string
 		is   bool
 	}{
-		{"passthrough", major > 6 || major == 6 && minor >= 9}, {"NOTIFY_RESEND", major > 6 || major == 6 && minor >= 9},
+		{"passthrough", major > 6 || major == 6 && minor >= 9},
+		{"NOTIFY_RESEND", major > 6 || major == 6 && minor >= 9},
 		{"mq", exists("/proc/sys/fs/mqueue")}, {"SysV", exists("/proc/sysvipc/msg")},
 	} {
 		if one.is {
@@ -51,7 +52,8 @@ func checkKernel() []finding {
 	}
 	list := []finding{ok("Linux %s has %s", release, strings.Join(has, ", "))}
 	if len(lacks) > 0 {
-		list = append(list, warn("", "Linux %s has no %s (passthrough and NOTIFY_RESEND are from 6.9)", release, strings.Join(lacks, ", ")))
+		list = append(list, warn("", "Linux %s has no %s (passthrough and NOTIFY_RESEND are from 6.9)",
+			release, strings.Join(lacks, ", ")))
 	}
 	return list
 }
@@ -63,9 +65,13 @@ func checkMount() []finding {
 	case os.Geteuid() == 0 && err == nil:
 		return []finding{ok("mount(2) is yours as root, fusermount3 mounts for users")}
 	case os.Geteuid() == 0:
-		return []finding{ok("mount(2) is yours as root"), warn("apt install fuse3", "fusermount3 is not installed: users cannot mount")}
+		return []finding{
+			ok("mount(2) is yours as root"),
+			warn("apt install fuse3", "fusermount3 is not installed: users cannot mount"),
+		}
 	case err != nil:
-		return []finding{fail("apt install fuse3", "you are not root, and fusermount3 is not installed (`ipcfs run` needs neither)")}
+		return []finding{fail("apt install fuse3",
+			"you are not root, and fusermount3 is not installed (`ipcfs run` needs neither)")}
 	}
 	return []finding{ok("%s mounts for you", helper)}
 }
@@ -75,12 +81,14 @@ func checkQueues() []finding {
 	var list []finding
 	at, err := mountinfo.GetMounts(mountinfo.FSTypeFilter("mqueue"))
 	if err == nil && len(at) == 0 {
-		list = append(list, fail("mount -t mqueue none /dev/mqueue", "/dev/mqueue is not mounted: `ls queues` shows nothing"))
+		list = append(list, fail("mount -t mqueue none /dev/mqueue",
+			"/dev/mqueue is not mounted: `ls queues` shows nothing"))
 	} else {
 		list = append(list, ok("the mqueue file system is mounted"))
 	}
 	if n, err := strconv.Atoi(sysctlText("fs/mqueue/msg_max")); err == nil && n <= 10 {
-		list = append(list, warn("sysctl fs.mqueue.msg_max=100", "fs.mqueue.msg_max %d: deeper queues only as root", n))
+		list = append(list, warn("sysctl fs.mqueue.msg_max=100",
+			"fs.mqueue.msg_max %d: deeper queues only as root", n))
 	}
 	return list
 }
@@ -102,13 +110,15 @@ func checkNamespaces() []finding {
 func checkTimeouts() (list []finding) {
 	for _, name := range []string{"max_request_timeout", "default_request_timeout"} {
 		if n := sysctlText("fs/fuse/" + name); n != "" && n != "0" {
-			list = append(list, warn("sysctl fs.fuse."+name+"=0", "fs.fuse.%s=%s: reads that wait longer end with EINTR", name, n))
+			list = append(list, warn("sysctl fs.fuse."+name+"=0",
+				"fs.fuse.%s=%s: reads that wait longer end with EINTR", name, n))
 		}
 	}
 	return list
 }
 
-// checkLogind looks whether logind(8) removes what users leave behind when they log out, which it does unless told not to.
+// checkLogind looks whether logind(8) removes what users leave behind when
+// they log out, which it does unless told not to.
 func checkLogind() []finding {
 	if !exists("/run/systemd/users") {
 		return nil
@@ -120,7 +130,8 @@ func checkLogind() []finding {
 			return []finding{ok("RemoveIPC=no: objects of users stay when they log out")}
 		}
 	}
-	return []finding{warn("RemoveIPC=no in /etc/systemd/logind.conf", "RemoveIPC=yes: queues of users who log out are removed")}
+	return []finding{warn("RemoveIPC=no in /etc/systemd/logind.conf",
+		"RemoveIPC=yes: queues of users who log out are removed")}
 }
 
 // checkUpdatedb looks whether updatedb(8) would walk trees.

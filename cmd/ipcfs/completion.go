@@ -9,7 +9,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// completions are what shells load. What can stand at a place ipcfs itself tells them, from its tables and the tree.
+// completions are what shells load. What can stand at a place ipcfs
+// itself tells them, from its tables and the tree.
 var completions = map[string]string{
 	"bash": `# bash completion for ipcfs; made by go test -update ./cmd/ipcfs
 _ipcfs() {
@@ -42,7 +43,8 @@ func completionCommand(*pflag.FlagSet) func(io.Writer, []string) error {
 	}
 }
 
-// completeCommand prints what the last of its arguments, the words of a command line, can become, a line each.
+// completeCommand prints what the last of its arguments, the words of
+// a command line, can become, a line each.
 func completeCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 	return func(out io.Writer, args []string) error {
 		for _, word := range candidates(args) {

@@ -17,12 +17,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// serve is the daemon: it mounts the tree and serves it until it is unmounted, from outside or because of a signal. It never touches
-// the tree itself, which would wait for itself.
+// serve is the daemon: it mounts the tree and serves it until it is unmounted, from outside or because of a
+// signal. It never touches the tree itself, which would wait for itself.
 func (s *settings) serve() error {
 	// Modes come from those who create things, with their umask taken off already.
 	unix.Umask(0)
-	// A terminal that stops those who write to it in the background (stty tostop) would stop all who use the tree.
+	// A terminal that stops those who write to it in the background (stty
+	// tostop) would stop all who use the tree.
 	signal.Ignore(unix.SIGTTOU)
 	backends.RaiseLimits()
 	takeProcs()
@@ -53,7 +54,8 @@ func (s *settings) serve() error {
 		}
 	}()
 	options := s.session
-	options.Mountpoint, options.Source, options.Flags, options.Device, options.Log = s.mountpoint, s.source, s.options, s.device, log
+	options.Mountpoint, options.Source, options.Flags, options.Device, options.Log =
+		s.mountpoint, s.source, s.options, s.device, log
 	session, err = mount.New(tree, options)
 	if err != nil {
 		return s.advise(err)
@@ -64,16 +66,18 @@ func (s *settings) serve() error {
 // minProcs are the leader of the session in read(2) and the poller in epoll_wait(2).
 const minProcs = 2
 
-// takeProcs sets GOMAXPROCS, unless the environment does, so that on one processor, too, the poller can go on while the leader sits in
-// read(2): with one to share, it would first have to wait for Go's monitor thread to take it away from the leader. A ping-pong over a
-// stream face took 270 µs then, and takes 75; more than two cost each request a little (docs/performance.md).
+// takeProcs sets GOMAXPROCS, unless the environment does, so that on one processor, too, the poller can go on
+// while the leader sits in read(2): with one to share, it would first have to wait for Go's monitor thread to
+// take it away from the leader. A ping-pong over a stream face took 270 µs then, and takes 75; more than two
+// cost each request a little (docs/performance.md).
 func takeProcs() {
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(max(minProcs, runtime.GOMAXPROCS(0)))
 	}
 }
 
-// openTree opens the tree's objects. A daemon whose tree was unmounted a moment ago may still be about to give up the state directory.
+// openTree opens the tree's objects. A daemon whose tree was unmounted a moment ago
+// may still be about to give up the state directory.
 func (s *settings) openTree(log *slog.Logger) (*fs.Tree, error) {
 	config := s.tree
 	config.Version, config.Log, config.Flags = version(), log, map[string]string{}
@@ -92,7 +96,8 @@ func (s *settings) openTree(log *slog.Logger) (*fs.Tree, error) {
 	}
 }
 
-// attend serves the session, tells when it is live, and ends it on a signal. A second signal ends the daemon at once.
+// attend serves the session, tells when it is live, and ends it on a
+// signal. A second signal ends the daemon at once.
 func (s *settings) attend(session *mount.Session, stop <-chan os.Signal, log *slog.Logger) error {
 	served, unmounted := make(chan error, 1), make(chan error, 1)
 	go func() { served <- session.Serve() }()
@@ -133,7 +138,8 @@ func ended(err error, log *slog.Logger) error {
 	return err
 }
 
-// announce tells whoever started the daemon that the tree is live, and lets go of his stderr where there is a log file.
+// announce tells whoever started the daemon that the tree is live, and lets
+// go of his stderr where there is a log file.
 func (s *settings) announce() error {
 	if s.logFile != "" {
 		log, err := openLog(s.logFile)

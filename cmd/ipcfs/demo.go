@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// demoCommand is `ipcfs demo`: demoStepsCommand in private namespaces. Its queues are small, as few of the default size fit into
-// RLIMIT_MSGQUEUE.
+// demoCommand is `ipcfs demo`: demoStepsCommand in private namespaces. Its queues are
+// small, as few of the default size fit into RLIMIT_MSGQUEUE.
 func demoCommand(*pflag.FlagSet) func(io.Writer, []string) error {
 	return func(_ io.Writer, args []string) error {
 		if len(args) > 0 {
@@ -58,8 +58,9 @@ func demoStepsCommand(*pflag.FlagSet) func(io.Writer, []string) error {
 	}
 }
 
-// A step of the demo is commands of one shell and what they print, as a terminal would show it: a command begins with "$ ", its further
-// lines with "> ", and "..." in the output stands for anything in that line; a line of nothing else stands for any lines.
+// A step of the demo is commands of one shell and what they print, as a terminal would show it: a command
+// begins with "$ ", its further lines with "> ", and "..." in the output stands for anything in that line; a
+// line of nothing else stands for any lines.
 type step struct {
 	title      string
 	needs      string // a program without which the step is left out
@@ -90,7 +91,8 @@ func (s step) lines() (list []line) {
 // mark is printed by the shell before each command, to tell whose output is whose.
 const mark = "\x1e\n"
 
-// show runs the step in dir and prints its commands and what they printed. It reports whether that is what was expected.
+// show runs the step in dir and prints its commands and what they printed.
+// It reports whether that is what was expected.
 func (s step) show(out io.Writer, dir string) bool {
 	lines := s.lines()
 	var script strings.Builder

@@ -29,13 +29,18 @@ func TestMatches(t *testing.T) {
 }
 
 func TestStep(t *testing.T) {
-	s := step{title: "x", transcript: "\n$ echo one; echo two >&2\none\n...\n$ pwd\n/\n$ if true\n> then echo x; fi\nx\n$ wait\n"}
-	want := []line{{"echo one; echo two >&2", "one\n...\n"}, {"pwd", "/\n"}, {"if true\nthen echo x; fi", "x\n"}, {"wait", ""}}
+	s := step{title: "x", transcript: "\n$ echo one; echo two >&2\none\n...\n$ pwd\n/\n" +
+		"$ if true\n> then echo x; fi\nx\n$ wait\n"}
+	want := []line{
+		{"echo one; echo two >&2", "one\n...\n"}, {"pwd", "/\n"},
+		{"if true\nthen echo x; fi", "x\n"}, {"wait", ""},
+	}
 	if got := s.lines(); !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
 	var out strings.Builder
-	shown := "   $ echo one; echo two >&2\n   one\n   two\n   $ pwd\n   /\n   $ if true\n   > then echo x; fi\n   x\n   $ wait\n"
+	shown := "   $ echo one; echo two >&2\n   one\n   two\n   $ pwd\n   /\n" +
+		"   $ if true\n   > then echo x; fi\n   x\n   $ wait\n"
 	if !s.show(&out, "/") || out.String() != shown {
 		t.Errorf("%s", out.String())
 	}

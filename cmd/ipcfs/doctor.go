@@ -90,7 +90,8 @@ func checkTree(p place) []finding {
 	}
 	list := []finding{ok("%s is live, pid %d", at, t.Daemon.num("pid"))}
 	if theirs := t.Daemon.str("version"); theirs != version() {
-		list = append(list, warn("ipcfs umount "+at+"; ipcfs "+at, "%s: the daemon is ipcfs %s, this program %s", at, theirs, version()))
+		list = append(list, warn("ipcfs umount "+at+"; ipcfs "+at,
+			"%s: the daemon is ipcfs %s, this program %s", at, theirs, version()))
 	}
 	for _, w := range t.Warnings {
 		what, do, _ := strings.Cut(w, ": ")

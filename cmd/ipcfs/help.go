@@ -35,7 +35,8 @@ func (c command) help() string {
 	if flags != "" && !strings.HasPrefix(c.args, "[FLAG") {
 		c.args = strings.TrimSpace("[FLAG...] " + c.args)
 	}
-	fmt.Fprintf(&b, "Usage: %s\n\n%s%s.\n", strings.TrimSpace(c.title()+" "+c.args), strings.ToUpper(c.short[:1]), c.short[1:])
+	fmt.Fprintf(&b, "Usage: %s\n\n%s%s.\n",
+		strings.TrimSpace(c.title()+" "+c.args), strings.ToUpper(c.short[:1]), c.short[1:])
 	if c.long != "" {
 		b.WriteString("\n" + c.long)
 	}
@@ -100,8 +101,8 @@ func (c command) visibleFlags() (list []*pflag.Flag) {
 	return list
 }
 
-// helpCommand is `ipcfs help [COMMAND]`. What comes behind the command is left alone: people put `help` before a
-// whole command line.
+// helpCommand is `ipcfs help [COMMAND]`. What comes behind the command is left
+// alone: people put `help` before a whole command line.
 func helpCommand(*pflag.FlagSet) func(io.Writer, []string) error {
 	return func(out io.Writer, args []string) error {
 		name := ""
@@ -138,8 +139,8 @@ func noCommand(word string) error {
 	return usagef("%s: no such command, did you mean `ipcfs %s`?", word, best)
 }
 
-// distance is how many letters are to be put in, left out, changed or swapped with the next to make one word of the
-// other (the optimal string alignment distance).
+// distance is how many letters are to be put in, left out, changed or swapped with the next to make
+// one word of the other (the optimal string alignment distance).
 func distance(a, b string) int {
 	row := func() []int { return make([]int, len(b)+1) }
 	before, last, now := row(), row(), row()
@@ -163,8 +164,8 @@ func distance(a, b string) int {
 	return now[len(b)]
 }
 
-// exists reports whether there is something by a name. It asks nothing of a file system that is mounted there, which
-// may be dead or hang.
+// exists reports whether there is something by a name. It asks nothing of a file
+// system that is mounted there, which may be dead or hang.
 func exists(name string) bool {
 	fd, err := unix.Open(name, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err == nil {
@@ -173,8 +174,8 @@ func exists(name string) bool {
 	return err != unix.ENOENT
 }
 
-// mistaken is the error of a command line that begins with no command's name, and with no mount point either; nil
-// if it may be about mounting.
+// mistaken is the error of a command line that begins with no command's name, and with no
+// mount point either; nil if it may be about mounting.
 func mistaken(args []string) error {
 	switch {
 	case len(args) == 0 || args[0] == "" || strings.Contains(args[0], "/"):

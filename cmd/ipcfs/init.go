@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// initCommand is the first process in the namespaces of `ipcfs run` (pid_namespaces(7)): it makes the mounts, starts the daemon and the
-// command, takes in the dead, and ends with the command, and all else with it.
+// initCommand is the first process in the namespaces of `ipcfs run` (pid_namespaces(7)): it makes the mounts,
+// starts the daemon and the command, takes in the dead, and ends with the command, and all else with it.
 func initCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 	var (
 		s   settings
@@ -41,7 +41,8 @@ func initCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 	}
 }
 
-// privateMounts gives the mount namespace what is private in it. The directory dir gets a file system that is gone with the namespace.
+// privateMounts gives the mount namespace what is private in it. The directory dir
+// gets a file system that is gone with the namespace.
 func privateMounts(dir, tree string) error {
 	const plain = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 	for _, m := range []struct {
@@ -55,7 +56,8 @@ func privateMounts(dir, tree string) error {
 		{"tmpfs", "/dev/shm", plain, "mode=1777", false},
 		{"mqueue", dir + "/mqueue", plain, "", false},
 		{"mqueue", "/dev/mqueue", plain, "", true}, // not everybody has the directory
-		{"proc", "/proc", plain, "", true},         // not permitted in many containers; then /proc shows the processes outside
+		// Many containers do not permit this one; then /proc shows the processes outside.
+		{"proc", "/proc", plain, "", true},
 	} {
 		if m.target == dir+"/mqueue" {
 			if err := errors.Join(os.Mkdir(m.target, 0755), os.Mkdir(tree, 0755)); err != nil {
@@ -71,7 +73,8 @@ func privateMounts(dir, tree string) error {
 
 // first runs the daemon and the command and returns the command's exit status.
 func (s *settings) first(command []string) (int, error) {
-	// As the first process has to, it gets no default actions from signals, and passes on those that are not the daemon's business.
+	// As the first process has to, it gets no default actions from signals, and
+	// passes on those that are not the daemon's business.
 	relay := make(chan os.Signal, 8)
 	signal.Notify(relay, signals(relayed...)...)
 	daemon, ready, err := s.start("--private")
@@ -131,7 +134,8 @@ func startCommand(command []string, tree string) (pid int, err error) {
 	return cmd.Process.Pid, nil
 }
 
-// bequeathNothing empties the thread's inheritable capabilities, and with them the ambient ones (capabilities(7)).
+// bequeathNothing empties the thread's inheritable capabilities, and
+// with them the ambient ones (capabilities(7)).
 func bequeathNothing() error {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var sets [2]unix.CapUserData

@@ -7,8 +7,9 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// logFile is where the daemon logs. When it has grown to maxLog its text goes to NAME.old, in the place of what that held, and it begins
-// anew. It stays the same file: stderr is it too, where Go's runtime tells of a crash. Write is called by one goroutine at a time.
+// logFile is where the daemon logs. When it has grown to maxLog its text goes to NAME.old, in the place of
+// what that held, and it begins anew. It stays the same file: stderr is it too, where Go's runtime tells of a
+// crash. Write is called by one goroutine at a time.
 type logFile struct {
 	*os.File
 	size int64
@@ -40,7 +41,8 @@ func (l *logFile) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// begin begins anew. Where the old text cannot be kept, on a full disk perhaps, it is given up: a log must not grow for ever.
+// begin begins anew. Where the old text cannot be kept, on a full disk perhaps,
+// it is given up: a log must not grow for ever.
 func (l *logFile) begin() {
 	if old, err := backends.OpenRegular(l.Name()+".old", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0640); err == nil {
 		_, _ = io.Copy(old, io.NewSectionReader(l.File, 0, l.size))

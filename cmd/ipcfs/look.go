@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A viewer reads files of one tree. Another process does the reading, as a daemon that hangs would take the one that
-// reads with it, beyond SIGKILL (fuse's request_wait_answer). It is for one goroutine.
+// A viewer reads files of one tree. Another process does the reading, as a daemon that hangs would take the
+// one that reads with it, beyond SIGKILL (fuse's request_wait_answer). It is for one goroutine.
 type viewer struct {
 	m    *mountinfo.Info
 	cmd  *exec.Cmd
@@ -112,8 +112,8 @@ func (v *viewer) facts(name string) (facts, error) {
 	return factsOf([]byte(text))
 }
 
-// walk tells of the object at a path or of all below it, at most so many, and of how many there are more. What may
-// not be looked at is left out.
+// walk tells of the object at a path or of all below it, at most so many, and of how many
+// there are more. What may not be looked at is left out.
 func (v *viewer) walk(dir string, most int) (list []seen, left int, err error) {
 	if err := v.ask(wish{Walk: dir, Most: most}); err != nil {
 		return nil, 0, err

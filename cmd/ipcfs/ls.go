@@ -238,7 +238,10 @@ func (o object) remark() string {
 }
 
 // lsHeads are the columns of ls.
-var lsHeads = []string{"CLASS", "NAME*", "MODE", "OWNER", ">WAIT", ">CAP", ">BYTES", ">R", ">W", "PARK", ">SENT", ">RECV", ">LAST", ""}
+var lsHeads = []string{
+	"CLASS", "NAME*", "MODE", "OWNER", ">WAIT", ">CAP", ">BYTES", ">R", ">W", "PARK",
+	">SENT", ">RECV", ">LAST", "",
+}
 
 // print prints the objects.
 func (l *listing) print(out io.Writer, list []object) error {
@@ -273,7 +276,8 @@ func forJSON(list []object) []facts {
 		for key, value := range o.facts {
 			f[key] = value
 		}
-		f["class"], f["name"], f["mode"], f["uid"], f["gid"] = o.class, o.name, fmt.Sprintf("%#o", o.Mode&07777), o.Uid, o.Gid
+		f["class"], f["name"], f["mode"], f["uid"], f["gid"] =
+			o.class, o.name, fmt.Sprintf("%#o", o.Mode&07777), o.Uid, o.Gid
 		f["size"], f["last_sent"], f["users"] = o.Size, time.Unix(o.Sent, 0).Format(time.RFC3339), o.users
 		all[i] = f
 	}

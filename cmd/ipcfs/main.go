@@ -1,5 +1,5 @@
-// Ipcfs serves inter-process communication as a file tree: see ipcfs --help, or begin with ipcfs demo. This package is what a person
-// meets: flags, output and advice.
+// Ipcfs serves inter-process communication as a file tree: see ipcfs --help, or begin with ipcfs demo.
+// This package is what a person meets: flags, output and advice.
 package main
 
 import (
@@ -59,8 +59,8 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	return e.status
 }
 
-// choose finds the command a command line is for. One that begins with no command's name is about mounting; a mount point that has
-// such a name is given as ./name.
+// choose finds the command a command line is for. One that begins with no command's name is about
+// mounting; a mount point that has such a name is given as ./name.
 func choose(args []string) (command, []string) {
 	c, _ := find("")
 	if len(args) == 0 {

@@ -118,7 +118,9 @@ func TestVersion(t *testing.T) {
 
 // A mount point that has a command's name is given with a slash.
 func TestChoose(t *testing.T) {
-	for args, want := range map[string]string{"": "", "demo": "demo", "./demo": "", "-f demo": "", "umount /x": "umount", "/mnt": ""} {
+	for args, want := range map[string]string{
+		"": "", "demo": "demo", "./demo": "", "-f demo": "", "umount /x": "umount", "/mnt": "",
+	} {
 		c, rest := choose(strings.Fields(args))
 		if c.name != want || len(rest) != len(strings.Fields(args))-len(strings.Fields(want)) {
 			t.Errorf("%q: command %q with %q", args, c.name, rest)

@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// manualCommand is `ipcfs _manual 1|5`: the pages ipcfs(1) and ipcfs(5), from the tables. packaging/man has them;
-// TestPackaged compares.
+// manualCommand is `ipcfs _manual 1|5`: the pages ipcfs(1) and ipcfs(5), from the
+// tables. packaging/man has them; TestPackaged compares.
 func manualCommand(*pflag.FlagSet) func(io.Writer, []string) error {
 	return func(out io.Writer, args []string) error {
 		page := map[string]func() string{"1": manual1, "5": manual5}[strings.Join(args, " ")]
@@ -53,7 +53,8 @@ func (r *roff) item(term, text string) {
 
 func head(section int, what string) *roff {
 	r := &roff{}
-	fmt.Fprintf(r, ".\\\" Made by go test -update ./cmd/ipcfs.\n.TH IPCFS %d \"\" \"ipcfs\"\n.SH NAME\nipcfs \\- %s\n", section, what)
+	fmt.Fprintf(r, ".\\\" Made by go test -update ./cmd/ipcfs.\n.TH IPCFS %d \"\" \"ipcfs\"\n.SH NAME\nipcfs \\- %s\n",
+		section, what)
 	return r
 }
 

@@ -20,8 +20,8 @@ func mountCommand(f *pflag.FlagSet) func(io.Writer, []string) error { return mou
 // mountBare is `ipcfs MOUNTPOINT` and `ipcfs SOURCE MOUNTPOINT -o LIST`.
 func mountBare(f *pflag.FlagSet) func(io.Writer, []string) error { return mounting(f, false) }
 
-// mounting is either of the two. Without the word mount, and without the -o that mount(8) always gives, what looks
-// like no mount point is taken for a command that is none.
+// mounting is either of the two. Without the word mount, and without the -o that mount(8) always gives,
+// what looks like no mount point is taken for a command that is none.
 func mounting(f *pflag.FlagSet, named bool) func(io.Writer, []string) error {
 	var (
 		s       settings
@@ -67,7 +67,8 @@ func mounting(f *pflag.FlagSet, named bool) func(io.Writer, []string) error {
 	}
 }
 
-// places takes SOURCE and MOUNTPOINT from the arguments and makes all paths absolute, as the daemon leaves the current directory.
+// places takes SOURCE and MOUNTPOINT from the arguments and makes all paths
+// absolute, as the daemon leaves the current directory.
 func (s *settings) places(args []string) (err error) {
 	switch len(args) {
 	case 0:
@@ -96,8 +97,8 @@ func (s *settings) places(args []string) (err error) {
 	return err
 }
 
-// deviceIn is N if the mount point is /dev/fd/N: whoever started us has opened /dev/fuse as that descriptor and mounted it, as
-// mount.fuse3 does for those who have no rights to. 0 if it is an ordinary mount point.
+// deviceIn is N if the mount point is /dev/fd/N: whoever started us has opened /dev/fuse as that descriptor
+// and mounted it, as mount.fuse3 does for those who have no rights to. 0 if it is an ordinary mount point.
 func deviceIn(mountpoint string) int {
 	n, ok := strings.CutPrefix(mountpoint, "/dev/fd/")
 	if !ok {
@@ -110,7 +111,8 @@ func deviceIn(mountpoint string) int {
 	return fd
 }
 
-// clear looks whether a tree can be mounted at the mount point, and takes away what a daemon that was killed left there.
+// clear looks whether a tree can be mounted at the mount point, and takes
+// away what a daemon that was killed left there.
 func (s *settings) clear() error {
 	if s.device != 0 {
 		return nil
@@ -127,7 +129,8 @@ func (s *settings) clear() error {
 		}
 		switch _, err := ask(m); {
 		case errors.Is(err, errSilent):
-			return fmt.Errorf("%s: already mounted, and its daemon does not answer (ipcfs umount %s)", s.mountpoint, s.mountpoint)
+			return fmt.Errorf("%s: already mounted, and its daemon does not answer (ipcfs umount %s)",
+				s.mountpoint, s.mountpoint)
 		case !errors.Is(err, syscall.ENOTCONN):
 			return fmt.Errorf("%s: %w", s.mountpoint, mount.ErrMounted)
 		}

@@ -13,8 +13,9 @@ import (
 // ours reports whether a mount is an ipcfs tree.
 func ours(m *mountinfo.Info) bool { return m.FSType == "fuse.ipcfs" }
 
-// mountAt finds the uppermost mount at path, nil if there is none. It asks nothing of the file system mounted there, which may be dead
-// or hang: O_PATH opens without a request, and the kernel knows the path of the descriptor.
+// mountAt finds the uppermost mount at path, nil if there is none. It asks nothing of the file
+// system mounted there, which may be dead or hang: O_PATH opens without a request, and the
+// kernel knows the path of the descriptor.
 func mountAt(path string) (*mountinfo.Info, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -45,12 +46,14 @@ func topmost(point string) (*mountinfo.Info, error) {
 
 // mounted reports whether m is still there.
 func mounted(m *mountinfo.Info) bool {
-	list, err := mountinfo.GetMounts(func(e *mountinfo.Info) (skip, stop bool) { return e.ID != m.ID || e.Mountpoint != m.Mountpoint, false })
+	list, err := mountinfo.GetMounts(func(e *mountinfo.Info) (skip, stop bool) {
+		return e.ID != m.ID || e.Mountpoint != m.Mountpoint, false
+	})
 	return err != nil || len(list) > 0
 }
 
-// awaitUnmount waits until m is no longer mounted and the process of pidfd (pidfd_open(2); -1: none) has ended. It reports whether
-// that happened in time.
+// awaitUnmount waits until m is no longer mounted and the process of pidfd (pidfd_open(2); -1:
+// none) has ended. It reports whether that happened in time.
 func awaitUnmount(m *mountinfo.Info, pidfd int, limit time.Duration) bool {
 	// poll tells of every change since the last poll (proc_pid_mounts(5)).
 	changes, err := os.Open("/proc/self/mountinfo")

@@ -26,7 +26,8 @@ func TestMountAt(t *testing.T) {
 	}
 }
 
-// A mount that is not there and a process that has ended are not waited for; one that lives is, and no longer than is said.
+// A mount that is not there and a process that has ended are not waited for;
+// one that lives is, and no longer than is said.
 func TestAwaitUnmount(t *testing.T) {
 	gone, err := mountAt("/proc")
 	if err != nil {
@@ -62,7 +63,9 @@ func TestAwaitUnmount(t *testing.T) {
 }
 
 func TestStatusPid(t *testing.T) {
-	for text, want := range map[string]int{"version=1\npid=42\nstarted=x\n": 42, "": 0, "pid=x\n": 0, "ppid=1\n": 0} {
+	for text, want := range map[string]int{
+		"version=1\npid=42\nstarted=x\n": 42, "": 0, "pid=x\n": 0, "ppid=1\n": 0,
+	} {
 		if got := statusPid(text); got != want {
 			t.Errorf("%q: %d", text, got)
 		}

@@ -32,7 +32,8 @@ func TestPackaged(t *testing.T) {
 
 func TestCandidates(t *testing.T) {
 	for line, want := range map[string]string{
-		"st": "status", "mount --ms": "--msgsize", "ls --so": "--sort", "help verb": "verbs", "completion z": "zsh", "zz": "",
+		"st": "status", "mount --ms": "--msgsize", "ls --so": "--sort", "help verb": "verbs",
+		"completion z": "zsh", "zz": "",
 	} {
 		words := strings.Fields(line)
 		if got := candidates(words); strings.Join(got, " ") != want {
@@ -45,8 +46,10 @@ func TestCandidates(t *testing.T) {
 }
 
 func TestAbout(t *testing.T) {
-	for word, want := range map[string]string{"maxmsg": "--maxmsg N", "verbs": "drain", "lease": "max_tries", "queues": "next@TIME",
-		"RLIMIT_MSGQUEUE": "ulimit -q"} {
+	for word, want := range map[string]string{
+		"maxmsg": "--maxmsg N", "verbs": "drain", "lease": "max_tries", "queues": "next@TIME",
+		"RLIMIT_MSGQUEUE": "ulimit -q",
+	} {
 		if text := about(word); !strings.Contains(text, want) {
 			t.Errorf("help %s has no %q:\n%s", word, want, text)
 		}

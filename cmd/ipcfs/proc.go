@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A holder is a process that has a file open (how is "open"), mapped ("map"), or stands in a directory ("cwd").
+// A holder is a process that has a file open (how is "open"), mapped
+// ("map"), or stands in a directory ("cwd").
 type holder struct {
 	Pid     int    `json:"pid"`
 	Command string `json:"command"`
@@ -33,7 +34,8 @@ func processes() (list []int) {
 	return list
 }
 
-// commandOf is the name of a process's command (proc(5), comm) in letters that can be printed; "?" if it is gone.
+// commandOf is the name of a process's command (proc(5), comm) in
+// letters that can be printed; "?" if it is gone.
 func commandOf(pid int) string {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 	if err != nil {
@@ -42,7 +44,8 @@ func commandOf(pid int) string {
 	return printable(strings.TrimSuffix(string(b), "\n"))
 }
 
-// process is the process that a thread belongs to (Tgid in proc(5), status); the thread's own number if it is gone.
+// process is the process that a thread belongs to (Tgid in proc(5),
+// status); the thread's own number if it is gone.
 func process(tid int) int {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
 	if err != nil {
@@ -58,8 +61,8 @@ func process(tid int) int {
 	return tid
 }
 
-// scan calls found for what every process holds: the files it has open, mapped, and stands in, by the names that the
-// kernel has for them. It asks nothing of the files. Of processes of others only root is told.
+// scan calls found for what every process holds: the files it has open, mapped, and stands in, by the names
+// that the kernel has for them. It asks nothing of the files. Of processes of others only root is told.
 func scan(found func(holder)) {
 	for _, pid := range processes() {
 		h := holder{Pid: pid}
@@ -104,8 +107,8 @@ func scan(found func(holder)) {
 // mqueueMagic is MQUEUE_MAGIC (ipc/mqueue.c).
 const mqueueMagic = 0x19800202
 
-// nativeQueue is what the name of a POSIX queue is told as, whose descriptor leads to "/NAME" (mq_overview(7)); "" if
-// the descriptor is of something else.
+// nativeQueue is what the name of a POSIX queue is told as, whose descriptor leads to "/NAME"
+// (mq_overview(7)); "" if the descriptor is of something else.
 func nativeQueue(link, to string) string {
 	if strings.Count(to, "/") != 1 || len(to) < 2 {
 		return ""
@@ -130,8 +133,9 @@ func inside(mountpoint string) (list []holder) {
 	return list
 }
 
-// holders are those of objects natively, by the paths that the objects have in a tree: queues/NAME, shm/NAME, and what
-// is open through the mount point and does not pass through the daemon. The daemon of the tree is left out.
+// holders are those of objects natively, by the paths that the objects have in a tree:
+// queues/NAME, shm/NAME, and what is open through the mount point and does not pass through the
+// daemon. The daemon of the tree is left out.
 func holders(mountpoint string, daemon int) map[string][]holder {
 	of := map[string][]holder{}
 	scan(func(h holder) {

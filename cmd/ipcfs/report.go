@@ -18,7 +18,8 @@ const reportedLog = 50
 // report prints all that an issue about a fault needs.
 func report(out io.Writer, list []finding, points []place, hide bool) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "ipcfs %s, %s, Linux %s, %s\n\n", version(), runtime.Version(), sysctlText("kernel/osrelease"), runtime.GOARCH)
+	fmt.Fprintf(&b, "ipcfs %s, %s, Linux %s, %s\n\n",
+		version(), runtime.Version(), sysctlText("kernel/osrelease"), runtime.GOARCH)
 	if err := printFindings(&b, list); err != nil {
 		return err
 	}

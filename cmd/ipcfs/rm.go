@@ -110,8 +110,9 @@ func (o object) used() time.Time {
 	return last
 }
 
-// unused reports whether nobody uses the object: nobody has it open in the tree, and no process natively. Of those
-// the kernel tells only root all. A socket that is listened for, or bound by a server that may live, is in use.
+// unused reports whether nobody uses the object: nobody has it open in the tree, and no
+// process natively. Of those the kernel tells only root all. A socket that is listened for, or
+// bound by a server that may live, is in use.
 func (o object) unused() bool {
 	f := o.facts
 	if f == nil || len(o.users) > 0 || f.num("readers")+f.num("writers")+f.num("connections")+f.num("nattch") > 0 {

@@ -33,9 +33,10 @@ func runCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 	}
 }
 
-// privately runs a command with a tree of its own at $IPCFS and returns its exit status. All that needs privileges, or leaves something
-// behind, happens in new namespaces, by a process that is the first in them (initCommand): when that ends, the kernel ends all else.
-// A directory to mount on is all that is seen outside.
+// privately runs a command with a tree of its own at $IPCFS and returns its exit status. All
+// that needs privileges, or leaves something behind, happens in new namespaces, by a process
+// that is the first in them (initCommand): when that ends, the kernel ends all else. A directory
+// to mount on is all that is seen outside.
 func (s *settings) privately(command []string) (status int, err error) {
 	dir, err := os.MkdirTemp("", "ipcfs-run-")
 	if err != nil {
@@ -95,9 +96,9 @@ func (s *settings) startInit(dir string, command []string) (child *exec.Cmd, err
 	return child, err
 }
 
-// ownUser asks for a user namespace in which the user is himself, not root: id(1) says the truth, files and queues have the owner
-// they have outside, and permissions hold in the tree. Capabilities in the namespace reach the daemon as ambient ones
-// (capabilities(7)); the command gets none.
+// ownUser asks for a user namespace in which the user is himself, not root: id(1) says the truth, files and
+// queues have the owner they have outside, and permissions hold in the tree. Capabilities in the namespace
+// reach the daemon as ambient ones (capabilities(7)); the command gets none.
 func ownUser(attr *syscall.SysProcAttr) {
 	attr.Cloneflags |= unix.CLONE_NEWUSER
 	attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Geteuid(), HostID: os.Geteuid(), Size: 1}}
@@ -109,9 +110,12 @@ func ownUser(attr *syscall.SysProcAttr) {
 }
 
 // relayed are the signals that are passed on to the command.
-var relayed = []os.Signal{unix.SIGTERM, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGCONT}
+var relayed = []os.Signal{
+	unix.SIGTERM, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGCONT,
+}
 
-// fromTerminal reports whether a signal is one that a terminal sends to the whole process group: the command has got it already.
+// fromTerminal reports whether a signal is one that a terminal sends to the
+// whole process group: the command has got it already.
 func fromTerminal(sig os.Signal) bool {
 	if sig != unix.SIGINT && sig != unix.SIGQUIT {
 		return false

@@ -45,7 +45,9 @@ var settingTable = []setting{
 		about: "[sockets.md](sockets.md)",
 		in:    func(s *settings) pflag.Value { return (*netReach)(&s.tree.Net) },
 	}, {
-		name: "state-dir", value: "DIR", without: "`/run/ipcfs`; for an ordinary user `$XDG_RUNTIME_DIR/ipcfs`, else `/run/user/UID/ipcfs`, else `$TMPDIR/ipcfs-UID`",
+		name: "state-dir", value: "DIR",
+		without: "`/run/ipcfs`; for an ordinary user `$XDG_RUNTIME_DIR/ipcfs`, " +
+			"else `/run/user/UID/ipcfs`, else `$TMPDIR/ipcfs-UID`",
 		help:  "DIR for FIFOs (/run/ipcfs or $XDG_RUNTIME_DIR/ipcfs)",
 		about: "one daemon at a time uses it",
 		in:    func(s *settings) pflag.Value { return (*text)(&s.tree.StateDir) },

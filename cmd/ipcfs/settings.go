@@ -106,13 +106,14 @@ func ignored(name string) bool {
 	if strings.HasPrefix(name, "x-") || strings.HasPrefix(name, "X-") {
 		return true
 	}
-	return slices.Contains([]string{"defaults", "rw", "suid", "dev", "exec", "async", "auto", "noauto", "user", "nouser", "users", "owner",
+	return slices.Contains([]string{"defaults", "rw", "suid", "dev", "exec", "async", "auto", "noauto",
+		"user", "nouser", "users", "owner",
 		"group", "_netdev", "nofail", "comment"}, name)
 }
 
-// defaultStateDir is where the state is kept if nobody says where: for users in the directory of their session, also
-// where the environment does not name it, as under sudo, cron and in containers; else in a directory of their own
-// in that for temporary files.
+// defaultStateDir is where the state is kept if nobody says where: for users in the directory of their
+// session, also where the environment does not name it, as under sudo, cron and in containers; else in a
+// directory of their own in that for temporary files.
 func defaultStateDir() string {
 	uid := os.Geteuid()
 	if uid == 0 {

@@ -40,10 +40,17 @@ func TestOptions(t *testing.T) {
 		{"/mnt", settings{mountpoint: "/mnt"}},
 		{"src /mnt -o ro,noatime", settings{mountpoint: "/mnt", source: "src", options: []string{"ro", "noatime"}}},
 		{"-o ro src -o noexec /mnt", settings{mountpoint: "/mnt", source: "src", options: []string{"ro", "noexec"}}},
-		{"none /mnt -o rw,suid,dev,noauto,_netdev,nofail,user,x-systemd.automount,comment=x,defaults,,", settings{mountpoint: "/mnt", source: "none"}},
-		{"s /mnt -o maxmsg=50,msgsize=1024,shm=page-cache,nonempty,allow_other", settings{mountpoint: "/mnt", source: "s",
-			tree: fs.Config{MaxMsg: 50, MsgSize: 1024}, session: mount.Options{PageCache: true, NonEmpty: true}, options: []string{"allow_other"}}},
-		{"--net=any src /mnt -o net=off", settings{mountpoint: "/mnt", source: "src", tree: fs.Config{Net: socket.ReachNone}}},
+		{"none /mnt -o rw,suid,dev,noauto,_netdev,nofail,user,x-systemd.automount,comment=x,defaults,,",
+			settings{mountpoint: "/mnt", source: "none"}},
+		{"s /mnt -o maxmsg=50,msgsize=1024,shm=page-cache,nonempty,allow_other", settings{
+			mountpoint: "/mnt", source: "s",
+			tree:    fs.Config{MaxMsg: 50, MsgSize: 1024},
+			session: mount.Options{PageCache: true, NonEmpty: true},
+			options: []string{"allow_other"},
+		}},
+		{"--net=any src /mnt -o net=off", settings{
+			mountpoint: "/mnt", source: "src", tree: fs.Config{Net: socket.ReachNone},
+		}},
 		{"--shm=auto --maxmsg 7 /mnt/../mnt/", settings{mountpoint: "/mnt", tree: fs.Config{MaxMsg: 7}}},
 	} {
 		c.want.tree.StateDir = "/state"
@@ -58,15 +65,19 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// TestSetting holds that one row makes a setting: its flag, its option, the daemon's command line, and the word in ctl/status.
+// TestSetting holds that one row makes a setting: its flag, its option, the
+// daemon's command line, and the word in ctl/status.
 func TestSetting(t *testing.T) {
 	var s settings
 	defer func(was []setting) { settingTable = was }(settingTable)
-	settingTable = append(slices.Clone(settingTable), setting{name: "colour", value: "NAME", help: "what it looks like",
-		in: func(s *settings) pflag.Value { return (*text)(&s.logFile) }})
+	settingTable = append(slices.Clone(settingTable), setting{
+		name: "colour", value: "NAME", help: "what it looks like",
+		in: func(s *settings) pflag.Value { return (*text)(&s.logFile) },
+	})
 	for _, args := range [][]string{{"--colour=red", "/mnt"}, {"-o", "ro,colour=red", "src", "/mnt"}} {
 		s, err := parse(t, args)
-		if err != nil || s.logFile != "red" || !slices.Contains(s.asked(), "colour=red") || !slices.Contains(s.args(), "--colour=red") {
+		if err != nil || s.logFile != "red" || !slices.Contains(s.asked(), "colour=red") ||
+			!slices.Contains(s.args(), "--colour=red") {
 			t.Errorf("%q: %+v, %v", args, s, err)
 		}
 	}
@@ -74,7 +85,8 @@ func TestSetting(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "needs a value") {
 		t.Error(err)
 	}
-	if _, help, _ := try("mount", "--help"); !strings.Contains(help, "      --colour NAME     what it looks like\n") {
+	if _, help, _ := try("mount", "--help"); !strings.Contains(
+		help, "      --colour NAME     what it looks like\n") {
 		t.Error(help)
 	}
 	if s.asked() != nil {
@@ -102,15 +114,20 @@ func TestDefaultStateDir(t *testing.T) {
 	}
 	t.Setenv("XDG_RUNTIME_DIR", "")
 	t.Setenv("TMPDIR", "/elsewhere")
-	if dir := defaultStateDir(); os.Geteuid() != 0 && !strings.HasPrefix(dir, "/run/user/") && !strings.HasPrefix(dir, "/elsewhere/ipcfs-") {
+	if dir := defaultStateDir(); os.Geteuid() != 0 && !strings.HasPrefix(dir, "/run/user/") &&
+		!strings.HasPrefix(dir, "/elsewhere/ipcfs-") {
 		t.Errorf("%q", dir)
 	}
 }
 
-// FuzzOptions holds that any list of mount options is refused or gives settings that the command line of a daemon says again.
+// FuzzOptions holds that any list of mount options is refused or gives settings
+// that the command line of a daemon says again.
 func FuzzOptions(f *testing.F) {
-	for _, s := range []string{"", "ro,noatime", "maxmsg=50,msgsize=1024,shm=page-cache,nonempty,allow_other", "net=off,net=any", "maxmsg=-1",
-		"maxmsg=4294967296", "state-dir=", "x-systemd.automount,comment=x,defaults,,", "maxmsg", "=0", "a=b=c,'\"", "shm=\x00"} {
+	for _, s := range []string{
+		"", "ro,noatime", "maxmsg=50,msgsize=1024,shm=page-cache,nonempty,allow_other",
+		"net=off,net=any", "maxmsg=-1", "maxmsg=4294967296", "state-dir=",
+		"x-systemd.automount,comment=x,defaults,,", "maxmsg", "=0", "a=b=c,'\"", "shm=\x00",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, list string) {

@@ -162,9 +162,11 @@ func classOf(name string, list []seen) class {
 		counted(sum["waiting_writers"], "writer waits", "writers wait"))
 	switch {
 	case strings.HasSuffix(name, "sysv/queues"):
-		c.Detail = fmt.Sprintf("%s %s, %s", counted(sum["qnum"], "message", "messages"), bytesOf(sum["cbytes"]), waits)
+		c.Detail = fmt.Sprintf("%s %s, %s", counted(sum["qnum"], "message", "messages"),
+			bytesOf(sum["cbytes"]), waits)
 	case strings.HasSuffix(name, "queues"):
-		c.Detail = fmt.Sprintf("%s %s, %s", counted(sum["messages"], "message", "messages"), bytesOf(sum["bytes"]), waits)
+		c.Detail = fmt.Sprintf("%s %s, %s", counted(sum["messages"], "message", "messages"),
+			bytesOf(sum["bytes"]), waits)
 	case strings.HasSuffix(name, "topics"):
 		c.Detail = fmt.Sprintf("%s, %d lost", counted(sum["readers"], "reader", "readers"), sum["lost"])
 	case strings.HasSuffix(name, "sockets"):

@@ -8,7 +8,8 @@ import (
 	"golang.org/x/term"
 )
 
-// terminal is one that is drawn on as a whole (console_codes(4)). It has its old content back when it is closed.
+// terminal is one that is drawn on as a whole (console_codes(4)). It
+// has its old content back when it is closed.
 type terminal struct {
 	tty   *os.File
 	was   *term.State
@@ -58,8 +59,10 @@ func (t *terminal) size() (columns, lines int) {
 
 // keyNames are what keys send that are no letters.
 var keyNames = map[string]string{
-	"\x1b": "esc", "\x1b[A": "up", "\x1bOA": "up", "\x1b[B": "down", "\x1bOB": "down", "\x1b[5~": "pageup", "\x1b[6~": "pagedown",
-	"\r": "enter", "\n": "enter", "\x7f": "backspace", "\b": "backspace", "\x03": "ctrl-c", "\x1a": "ctrl-z",
+	"\x1b": "esc", "\x1b[A": "up", "\x1bOA": "up", "\x1b[B": "down", "\x1bOB": "down",
+	"\x1b[5~": "pageup", "\x1b[6~": "pagedown",
+	"\r": "enter", "\n": "enter", "\x7f": "backspace", "\b": "backspace",
+	"\x03": "ctrl-c", "\x1a": "ctrl-z",
 }
 
 // read reads keys until the terminal is gone.

@@ -69,7 +69,8 @@ func fileRows() [][]string {
 	return rows
 }
 
-// about is what the tables have to say about a word: a whole table by its name, or the rows that have the word.
+// about is what the tables have to say about a word: a whole table by
+// its name, or the rows that have the word.
 func about(word string) string {
 	text := ""
 	for _, t := range helpTopics {
@@ -93,7 +94,9 @@ func about(word string) string {
 // mentions reports whether a row is about a word: one of its first two cells has it.
 func mentions(row []string, word string) bool {
 	for _, cell := range row[:min(2, len(row))] {
-		for _, w := range strings.FieldsFunc(unquoted(cell), func(r rune) bool { return strings.ContainsRune(" ,=[]|", r) }) {
+		for _, w := range strings.FieldsFunc(unquoted(cell), func(r rune) bool {
+			return strings.ContainsRune(" ,=[]|", r)
+		}) {
 			if strings.TrimLeft(w, "-") == word {
 				return true
 			}

@@ -169,7 +169,8 @@ func (s *topScreen) event(line string) {
 		return
 	}
 	at, _ := time.Parse(time.RFC3339Nano, f["at"])
-	text := fmt.Sprintf("%s %s %s %s %s %s", at.Local().Format("15:04:05.000"), f["pid"], f["command"], f["op"], f["bytes"], f["result"])
+	text := fmt.Sprintf("%s %s %s %s %s %s",
+		at.Local().Format("15:04:05.000"), f["pid"], f["command"], f["op"], f["bytes"], f["result"])
 	s.events = append(s.events, text)
 	s.events = s.events[max(0, len(s.events)-5):]
 }
@@ -199,7 +200,8 @@ func (s *topScreen) head() string {
 	seconds := max(s.now.at.Sub(s.last.at).Seconds(), 0.001)
 	rate := float64(max(d.num("requests")-was.num("requests"), 0)) / seconds
 	cpu := float64(max(d.num("cpu_ms")-was.num("cpu_ms"), 0)) / 10 / seconds
-	text := fmt.Sprintf("  up %s  %.0f req/s  cpu %.1f%%  rss %s  parked %d  sort:%s  %gs", since(d.time("started"), s.now.at), rate, cpu,
+	text := fmt.Sprintf("  up %s  %.0f req/s  cpu %.1f%%  rss %s  parked %d  sort:%s  %gs",
+		since(d.time("started"), s.now.at), rate, cpu,
 		bytesOf(d.num("rss")), d.num("parked"), topSorts[s.sort].name, s.every)
 	if s.width < 70 {
 		text = fmt.Sprintf(" %.0f/s parked %d sort:%s", rate, d.num("parked"), topSorts[s.sort].name)
@@ -238,7 +240,9 @@ func (s *topScreen) pauses() string {
 
 // table are the rows with their heads: as many as there is room for, the selected one among them.
 func (s *topScreen) table() []string {
-	t := columns{heads: []string{"", "CLASS", "NAME*", "WAIT/CAP", ">IN/S", ">OUT/S", ">BYTES", ">RDR", ">WTR", "PARK", "LAG/LOST"}}
+	t := columns{heads: []string{
+		"", "CLASS", "NAME*", "WAIT/CAP", ">IN/S", ">OUT/S", ">BYTES", ">RDR", ">WTR", "PARK", "LAG/LOST",
+	}}
 	narrow := s.width < 70
 	if narrow {
 		t.heads = []string{"", "NAME*", ">WAIT", ">IN/S", ">OUT/S", "PARK"}
@@ -253,11 +257,13 @@ func (s *topScreen) table() []string {
 			mark = ">"
 		}
 		if narrow {
-			t.add(mark, r.class+"/"+backends.Word(r.name), dash(r.facts.has("messages"), brief(r.facts.num("messages"))), perSecond(r.in),
+			t.add(mark, r.class+"/"+backends.Word(r.name),
+				dash(r.facts.has("messages"), brief(r.facts.num("messages"))), perSecond(r.in),
 				perSecond(r.out), r.parked())
 		} else {
 			t.add(mark, r.class, backends.Word(r.name), r.bar(), perSecond(r.in), perSecond(r.out), bytesOf(r.Size),
-				dash(r.facts.has("readers"), brief(r.facts.num("readers"))), dash(r.facts.has("writers"), brief(r.facts.num("writers"))),
+				dash(r.facts.has("readers"), brief(r.facts.num("readers"))),
+				dash(r.facts.has("writers"), brief(r.facts.num("writers"))),
 				r.parked(), r.lag())
 		}
 	}
@@ -306,8 +312,8 @@ func (r topRow) lag() string {
 	return fmt.Sprintf("%d/%d", most, r.facts.num("lost"))
 }
 
-// object is one object: its status on the left, who uses it on the right, or below where there is no room, and what
-// happened last.
+// object is one object: its status on the left, who uses it on the right, or below
+// where there is no room, and what happened last.
 func (s *topScreen) object() []string {
 	i := slices.IndexFunc(s.now.objects, func(o object) bool { return string(o.Path) == s.detail })
 	if i < 0 {
@@ -345,7 +351,8 @@ func (s *topScreen) object() []string {
 }
 
 // topFacts are what is told of an object that is shown alone.
-var topFacts = []string{"mode", "uid", "created", "bytes", "messages", "maxmsg", "msgsize", "qnum", "qbytes", "sent", "received",
+var topFacts = []string{"mode", "uid", "created", "bytes", "messages", "maxmsg", "msgsize", "qnum",
+	"qbytes", "sent", "received",
 	"published", "lost", "state", "type", "accepted", "dialled", "connections", "nattch"}
 
 // forJSON is one look for programs: what ls --json tells, with rates.

@@ -93,7 +93,8 @@ func (t *tracing) show(out io.Writer, f map[string]string) error {
 	if waited, ok := f["waited_us"]; ok {
 		took = "waited " + micros(waited)
 	}
-	_, err := fmt.Fprintf(out, tracedRow, at.Local().Format("15:04:05.000"), f["pid"], cut(f["command"], 16), strings.ToUpper(f["op"]),
+	_, err := fmt.Fprintf(out, tracedRow, at.Local().Format("15:04:05.000"), f["pid"],
+		cut(f["command"], 16), strings.ToUpper(f["op"]),
 		f["path"], f["bytes"], took, f["result"])
 	return err
 }
@@ -125,8 +126,8 @@ func pairs(line string) map[string]string {
 	return f
 }
 
-// follow calls line for each line of a control file that has no end, and begun when it is open. Another process
-// reads it (see viewer), which ends with this one.
+// follow calls line for each line of a control file that has no end, and begun when it is open.
+// Another process reads it (see viewer), which ends with this one.
 func follow(p place, name string, begun func() error, line func(string) error) error {
 	r, w, err := os.Pipe()
 	if err != nil {

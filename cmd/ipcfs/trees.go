@@ -12,7 +12,8 @@ import (
 	"github.com/moby/sys/mountinfo"
 )
 
-// A place is a tree, and something in it: an object, a class or a directory by its path from the root; "" is all.
+// A place is a tree, and something in it: an object, a class or a
+// directory by its path from the root; "" is all.
 type place struct {
 	*mountinfo.Info
 	path string
@@ -25,8 +26,12 @@ func trees() (list []*mountinfo.Info, err error) {
 		return nil, err
 	}
 	for i, m := range all {
-		covered := slices.ContainsFunc(all[i+1:], func(o *mountinfo.Info) bool { return o.Mountpoint == m.Mountpoint })
-		again := slices.ContainsFunc(list, func(o *mountinfo.Info) bool { return o.Major == m.Major && o.Minor == m.Minor })
+		covered := slices.ContainsFunc(all[i+1:], func(o *mountinfo.Info) bool {
+			return o.Mountpoint == m.Mountpoint
+		})
+		again := slices.ContainsFunc(list, func(o *mountinfo.Info) bool {
+			return o.Major == m.Major && o.Minor == m.Minor
+		})
 		if ours(m) && m.Root == "/" && !covered && !again {
 			list = append(list, m)
 		}
@@ -37,8 +42,8 @@ func trees() (list []*mountinfo.Info, err error) {
 // errNoTree says that nothing is mounted.
 var errNoTree = errors.New("no tree is mounted (ipcfs MOUNTPOINT mounts one, ipcfs run -- COMMAND a private one)")
 
-// placeOf is what the arguments of a command lead to: a mount point, a path in a tree, or both. Without a mount point
-// it is the tree at $IPCFS, the one the current directory is in, or the only one.
+// placeOf is what the arguments of a command lead to: a mount point, a path in a tree, or both. Without a
+// mount point it is the tree at $IPCFS, the one the current directory is in, or the only one.
 func placeOf(args []string) (place, error) {
 	if len(args) > 2 {
 		return place{}, usagef("unexpected argument %q", args[2])
@@ -99,7 +104,8 @@ func onlyTree() (*mountinfo.Info, error) {
 // inClass tells whether an argument is a path in a tree and no file: it begins with the name of a class.
 func inClass(arg string) (string, bool) {
 	first, _, _ := strings.Cut(arg, "/")
-	return strings.Trim(arg, "/"), slices.Contains([]string{"queues", "topics", "shm", "fifos", "sockets", "sysv"}, first)
+	return strings.Trim(arg, "/"),
+		slices.Contains([]string{"queues", "topics", "shm", "fifos", "sockets", "sysv"}, first)
 }
 
 // treeAround finds the tree that a file lies in, or is the mount point of. It asks nothing of the tree.

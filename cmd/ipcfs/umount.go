@@ -18,8 +18,9 @@ import (
 )
 
 const (
-	askLimit    = 2 * time.Second  // for a daemon to say who it is
-	umountLimit = 10 * time.Second // for a daemon to unmount and end; mount.Session.Unmount has three steps of two seconds
+	askLimit = 2 * time.Second // for a daemon to say who it is
+	// for a daemon to unmount and end; mount.Session.Unmount has three steps of two seconds
+	umountLimit = 10 * time.Second
 )
 
 // unmounting is how `ipcfs umount` treats those who use the tree.
@@ -60,7 +61,8 @@ func (u unmounting) umount(path string) error {
 	}
 	if len(users) > 0 {
 		fmt.Fprintf(os.Stderr, "ipcfs: %s was in use, and has ended for: %s"+
-			" (--wait waits until nobody uses it, --force says nothing and kills a daemon that hangs)\n", path, named(users))
+			" (--wait waits until nobody uses it, --force says nothing and kills a daemon that hangs)\n",
+			path, named(users))
 	}
 	return nil
 }
@@ -123,8 +125,8 @@ func named(list []holder) string {
 	return strings.Join(names, ", ")
 }
 
-// detached is what to do where nothing is mounted: a daemon whose mount was detached (umount -l) goes on for those
-// who have files of it open.
+// detached is what to do where nothing is mounted: a daemon whose mount was detached
+// (umount -l) goes on for those who have files of it open.
 func (u unmounting) detached(path string) error {
 	at, err := filepath.Abs(path)
 	if err != nil {
@@ -137,8 +139,8 @@ func (u unmounting) detached(path string) error {
 	case u.force:
 		return endByForce(daemons)
 	}
-	return fmt.Errorf("%s: not mounted, but its daemon%s, still serves those who have files of it open (ipcfs umount --force %s ends it)",
-		path, pidsOf(daemons), path)
+	return fmt.Errorf("%s: not mounted, but its daemon%s, still serves those who have files of it open "+
+		"(ipcfs umount --force %s ends it)", path, pidsOf(daemons), path)
 }
 
 // endByForce ends daemons: with SIGTERM, and those that do not heed it with SIGKILL.
@@ -177,7 +179,8 @@ func notYours(err error) error {
 	return fmt.Errorf("%w (no permission? root may, and who mounted it)", err)
 }
 
-// end has the daemon unmount m and waits until it has ended, so that its state directory is free. It reports whether that is so.
+// end has the daemon unmount m and waits until it has ended, so that its state
+// directory is free. It reports whether that is so.
 func end(m *mountinfo.Info, pid int) (bool, error) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
@@ -212,8 +215,8 @@ func isIpcfs(pid int) bool {
 // errSilent says that a tree did not answer in time.
 var errSilent = errors.New("the daemon does not answer")
 
-// ask asks a tree for its daemon's process id. ENOTCONN: the daemon is dead. Another process does the asking, as a daemon that
-// hangs would take the one that asks with it, beyond SIGKILL (fuse's request_wait_answer).
+// ask asks a tree for its daemon's process id. ENOTCONN: the daemon is dead. Another process does the asking,
+// as a daemon that hangs would take the one that asks with it, beyond SIGKILL (fuse's request_wait_answer).
 func ask(m *mountinfo.Info) (pid int, err error) {
 	r, w, err := os.Pipe()
 	if err != nil {

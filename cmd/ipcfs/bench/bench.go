@@ -1,7 +1,8 @@
-// Package bench measures what the tree costs: each way into it side by side with the kernel's own interface to the same kind of object,
-// and with the least that any FUSE daemon can do (floor.go). The two ends of a queue or a pipe are processes of their own, which are
-// this program again (peer.go). The sides of a case take turns and medians are compared, so that a machine that is busy with other
-// things now and then does not favour one of them.
+// Package bench measures what the tree costs: each way into it side by side with the kernel's own
+// interface to the same kind of object, and with the least that any FUSE daemon can do (floor.go). The
+// two ends of a queue or a pipe are processes of their own, which are this program again (peer.go). The
+// sides of a case take turns and medians are compared, so that a machine that is busy with other things
+// now and then does not favour one of them.
 package bench
 
 import (
@@ -19,7 +20,8 @@ type Config struct {
 	Tree string // where the tree is mounted
 	Runs int    // of each side of each case
 	Only string // measure only cases with this in their name
-	// Self makes a command that calls Main with args in a new process. It runs on the processors the caller may run on.
+	// Self makes a command that calls Main with args in a new process. It
+	// runs on the processors the caller may run on.
 	Self func(ctx context.Context, args ...string) *exec.Cmd
 	// Done is called with each result as soon as it is there.
 	Done func(Result)
@@ -71,8 +73,9 @@ type bench struct {
 
 // A side is one of those that are compared.
 type side struct {
-	name  string
-	peers func(count int) [][]string // the arguments of its processes, for a number of operations; the first of them is timed
+	name string
+	// the arguments of its processes, for a number of operations; the first process is timed
+	peers func(count int) [][]string
 	count int
 	times []float64 // ns for each operation, of each run
 }
@@ -128,8 +131,8 @@ func (b *bench) try(s *side) error {
 	return err
 }
 
-// once does one run and returns how long an operation took: from the beginning of the first one to the end of the last, in whichever
-// process that was.
+// once does one run and returns how long an operation took: from the beginning of the first
+// one to the end of the last, in whichever process that was.
 func (b *bench) once(s *side, count int) (ns float64, err error) {
 	ctx, cancel := context.WithTimeout(b.ctx, runLimit)
 	var all []*process

@@ -10,7 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// testCase is one way into the tree: an operation on an object of a class, natively by one kind of end and mounted by another.
+// testCase is one way into the tree: an operation on an object of a class,
+// natively by one kind of end and mounted by another.
 type testCase struct {
 	name            string
 	class           string // "queues", …
@@ -24,20 +25,30 @@ type testCase struct {
 
 // cases is the table of what is measured.
 var cases = []testCase{
-	{name: "queue 64 B", class: "queues", op: "solo", native: "mq", mounted: "file", size: 64, floor: true, target: Target{1.25, "floor"}},
-	{name: "queue 8 KiB", class: "queues", op: "solo", native: "mq", mounted: "file", size: 8 << 10, floor: true, target: Target{1.25, "floor"}},
+	{name: "queue 64 B", class: "queues", op: "solo", native: "mq", mounted: "file", size: 64,
+		floor: true, target: Target{1.25, "floor"}},
+	{name: "queue 8 KiB", class: "queues", op: "solo", native: "mq", mounted: "file", size: 8 << 10,
+		floor: true, target: Target{1.25, "floor"}},
 	{name: "queue ping 64 B", class: "queues", op: "ping", native: "mq", mounted: "file", size: 64},
-	{name: "queue lines 64 B", class: "queues", op: "send", native: "mq", mounted: "lines", size: 64, target: same},
-	{name: "lines 64 B by 4K", class: "queues", op: "send", native: "mq", mounted: "lines4k", size: 64, msgsize: 8 << 10, target: same},
-	{name: "lines 64 B by 8K", class: "queues", op: "send", native: "mq", mounted: "lines8k", size: 64, msgsize: 8 << 10, target: same},
+	{name: "queue lines 64 B", class: "queues", op: "send", native: "mq", mounted: "lines", size: 64,
+		target: same},
+	{name: "lines 64 B by 4K", class: "queues", op: "send", native: "mq", mounted: "lines4k", size: 64,
+		msgsize: 8 << 10, target: same},
+	{name: "lines 64 B by 8K", class: "queues", op: "send", native: "mq", mounted: "lines8k", size: 64,
+		msgsize: 8 << 10, target: same},
 	{name: "echo > queue", class: "queues", op: "echo", native: "mq", mounted: "file", size: 6},
-	{name: "fifo ping 64 B", class: "fifos", op: "ping", native: "file", mounted: "file", size: 64, target: same},
-	{name: "fifo ping 64 KiB", class: "fifos", op: "ping", native: "file", mounted: "file", size: 64 << 10, target: same},
-	{name: "socket ping 64 B", class: "sockets", op: "ping", native: "unix", mounted: "unix", size: 64, target: same},
+	{name: "fifo ping 64 B", class: "fifos", op: "ping", native: "file", mounted: "file", size: 64,
+		target: same},
+	{name: "fifo ping 64 KiB", class: "fifos", op: "ping", native: "file", mounted: "file", size: 64 << 10,
+		target: same},
+	{name: "socket ping 64 B", class: "sockets", op: "ping", native: "unix", mounted: "unix", size: 64,
+		target: same},
 	{name: "face ping 64 B", class: "sockets", op: "ping", native: "unix", mounted: "face", size: 64},
 	{name: "shm 4 KiB", class: "shm", op: "solo", native: "at", mounted: "at", size: 4 << 10},
-	{name: "shm 64 KiB", class: "shm", op: "solo", native: "at", mounted: "at", size: 64 << 10, target: same},
-	{name: "shm mmap 64 KiB", class: "shm", op: "solo", native: "map", mounted: "map", size: 64 << 10, target: same},
+	{name: "shm 64 KiB", class: "shm", op: "solo", native: "at", mounted: "at", size: 64 << 10,
+		target: same},
+	{name: "shm mmap 64 KiB", class: "shm", op: "solo", native: "map", mounted: "map", size: 64 << 10,
+		target: same},
 }
 
 // same is for what may not cost more than natively, within what two medians of the same thing may differ.
@@ -91,7 +102,8 @@ func (b *bench) objects(c testCase) (native, mounted string, remove func(), err 
 		native = name + ".native"
 		msgsize := max(c.size, c.msgsize)
 		for _, suffix := range []string{"", back("")} {
-			object(func() error { return mqCreate(native+suffix, queueLength, msgsize) }, func() error { return mqUnlink(native + suffix) })
+			object(func() error { return mqCreate(native+suffix, queueLength, msgsize) },
+				func() error { return mqUnlink(native + suffix) })
 			object(func() error { return b.newQueue(name+suffix, msgsize) }, unlink(mounted+suffix))
 		}
 	case "fifos":

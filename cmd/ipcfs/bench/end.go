@@ -7,7 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An end is one end of an object as a program has it open. put and get move one message of len(p) bytes and wait until they have.
+// An end is one end of an object as a program has it open. put and get move one
+// message of len(p) bytes and wait until they have.
 type end interface {
 	put(p []byte) error
 	get(p []byte) error

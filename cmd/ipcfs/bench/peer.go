@@ -13,7 +13,8 @@ import (
 
 // Main is a process of a run: what Config.Self starts.
 func Main(args []string) error {
-	// Nothing of Go's runtime is to take part in what is measured. GODEBUG, see Env, keeps its monitor thread from interrupting calls.
+	// Nothing of Go's runtime is to take part in what is measured. GODEBUG, see Env,
+	// keeps its monitor thread from interrupting calls.
 	debug.SetGCPercent(-1)
 	switch {
 	case len(args) == 6 && args[0] == "peer":
@@ -45,7 +46,9 @@ type peer struct {
 //	send  put messages, as many at once as the kind allows; take gets them
 //	echo  open, put a message, close, as a shell does
 func (p peer) run(op string) error {
-	ops := map[string]func() (func() error, error){"solo": p.solo, "ping": p.ping, "pong": p.pong, "send": p.send, "take": p.take, "echo": p.echo}
+	ops := map[string]func() (func() error, error){
+		"solo": p.solo, "ping": p.ping, "pong": p.pong, "send": p.send, "take": p.take, "echo": p.echo,
+	}
 	prepare, ok := ops[op]
 	if !ok {
 		return fmt.Errorf("no operation %s", op)
@@ -154,7 +157,8 @@ func (p peer) send() (func() error, error) {
 	}, nil
 }
 
-// linesRead is how much the kinds of lines read at once: as cat(1) does, stdio, and head -c and Python's readline.
+// linesRead is how much the kinds of lines read at once: as cat(1) does,
+// stdio, and head -c and Python's readline.
 var linesRead = map[string]int{"lines": 128 << 10, "lines4k": 4 << 10, "lines8k": 8 << 10}
 
 func (p peer) take() (func() error, error) {

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// A series is one of the three ways each case is measured, and how the plot shows it: by colour and by shape, so that
-// it reads in black and white too.
+// A series is one of the three ways each case is measured, and how the plot shows it: by
+// colour and by shape, so that it reads in black and white too.
 type series struct {
 	name  string
 	of    func(Result) *Sample
@@ -20,18 +20,22 @@ type series struct {
 
 var plotted = []series{
 	{"native", func(r Result) *Sample { return r.Native }, "#3366aa", "M-4,0a4,4 0 1 0 8,0a4,4 0 1 0 -8,0z", -7},
-	{"floor (the least of a FUSE daemon)", func(r Result) *Sample { return r.Floor }, "#888888", "M-3.5,-3.5h7v7h-7z", 0},
+	{
+		"floor (the least of a FUSE daemon)", func(r Result) *Sample { return r.Floor }, "#888888",
+		"M-3.5,-3.5h7v7h-7z", 0,
+	},
 	{"mounted", func(r Result) *Sample { return r.Mounted }, "#cc5522", "M0,-4.5l4.5,8h-9z", 7},
 }
 
-// The plot in pixels: names left of plotLeft, a row for each case below plotTop, the scale from plotLeft to plotRight.
+// The plot in pixels: names left of plotLeft, a row for each case below
+// plotTop, the scale from plotLeft to plotRight.
 const (
 	plotLeft, plotRight, plotWidth = 250, 790, 820
 	plotTop, plotRow               = 80, 36
 )
 
-// SVG draws the report to a file: a row for each case, on it a mark at the median of each side and a line over all its
-// runs. Time is on a logarithmic scale, so that equal distances are equal ratios.
+// SVG draws the report to a file: a row for each case, on it a mark at the median of each side and a line
+// over all its runs. Time is on a logarithmic scale, so that equal distances are equal ratios.
 func (r Report) SVG(name string) error {
 	low, high := r.decades()
 	at := func(ns float64) float64 { // the place of a time
@@ -40,7 +44,8 @@ func (r Report) SVG(name string) error {
 	bottom := plotTop + plotRow*len(r.Results)
 	var b strings.Builder
 	text := func(x, y float64, anchor, s string) {
-		fmt.Fprintf(&b, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text>\n", x, y, anchor, html.EscapeString(s))
+		fmt.Fprintf(&b, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text>\n",
+			x, y, anchor, html.EscapeString(s))
 	}
 	line := func(x1, y1, x2, y2 float64, color string, width float64) {
 		fmt.Fprintf(&b, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"%s\" stroke-width=\"%g\"/>\n",
@@ -49,7 +54,8 @@ func (r Report) SVG(name string) error {
 	fmt.Fprintf(&b, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "+
 		"font-family=\"sans-serif\" font-size=\"12\">\n", plotWidth, bottom+50)
 	fmt.Fprintf(&b, "<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n")
-	text(plotWidth/2, 22, "middle", fmt.Sprintf("ipcfs %s: time for one operation, median of %d runs", r.Version, r.Runs))
+	text(plotWidth/2, 22, "middle", fmt.Sprintf("ipcfs %s: time for one operation, median of %d runs",
+		r.Version, r.Runs))
 
 	for e := low; e <= high; e++ { // the powers of ten, and the lines between them
 		v := math.Pow10(e)

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// process is one of the processes of a run. It says "ready" when the others may begin, and in the end when its first operation began and
-// its last one ended, in ns of CLOCK_MONOTONIC, which all processes share.
+// process is one of the processes of a run. It says "ready" when the others may begin, and in the end when
+// its first operation began and its last one ended, in ns of CLOCK_MONOTONIC, which all processes share.
 type process struct {
 	cmd *exec.Cmd
 	out *bufio.Reader

@@ -107,8 +107,10 @@ func (r Report) Head() string {
 	where := func(cpus []int) string {
 		return strings.Trim(strings.Join(strings.Fields(fmt.Sprint(cpus)), ","), "[]")
 	}
-	return fmt.Sprintf("ipcfs %s, Linux %s, %s\nprograms on processor %s, daemon on %s; medians of %d runs\n\n%s", r.Version, r.Kernel, r.Go,
-		where(r.Cpus), where(r.Daemon), r.Runs, rowf("", "native", "mounted", "ratio", "floor", "ratio", "target"))
+	return fmt.Sprintf("ipcfs %s, Linux %s, %s\n"+
+		"programs on processor %s, daemon on %s; medians of %d runs\n\n%s",
+		r.Version, r.Kernel, r.Go, where(r.Cpus), where(r.Daemon), r.Runs,
+		rowf("", "native", "mounted", "ratio", "floor", "ratio", "target"))
 }
 
 // Row is a result's line of the table.
@@ -126,7 +128,8 @@ func (r Result) Row() string {
 	if r.Requests > 0 {
 		note = fmt.Sprintf("%.3g requests that the caller waits for", r.Requests)
 	}
-	return rowf(r.Name, r.Native.String(), r.Mounted.String(), times(r.ratio(r.Native)), r.Floor.String(), times(r.ratio(r.Floor)), note)
+	return rowf(r.Name, r.Native.String(), r.Mounted.String(), times(r.ratio(r.Native)), r.Floor.String(),
+		times(r.ratio(r.Floor)), note)
 }
 
 func rowf(cells ...any) string {

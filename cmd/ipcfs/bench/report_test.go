@@ -12,12 +12,22 @@ import (
 )
 
 func report() Report {
-	return Report{Version: "v1", Kernel: "6.18", Go: "go1", Cpus: []int{0}, Daemon: []int{0, 1}, Runs: 3, Results: []Result{
-		{Name: "queue 64 B", Bytes: 64, Native: sample([]float64{1600, 1500, 9000}), Mounted: sample([]float64{18000, 19000, 18500}),
-			Floor: sample([]float64{15000, 16000}), Target: Target{1.3, "floor"}},
-		{Name: "queue lines 64 B", Bytes: 64, Native: sample([]float64{250}), Mounted: sample([]float64{510}), Target: Target{2, "native"}},
-		{Name: "echo > queue", Bytes: 6, Native: sample([]float64{4000}), Mounted: sample([]float64{80000}), Requests: 5, NoFloor: "EPERM"},
-	}}
+	return Report{Version: "v1", Kernel: "6.18", Go: "go1", Cpus: []int{0}, Daemon: []int{0, 1}, Runs: 3,
+		Results: []Result{
+			{
+				Name: "queue 64 B", Bytes: 64, Native: sample([]float64{1600, 1500, 9000}),
+				Mounted: sample([]float64{18000, 19000, 18500}),
+				Floor:   sample([]float64{15000, 16000}), Target: Target{1.3, "floor"},
+			},
+			{
+				Name: "queue lines 64 B", Bytes: 64, Native: sample([]float64{250}),
+				Mounted: sample([]float64{510}), Target: Target{2, "native"},
+			},
+			{
+				Name: "echo > queue", Bytes: 6, Native: sample([]float64{4000}),
+				Mounted: sample([]float64{80000}), Requests: 5, NoFloor: "EPERM",
+			},
+		}}
 }
 
 func TestTable(t *testing.T) {

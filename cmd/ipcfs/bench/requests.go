@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// countRequests counts the requests to the daemon that one `echo > queue` makes its caller wait for, also of the daemon's other users.
+// countRequests counts the requests to the daemon that one `echo > queue` makes its
+// caller wait for, also of the daemon's other users.
 func (b *bench) countRequests(path string) (float64, error) {
 	const times = 8 // fewer than the queue holds
 	// The kernel remembers the directory for a while: finding it is not part of each.

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The calls that are measured go to the kernel without telling Go's scheduler, even where they block: a process of a run has nothing else
-// to do, and so costs what a C program would.
+// The calls that are measured go to the kernel without telling Go's scheduler, even where they block: a
+// process of a run has nothing else to do, and so costs what a C program would.
 
 func rawRead(fd int, p []byte) (int, error)  { return raw(unix.SYS_READ, fd, p) }
 func rawWrite(fd int, p []byte) (int, error) { return raw(unix.SYS_WRITE, fd, p) }
@@ -23,7 +23,8 @@ func mqReceive(fd int, p []byte) (int, error) { return raw(unix.SYS_MQ_TIMEDRECE
 
 func raw(call uintptr, fd int, p []byte) (int, error) {
 	for {
-		n, _, errno := unix.RawSyscall6(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0, 0, 0)
+		n, _, errno := unix.RawSyscall6(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))),
+			uintptr(len(p)), 0, 0, 0)
 		switch errno {
 		case 0:
 			return int(n), nil
@@ -54,7 +55,8 @@ func mqOpenAttr(name string, flags int, attr *[8]int) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	fd, _, errno := unix.Syscall6(unix.SYS_MQ_OPEN, uintptr(unsafe.Pointer(p)), uintptr(flags|unix.O_CLOEXEC), 0600,
+	fd, _, errno := unix.Syscall6(unix.SYS_MQ_OPEN, uintptr(unsafe.Pointer(p)),
+		uintptr(flags|unix.O_CLOEXEC), 0600,
 		uintptr(unsafe.Pointer(attr)), 0, 0)
 	if errno != 0 {
 		return -1, errno

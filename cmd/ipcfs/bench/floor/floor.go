@@ -1,9 +1,11 @@
-// Package floor is the least that a FUSE daemon can do, for benchmarks: one file, that is read and written past the page cache. A write
-// is accepted, a read is answered with as many bytes as were asked for, in the loop that reads the requests, and nothing else happens: no
-// lookup of the open file, no lock, no object. What is left is what the kernel takes to bring a request to another process and its answer
-// back, twice for a write and a read. No face of a file that a daemon serves can cost less.
+// Package floor is the least that a FUSE daemon can do, for benchmarks: one file, that is read and written
+// past the page cache. A write is accepted, a read is answered with as many bytes as were asked for, in the
+// loop that reads the requests, and nothing else happens: no lookup of the open file, no lock, no object.
+// What is left is what the kernel takes to bring a request to another process and its answer back, twice for
+// a write and a read. No face of a file that a daemon serves can cost less.
 //
-// Its caller is ipcfs bench, in a process of its own. Errors are those of the system calls. A Daemon is for one goroutine.
+// Its caller is ipcfs bench, in a process of its own. Errors are those of the
+// system calls. A Daemon is for one goroutine.
 package floor
 
 import (
@@ -61,7 +63,8 @@ func (d *Daemon) Serve() error {
 	head := (*fuse.OutHeader)(unsafe.Pointer(&out[0]))
 	body := unsafe.Pointer(&out[headerSize])
 	for {
-		_, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(d.fd), uintptr(unsafe.Pointer(&in[0])), uintptr(len(in)))
+		_, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(d.fd), uintptr(unsafe.Pointer(&in[0])),
+			uintptr(len(in)))
 		if errno == unix.ENOENT {
 			continue // the request was interrupted before it was taken
 		} else if errno != 0 {
@@ -82,7 +85,8 @@ func (d *Daemon) Serve() error {
 			size = answer(h, head, body)
 		}
 		head.Length = uint32(headerSize + size)
-		_, _, errno = unix.RawSyscall(unix.SYS_WRITE, uintptr(d.fd), uintptr(unsafe.Pointer(&out[0])), uintptr(head.Length))
+		_, _, errno = unix.RawSyscall(unix.SYS_WRITE, uintptr(d.fd), uintptr(unsafe.Pointer(&out[0])),
+			uintptr(head.Length))
 		if errno != 0 {
 			return fmt.Errorf("writing /dev/fuse: %w", errno)
 		}
@@ -97,8 +101,10 @@ func answer(h *fuse.InHeader, head *fuse.OutHeader, body unsafe.Pointer) uintptr
 	switch h.Opcode {
 	case opInit:
 		in := (*fuse.InitIn)(unsafe.Pointer(h))
-		*(*fuse.InitOut)(body) = fuse.InitOut{Major: 7, Minor: min(in.Minor, 31), MaxWrite: maxWrite, MaxReadAhead: in.MaxReadAhead,
-			Flags: fuse.CAP_BIG_WRITES | fuse.CAP_MAX_PAGES, MaxPages: maxWrite / 4096}
+		*(*fuse.InitOut)(body) = fuse.InitOut{
+			Major: 7, Minor: min(in.Minor, 31), MaxWrite: maxWrite, MaxReadAhead: in.MaxReadAhead,
+			Flags: fuse.CAP_BIG_WRITES | fuse.CAP_MAX_PAGES, MaxPages: maxWrite / 4096,
+		}
 		return unsafe.Sizeof(fuse.InitOut{})
 	case opLookup:
 		*(*fuse.EntryOut)(body) = fuse.EntryOut{NodeId: node, AttrValid: 1, EntryValid: 1, Attr: attr(node)}
@@ -107,7 +113,9 @@ func answer(h *fuse.InHeader, head *fuse.OutHeader, body unsafe.Pointer) uintptr
 		*(*fuse.AttrOut)(body) = fuse.AttrOut{AttrValid: 1, Attr: attr(h.NodeId)}
 		return unsafe.Sizeof(fuse.AttrOut{})
 	case opOpen:
-		*(*fuse.OpenOut)(body) = fuse.OpenOut{OpenFlags: fuse.FOPEN_DIRECT_IO | fuse.FOPEN_NONSEEKABLE | fuse.FOPEN_NOFLUSH}
+		*(*fuse.OpenOut)(body) = fuse.OpenOut{
+			OpenFlags: fuse.FOPEN_DIRECT_IO | fuse.FOPEN_NONSEEKABLE | fuse.FOPEN_NOFLUSH,
+		}
 		return unsafe.Sizeof(fuse.OpenOut{})
 	case opRelease:
 		return 0
@@ -117,7 +125,10 @@ func answer(h *fuse.InHeader, head *fuse.OutHeader, body unsafe.Pointer) uintptr
 }
 
 func attr(id uint64) fuse.Attr {
-	a := fuse.Attr{Ino: id, Mode: unix.S_IFREG | 0666, Nlink: 1, Owner: fuse.Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid())}}
+	a := fuse.Attr{
+		Ino: id, Mode: unix.S_IFREG | 0666, Nlink: 1,
+		Owner: fuse.Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid())},
+	}
 	if id == fuse.FUSE_ROOT_ID {
 		a.Mode = unix.S_IFDIR | 0755
 	}

@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// background starts the daemon in a session of its own and returns when the tree is live, or with the
-// daemon's exit status: it has said on stderr what went wrong.
+// background starts the daemon in a session of its own and returns when the tree is live. If the daemon fails
+// it has said why on stderr, and background returns its exit status.
 func background(s *settings) error {
-	// The daemon is to hold nothing open, and no lock, that happened to be open in the shell.
+	// The daemon is not to keep open what happened to be open in the shell, nor a lock of it.
 	if err := unix.CloseRange(3, 1<<32-1, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return fmt.Errorf("close_range: %w", err)
 	}
@@ -22,7 +22,7 @@ func background(s *settings) error {
 	if err != nil {
 		return fmt.Errorf("starting the daemon: %w", err)
 	}
-	// Whoever gives up waiting does not want the mount.
+	// A user who gives up waiting does not want the mount.
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, append(signals(unix.SIGHUP), unix.SIGTERM, unix.SIGINT)...)
 	defer signal.Stop(stop)
@@ -46,8 +46,8 @@ func background(s *settings) error {
 	}
 }
 
-// start starts `ipcfs -f` with the settings and flags. What it sends is whether the tree is live; false: the
-// daemon has ended, or is about to. Its stderr is ours until then.
+// start starts `ipcfs -f` with the settings and flags. The channel tells whether the tree is live; false: the
+// daemon has ended, or is about to. Until then the daemon writes to the stderr of this process.
 func (s *settings) start(flags ...string) (*exec.Cmd, <-chan bool, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -66,7 +66,7 @@ func (s *settings) start(flags ...string) (*exec.Cmd, <-chan bool, error) {
 	ready := make(chan bool, 1)
 	go func() {
 		defer r.Close()
-		// The daemon's byte, or the end of the pipe when it ends.
+		// The read gets the daemon's byte, or the end of the pipe when the daemon ends.
 		n, _ := r.Read(make([]byte, 1))
 		ready <- n == 1
 	}()

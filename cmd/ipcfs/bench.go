@@ -45,7 +45,8 @@ func benchCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 		case b.runs < 1:
 			return usagef("--runs %d: at least one", b.runs)
 		}
-		// Processors are a thread's (sched_setaffinity(2)), and inherited by what it starts: the daemon too.
+		// Processors are set for a thread (sched_setaffinity(2)). What that
+		// thread starts inherits them: the daemon too.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		if err := b.pin(); err != nil {
@@ -106,7 +107,7 @@ func (b *benching) measure(out io.Writer, tree string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", tree, err)
 	}
-	// Whoever gives up waiting wants nothing left behind.
+	// A user who gives up waiting wants nothing left behind.
 	ctx, stop := signal.NotifyContext(context.Background(), signals(unix.SIGTERM, unix.SIGINT, unix.SIGHUP)...)
 	defer stop()
 	r := bench.NewReport(version(), b.runs, daemon)

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// checks are what doctor looks at of a machine, in the order in which it tells.
+// checks are what doctor looks at on a machine, in the order of its report.
 var checks = []func() []finding{
 	checkDevice, checkKernel, checkMount, checkQueues, checkNamespaces, checkTimeouts, checkLogind, checkUpdatedb,
 }
@@ -58,7 +58,7 @@ func checkKernel() []finding {
 	return list
 }
 
-// checkMount looks who mounts.
+// checkMount looks how this user can mount: with mount(2) or fusermount3.
 func checkMount() []finding {
 	helper, err := exec.LookPath("fusermount3")
 	switch {
@@ -151,7 +151,7 @@ func checkUpdatedb() []finding {
 // tmpfsMagic is TMPFS_MAGIC (statfs(2)).
 const tmpfsMagic = 0x01021994
 
-// checkState looks at a state directory and who has its lock.
+// checkState looks at a state directory, and at who holds its lock.
 func checkState(dir string, daemon int) finding {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {

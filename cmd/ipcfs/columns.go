@@ -79,13 +79,13 @@ func cut(text string, columns int) string {
 	return string([]rune(text)[:columns-1]) + ">"
 }
 
-// print prints the table for whoever reads out.
+// print prints the table for the reader of out: a terminal, or a program.
 func (c *columns) print(out io.Writer) error {
 	_, err := fmt.Fprintln(out, strings.Join(c.lines(screen(out)), "\n"))
 	return err
 }
 
-// screen is how many columns a terminal has; 0: out is none, and nothing is to be cut.
+// screen is how many columns the terminal out has; 0: out is no terminal, and nothing is to be cut.
 func screen(out io.Writer) int {
 	f, ok := out.(*os.File)
 	if !ok {
@@ -160,7 +160,7 @@ func owner(uid uint32) string {
 // printJSON prints one value in one line.
 func printJSON(out io.Writer, value any) error { return json.NewEncoder(out).Encode(value) }
 
-// dash is a number that may not be known or not matter.
+// dash is a number, or - where it is not known or does not matter.
 func dash(known bool, text string) string {
 	if !known {
 		return "-"

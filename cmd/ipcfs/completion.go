@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// completions are what shells load. What can stand at a place ipcfs
-// itself tells them, from its tables and the tree.
+// completions are the scripts that shells load. They ask ipcfs what can stand at a
+// place; it answers from its tables and the tree.
 var completions = map[string]string{
 	"bash": `# bash completion for ipcfs; made by go test -update ./cmd/ipcfs
 _ipcfs() {

@@ -18,12 +18,12 @@ import (
 )
 
 // serve is the daemon: it mounts the tree and serves it until it is unmounted, from outside or because of a
-// signal. It never touches the tree itself, which would wait for itself.
+// signal. It never touches the tree itself: it would wait for itself.
 func (s *settings) serve() error {
-	// Modes come from those who create things, with their umask taken off already.
+	// Modes come from the programs that create things, which have taken their umask off already.
 	unix.Umask(0)
-	// A terminal that stops those who write to it in the background (stty
-	// tostop) would stop all who use the tree.
+	// A terminal may stop programs that write to it in the background (stty tostop). If it
+	// stopped the daemon, all who use the tree would stand still.
 	signal.Ignore(unix.SIGTTOU)
 	backends.RaiseLimits()
 	takeProcs()
@@ -38,7 +38,7 @@ func (s *settings) serve() error {
 	if err != nil {
 		return err
 	}
-	// Nothing the daemon stands on is to keep a file system busy.
+	// The current directory of the daemon is not to keep a file system busy.
 	if err := os.Chdir("/"); err != nil {
 		return err
 	}
@@ -128,7 +128,8 @@ func (s *settings) attend(session *mount.Session, stop <-chan os.Signal, log *sl
 	}
 }
 
-// ended is what the daemon has to say in the end. Those who still have files of the tree open lose them now.
+// ended is what the daemon has to say in the end. Programs that still
+// have files of the tree open lose them now.
 func ended(err error, log *slog.Logger) error {
 	if errors.Is(err, mount.ErrStuck) {
 		log.Warn("ended", "err", err)
@@ -138,15 +139,15 @@ func ended(err error, log *slog.Logger) error {
 	return err
 }
 
-// announce tells whoever started the daemon that the tree is live, and lets
-// go of his stderr where there is a log file.
+// announce tells the process that started the daemon that the tree is live. Where there
+// is a log file, it lets go of that process's stderr.
 func (s *settings) announce() error {
 	if s.logFile != "" {
 		log, err := openLog(s.logFile)
 		if err != nil {
 			return err
 		}
-		// What the runtime says of a crash goes there too.
+		// What Go's runtime says of a crash goes to the log file, too.
 		defer log.Close()
 		if err := unix.Dup3(int(log.Fd()), 2, 0); err != nil {
 			return err
@@ -185,7 +186,8 @@ func (s *settings) logger() (*slog.Logger, error) {
 	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level})), nil
 }
 
-// signals are those of list that the program was not started to ignore, as nohup(1) and a shell's & do.
+// signals are those of list that the program was not started to ignore;
+// nohup(1) and a shell's & have it ignore some.
 func signals(list ...os.Signal) []os.Signal {
 	var heeded []os.Signal
 	for _, s := range list {

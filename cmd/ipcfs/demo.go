@@ -67,7 +67,7 @@ type step struct {
 	transcript string
 }
 
-// stepLimit is when a step hangs.
+// stepLimit is how long a step may take; one that takes longer hangs.
 const stepLimit = 20 * time.Second
 
 // A line of a step is a command and the output that is expected.
@@ -88,7 +88,7 @@ func (s step) lines() (list []line) {
 	return list
 }
 
-// mark is printed by the shell before each command, to tell whose output is whose.
+// The shell prints mark before each command, so that each has its own output.
 const mark = "\x1e\n"
 
 // show runs the step in dir and prints its commands and what they printed.

@@ -52,7 +52,7 @@ func TestStep(t *testing.T) {
 	}
 }
 
-// Every step's shell can be parsed, and no command is lost between the lines.
+// A shell can parse every step, and no command is lost between the lines.
 func TestSteps(t *testing.T) {
 	for _, s := range steps {
 		if len(s.lines()) == 0 || strings.Count(s.transcript, "$ ") < len(s.lines()) {

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// A finding is what doctor has to say of one thing.
+// A finding is what doctor says of one thing.
 type finding struct {
 	State string `json:"state"` // "ok", "warn" or "FAIL"
 	Text  string `json:"text"`

@@ -41,7 +41,7 @@ func (f facts) str(key string) string {
 	return ""
 }
 
-// words are those of a list.
+// words are the texts of a list.
 func (f facts) words(key string) (list []string) {
 	all, _ := f[key].([]any)
 	for _, one := range all {
@@ -50,7 +50,7 @@ func (f facts) words(key string) (list []string) {
 	return list
 }
 
-// rows are those of one.
+// rows are the facts of a list.
 func (f facts) rows(key string) (list []facts) {
 	all, _ := f[key].([]any)
 	for _, one := range all {

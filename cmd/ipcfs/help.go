@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// find finds a command by its name, or another name that people try.
+// find finds a command by its name, or by another name that people try.
 func find(name string) (command, bool) {
 	for _, c := range commands() {
 		if c.name == name || name != "" && c.also == name {
@@ -22,7 +22,7 @@ func find(name string) (command, bool) {
 
 func (c command) title() string { return strings.TrimSpace("ipcfs " + c.name) }
 
-// public reports whether a command is one that people give.
+// public reports whether people give a command, and not only ipcfs itself.
 func (c command) public() bool { return c.name == "" || c.short != "" }
 
 // help is the text of `ipcfs --help` or `ipcfs COMMAND --help`.
@@ -123,7 +123,7 @@ func helpCommand(*pflag.FlagSet) func(io.Writer, []string) error {
 	}
 }
 
-// noCommand is the error of a word that is no command, with the command that was meant perhaps.
+// noCommand is the error of a word that is no command. It names the command that was perhaps meant.
 func noCommand(word string) error {
 	best, least := "", 1+len(word)/3
 	for _, c := range commands() {

@@ -15,8 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// initCommand is the first process in the namespaces of `ipcfs run` (pid_namespaces(7)): it makes the mounts,
-// starts the daemon and the command, takes in the dead, and ends with the command, and all else with it.
+// initCommand is the first process in the namespaces of `ipcfs run`
+// (pid_namespaces(7)). It makes the mounts, starts the daemon and the command, and
+// waits for orphans. It ends with the command, and all else ends with it.
 func initCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 	var (
 		s   settings
@@ -41,7 +42,7 @@ func initCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 	}
 }
 
-// privateMounts gives the mount namespace what is private in it. The directory dir
+// privateMounts makes the mounts that are private to the namespace. The directory dir
 // gets a file system that is gone with the namespace.
 func privateMounts(dir, tree string) error {
 	const plain = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
@@ -73,8 +74,8 @@ func privateMounts(dir, tree string) error {
 
 // first runs the daemon and the command and returns the command's exit status.
 func (s *settings) first(command []string) (int, error) {
-	// As the first process has to, it gets no default actions from signals, and
-	// passes on those that are not the daemon's business.
+	// Signals have no default actions for the first process of a namespace. It
+	// passes on those that are for the command.
 	relay := make(chan os.Signal, 8)
 	signal.Notify(relay, signals(relayed...)...)
 	daemon, ready, err := s.start("--private")
@@ -116,7 +117,7 @@ func (s *settings) first(command []string) (int, error) {
 // startCommand starts the command with $IPCFS and without the capabilities of the namespace.
 func startCommand(command []string, tree string) (pid int, err error) {
 	if os.Geteuid() != 0 {
-		// Capabilities belong to threads. This one hands on none, and nothing else may run on it.
+		// Capabilities belong to threads. This thread hands on none, and nothing else may run on it.
 		runtime.LockOSThread()
 		if err := bequeathNothing(); err != nil {
 			return 0, exit{exitRun, fmt.Errorf("giving up capabilities: %w", err)}
@@ -151,7 +152,7 @@ type death struct {
 	status syscall.WaitStatus
 }
 
-// reap takes in every process that ends, also those that lost their parents, until there are none.
+// reap waits for every process that ends, also for those that lost their parents, until there are none.
 func reap(dead chan<- death) {
 	for {
 		var st syscall.WaitStatus
@@ -167,7 +168,7 @@ func reap(dead chan<- death) {
 	}
 }
 
-// endLimit is for the daemon to unmount. What is left then the kernel ends when we do.
+// endLimit is how long the daemon may take to unmount. What is left then, the kernel ends with this process.
 const endLimit = 2 * time.Second
 
 // endDaemon has the daemon unmount, so that it can end what it has begun.

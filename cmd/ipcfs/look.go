@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A viewer reads files of one tree. Another process does the reading, as a daemon that hangs would take the
-// one that reads with it, beyond SIGKILL (fuse's request_wait_answer). It is for one goroutine.
+// A viewer reads files of one tree. Another process does the reading: where a daemon hangs, a process that
+// reads hangs, too, and even SIGKILL does not end it (fuse's request_wait_answer). It is for one goroutine.
 type viewer struct {
 	m    *mountinfo.Info
 	cmd  *exec.Cmd
@@ -63,7 +63,7 @@ func lookAt(m *mountinfo.Info) (*viewer, error) {
 	return v, nil
 }
 
-// Close ends the viewer. Its process is not waited for if it hangs in the tree.
+// Close ends the viewer. If its process hangs in the tree, Close does not wait for that.
 func (v *viewer) Close() {
 	v.in.Close()
 	_ = v.cmd.Process.Kill()
@@ -71,7 +71,7 @@ func (v *viewer) Close() {
 	go v.cmd.Wait()
 }
 
-// answer is the next answer, which is there in time, or errSilent.
+// answer is the next answer, or errSilent if that does not come in time.
 func (v *viewer) answer() (s seen, err error) {
 	if err := v.pipe.SetReadDeadline(time.Now().Add(askLimit)); err != nil {
 		return s, err

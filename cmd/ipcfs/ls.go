@@ -86,7 +86,7 @@ func sortBy(list []object, key string) {
 	}
 }
 
-// objects are those below a path, or the one that is there, with those who use them if they are asked for.
+// objects are those below a path, or the one at it; on request with the processes that use them.
 func (v *viewer) objects(path string, most int, users bool) (list []object, err error) {
 	daemon, err := v.facts("ctl/status.json")
 	if err != nil {
@@ -133,12 +133,12 @@ func objectOf(class string, s seen, native map[string][]holder) object {
 	return o
 }
 
-// waiting is how many wait for the object.
+// waiting is how many calls wait for the object.
 func (o object) waiting() int64 {
 	return o.facts.num("waiting_readers") + o.facts.num("waiting_writers")
 }
 
-// uses are those who use the object.
+// uses are the processes that use the object.
 func (o object) uses(native []holder) (list []use) {
 	for side, key := range map[string]string{"reader": "reader_pids", "writer": "writer_pids"} {
 		for _, word := range o.facts.words(key) {
@@ -268,7 +268,7 @@ func (l *listing) print(out io.Writer, list []object) error {
 	return nil
 }
 
-// forJSON are objects for JSON: what their status says, with what it does not.
+// forJSON are objects for JSON: what their status says, and what ls adds to that.
 func forJSON(list []object) []facts {
 	all := make([]facts, len(list))
 	for i, o := range list {

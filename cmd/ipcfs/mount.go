@@ -20,8 +20,8 @@ func mountCommand(f *pflag.FlagSet) func(io.Writer, []string) error { return mou
 // mountBare is `ipcfs MOUNTPOINT` and `ipcfs SOURCE MOUNTPOINT -o LIST`.
 func mountBare(f *pflag.FlagSet) func(io.Writer, []string) error { return mounting(f, false) }
 
-// mounting is either of the two. Without the word mount, and without the -o that mount(8) always gives,
-// what looks like no mount point is taken for a command that is none.
+// mounting is either of the two. Without the word mount, and without the -o that mount(8) always gives, an
+// argument that does not look like a mount point is taken for a mistaken command.
 func mounting(f *pflag.FlagSet, named bool) func(io.Writer, []string) error {
 	var (
 		s       settings
@@ -34,7 +34,7 @@ func mounting(f *pflag.FlagSet, named bool) func(io.Writer, []string) error {
 	f.BoolVar(&version, "version", false, "print the version")
 	f.Lookup("version").Hidden = true // help shows the command, and fits a screen
 	s.registerInternal(f)
-	// What mount(8) gives a helper called mount.fuse.ipcfs (mount(8), EXTERNAL HELPERS).
+	// mount(8) gives these to a helper called mount.fuse.ipcfs (EXTERNAL HELPERS).
 	f.StringP("types", "t", "", "")
 	f.BoolP("no-mtab", "n", false, "")
 	f.BoolP("sloppy", "s", false, "")
@@ -97,8 +97,9 @@ func (s *settings) places(args []string) (err error) {
 	return err
 }
 
-// deviceIn is N if the mount point is /dev/fd/N: whoever started us has opened /dev/fuse as that descriptor
-// and mounted it, as mount.fuse3 does for those who have no rights to. 0 if it is an ordinary mount point.
+// deviceIn is N if the mount point is /dev/fd/N: the process that started this one
+// has opened /dev/fuse as descriptor N and mounted it, as mount.fuse3 does for users
+// who may not. It is 0 for an ordinary mount point.
 func deviceIn(mountpoint string) int {
 	n, ok := strings.CutPrefix(mountpoint, "/dev/fd/")
 	if !ok {

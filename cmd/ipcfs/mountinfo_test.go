@@ -13,7 +13,7 @@ func TestMountAt(t *testing.T) {
 	if m, err := mountAt("/proc"); err != nil || m == nil || m.FSType != "proc" || ours(m) || !mounted(m) {
 		t.Errorf("/proc: %+v %v", m, err)
 	}
-	// Through a symbolic link.
+	// The path may lead through a symbolic link.
 	link := t.TempDir() + "/link"
 	if err := os.Symlink("/proc", link); err != nil {
 		t.Fatal(err)
@@ -26,8 +26,8 @@ func TestMountAt(t *testing.T) {
 	}
 }
 
-// A mount that is not there and a process that has ended are not waited for;
-// one that lives is, and no longer than is said.
+// awaitUnmount does not wait for a mount that is not there and a process that has ended. It waits
+// for a process that lives, but no longer than it is told to.
 func TestAwaitUnmount(t *testing.T) {
 	gone, err := mountAt("/proc")
 	if err != nil {

@@ -61,8 +61,9 @@ func process(tid int) int {
 	return tid
 }
 
-// scan calls found for what every process holds: the files it has open, mapped, and stands in, by the names
-// that the kernel has for them. It asks nothing of the files. Of processes of others only root is told.
+// scan calls found for what every process holds: the files it has open, mapped, and
+// stands in, by the names that the kernel has for them. It asks nothing of the files. The
+// kernel tells only root about other users' processes.
 func scan(found func(holder)) {
 	for _, pid := range processes() {
 		h := holder{Pid: pid}
@@ -107,8 +108,8 @@ func scan(found func(holder)) {
 // mqueueMagic is MQUEUE_MAGIC (ipc/mqueue.c).
 const mqueueMagic = 0x19800202
 
-// nativeQueue is what the name of a POSIX queue is told as, whose descriptor leads to "/NAME"
-// (mq_overview(7)); "" if the descriptor is of something else.
+// nativeQueue is the path in a tree of a POSIX queue, whose descriptor leads to "/NAME"
+// (mq_overview(7)); it is "" if the descriptor is of something else.
 func nativeQueue(link, to string) string {
 	if strings.Count(to, "/") != 1 || len(to) < 2 {
 		return ""
@@ -120,7 +121,7 @@ func nativeQueue(link, to string) string {
 	return "/dev/mqueue" + to
 }
 
-// inside are the processes that use what is mounted at a mount point, each once, without those that serve it.
+// inside are the processes that use the mount at a mount point, each once, without those that serve it.
 func inside(mountpoint string) (list []holder) {
 	serve := daemonsAt(mountpoint)
 	scan(func(h holder) {

@@ -64,7 +64,8 @@ func lastLines(text string, n int) string {
 // objectPath is the path of an object in a text.
 var objectPath = regexp.MustCompile(`\b(queues|topics|shm|fifos|sockets)/([^\s:;,'"()]+)`)
 
-// withoutNames is a text with numbers in the place of the names of objects, the same for the same name.
+// withoutNames is a text with a number in the place of each name of an
+// object; the same name has the same number.
 func withoutNames(text string) string {
 	number := map[string]int{}
 	return objectPath.ReplaceAllStringFunc(text, func(path string) string {

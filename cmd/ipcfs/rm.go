@@ -58,7 +58,7 @@ type stale struct {
 	Error   string `json:"error,omitempty"`
 }
 
-// run lists what is stale, and removes it if it is to.
+// run lists what is stale, and removes it if it is asked to.
 func (r removing) run(out io.Writer, p place, all []object) error {
 	now := time.Now()
 	var list []stale
@@ -99,7 +99,7 @@ func (r removing) run(out io.Writer, p place, all []object) error {
 	return failed
 }
 
-// used is when the object was used last, as far as the kernel keeps it.
+// used is when the object was used last, as far as the kernel remembers.
 func (o object) used() time.Time {
 	last := time.Unix(max(o.Sent, o.Received), 0)
 	for _, key := range []string{"created", "stime", "rtime", "ctime", "atime", "dtime"} {
@@ -110,9 +110,9 @@ func (o object) used() time.Time {
 	return last
 }
 
-// unused reports whether nobody uses the object: nobody has it open in the tree, and no
-// process natively. Of those the kernel tells only root all. A socket that is listened for, or
-// bound by a server that may live, is in use.
+// unused reports whether nobody uses the object: nobody has it open in the tree, and no process
+// natively. The kernel shows the processes of all users only to root. A socket is in use if ipcfs
+// listens on it, or if a server that may live has bound it.
 func (o object) unused() bool {
 	f := o.facts
 	if f == nil || len(o.users) > 0 || f.num("readers")+f.num("writers")+f.num("connections")+f.num("nattch") > 0 {
@@ -131,7 +131,7 @@ func (o object) unused() bool {
 	return true
 }
 
-// mine reports whether who asks may remove the object: its owner and root.
+// mine reports whether this user may remove the object: its owner and root may.
 func (o object) mine() bool { return os.Geteuid() == 0 || os.Geteuid() == int(o.Uid) }
 
 // holds is what is lost with the object.

@@ -35,8 +35,8 @@ func runCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 
 // privately runs a command with a tree of its own at $IPCFS and returns its exit status. All
 // that needs privileges, or leaves something behind, happens in new namespaces, by a process
-// that is the first in them (initCommand): when that ends, the kernel ends all else. A directory
-// to mount on is all that is seen outside.
+// that is the first in them (initCommand): when that ends, the kernel ends all else.
+// Outside, nothing is seen but a directory to mount on.
 func (s *settings) privately(command []string) (status int, err error) {
 	dir, err := os.MkdirTemp("", "ipcfs-run-")
 	if err != nil {
@@ -47,7 +47,7 @@ func (s *settings) privately(command []string) (status int, err error) {
 			err = e
 		}
 	}()
-	// Pdeathsig is sent when the thread that forked ends, so that thread stays ours.
+	// The kernel sends Pdeathsig when the thread that forked ends, so this goroutine keeps its thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
@@ -96,9 +96,9 @@ func (s *settings) startInit(dir string, command []string) (child *exec.Cmd, err
 	return child, err
 }
 
-// ownUser asks for a user namespace in which the user is himself, not root: id(1) says the truth, files and
-// queues have the owner they have outside, and permissions hold in the tree. Capabilities in the namespace
-// reach the daemon as ambient ones (capabilities(7)); the command gets none.
+// ownUser asks for a user namespace in which users are themselves, not root: id(1) says the truth, files and
+// queues have the owner that they have outside, and permissions hold in the tree. Capabilities in the
+// namespace reach the daemon as ambient ones (capabilities(7)); the command gets none.
 func ownUser(attr *syscall.SysProcAttr) {
 	attr.Cloneflags |= unix.CLONE_NEWUSER
 	attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Geteuid(), HostID: os.Geteuid(), Size: 1}}

@@ -106,7 +106,7 @@ func settingRows() [][]string {
 	return rows
 }
 
-// shown is a value with the name that help gives it.
+// shown is a value with the name that it has in help.
 type shown struct {
 	pflag.Value
 	name string
@@ -115,7 +115,7 @@ type shown struct {
 // Type is pflag.Value.Type.
 func (s shown) Type() string { return s.name }
 
-// number is a setting that is a number; 0 is none.
+// number is a setting that is a number; 0: it is not set.
 type number int
 
 func (n *number) String() string { return strconv.Itoa(int(*n)) }

@@ -12,8 +12,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// settings are what one mount is asked to be. Where the rows of settingTable keep what they are given is
-// tree and session.
+// settings are what one mount is asked to be. The rows of settingTable keep their values in tree and session.
 type settings struct {
 	mountpoint, source string
 	device             int // an open /dev/fuse that is mounted already; 0: none
@@ -22,7 +21,7 @@ type settings struct {
 	options            []string // mount options of the kernel
 	foreground         bool
 
-	// Of a daemon that another ipcfs starts:
+	// These are for a daemon that another ipcfs starts:
 	readyFd int    // a byte is written to it when the tree is live
 	logFile string // instead of stderr
 	private bool   // of `ipcfs run`, which has no need for a log
@@ -66,7 +65,7 @@ func (s *settings) args() []string {
 	return append(args, "--", s.source, s.mountpoint)
 }
 
-// asked are the rows of settingTable that are not as they are without being asked for, as name=value.
+// asked are the rows of settingTable that differ from their defaults, as name=value.
 func (s *settings) asked() (list []string) {
 	for _, row := range settingTable {
 		if now := row.in(s).String(); now != row.in(new(settings)).String() {
@@ -76,8 +75,8 @@ func (s *settings) asked() (list []string) {
 	return list
 }
 
-// parseOptions takes one -o list apart. Our own options are the flags of f by the names in settingTable;
-// what is left is for the kernel.
+// parseOptions takes one -o list apart. The options of ipcfs are the flags of f, by the
+// names in settingTable; what is left is for the kernel.
 func (s *settings) parseOptions(f *pflag.FlagSet, list string) error {
 	for o := range strings.SplitSeq(list, ",") {
 		name, value, valued := strings.Cut(o, "=")
@@ -100,8 +99,8 @@ func (s *settings) parseOptions(f *pflag.FlagSet, list string) error {
 	return nil
 }
 
-// ignored reports whether an option is one of those of mount(8) and fstab(5) that are not about the mount
-// itself, or ask for what a mount is anyway.
+// ignored reports whether an option is one of mount(8) or fstab(5) that is not about the
+// mount itself, or that asks for what a mount is anyway.
 func ignored(name string) bool {
 	if strings.HasPrefix(name, "x-") || strings.HasPrefix(name, "X-") {
 		return true
@@ -112,8 +111,8 @@ func ignored(name string) bool {
 }
 
 // defaultStateDir is where the state is kept if nobody says where: for users in the directory of their
-// session, also where the environment does not name it, as under sudo, cron and in containers; else in a
-// directory of their own in that for temporary files.
+// session, even if the environment does not name it (under sudo, under cron, in containers). Without a
+// session it is a directory of their own among the temporary files.
 func defaultStateDir() string {
 	uid := os.Geteuid()
 	if uid == 0 {

@@ -58,7 +58,7 @@ func TestOptions(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(s, c.want) {
 			t.Errorf("%s: %+v, %v", c.args, s, err)
 		}
-		// What a daemon is started with says the same.
+		// The command line of a daemon says the same.
 		if again, err := parse(t, s.args()); err != nil || !reflect.DeepEqual(again, s) {
 			t.Errorf("%q: %+v, %v", s.args(), again, err)
 		}

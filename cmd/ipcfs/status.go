@@ -72,7 +72,7 @@ func statusCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 	}
 }
 
-// looking is what all commands that look take.
+// looking are the flags of all commands that look at a tree.
 type looking struct {
 	json  bool
 	every float64 // s; 0: once
@@ -124,7 +124,7 @@ func (v *viewer) tree() (t tree, err error) {
 	return t, nil
 }
 
-// warn finds what a person should see to.
+// warn finds what people should see to.
 func (t *tree) warn() {
 	for _, l := range t.Limits {
 		if w := l.warning(); w != "" {

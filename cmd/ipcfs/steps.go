@@ -1,7 +1,7 @@
 package main
 
-// steps are what `ipcfs demo` shows. Nothing in them waits for time: a background reader is waited for
-// with `wait`, and that somebody sleeps is seen in the status.
+// steps are what `ipcfs demo` shows. Nothing in them waits for time: `wait` waits for a
+// background reader, and the status shows that somebody sleeps.
 var steps = []step{
 	{
 		title: "A message queue: each write is a message, each read gets one, ls tells the bytes that wait",

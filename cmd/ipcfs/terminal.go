@@ -8,8 +8,7 @@ import (
 	"golang.org/x/term"
 )
 
-// terminal is one that is drawn on as a whole (console_codes(4)). It
-// has its old content back when it is closed.
+// terminal is a terminal that is drawn as a whole (console_codes(4)). Closing it brings its old content back.
 type terminal struct {
 	tty   *os.File
 	was   *term.State
@@ -57,7 +56,7 @@ func (t *terminal) size() (columns, lines int) {
 	return columns, lines
 }
 
-// keyNames are what keys send that are no letters.
+// keyNames name the keys that are no letters, by what they send.
 var keyNames = map[string]string{
 	"\x1b": "esc", "\x1b[A": "up", "\x1bOA": "up", "\x1b[B": "down", "\x1bOB": "down",
 	"\x1b[5~": "pageup", "\x1b[6~": "pagedown",

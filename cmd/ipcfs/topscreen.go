@@ -90,7 +90,7 @@ func (o object) sent() int64 {
 // received is how many messages left an object.
 func (o object) received() int64 { return o.facts.num("received") }
 
-// key does what a key is for, and reports whether it ends all.
+// key does what a key is for, and reports whether it ends top.
 func (s *topScreen) key(key string) (over bool) {
 	if s.typing {
 		s.typed(key)
@@ -131,7 +131,7 @@ func (s *topScreen) key(key string) (over bool) {
 	return false
 }
 
-// typed is a key while the filter is written.
+// typed takes a key while a user types the filter.
 func (s *topScreen) typed(key string) {
 	_, last := utf8.DecodeLastRuneInString(s.filter)
 	switch {
@@ -194,7 +194,7 @@ func (s *topScreen) lines() []string {
 	return append(lines, cut(s.foot(), s.width))
 }
 
-// head tells of the daemon.
+// head is about the daemon.
 func (s *topScreen) head() string {
 	d, was := s.now.daemon, s.last.daemon
 	seconds := max(s.now.at.Sub(s.last.at).Seconds(), 0.001)
@@ -213,7 +213,7 @@ func (s *topScreen) head() string {
 	return string(at) + text
 }
 
-// foot tells of the keys, or of what they have done.
+// foot is about the keys, or about what they have done.
 func (s *topScreen) foot() string {
 	switch {
 	case s.typing:

@@ -134,7 +134,7 @@ func follow(p place, name string, begun func() error, line func(string) error) e
 		return err
 	}
 	defer r.Close()
-	// Pdeathsig is sent when the thread that forked ends.
+	// The kernel sends Pdeathsig when the thread that forked ends.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	reader := ipcfs("_follow", path.Join(p.Mountpoint, name))

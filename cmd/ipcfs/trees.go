@@ -12,14 +12,14 @@ import (
 	"github.com/moby/sys/mountinfo"
 )
 
-// A place is a tree, and something in it: an object, a class or a
-// directory by its path from the root; "" is all.
+// A place is a tree, and something in it: an object, a class or a directory, by
+// its path from the root; "" is the whole tree.
 type place struct {
 	*mountinfo.Info
 	path string
 }
 
-// trees are the ipcfs mounts there are, the uppermost at each mount point.
+// trees are all ipcfs mounts; at each mount point, the uppermost.
 func trees() (list []*mountinfo.Info, err error) {
 	all, err := mountinfo.GetMounts(nil)
 	if err != nil {
@@ -101,7 +101,8 @@ func onlyTree() (*mountinfo.Info, error) {
 	return nil, usagef("which tree? %s", strings.Join(points, "  "))
 }
 
-// inClass tells whether an argument is a path in a tree and no file: it begins with the name of a class.
+// inClass reports whether an argument is a path in a tree, and no file
+// outside: then it begins with the name of a class.
 func inClass(arg string) (string, bool) {
 	first, _, _ := strings.Cut(arg, "/")
 	return strings.Trim(arg, "/"),
@@ -132,7 +133,7 @@ func treeAround(name string) (place, error) {
 	return place{}, fmt.Errorf("%s: not mounted, or no ipcfs mount", name)
 }
 
-// notLive is why a tree cannot be looked at, in the words for a person, with the status that tells it.
+// notLive is why a tree cannot be looked at, in words for people, with the exit status that says so.
 func notLive(m *mountinfo.Info, err error) error {
 	switch {
 	case !mounted(m):

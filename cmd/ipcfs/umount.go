@@ -19,11 +19,11 @@ import (
 
 const (
 	askLimit = 2 * time.Second // for a daemon to say who it is
-	// for a daemon to unmount and end; mount.Session.Unmount has three steps of two seconds
+	// for a daemon to unmount and end: mount.Session.Unmount has three steps of two seconds
 	umountLimit = 10 * time.Second
 )
 
-// unmounting is how `ipcfs umount` treats those who use the tree.
+// unmounting is how `ipcfs umount` treats programs that use the tree.
 type unmounting struct{ wait, force bool }
 
 func umountCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
@@ -78,7 +78,7 @@ func (u unmounting) take(m *mountinfo.Info, path string) error {
 	if !mounted(m) {
 		return nil // and what may be mounted below it is not ours to take away
 	}
-	// Nobody answers, or the daemon cannot unmount.
+	// The daemon does not answer, or cannot unmount.
 	if err := mount.Unmount(m.Mountpoint); err != nil {
 		return notYours(err)
 	}
@@ -91,7 +91,8 @@ func (u unmounting) take(m *mountinfo.Info, path string) error {
 // usersPeriod is how often --wait looks who uses a tree: the kernel tells nobody when a file is closed.
 const usersPeriod = 100 * time.Millisecond
 
-// users are those who use a tree. With --wait there are none in the end, and it has said for whom it waits.
+// users are the processes that use a tree. With --wait it says whom it waits for, and
+// returns when there are none; with --force it does not look.
 func (u unmounting) users(mountpoint string) []holder {
 	if u.force {
 		return nil
@@ -126,7 +127,7 @@ func named(list []holder) string {
 }
 
 // detached is what to do where nothing is mounted: a daemon whose mount was detached
-// (umount -l) goes on for those who have files of it open.
+// (umount -l) goes on for programs that have files of it open.
 func (u unmounting) detached(path string) error {
 	at, err := filepath.Abs(path)
 	if err != nil {
@@ -164,7 +165,7 @@ func endByForce(daemons []int) error {
 	return nil
 }
 
-// isGone waits until the process of a pidfd has ended, for so long at most, and reports whether it has.
+// isGone waits until the process of a pidfd has ended, for limit at most, and reports whether it has.
 func isGone(pidfd int, limit time.Duration) bool {
 	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
 	n, err := unix.Poll(fds, int(limit.Milliseconds()))
@@ -187,7 +188,7 @@ func end(m *mountinfo.Info, pid int) (bool, error) {
 		return false, nil
 	}
 	defer unix.Close(fd)
-	// After pidfd_open, so that what is looked at is what gets the signal.
+	// This is after pidfd_open, so that the process that is looked at is the one that gets the signal.
 	if !isIpcfs(pid) {
 		return false, nil
 	}
@@ -200,7 +201,8 @@ func end(m *mountinfo.Info, pid int) (bool, error) {
 	return false, nil
 }
 
-// isIpcfs reports whether a process runs this program. Who may not look at its executable sees its name.
+// isIpcfs reports whether a process runs this program. A user who may not
+// look at its executable can still see its name.
 func isIpcfs(pid int) bool {
 	proc := "/proc/" + strconv.Itoa(pid)
 	own, _ := os.Readlink("/proc/self/exe")
@@ -215,8 +217,9 @@ func isIpcfs(pid int) bool {
 // errSilent says that a tree did not answer in time.
 var errSilent = errors.New("the daemon does not answer")
 
-// ask asks a tree for its daemon's process id. ENOTCONN: the daemon is dead. Another process does the asking,
-// as a daemon that hangs would take the one that asks with it, beyond SIGKILL (fuse's request_wait_answer).
+// ask asks a tree for its daemon's process id. ENOTCONN: the daemon is dead. Another
+// process does the asking: where a daemon hangs, a process that asks hangs, too, and even
+// SIGKILL does not end it (fuse's request_wait_answer).
 func ask(m *mountinfo.Info) (pid int, err error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -236,7 +239,7 @@ func ask(m *mountinfo.Info) (pid int, err error) {
 	}
 	answer, err := io.ReadAll(io.LimitReader(r, 64))
 	if err != nil {
-		// Not waited for: it may not be able to end.
+		// Nobody waits for it: it may not be able to end.
 		_ = cmd.Process.Kill()
 		return 0, errSilent
 	}
@@ -256,7 +259,7 @@ func ask(m *mountinfo.Info) (pid int, err error) {
 	return pid, nil
 }
 
-// asOwner is how root asks a tree that its owner keeps to himself (fuse(8), allow_other): as him.
+// asOwner has root ask a tree as its owner does, who may have kept it from all others (fuse(8), allow_other).
 func asOwner(m *mountinfo.Info) *syscall.SysProcAttr {
 	var owner syscall.Credential
 	for option := range strings.SplitSeq(m.VFSOptions, ",") {

@@ -122,7 +122,7 @@ func (b *bench) measure(c testCase) (Result, error) {
 	return r, err
 }
 
-// try finds out how many operations make up a run. What is slow only once is over then.
+// try finds out how many operations make up a run. What is slow only the first time is over then.
 func (b *bench) try(s *side) error {
 	ns, err := b.once(s, trial)
 	if err == nil {

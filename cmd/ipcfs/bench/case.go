@@ -51,7 +51,8 @@ var cases = []testCase{
 		target: same},
 }
 
-// same is for what may not cost more than natively, within what two medians of the same thing may differ.
+// same is the target of what may not cost more than natively: two
+// medians of the same thing may differ by a tenth.
 var same = Target{1.1, "native"}
 
 // peers are the processes of a side: ends of a kind at path.
@@ -68,7 +69,7 @@ func (c testCase) peers(kind, path string) func(count int) [][]string {
 	}
 }
 
-// opposite is what the process at the other end does.
+// opposite is the operation of the process at the other end.
 var opposite = map[string]string{"ping": "pong", "send": "take"}
 
 func (c testCase) floorPeers(dir string) func(count int) [][]string {

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// limits are what an errno of making an object means, and what raises it (mq_open(3)).
+// limits are the limits that stop mq_open(3), by its errno, and how to raise them.
 var limits = []struct {
 	errno syscall.Errno
 	name  string
@@ -18,7 +18,7 @@ var limits = []struct {
 	{syscall.EINVAL, "fs.mqueue.msgsize_max: sysctl fs.mqueue.msgsize_max=65536"},
 }
 
-// explain names the limit that stopped a case. What the tree refused it explains itself, in ctl/err.
+// explain names the limit that stopped a case. Where the tree refused something, ctl/err says why.
 func (b *bench) explain(err error) string {
 	var native *nativeError
 	var errno syscall.Errno

@@ -24,7 +24,7 @@ func serveFloor(dir, size, count string) error {
 	if err != nil {
 		return err
 	}
-	// Until the file is closed: the client is about to end then, or has ended.
+	// This returns when the file is closed: then the client is about to end, or has ended.
 	if err := f.Serve(); err != nil {
 		return err
 	}

@@ -13,8 +13,8 @@ import (
 
 // Main is a process of a run: what Config.Self starts.
 func Main(args []string) error {
-	// Nothing of Go's runtime is to take part in what is measured. GODEBUG, see Env,
-	// keeps its monitor thread from interrupting calls.
+	// Go's runtime is to take no part in what is measured. GODEBUG (see Env) keeps
+	// its monitor thread from interrupting calls.
 	debug.SetGCPercent(-1)
 	switch {
 	case len(args) == 6 && args[0] == "peer":
@@ -30,7 +30,7 @@ func Main(args []string) error {
 	return errors.New("for ipcfs bench only")
 }
 
-// Env is what the environment of a process of a run has besides.
+// Env is what has to be added to the environment of a process of a run.
 func Env() []string { return append(os.Environ(), "GODEBUG=asyncpreemptoff=1") }
 
 // peer is a process at one end of an object.
@@ -126,7 +126,7 @@ func (p peer) pong() (func() error, error) {
 	}), err
 }
 
-// both opens the object and the one that answers come over, which is the same for a socket.
+// both opens the object, and the one that answers come over; for a socket that is the same end.
 func (p peer) both(flags, backFlags int) (a, b end, err error) {
 	if a, err = open(p.kind, p.path, flags); err != nil || p.kind == "unix" || p.kind == "face" {
 		return a, a, err

@@ -29,7 +29,7 @@ func start(cmd *exec.Cmd) (*process, error) {
 	return p, cmd.Start()
 }
 
-// ready waits until the process is.
+// ready waits until the process is ready.
 func (p *process) ready() error {
 	line, err := p.out.ReadString('\n')
 	if line == readyLine {
@@ -49,7 +49,7 @@ func (p *process) result() (begun, ended int64, err error) {
 	return begun, ended, nil
 }
 
-// failed explains why something the process was to say did not come.
+// failed explains why the process did not say what it was to say.
 func (p *process) failed(err error) error {
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		err = p.cmd.Wait()
@@ -57,7 +57,7 @@ func (p *process) failed(err error) error {
 	return fmt.Errorf("%s: %w %s", p, err, strings.TrimSpace(p.err.String()))
 }
 
-// end takes the process in if it was not yet; its context has ended.
+// end waits for the process if nobody has yet. Its context has ended.
 func (p *process) end() {
 	if p.cmd.ProcessState == nil {
 		_ = p.cmd.Wait() // it was killed

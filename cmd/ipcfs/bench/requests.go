@@ -32,7 +32,7 @@ func (b *bench) countRequests(path string) (float64, error) {
 	return float64(n[2]-n[1]-asking) / times, nil
 }
 
-// awaited is how many requests with somebody waiting for the answer the daemon has had, by its own count.
+// awaited is how many requests the daemon has had that somebody waited for, by its own count.
 func (b *bench) awaited() (int, error) {
 	text, err := os.ReadFile(b.Tree + "/ctl/status")
 	n := 0

@@ -15,7 +15,7 @@ func shellWrite(path string, text []byte) error {
 	return errors.Join(fileEnd(fd).put(text), unix.Close(fd))
 }
 
-// openPutClose is shellWrite, or the same with mq_open(3) and mq_send(3).
+// openPutClose is shellWrite; for a native queue it does the same with mq_open(3) and mq_send(3).
 func (p peer) openPutClose(m []byte) error {
 	if p.kind != "mq" {
 		return shellWrite(p.path, m)

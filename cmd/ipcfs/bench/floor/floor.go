@@ -1,8 +1,8 @@
 // Package floor is the least that a FUSE daemon can do, for benchmarks: one file, that is read and written
 // past the page cache. A write is accepted, a read is answered with as many bytes as were asked for, in the
 // loop that reads the requests, and nothing else happens: no lookup of the open file, no lock, no object.
-// What is left is what the kernel takes to bring a request to another process and its answer back, twice for
-// a write and a read. No face of a file that a daemon serves can cost less.
+// What is left is the time that the kernel takes to bring a request to another process and the answer back,
+// twice for a write and a read. No face of a file that a daemon serves can cost less.
 //
 // Its caller is ipcfs bench, in a process of its own. Errors are those of the
 // system calls. A Daemon is for one goroutine.
@@ -23,7 +23,7 @@ type Daemon struct{ fd int } // of /dev/fuse
 // File is the name of the one file.
 const File = "data"
 
-// What linux/fuse.h numbers and go-fuse keeps to itself.
+// Numbers of linux/fuse.h that go-fuse does not export.
 const (
 	opLookup      = 1
 	opForget      = 2

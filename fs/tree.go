@@ -335,8 +335,8 @@ func (t *Tree) NoteBy(err error, uid uint32) {
 	}
 }
 
-// Crowded notes that something was refused with ENOBUFS, as a user has as much waiting, or kept for him, as
-// one user may.
+// Crowded notes that something was refused with ENOBUFS, as a user has as
+// much waiting, or kept for them, as one user may.
 func (t *Tree) Crowded(op string, id uint64, uid uint32) {
 	if n, ok := t.table.get(id); ok {
 		t.NoteBy(nodes.Crowded(op, t.where(n), uid), uid)

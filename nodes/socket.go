@@ -50,8 +50,7 @@ func NewSockets(kind string, env *Env, back *socket.Maker, dir, bound *backends.
 	s := &Sockets{
 		folder: folder{dir: dir, types: []uint32{syscall.S_IFSOCK, syscall.S_IFREG}, message: syscall.S_IFREG},
 		kind:   kind, env: env, back: back, bound: bound, where: where, started: time.Now(),
-		orphans: orphans{since: time.Now()},
-		plains:  newPlainFiles(), all: map[socketKey]*socketState{},
+		orphans: orphans{since: time.Now()}, plains: newPlainFiles(), all: map[socketKey]*socketState{},
 	}
 	top := s.at(Seen{})
 	for _, n := range networks {
@@ -85,8 +84,7 @@ func (e socketEntry) key() socketKey {
 	return socketKey{id: e.Was.ID}
 }
 
-// revive listens for what is remembered below a directory. Another program may have a port by now: that is
-// tried again when the face is opened.
+// revive listens for what is remembered below a directory. A port that is taken is tried again at an open.
 func (e socketEntry) revive() {
 	list, err := e.List()
 	if err != nil {

@@ -80,7 +80,8 @@ func TestVerb(t *testing.T) {
 	}
 	show(attrs + "light colour=red\n")
 	for line, want := range map[string]string{
-		"break":              "unknown command break; known: set mode=MODE uid=UID gid=GID height=N, light colour=NAME, off",
+		"break": "unknown command break; known: set mode=MODE uid=UID gid=GID height=N, " +
+			"light colour=NAME, off",
 		"light size=1":       "light has no option size; it takes colour",
 		"off now":            "off has no option now; it takes none",
 		"set colour=red":     "colour is not for set: write `light colour=…`",

@@ -99,8 +99,8 @@ func msgResult(r uintptr, errno unix.Errno) (int, error) {
 	switch errno {
 	case 0:
 		return int(r), nil
-	// the kernel was built without CONFIG_SYSVIPC; the answer must not be taken for one about FUSE
-	case unix.ENOSYS:
+	case unix.ENOSYS: // a kernel without CONFIG_SYSVIPC
+		// The answer must not be taken for one about FUSE.
 		return -1, unix.EOPNOTSUPP
 	}
 	return -1, errno

@@ -53,8 +53,8 @@ func (r *roff) item(term, text string) {
 
 func head(section int, what string) *roff {
 	r := &roff{}
-	fmt.Fprintf(r, ".\\\" Made by go test -update ./cmd/ipcfs.\n.TH IPCFS %d \"\" \"ipcfs\"\n.SH NAME\nipcfs \\- %s\n",
-		section, what)
+	fmt.Fprintf(r, ".\\\" Made by go test -update ./cmd/ipcfs.\n"+
+		".TH IPCFS %d \"\" \"ipcfs\"\n.SH NAME\nipcfs \\- %s\n", section, what)
 	return r
 }
 
@@ -64,7 +64,8 @@ func manual1() string {
 	r.WriteString(".SH SYNOPSIS\n.nf\n")
 	r.text("ipcfs [FLAG...] MOUNTPOINT\nipcfs SOURCE MOUNTPOINT -o OPTION,...\nipcfs COMMAND [ARGUMENT...]\n")
 	r.WriteString(".fi\n.SH DESCRIPTION\n")
-	r.text("Serves message queues, topics, shared memory, FIFOs and sockets as files. ipcfs(5) tells of the tree.\n")
+	r.text("Serves message queues, topics, shared memory, FIFOs and sockets as files. " +
+		"ipcfs(5) tells of the tree.\n")
 	r.WriteString(".SH COMMANDS\n")
 	for _, c := range commands() {
 		if c.name == "" || !c.public() {
@@ -87,7 +88,8 @@ func manual1() string {
 	r.text("Each setting is a flag and an option of mount(8); other options are the kernel's.\n")
 	r.table(settingRows()[1:], 1)
 	r.WriteString(".SH EXIT STATUS\n")
-	r.text("0 done, 1 failed or warnings, 2 wrong usage, 3 there is no daemon that answers. ipcfs run: see there.\n")
+	r.text("0 done, 1 failed or warnings, 2 wrong usage, 3 there is no daemon that answers. " +
+		"ipcfs run: see there.\n")
 	r.WriteString(".SH ENVIRONMENT\n")
 	r.item("IPCFS", "the tree that commands without a mount point are about")
 	r.item("NO_COLOR", "if it is not empty, top shows no colours")

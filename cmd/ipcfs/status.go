@@ -135,7 +135,8 @@ func (t *tree) warn() {
 		t.Warnings = append(t.Warnings, "queues are not listed: "+why)
 	}
 	if n := t.Daemon.num("passthrough_failures"); n > 0 {
-		t.Warnings = append(t.Warnings, fmt.Sprintf("%d files of shm went without passthrough: see ctl/err and the log", n))
+		t.Warnings = append(t.Warnings,
+			fmt.Sprintf("%d files of shm went without passthrough: see ctl/err and the log", n))
 	}
 }
 

@@ -40,7 +40,8 @@ func trees() (list []*mountinfo.Info, err error) {
 }
 
 // errNoTree says that nothing is mounted.
-var errNoTree = errors.New("no tree is mounted (ipcfs MOUNTPOINT mounts one, ipcfs run -- COMMAND a private one)")
+var errNoTree = errors.New("no tree is mounted " +
+	"(ipcfs MOUNTPOINT mounts one, ipcfs run -- COMMAND a private one)")
 
 // placeOf is what the arguments of a command lead to: a mount point, a path in a tree, or both. Without a
 // mount point it is the tree at $IPCFS, the one the current directory is in, or the only one.

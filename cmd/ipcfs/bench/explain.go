@@ -13,7 +13,8 @@ var limits = []struct {
 	errno syscall.Errno
 	name  string
 }{
-	{syscall.EMFILE, "RLIMIT_MSGQUEUE, the bytes of all queues of a user: ulimit -q, or LimitMSGQUEUE= in systemd"},
+	{syscall.EMFILE, "RLIMIT_MSGQUEUE, the bytes of all queues of a user: " +
+		"ulimit -q, or LimitMSGQUEUE= in systemd"},
 	{syscall.ENOSPC, "fs.mqueue.queues_max: sysctl fs.mqueue.queues_max=512"},
 	{syscall.EINVAL, "fs.mqueue.msgsize_max: sysctl fs.mqueue.msgsize_max=65536"},
 }

@@ -9,29 +9,37 @@ import (
 )
 
 // Workers run what may block or take long, each on a goroutine of its own: at most so many at a time, and at
-// most so many of one user. What is more waits as plain data; users take turns. Close ends them. They are
-// safe for concurrent use.
+// most so many of one user. What is more waits as plain data; users take turns. A task that runs for long
+// passes its place on (see PassOn). Close ends them. They are safe for concurrent use.
 type Workers struct {
 	panicked atomic.Pointer[func(any)] // told of a panic in a task; nil: nobody is
 
 	poll       *Poller
-	most, each int
+	most, each int           // that have a place
+	after      time.Duration // then a task passes its place on; 0: never
+	mostHeld   int           // with and without a place
+	eachHeld   int
 
 	mu     sync.Mutex
 	all    map[*Task]bool // that run or wait
 	users  map[uint32]*turns
-	line   list.List // of *turns that have tasks waiting; the first is next
-	run    int
+	line   list.List     // of *turns that have tasks waiting; the first is next
+	run    int           // that have a place
+	passed int           // that run on without one
 	idle   chan struct{} // closed when none runs any more, after Close
 	closed bool
 }
 
 // turns are the tasks of one user.
 type turns struct {
-	waits list.List     // of *Task
-	run   int           // how many run
-	at    *list.Element // its place in Workers.line; nil: none waits
+	waits  list.List     // of *Task
+	run    int           // how many have a place
+	passed int           // how many run on without one
+	at     *list.Element // its place in Workers.line; nil: none waits
 }
+
+// none reports whether nothing of the user's runs or waits. The caller holds Workers.mu.
+func (u *turns) none() bool { return u.run+u.passed == 0 && u.waits.Len() == 0 }
 
 // A Task is one call that runs, or waits to. It is a Waiter: In when it is done.
 type Task struct {
@@ -40,7 +48,8 @@ type Task struct {
 	f      func(context.Context)
 	ctx    context.Context
 	cancel context.CancelFunc
-	at     *list.Element // among those that wait; nil: it runs or has run. Under w.mu
+	at     *list.Element // among those that wait; nil: it runs or has run. Under w.mu, as is
+	passed bool          // it has passed its place on
 
 	mu   sync.Mutex
 	done bool
@@ -51,8 +60,17 @@ type Task struct {
 // NewWorkers makes workers that run at most so many tasks, and at most so many of one user.
 func NewWorkers(p *Poller, most, each int) *Workers {
 	return &Workers{
-		poll: p, most: most, each: each, all: map[*Task]bool{}, users: map[uint32]*turns{}, idle: make(chan struct{}),
+		poll: p, most: most, each: each, mostHeld: most, eachHeld: each,
+		all: map[*Task]bool{}, users: map[uint32]*turns{}, idle: make(chan struct{}),
 	}
+}
+
+// PassOn has a task that runs for longer than after pass its place on to the next, and run on without one. So
+// who can hold up their own tasks for as long as they like, by a lock inside the kernel, does not hold up
+// those of others. With and without a place at most mostHeld run, and at most eachHeld of one user: what is
+// more of that user waits. It is to be called before the first Go.
+func (w *Workers) PassOn(after time.Duration, mostHeld, eachHeld int) {
+	w.after, w.mostHeld, w.eachHeld = after, mostHeld, eachHeld
 }
 
 // Go runs f for a user, soon. f heeds its context. After Close it does not run, and is done.
@@ -82,10 +100,10 @@ func (w *Workers) Go(uid uint32, f func(context.Context)) *Task {
 
 // next starts what may run. The caller holds w.mu.
 func (w *Workers) next() {
-	for at := w.line.Front(); at != nil && w.run < w.most; {
+	for at := w.line.Front(); at != nil && w.run < w.most && w.run+w.passed < w.mostHeld; {
 		u := at.Value.(*turns)
 		at = at.Next()
-		if u.run >= w.each {
+		if u.run >= w.each || u.run+u.passed >= w.eachHeld {
 			continue
 		}
 		t := u.waits.Front().Value.(*Task)
@@ -111,7 +129,25 @@ func (w *Workers) leave(u *turns, t *Task) {
 	}
 }
 
+// pass has a task run on without a place. The bounds on those were kept when it began.
+func (w *Workers) pass(u *turns, t *Task) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.all[t] {
+		return // it is over
+	}
+	t.passed = true
+	w.run--
+	u.run--
+	w.passed++
+	u.passed++
+	w.next()
+}
+
 func (w *Workers) work(u *turns, t *Task) {
+	if w.after > 0 {
+		defer time.AfterFunc(w.after, func() { w.pass(u, t) }).Stop()
+	}
 	w.call(t)
 	t.cancel()
 	t.mu.Lock()
@@ -127,12 +163,18 @@ func (w *Workers) work(u *turns, t *Task) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.all, t)
-	w.run--
-	if u.run--; u.run == 0 && u.waits.Len() == 0 {
+	if t.passed {
+		w.passed--
+		u.passed--
+	} else {
+		w.run--
+		u.run--
+	}
+	if u.none() {
 		delete(w.users, t.uid)
 	}
 	w.next()
-	if w.closed && w.run == 0 {
+	if w.closed && w.run+w.passed == 0 {
 		close(w.idle)
 	}
 }
@@ -203,7 +245,7 @@ func (t *Task) Recall() bool {
 	u := t.w.users[t.uid]
 	t.w.leave(u, t)
 	delete(t.w.all, t)
-	if u.run == 0 && u.waits.Len() == 0 {
+	if u.none() {
 		delete(t.w.users, t.uid)
 	}
 	t.mu.Lock()
@@ -219,7 +261,7 @@ const workersPatience = 2 * time.Second
 // Close ends all tasks and waits for them.
 func (w *Workers) Close() error {
 	w.mu.Lock()
-	if !w.closed && w.run == 0 {
+	if !w.closed && w.run+w.passed == 0 {
 		close(w.idle)
 	}
 	w.closed = true

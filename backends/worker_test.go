@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // One user's tasks leave room for another's, those that wait get their turn, and Close ends them all.
@@ -89,5 +90,53 @@ func TestWorkersTurns(t *testing.T) {
 	}
 	if err := w.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Tasks that are stuck keep others from running for a while only; of a user who has too many of them the
+// next ones wait, and nobody else's.
+func TestWorkersPassOn(t *testing.T) {
+	w := NewWorkers(nil, 2, 1)
+	const each = 3
+	w.PassOn(time.Millisecond, 100, each)
+	started, gate := make(chan uint32, 100), make(chan bool)
+	stuck := func(uid uint32) *Task {
+		return w.Go(uid, func(context.Context) {
+			started <- uid
+			<-gate
+		})
+	}
+	var more []*Task
+	for uid := range uint32(4) {
+		for range each {
+			stuck(uid)
+		}
+		more = append(more, stuck(uid))
+	}
+	counts := map[uint32]int{}
+	for range 4 * each {
+		counts[<-started]++
+	}
+	for uid := range uint32(4) {
+		if counts[uid] != each {
+			t.Errorf("%d stuck tasks of user %d run", counts[uid], uid)
+		}
+	}
+	done := make(chan bool)
+	w.Go(9, func(context.Context) { close(done) })
+	<-done
+	if !more[0].Recall() {
+		t.Error("a user has more stuck tasks than one may")
+	}
+	// Those that end make room for their user's next.
+	close(gate)
+	for range len(more) - 1 {
+		<-started
+	}
+	if err := w.Close(); err != nil {
+		t.Error(err)
+	}
+	if w.run != 0 || w.passed != 0 || len(w.users) != 0 {
+		t.Errorf("%d and %d tasks of %d users are left", w.run, w.passed, len(w.users))
 	}
 }

@@ -3,6 +3,7 @@ package nodes
 import (
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
 )
@@ -35,10 +36,15 @@ const (
 	maxLateUid = 4
 )
 
+// workPatience is how long a text, a listing or a command keeps others from running. Few take longer, unless
+// they wait for a lock in the kernel.
+const workPatience = 250 * time.Millisecond
+
 // NewEnv makes an Env. Its workers are the caller's to close.
 func NewEnv(p *backends.Poller) *Env {
 	most := max(2, runtime.NumCPU())
 	work := backends.NewWorkers(p, most, most/2)
+	work.PassOn(workPatience, 16*(most/2+maxLateUid), most/2+maxLateUid)
 	away := backends.NewWorkers(p, maxAway, maxAwayUid)
 	return &Env{
 		Poll: p, Work: work, Away: away, Late: backends.NewWorkers(p, maxAway, maxLateUid),

@@ -119,8 +119,8 @@ func NewRemovals(p *Poller, d *Dir, told func(name string)) (*Removals, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := unix.InotifyAddWatch(fd, procPath(d.fd)+"/.",
-		unix.IN_DELETE|unix.IN_MOVED_FROM|unix.IN_ONLYDIR); err != nil {
+	const removals = unix.IN_DELETE | unix.IN_MOVED_FROM | unix.IN_ONLYDIR
+	if _, err := unix.InotifyAddWatch(fd, procPath(d.fd)+"/.", removals); err != nil {
 		unix.Close(fd)
 		return nil, err
 	}

@@ -104,8 +104,8 @@ func TestNames(t *testing.T) {
 			t.Errorf("%d bytes: %v, want %v", length, got, want)
 		}
 	}
-	if got := tree.Lookup(nil, &fuse.InHeader{NodeId: 99}, "x",
-		&fuse.EntryOut{}); got != fuse.Status(syscall.ESTALE) {
+	unknown := &fuse.InHeader{NodeId: 99}
+	if got := tree.Lookup(nil, unknown, "x", &fuse.EntryOut{}); got != fuse.Status(syscall.ESTALE) {
 		t.Errorf("in a directory that is none: %v", got)
 	}
 	for _, c := range []struct{ dir, name, want string }{{"", "a", "a"}, {"a", "b", "a/b"}} {

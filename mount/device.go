@@ -46,13 +46,13 @@ func (d device) BackingOpen(fd int) (int32, error) {
 		_     uint64
 	}{fd: int32(fd)}
 	var id uintptr
-	err := backends.Unprivileged(func() (err error) {
-		var errno unix.Errno
-		if id, _, errno = unix.Syscall(unix.SYS_IOCTL, uintptr(d.fd), iocBackingOpen,
-			uintptr(unsafe.Pointer(&m))); errno != 0 {
-			err = errno
+	err := backends.Unprivileged(func() error {
+		r, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(d.fd), iocBackingOpen, uintptr(unsafe.Pointer(&m)))
+		if errno != 0 {
+			return errno
 		}
-		return err
+		id = r
+		return nil
 	})
 	return int32(id), err
 }

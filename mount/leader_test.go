@@ -14,8 +14,8 @@ func TestHot(t *testing.T) {
 	k := newKernel(t)
 	shm := k.lookup(fuse.FUSE_ROOT_ID, "shm")
 	mknod := fuse.MknodIn{Mode: syscall.S_IFREG | 0600}
-	if errno, _ := k.ask(request(&mknod.InHeader, opMknod, shm, bytesOf(&mknod),
-		append([]byte("x"), 0)...)); errno != 0 {
+	name := []byte("x\x00")
+	if errno, _ := k.ask(request(&mknod.InHeader, opMknod, shm, bytesOf(&mknod), name...)); errno != 0 {
 		t.Fatal(errno)
 	}
 	for node, hot := range map[uint64]bool{k.queue(): true, k.lookup(shm, "x"): false} {

@@ -58,8 +58,8 @@ func TestLocks(t *testing.T) {
 		t.Errorf("another's: %v", errno)
 	}
 	errno, answer := k.ask(lock(opGetlk, 2, 5, 5))
-	if lk := as[fuse.LkOut](answer).Lk; errno != 0 ||
-		lk != (fuse.FileLock{End: 9, Typ: syscall.F_WRLCK, Pid: 1001}) {
+	held := fuse.FileLock{End: 9, Typ: syscall.F_WRLCK, Pid: 1001}
+	if lk := as[fuse.LkOut](answer).Lk; errno != 0 || lk != held {
 		t.Errorf("%v, the lock is %+v", errno, lk)
 	}
 

@@ -67,8 +67,8 @@ func TestHeld(t *testing.T) {
 	if err != syscall.ENOBUFS || parts < maxHeld/2/unit-2 || e.Memory.Used(7) > maxHeld+2*unit {
 		t.Errorf("%d messages in part, %d bytes held: %v", parts, e.Memory.Used(7), err)
 	}
-	if _, err := open(source{unit: unit}, NewLines()).
-		Write(bytes.Repeat([]byte("x"), 10)); err != syscall.ENOBUFS {
+	unfinished := bytes.Repeat([]byte("x"), 10)
+	if _, err := open(source{unit: unit}, NewLines()).Write(unfinished); err != syscall.ENOBUFS {
 		t.Errorf("an unfinished line: %v", err)
 	}
 	if n, err := open(source{unit: unit}, &Plain{}).Read(buf, unit, 0); n != unit || err != nil {

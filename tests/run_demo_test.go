@@ -64,7 +64,8 @@ func TestRunAsUser(t *testing.T) {
 	t.Parallel()
 	tr := userTree(t)
 	// The directories of classes, those in them, and a remote address, which is there without being made.
-	const script = `cd $IPCFS && touch queues/q sysv/queues/0x4101 sysv/queues/0x4102 topics/t sockets/s sockets/tcp/:0 sockets/udp/:0 &&
+	const script = `cd $IPCFS && touch queues/q sysv/queues/0x4101 sysv/queues/0x4102 topics/t &&
+		touch sockets/s sockets/tcp/:0 sockets/udp/:0 &&
 		find . sockets/tcp/localhost:80 sockets/udp/localhost:53 ctl/sockets/tcp/localhost:80/dial ! -uid $(id -u) &&
 		exec 3<>sockets/udp/localhost:9 && rm sysv/queues/*0*`
 	cmd := tr.command("ipctool", "as", "1000", "ipcfs", "run", "--maxmsg=10", "--msgsize=128", "--",

@@ -12,9 +12,8 @@ func TestQueueBounds(t *testing.T) {
 	if b := queueBounds(819200); b != (backends.Bounds{One: 409600, All: 614400, Root: backends.Unbounded}) {
 		t.Errorf("of 819200: %+v", b)
 	}
-	if b := queueBounds(-1); b != (backends.Bounds{
-		One: backends.Unbounded, All: backends.Unbounded, Root: backends.Unbounded,
-	}) {
+	none := backends.Bounds{One: backends.Unbounded, All: backends.Unbounded, Root: backends.Unbounded}
+	if b := queueBounds(-1); b != none {
 		t.Errorf("of any number: %+v", b)
 	}
 	if n := queueCost(10, 8192); n != 82880 {

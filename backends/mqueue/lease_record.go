@@ -68,8 +68,8 @@ func readRecord(dir int, name string) (*Lease, error) {
 // old is a lease as earlier versions kept it, in a directory with the name of its queue: the queue and its
 // owner are not in the file.
 func (one *Lease) old(header []byte) (*Lease, error) {
-	if _, err := fmt.Sscanf(string(header), "prio=%d tries=%d", &one.Meta.Prio, &one.Tries); err != nil ||
-		one.Meta.Prio >= PrioMax {
+	_, err := fmt.Sscanf(string(header), "prio=%d tries=%d", &one.Meta.Prio, &one.Tries)
+	if err != nil || one.Meta.Prio >= PrioMax {
 		return nil, fmt.Errorf("%w: it begins with %.60q", errRecord, header)
 	}
 	one.ino, one.owner, one.uid, one.queue = 0, 0, 0, ""

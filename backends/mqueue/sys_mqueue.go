@@ -65,8 +65,8 @@ func mqReceive(fd int, p []byte) (n int, prio uint32, err error) {
 
 // mqGetattr is mq_getattr(3).
 func mqGetattr(fd int) (a mqAttr, err error) {
-	if _, _, errno := unix.RawSyscall(unix.SYS_MQ_GETSETATTR, uintptr(fd), 0,
-		uintptr(unsafe.Pointer(&a))); errno != 0 {
+	_, _, errno := unix.RawSyscall(unix.SYS_MQ_GETSETATTR, uintptr(fd), 0, uintptr(unsafe.Pointer(&a)))
+	if errno != 0 {
 		return mqAttr{}, errno
 	}
 	return a, nil

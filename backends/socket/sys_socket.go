@@ -30,8 +30,8 @@ func nextLength(fd, most int) int {
 
 // peerOf is who is connected to a socket.
 func peerOf(fd int) (p Peer) {
-	if family, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN); err == nil &&
-		family == unix.AF_UNIX {
+	family, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	if err == nil && family == unix.AF_UNIX {
 		if cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
 			p.Pid, p.Uid, p.Gid = int(cred.Pid), cred.Uid, cred.Gid
 		}

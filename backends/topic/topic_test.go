@@ -31,8 +31,8 @@ func newTopics(t *testing.T) *Store {
 
 func newTopic(t *testing.T, ts *Store, name string, r Rules) *Topic {
 	t.Helper()
-	if _, err := ts.Create(backends.Named(name),
-		backends.Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0644}); err != nil {
+	owner := backends.Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0644}
+	if _, err := ts.Create(backends.Named(name), owner); err != nil {
 		t.Fatal(err)
 	}
 	one, err := ts.Topic(backends.Ref{Path: name})

@@ -85,8 +85,8 @@ func TestSetting(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "needs a value") {
 		t.Error(err)
 	}
-	if _, help, _ := try("mount", "--help"); !strings.Contains(
-		help, "      --colour NAME     what it looks like\n") {
+	const row = "      --colour NAME     what it looks like\n"
+	if _, help, _ := try("mount", "--help"); !strings.Contains(help, row) {
 		t.Error(help)
 	}
 	if s.asked() != nil {

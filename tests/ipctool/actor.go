@@ -90,8 +90,8 @@ func interruptible() error {
 		if set {
 			old, new = new, old
 		}
-		if _, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION,
-			uintptr(syscall.SIGUSR1), new, old, 8, 0, 0); errno != 0 {
+		_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(syscall.SIGUSR1), new, old, 8, 0, 0)
+		if errno != 0 {
 			return errno
 		}
 	}

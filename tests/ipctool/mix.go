@@ -33,8 +33,9 @@ func (e mixEnd) send(p []byte) (int, error) {
 	if !e.native {
 		return unix.Write(e.fd, p)
 	}
-	if _, _, errno := unix.Syscall6(unix.SYS_MQ_TIMEDSEND, uintptr(e.fd), uintptr(unsafe.Pointer(&p[0])),
-		uintptr(len(p)), 0, 0, 0); errno != 0 {
+	_, _, errno := unix.Syscall6(unix.SYS_MQ_TIMEDSEND, uintptr(e.fd), uintptr(unsafe.Pointer(&p[0])),
+		uintptr(len(p)), 0, 0, 0)
+	if errno != 0 {
 		return 0, errno
 	}
 	return len(p), nil

@@ -57,50 +57,44 @@ var advices = map[backends.Reason]string{
 	backends.NoRoom:     "{name} has no room left: see df and df -i of it",
 	backends.ReadOnly:   "{name}: mount -o remount,rw",
 
-	backends.NetOff: "the tree is mounted with {set net=off}; it takes {set net=loopback}" +
-		" or {set net=any}",
-	backends.NetLoopback: "the tree is mounted with {set net=loopback}; it takes {set net=any} for more" +
-		" than this machine's loopback addresses",
+	backends.NetOff: "the tree is mounted with {set net=off}; it takes {set net=loopback} or {set net=any}",
+	backends.NetLoopback: "the tree is mounted with {set net=loopback}; " +
+		"it takes {set net=any} for more than this machine's loopback addresses",
 
 	backends.AboveKernel: "{name}={value} is more than {most}, the most that the kernel takes",
 	backends.AboveUsers:  "{name}={value} is more than {most}, the limit for users: sysctl {limit}={value}",
-	whyQueueBytes: "{limit}, the {holds} of the daemon's user, is used up: remove queues, make smaller ones" +
-		" ({set maxmsg}, {set msgsize}), or raise it ({raise})",
+	whyQueueBytes: "{limit}, the {holds} of the daemon's user, is used up: " +
+		"remove queues, make smaller ones ({set maxmsg}, {set msgsize}), or raise it ({raise})",
 	whyQueues: "{limit} is reached: remove queues or raise it ({raise})",
-	whyQueueFixed: "the kernel fixes maxmsg and msgsize when it makes a queue, and programs that hold" +
-		" this one open would keep it:" +
-		" make another one (echo 'queues/NAME {name}' > ctl/new)",
-	whyQueueLong: "the message is longer than the queue's msgsize, {most}: send less, or make the queue" +
-		" anew with a larger one" +
-		" (echo 'queues/NAME msgsize=N' > ctl/new)",
+	whyQueueFixed: "the kernel fixes maxmsg and msgsize when it makes a queue, and programs that hold " +
+		"this one open would keep it: make another one (echo 'queues/NAME {name}' > ctl/new)",
+	whyQueueLong: "the message is longer than the queue's msgsize, {most}: " +
+		"send less, or make the queue anew with a larger one (echo 'queues/NAME msgsize=N' > ctl/new)",
 
-	whyMsgQueues: "{limit}, the queues of this ipc namespace, is reached: remove queues (ipcs -q, ipcrm)" +
-		" or raise it (sysctl {limit}={double})",
-	whyMsgLong: "the message is longer than {limit}, {most}: send less, or raise it (sysctl" +
-		" {limit}={double})",
-	whyMsgWhole: "the message is longer than the whole queue, qbytes={most}: send less, or echo 'resize" +
-		" qbytes=N' > ctl of the queue",
-	whyMsgBytes: "qbytes above {limit}, {most}, takes CAP_SYS_RESOURCE: raise that (sysctl" +
-		" {limit}={value}), or have root do it",
-	whyNoKey: "{name} without a key (IPC_PRIVATE) get their ids from the kernel: a program makes one" +
-		" with msgget(2) or shmget(2)",
+	whyMsgQueues: "{limit}, the queues of this ipc namespace, is reached: " +
+		"remove queues (ipcs -q, ipcrm) or raise it (sysctl {limit}={double})",
+	whyMsgLong: "the message is longer than {limit}, {most}: " +
+		"send less, or raise it (sysctl {limit}={double})",
+	whyMsgWhole: "the message is longer than the whole queue, qbytes={most}: " +
+		"send less, or echo 'resize qbytes=N' > ctl of the queue",
+	whyMsgBytes: "qbytes above {limit}, {most}, takes CAP_SYS_RESOURCE: " +
+		"raise that (sysctl {limit}={value}), or have root do it",
+	whyNoKey: "{name} without a key (IPC_PRIVATE) get their ids from the kernel: " +
+		"a program makes one with msgget(2) or shmget(2)",
 	whyKeyName: "a name here is a key as ipcs prints it, 0x and up to eight digits: 0x00004101, or 0x4101",
 
 	whySegmentSize: "size={value} is above {limit}: {raise}",
-	whySegments: "kernel.shmmni (segments) or kernel.shmall (pages of all of them) is reached: remove" +
-		" segments (ipcs -m, ipcrm)" +
-		" or raise it (sysctl kernel.shmmni, kernel.shmall)",
-	whyFixed: "the size of a segment is fixed when it is made: write in place (dd conv=notrunc, 1<>), or" +
-		" remove it and make another" +
-		" (echo 'sysv/shm/KEY size=N' > ctl/new)",
+	whySegments: "kernel.shmmni (segments) or kernel.shmall (pages of all of them) is reached: " +
+		"remove segments (ipcs -m, ipcrm) or raise it (sysctl kernel.shmmni, kernel.shmall)",
+	whyFixed: "the size of a segment is fixed when it is made: write in place (dd conv=notrunc, 1<>), " +
+		"or remove it and make another (echo 'sysv/shm/KEY size=N' > ctl/new)",
 	whySized:   "a segment needs a size: sysv/shm/{name} size=65536",
 	whyUnsized: "it has no size yet: truncate -s SIZE first",
-	whyManyUnsized: "user {uid} has {value} names without a size, as many as one user may: truncate -s" +
-		" SIZE makes them segments",
+	whyManyUnsized: "user {uid} has {value} names without a size, as many as one user may: " +
+		"truncate -s SIZE makes them segments",
 
-	whyTopicLong: "a message is at most {value} bytes, and has to fit into what the topic may hold" +
-		" (bytes={most}):" +
-		" echo 'set bytes=N' > ctl/topics/{name}/ctl",
+	whyTopicLong: "a message is at most {value} bytes, and has to fit into what the topic may hold " +
+		"(bytes={most}): echo 'set bytes=N' > ctl/topics/{name}/ctl",
 	whyTopicBytes: "all topics of one user may hold {most} bytes: {raise}",
 	whyNoReader:   "nobody reads the topic, and it is set to noreader=error",
 
@@ -108,31 +102,29 @@ var advices = map[backends.Reason]string{
 	whyExclusive: "a FIFO cannot be made by an exclusive open (set -C, O_EXCL): use mkfifo",
 
 	whyPlainLong: "a plain file beside sockets is for locks and pids, of at most {size}",
-	whyOrphaned: "it was bound before the tree was mounted, and its server cannot be reached: it has to" +
-		" bind it anew",
+	whyOrphaned: "it was bound before the tree was mounted, and its server cannot be reached: " +
+		"it has to bind it anew",
 	whyNobody:     "nobody listens there",
 	whyPortTaken:  "another program has the port: `ss -lntup` says which; port 0 takes a free one",
 	whyPortRoot:   "the port is root's: see sysctl net.ipv4.ip_unprivileged_port_start",
 	whySocketType: "a socket keeps its type: make another one (echo 'sockets/NAME type={name}' > ctl/new)",
 	whyAddress:    "a name in tcp and udp is an address: make another (touch :PORT) and remove this one",
 	whyCalled:     "HOST:PORT is called by opening it; touch :PORT or '*:PORT' listens",
-	whyOneName: "what ipcfs listens for has one name; sockets that programs bind, and plain files, may" +
-		" have more",
-	whyNoCall: "no such connection: name one that status lists, shutdown id=N, or the process that" +
-		" opened it, pid=N",
+	whyOneName: "what ipcfs listens for has one name; " +
+		"sockets that programs bind, and plain files, may have more",
+	whyNoCall: "no such connection: name one that status lists, shutdown id=N, " +
+		"or the process that opened it, pid=N",
 	whySocketLong: "the socket takes messages of at most {most} bytes",
 
-	whyCrowded: "user {uid} has as many requests waiting (" + strconv.Itoa(MaxWaiting) + "), or as many" +
-		" bytes in writes that wait (" +
-		inBytes(MaxWaitingBytes) + "), or in messages they have read a part of" +
-		" (" + inBytes(maxHeld) + "), as one user may:" +
-		" read to the end, or end some of their programs",
+	whyCrowded: "user {uid} has as many requests waiting (" + strconv.Itoa(MaxWaiting) + "), " +
+		"or as many bytes in writes that wait (" + inBytes(MaxWaitingBytes) + "), " +
+		"or in messages they have read a part of (" + inBytes(maxHeld) + "), as one user may: " +
+		"read to the end, or end some of their programs",
 }
 
 // NotListed is why queues cannot be listed.
-const NotListed = "there is no mount of the mqueue file system: as root, mount -t mqueue mqueue" +
-	" /dev/mqueue," +
-	" and mount the tree again"
+const NotListed = "there is no mount of the mqueue file system: " +
+	"as root, mount -t mqueue mqueue /dev/mqueue, and mount the tree again"
 
 // inBytes is a number of bytes for people.
 func inBytes(n int64) string {

@@ -120,8 +120,8 @@ func TestSpoken(t *testing.T) {
 			" %w", &backends.Refusal{Err: syscall.ENOSPC, Why: backends.NoRoom, Name: "/x"}), nil,
 			"create a: no space left on device: h is not in /etc/hosts: no space left on device: /x has" +
 				" no room left: see df and df -i of it"},
-		{fmt.Errorf("%w: {set net=x} {uid}", syscall.EINVAL), flags, "create a: invalid argument: {set" +
-			" net=x} {uid}"},
+		{fmt.Errorf("%w: {set net=x} {uid}", syscall.EINVAL), flags,
+			"create a: invalid argument: {set net=x} {uid}"},
 		{&backends.Refusal{Err: syscall.ENOBUFS, Why: whyCrowded, Uid: 3}, nil, "create a: no buffer" +
 			" space available: user 3 has as many" +
 			" requests waiting (65536), or as many bytes in writes that wait (64 MiB), or in messages" +
@@ -134,8 +134,9 @@ func TestSpoken(t *testing.T) {
 			t.Errorf("%s\nwant %s", known.Say(c.flags), c.want)
 		}
 	}
-	for n, want := range map[int64]string{64 << 20: "64 MiB", 1536: "1536 bytes", 65536: "64 KiB", 0: "0" +
-		" bytes", 2 << 30: "2 GiB"} {
+	for n, want := range map[int64]string{
+		64 << 20: "64 MiB", 1536: "1536 bytes", 65536: "64 KiB", 0: "0 bytes", 2 << 30: "2 GiB",
+	} {
 		if got := inBytes(n); got != want {
 			t.Errorf("%d: %s, want %s", n, got, want)
 		}

@@ -34,7 +34,7 @@ type link struct {
 	conn *socket.Conn
 }
 
-// port is that of what listens at a host's address.
+// port is the port of a socket that listens at a host's address.
 func (one *socketState) port() uint16 {
 	at, _ := netip.ParseAddrPort(one.addresses()[0])
 	return at.Port()
@@ -48,7 +48,7 @@ func (one *socketState) addresses() List {
 	return one.listener.Local()
 }
 
-// typ is the type of what listens.
+// typ is the type of the socket that listens.
 func (one *socketState) typ() int {
 	if one.datagrams != nil {
 		return syscall.SOCK_DGRAM
@@ -56,7 +56,7 @@ func (one *socketState) typ() int {
 	return one.listener.Type()
 }
 
-// listens reports whether there is something that listens.
+// listens reports whether a socket listens for the object.
 func (one *socketState) listens() bool {
 	return one != nil && (one.listener != nil || one.datagrams != nil)
 }
@@ -72,8 +72,8 @@ func (one *socketState) close() {
 	one.payer.giveBack()
 }
 
-// link keeps a connection in mind, which begin makes, until it is closed: begin gets what is to be called
-// then.
+// link has begin make a connection, and keeps it in mind until it is
+// closed: the connection is to call closed then.
 func (e socketEntry) link(end string, by Caller,
 	begin func(closed func()) (*socket.Conn, error)) (*socket.Conn, error) {
 	s, key := e.all, e.key()

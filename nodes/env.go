@@ -54,7 +54,7 @@ func NewEnv(p *backends.Poller) *Env {
 	}
 }
 
-// Sides counts those who read and those who write.
+// Sides counts readers and writers.
 type Sides struct{ Readers, Writers int }
 
 func (s *Sides) add(o Sides) {
@@ -79,7 +79,7 @@ func (e *Env) File(face Face, end backends.Endpoint, flags int, by Caller) *File
 	return f
 }
 
-// movesOf is what a file is for that was opened with flags.
+// movesOf says what a file that was opened with flags is for: In to be read, Out to be written.
 func movesOf(flags int) (moves backends.Ready) {
 	if flags&accessMode != writeOnly {
 		moves |= backends.In
@@ -90,7 +90,7 @@ func movesOf(flags int) (moves backends.Ready) {
 	return moves
 }
 
-// allowance is that of a user.
+// allowance is the allowance of a user.
 func (e *Env) allowance(uid uint32) *allowance {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -88,7 +88,7 @@ func explain(op string, err error) error {
 	return err
 }
 
-// Crowded is what there is to say where a user is answered ENOBUFS.
+// Crowded is the failure of a call that is answered with ENOBUFS.
 func Crowded(op, path string, uid uint32) *Error {
 	return Located(path, refuse(op, backends.Refusal{Err: syscall.ENOBUFS, Why: whyCrowded, Uid: uid})).(*Error)
 }

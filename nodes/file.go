@@ -89,7 +89,7 @@ func NewFile(face Face, end backends.Endpoint, how Reading, closed func()) *File
 	return &File{face: face, end: end, how: how, moves: backends.In | backends.Out, closed: closed}
 }
 
-// readingFor is how a message face is read that was opened with flags.
+// readingFor says how a message face that was opened with flags is read.
 func readingFor(flags int) Reading {
 	if writes(flags) {
 		return InOrder
@@ -97,11 +97,10 @@ func readingFor(flags int) Reading {
 	return Seekable
 }
 
-// At says where in the tree the object is that the file is of. It is called before anything else.
+// At tells the file where in the tree its object is. It is called before anything else.
 func (f *File) At(path string) { f.path = path }
 
-// Of is the path of the object that the file is of, from the root of
-// the tree, and whether the file shows a text.
+// Of is the path of the file's object, from the root of the tree, and whether the file shows a text.
 func (f *File) Of() (path string, text bool) {
 	_, text = f.face.(textFace)
 	return f.path, text

@@ -34,47 +34,47 @@ const (
 
 // limitTable are the limits, in the order of /ctl/limits.
 var limitTable = []limitRow{
-	{"RLIMIT_MSGQUEUE", "bytes of all POSIX message queues", "the daemon's user, on the whole" +
-		" machine", "getrlimit(2)",
-		"ulimit -q, or LimitMSGQUEUE= in systemd, before ipcfs starts"},
-	{"fs.mqueue.queues_max", "POSIX message queues", ipcNamespace, "mq_overview(7)", "sysctl" +
-		" fs.mqueue.queues_max=512"},
+	{"RLIMIT_MSGQUEUE", "bytes of all POSIX message queues", "the daemon's user, on the whole machine",
+		"getrlimit(2)", "ulimit -q, or LimitMSGQUEUE= in systemd, before ipcfs starts"},
+	{"fs.mqueue.queues_max", "POSIX message queues", ipcNamespace, "mq_overview(7)",
+		"sysctl fs.mqueue.queues_max=512"},
 	{"fs.mqueue.msg_max", "messages that fit into a queue", ipcNamespace, "mq_overview(7)",
 		"sysctl fs.mqueue.msg_max=1000 (for users; root may pass it)"},
 	{"fs.mqueue.msgsize_max", "bytes that fit into a message of a queue", ipcNamespace, "mq_overview(7)",
 		"sysctl fs.mqueue.msgsize_max=65536 (for users; root may pass it)"},
 	{"kernel.msgmni", "System V queues", ipcNamespace, "msgget(2)", "sysctl kernel.msgmni=32000"},
-	{"kernel.msgmax", "bytes of a System V message", ipcNamespace, "msgsnd(2)", "sysctl kernel.msgmax=65536"},
-	{"kernel.msgmnb", "bytes in a System V queue, if root does not allow it more", ipcNamespace, "msgsnd(2)",
-		"sysctl kernel.msgmnb=65536"},
+	{"kernel.msgmax", "bytes of a System V message", ipcNamespace, "msgsnd(2)",
+		"sysctl kernel.msgmax=65536"},
+	{"kernel.msgmnb", "bytes in a System V queue, if root does not allow it more", ipcNamespace,
+		"msgsnd(2)", "sysctl kernel.msgmnb=65536"},
 	{"kernel.shmmni", "System V segments", ipcNamespace, "shmget(2)", "sysctl kernel.shmmni=8192"},
-	{"kernel.shmmax", "bytes of a System V segment", ipcNamespace, "shmget(2)", "sysctl kernel.shmmax=BYTES"},
-	{"kernel.shmall", "pages of all System V segments", ipcNamespace, "shmget(2)", "sysctl" +
-		" kernel.shmall=PAGES"},
+	{"kernel.shmmax", "bytes of a System V segment", ipcNamespace, "shmget(2)",
+		"sysctl kernel.shmmax=BYTES"},
+	{"kernel.shmall", "pages of all System V segments", ipcNamespace, "shmget(2)",
+		"sysctl kernel.shmall=PAGES"},
 	{"shm_bytes", "bytes of POSIX shared memory", "mount namespace", "the size of the tmpfs at /dev/shm",
 		"mount -o remount,size=80% /dev/shm"},
-	{"RLIMIT_NOFILE", "descriptors", "the daemon", "getrlimit(2)", "ulimit -n, or LimitNOFILE= in" +
-		" systemd, before ipcfs starts"},
+	{"RLIMIT_NOFILE", "descriptors", "the daemon", "getrlimit(2)",
+		"ulimit -n, or LimitNOFILE= in systemd, before ipcfs starts"},
 	{"fs.file-max", "open files", "the machine", "proc_sys_fs(5)", "sysctl fs.file-max=N"},
-	{"fs.inotify.max_user_instances", "inotify instances, of which `events` takes one", "the daemon's" +
-		" user", "inotify(7)",
-		"sysctl fs.inotify.max_user_instances=1024"},
+	{"fs.inotify.max_user_instances", "inotify instances, of which `events` takes one", "the daemon's user",
+		"inotify(7)", "sysctl fs.inotify.max_user_instances=1024"},
 	{"fs.pipe-max-size", "bytes that a FIFO may be made to hold", "each user but root", "pipe(7)",
 		"sysctl fs.pipe-max-size=4194304"},
 	{"descriptors", "connections, touched sockets and shared memory objects open through ipcfs", eachUser,
 		"RLIMIT_NOFILE of the daemon: " + half,
-		"half of the daemon's RLIMIT_NOFILE is for one user: ulimit -n, or LimitNOFILE= in systemd," +
-			" before ipcfs starts"},
-	{"memory", "bytes of messages read in part, lines not finished and events not read", "each" +
-		" user", ofIpcfs, "read to the end"},
+		"half of the daemon's RLIMIT_NOFILE is for one user: ulimit -n, or LimitNOFILE= in systemd, " +
+			"before ipcfs starts"},
+	{"memory", "bytes of messages read in part, lines not finished and events not read", "each user",
+		ofIpcfs, "read to the end"},
 	{"waiting", "requests that wait", "each user", ofIpcfs, "end some of the programs that wait"},
-	{"waiting_bytes", "bytes of writes that wait", "each user", ofIpcfs, "read what they wait for, or end" +
-		" some of the programs"},
+	{"waiting_bytes", "bytes of writes that wait", "each user", ofIpcfs,
+		"read what they wait for, or end some of the programs"},
 	{"topic_bytes", "bytes of messages in topics", "each user", ofIpcfs,
 		"read them, clear retained values (: > topic), or lower keep=, depth= and bytes="},
 	{"state_files", "names in fifos, sockets and topics and messages on lease", eachUser,
-		"what is free on the file system of the state directory: a quarter of it is for one user, half" +
-			" for all but root",
+		"what is free on the file system of the state directory: a quarter of it is for one user, " +
+			"half for all but root",
 		"remove some, or give the file system of {name} more (df -i), or choose another {set state-dir}"},
 	{"state_bytes", "bytes in the state directory", eachUser, "as state_files",
 		"remove some, or give the file system of {name} more (df), or choose another {set state-dir}"},
@@ -84,15 +84,14 @@ var limitTable = []limitRow{
 		"remove some: opening a new name with O_EXCL (set -C) makes them, for locks and pids"},
 	{"queue_bytes", "bytes of message queues", eachUser,
 		"the soft RLIMIT_MSGQUEUE of the user's own process, and that of the daemon: " + half,
-		"remove queues, make smaller ones (maxmsg=, msgsize=), or raise RLIMIT_MSGQUEUE: the user's own" +
-			" (ulimit -q, limits.conf(5))," +
-			" of which this is the soft limit, or the daemon's, of which one user has half" +
-			" (LimitMSGQUEUE= in systemd)"},
+		"remove queues, make smaller ones (maxmsg=, msgsize=), or raise RLIMIT_MSGQUEUE: the user's " +
+			"own (ulimit -q, limits.conf(5)), of which this is the soft limit, or the daemon's, of " +
+			"which one user has half (LimitMSGQUEUE= in systemd)"},
 	{"open_files", "files of the tree open", "each user", ofIpcfs, "close some"},
 	{"watches", "directories whose events are followed", eachUser,
 		"fs.inotify.max_user_watches: a quarter of it is for one user, half for all but root",
-		"sysctl fs.inotify.max_user_watches: a quarter of it is for one user;" +
-			" beyond it ctl/events does not tell of what is in a directory"},
+		"sysctl fs.inotify.max_user_watches: a quarter of it is for one user; beyond it ctl/events " +
+			"does not tell of what is in a directory"},
 }
 
 // limitPlace is the place in the table of a line of /ctl/limits; -1: it has no row.

@@ -84,9 +84,8 @@ var SocketClass = Description{
 		}, socketEntry.listenAnew, socketEntry.listening),
 		verb(Verb{
 			Name: "shutdown", Args: "how=wr|rd|rdwr id=N pid=N",
-			Help: "ends one direction, `wr` if it is left out, of the connection that status lists as N," +
-				" or of those that a process" +
-				" opened, by itself of those of the writer's own",
+			Help: "ends one direction, `wr` if it is left out, of the connection that status lists as N, " +
+				"or of those that a process opened, by itself of those of the writer's own",
 		}, socketEntry.shutdownAny, nil),
 	},
 }

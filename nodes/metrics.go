@@ -10,8 +10,8 @@ import (
 	"github.com/prometheus/common/expfmt"
 )
 
-// maxMeasured is how many objects of a class are measured one by one; more would cost the one who asks more
-// than they tell.
+// maxMeasured is how many objects of a class are measured one by one; to
+// measure more would cost a reader more than it tells.
 const maxMeasured = 1000
 
 // MetricsControl is /ctl/metrics, in the text format of Prometheus: every number of every object's status,
@@ -56,8 +56,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-// below measures what is in a directory and below, up to so many objects, and returns how many are left of
-// those.
+// below measures up to left objects in a directory and below, and returns how many it may still measure.
 func (c collector) below(out chan<- prometheus.Metric, k Kind, dir Object, at string, left int) int {
 	d, ok := dir.(Directory)
 	if !ok {

@@ -13,9 +13,9 @@ type Op interface {
 	Try(buf []byte) (n int, err error)
 	// For tells what Try waits for after either of the two, and for which direction.
 	For() (backends.Waiter, backends.Ready)
-	// Stop is called when the caller went away or may wait no longer, which is why. It returns the answer as
-	// Try does: why if the operation was taken back, or what was done until now. ErrUnsettled says that it is
-	// too late: it goes on, and Try will tell.
+	// Stop is called when the caller went away or may wait no longer; why says which. It returns the
+	// answer as Try does: why if the operation was taken back, or what was done until now. ErrUnsettled
+	// says that it is too late: it goes on, and Try will tell.
 	Stop(buf []byte, why error) (n int, err error)
 }
 

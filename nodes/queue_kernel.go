@@ -22,7 +22,7 @@ type kernelQueues struct {
 	leases *mqueue.Leases
 }
 
-// mode is that of /dev/mqueue: mq_open(3) opens what there is whether or not one may search.
+// mode is the mode of /dev/mqueue, but all may search it: mq_open(3) asks for no search permission.
 func (k kernelQueues) mode() uint32 {
 	if native := k.Dir(); native != nil {
 		if a, err := native.Stat(Ref{}); err == nil {

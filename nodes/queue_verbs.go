@@ -18,8 +18,8 @@ var QueueClass = Description{
 		}, queue.resize, queue.size),
 		verb(Verb{
 			Name: "lease", Args: "max_tries=N",
-			Help: "how often a message is handed out by `lease` before it goes to the queue `dead`; 0: without end." +
-				" The daemon forgets it when it ends",
+			Help: "how often a message is handed out by `lease` before it goes to the queue `dead`; " +
+				"0: without end. The daemon forgets it when it ends",
 		}, queue.setTries, queue.tries).where(func(o Object) bool { return o.(queue).store.Leases != nil }),
 		verb(eofVerb, func(q queue, _ Command, _ Caller) error { return q.briefly(endReaders) }, nil),
 		verb(drainVerb, func(q queue, _ Command, _ Caller) error { return q.briefly(drain) }, nil),
@@ -30,8 +30,8 @@ var QueueClass = Description{
 var (
 	eofVerb = Verb{
 		Name: "eof",
-		Help: "gives every file that is open in the tree to read the queue one end of file;" +
-			" until it has read that, poll says POLLIN",
+		Help: "gives every file that is open in the tree to read the queue one end of file; " +
+			"until it has read that, poll says POLLIN",
 	}
 	drainVerb = Verb{Name: "drain", Help: "throws away all messages"}
 )

@@ -72,8 +72,8 @@ func (o ctlObject) command(line string, by Caller) error {
 	return v.run(object, command, by)
 }
 
-// set is the command that chmod and chown are, and that changes the options of the class's own. The word
-// may be left out.
+// set is the command that does what chmod and chown do, and that changes options
+// of the class's own. The word set may be left out.
 func set(object Object, verbs []Verb, a Attr, c Command, by Caller) error {
 	if key, value, ok := strings.Cut(c.Verb, "="); ok {
 		if _, twice := c.Get(key); twice {

@@ -53,7 +53,7 @@ func (s *size) note(n int) {
 	}
 }
 
-// told is the size of the file, if it has least bytes at least.
+// told is the size that the file tells, which is at least least bytes.
 func (s *size) told(least int64) int64 {
 	if s == nil {
 		return 0

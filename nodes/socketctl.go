@@ -48,7 +48,7 @@ func (e socketEntry) Controls() []Control {
 	return list
 }
 
-// judge is open for those who may open the socket that was seen.
+// judge is open, but for ESTALE if the socket is not any more as the kernel judged it.
 func (e socketEntry) judge(open func(int, Caller) (Open, error)) func(int, Caller) (Open, error) {
 	return func(flags int, by Caller) (Open, error) {
 		if err := e.judged(); err != nil {

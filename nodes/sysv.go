@@ -195,7 +195,7 @@ func (q sysvQueue) open(flags int, by Caller, sel sysv.Select, face Face) (Open,
 	return q.env.File(newQueueFace(face, one, q.tooLong), one, flags, by), nil
 }
 
-// tooLong refuses a message that is.
+// tooLong refuses a message that is too long.
 func (q sysvQueue) tooLong() backends.Refusal {
 	msgmax, _, _, _ := q.back.Sysctls()
 	info, err := q.info()

@@ -49,7 +49,7 @@ func (d sysvNames) below(name string, began time.Time) (Seen, bool) {
 		!d.private && name == privateDir
 }
 
-// id is that of the object with a name, ENOENT if there is none; find finds it by its key.
+// id is the id of the object of a name, ENOENT if there is none; find finds it by its key.
 func (d sysvNames) id(name string, find func(key uint32) (int, error)) (int, error) {
 	if !d.private {
 		key, ok := keyOf(name)
@@ -65,7 +65,7 @@ func (d sysvNames) id(name string, find func(key uint32) (int, error)) (int, err
 	return int(id), nil
 }
 
-// has reports with ENOENT that an object which was found by its id has a name elsewhere: its key.
+// has is ENOENT for an object that was found by its id but has a key: its name is in the other directory.
 func (d sysvNames) has(o sysv.Object) error {
 	if d.private && o.Key != 0 {
 		return syscall.ENOENT

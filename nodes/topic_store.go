@@ -47,7 +47,7 @@ type TopicOpener interface {
 type Topic interface {
 	// Publisher is the end of all who only publish.
 	Publisher() backends.Endpoint
-	// Read opens an end of one who reads, and publishes too if it writes.
+	// Read opens an end for a reader, which publishes, too, if writes is set.
 	Read(how TopicRead, writes bool) backends.Endpoint
 	State() topic.State
 	Rules() topic.Rules

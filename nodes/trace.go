@@ -24,8 +24,8 @@ type Done struct {
 // On reports whether anybody reads the trace. It costs nothing to ask.
 func (t *Trace) On() bool { return t.back.On() }
 
-// Tell tells of what was done: root of all, a user of what is that user's own. It reads
-// /proc, and so takes some µs, for what somebody is told of.
+// Tell tells what was done: root hears of everything, other users of what they did themselves. Where
+// somebody hears of it, Tell reads /proc, which takes some µs.
 func (t *Trace) Tell(d Done) {
 	t.back.Tell(d.By.Uid, func() string {
 		facts := []Fact{

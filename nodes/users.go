@@ -55,7 +55,8 @@ func (u *users) opened(end backends.Waiter, flags int, by Caller) (closed func()
 	}
 }
 
-// told counts who has an endpoint open, and adds those to names of whom there is still room to tell.
+// told counts the processes that have an endpoint open, and takes as
+// many names of them as there is still room for.
 func (u *users) told(end backends.Waiter, readers, writers *told) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -87,8 +88,8 @@ func (t *told) names() List {
 	return list(names)
 }
 
-// Users are the facts of who has an object open through the mount, by its endpoints, and how many of them
-// wait: in a request, or in it or in poll(2).
+// Users are the facts about the processes that have an object open through the mount, by its endpoints: who
+// they are, how many wait in a request (parked), and how many in a request or in poll(2) (waiting).
 func (e *Env) Users(ends ...backends.Waiter) []Fact {
 	var readers, writers told
 	var parked, waiting Sides

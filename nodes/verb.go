@@ -9,8 +9,8 @@ import (
 )
 
 // A Verb is a command that objects of a class take in their ctl file: a row of the class's table. From the
-// row come what is done, which options are refused, what reading ctl shows, the list in the refusal of a
-// command that there is not, and the rows of the documents' table and of help.
+// row come what is done, which options are refused, what reading ctl shows, the list in the refusal of an
+// unknown command, and the rows of the documents' table and of help.
 type Verb struct {
 	Name string
 	Args string // its options as people write them: "maxmsg=N msgsize=BYTES"
@@ -42,9 +42,9 @@ func describe(c Class) *Description {
 	return &Description{}
 }
 
-// verb is a row for the objects that are an O. The options of a command that do is given are among those of
-// the row; an error that is no errno is what the caller did wrong. show is for settings: the options as
-// they are now, nil if the object has none.
+// verb is a row for objects of type O. A command that do gets has no options but those of the
+// row. An error of do that is no errno says what the caller did wrong. show is for settings:
+// the options as they are now, nil if the object has none.
 func verb[O Object](row Verb, do func(O, Command, Caller) error, show func(O) ([]Option, error)) Verb {
 	row.of = func(o Object) bool {
 		_, ok := o.(O)

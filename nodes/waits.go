@@ -8,13 +8,14 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// Waiting are those who wait for one endpoint: how many, in requests that are parked and in poll(2), and who.
+// Waiting tells how many wait for one endpoint, in requests that are parked and in poll(2),
+// and which processes these are.
 type Waiting struct {
 	Parked, Polling Sides
 	Who             []Wait // those who wait longest, if they are many
 }
 
-// Wait is one who waits.
+// Wait is one process that waits.
 type Wait struct {
 	By    Caller
 	Side  backends.Ready // In: to read, Out: to write
@@ -30,7 +31,7 @@ func Longest(list []Wait) []Wait {
 	return list[:min(len(list), maxTold)]
 }
 
-// facts tell of one who waits. It reads /proc.
+// facts are about one process that waits. It reads /proc.
 func (w Wait) facts() []Fact {
 	side := Literal("reader")
 	if w.Side == backends.Out {

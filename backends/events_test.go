@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// What nobody has read yet counts for who subscribed, and is lost where that user may have no more.
+// What nobody has read yet counts for the user who subscribed, and is lost where that user may have no more.
 func TestEventsArePaidFor(t *testing.T) {
 	b := testBudget(Bounds{One: maxEvents + maxEvents/2, All: Unbounded, Root: Unbounded})
 	w := &Watch{subs: map[*Events]struct{}{}}

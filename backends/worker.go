@@ -66,7 +66,7 @@ func NewWorkers(p *Poller, most, each int) *Workers {
 }
 
 // PassOn has a task that runs for longer than after pass its place on to the next, and run on without one. So
-// who can hold up their own tasks for as long as they like, by a lock inside the kernel, does not hold up
+// a user who holds up their own tasks for as long as they like, by a lock inside the kernel, does not hold up
 // those of others. With and without a place at most mostHeld run, and at most eachHeld of one user: what is
 // more of that user waits. It is to be called before the first Go.
 func (w *Workers) PassOn(after time.Duration, mostHeld, eachHeld int) {

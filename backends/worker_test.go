@@ -36,7 +36,7 @@ func TestWorkers(t *testing.T) {
 	if uid := <-started; uid != 2 {
 		t.Errorf("user %d has more than his share", uid)
 	}
-	// Who gives up makes room for the next, and late is called once the task is over.
+	// A caller that gives up makes room for the next, and late is called once the task is over.
 	late := make(chan bool, 1)
 	first[0].Abandon(func() { late <- true })
 	<-late
@@ -93,8 +93,8 @@ func TestWorkersTurns(t *testing.T) {
 	}
 }
 
-// Tasks that are stuck keep others from running for a while only; of a user who has too many of them the
-// next ones wait, and nobody else's.
+// Tasks that are stuck keep others from running for a while only. A user who has too many
+// of them waits with the next ones, and nobody else does.
 func TestWorkersPassOn(t *testing.T) {
 	w := NewWorkers(nil, 2, 1)
 	const each = 3

@@ -125,8 +125,8 @@ func kindOf(m os.FileMode) string {
 	return "a file"
 }
 
-// writePid writes who has the lock into it, for people. It goes over what is there, as a full file system has
-// no room for more, and where there is none for a first one it is left out.
+// writePid writes the daemon's process id into the lock file, for people. It goes over what is there, as a
+// full file system has no room for more, and where there is none for a first one it is left out.
 func writePid(f *os.File) {
 	text := fmt.Sprintln(os.Getpid())
 	if _, err := f.WriteAt([]byte(text), 0); err == nil {

@@ -198,7 +198,7 @@ func (l *Leases) Close() error {
 	return nil
 }
 
-// alone opens a queue by a descriptor that nobody shares, for one who puts messages back.
+// alone opens a queue by a descriptor that nobody shares, to put messages back.
 func (q *Queues) alone(name string) (*Queue, error) {
 	fd, err := backends.ToStay(mqOpen(name, unix.O_RDWR|unix.O_NONBLOCK, 0, nil))
 	if err != nil {

@@ -79,7 +79,7 @@ func (q *Queues) Create(name string, o backends.Owner, maxmsg, msgsize int) (*Qu
 	return q.create(name, o, maxmsg, msgsize, backends.ToStay)
 }
 
-// CreateBriefly is Create for one who closes the queue before they answer.
+// CreateBriefly is Create for a caller that closes the queue before it answers.
 func (q *Queues) CreateBriefly(name string, o backends.Owner, maxmsg, msgsize int) (*Queue, error) {
 	return q.create(name, o, maxmsg, msgsize, briefly)
 }
@@ -218,7 +218,8 @@ func (q *Queues) Open(r backends.Ref, access int) (*Queue, error) {
 	return q.hold(r, access, r.Judged, backends.ToStay)
 }
 
-// OpenBriefly opens the very queue for one who closes it before they answer, whatever its mode is by now.
+// OpenBriefly opens the very queue for a caller that closes it before
+// it answers, whatever its mode is by now.
 func (q *Queues) OpenBriefly(r backends.Ref, access int) (*Queue, error) {
 	return q.hold(r, access, r.Is, briefly)
 }

@@ -180,7 +180,7 @@ func (m *Queue) Ready() backends.Ready {
 	return ready
 }
 
-// Arm is Waiter.Arm. Who was told that the queue is gone has no more to hear of it.
+// Arm is Waiter.Arm. An end that was told that the queue is gone hears no more of it.
 func (m *Queue) Arm(want backends.Ready, wake func()) {
 	m.q.mu.Lock()
 	defer m.q.mu.Unlock()
@@ -191,7 +191,8 @@ func (m *Queue) Arm(want backends.Ready, wake func()) {
 	m.q.watch()
 }
 
-// take is who is to be woken, at most once. Somebody waits. The caller holds q.mu.
+// take ends the wait and returns the call that wakes, which is made at most
+// once. Somebody waits. The caller holds q.mu.
 func (m *Queue) take() func() {
 	wake := m.wake
 	m.want, m.wake, m.told = 0, nil, m.q.removed.Load()

@@ -37,7 +37,7 @@ func (t *Topic) Since(seq uint64, writes bool) *Subscription {
 	return s
 }
 
-// Group opens the subscription that all share who name the same group. It ends with the last of them.
+// Group opens the subscription that all readers share who name the same group. It ends with the last of them.
 func (t *Topic) Group(name string, writes bool) *Subscription {
 	t.all.mu.Lock()
 	defer t.all.unlock()

@@ -45,8 +45,8 @@ func NewStore(p *backends.Poller, dir *backends.Dir) *Store {
 	}
 }
 
-// unlock frees the lock, and has those woken for whom something has become ready: an endpoint is woken with
-// its gate's lock, and the one who did this to it holds another gate's.
+// unlock hands the wakes of those for whom something has become ready to the poller, and frees the lock. It
+// wakes nobody itself: that takes a gate's lock, and the caller holds another gate's.
 func (ts *Store) unlock() {
 	if len(ts.wakes) > 0 {
 		ts.poll.Wake(ts.wakes)

@@ -112,8 +112,12 @@ func helpCommand(*pflag.FlagSet) func(io.Writer, []string) error {
 		c, ok := find(name)
 		if !ok || !c.public() {
 			text := about(name)
-			if text == "" {
+			switch {
+			case text != "":
+			case meant(name) != "":
 				return noCommand(name)
+			default:
+				return usagef("%s: no such command or word; ipcfs help files, limits, … lists the words", name)
 			}
 			_, err := io.WriteString(out, text)
 			return err
@@ -125,6 +129,14 @@ func helpCommand(*pflag.FlagSet) func(io.Writer, []string) error {
 
 // noCommand is the error of a word that is no command. It names the command that was perhaps meant.
 func noCommand(word string) error {
+	if best := meant(word); best != "" {
+		return usagef("%s: no such command, did you mean `ipcfs %s`?", word, best)
+	}
+	return usagef("%s: no such command, and no mount point that exists (mkdir %s)", word, word)
+}
+
+// meant is the public command whose name is most like a word, "" if none is like it.
+func meant(word string) string {
 	best, least := "", 1+len(word)/3
 	for _, c := range commands() {
 		for _, name := range []string{c.name, c.also} {
@@ -133,10 +145,7 @@ func noCommand(word string) error {
 			}
 		}
 	}
-	if best == "" {
-		return usagef("%s: no such command, and no mount point that exists (mkdir %s)", word, word)
-	}
-	return usagef("%s: no such command, did you mean `ipcfs %s`?", word, best)
+	return best
 }
 
 // distance is how many letters are to be put in, left out, changed or swapped with the next to make

@@ -117,7 +117,7 @@ func (v *viewer) objects(path string, most int, users bool) (list []object, err 
 		}
 	}
 	if !known || path != "" && len(list) == 0 {
-		if _, err := v.read("ctl/" + path + "/status"); !known || errors.Is(err, syscall.ENOENT) {
+		if _, err := v.read("ctl/" + path); !known || errors.Is(err, syscall.ENOENT) {
 			return nil, fmt.Errorf("%s: no such object or class", path)
 		}
 	}

@@ -23,7 +23,7 @@ var helpTopics = []helpTopic{
 	{"settings", "Settings", settingRows},
 }
 
-// fileTable are the control files; command_help.txtar compares it with the tree.
+// fileTable are the control files.
 var fileTable = []struct{ of, name, what string }{
 	{"the tree", "status", "of the daemon: key=value lines; a second read waits for a change"},
 	{"the tree", "status.json", "the same as JSON"},
@@ -40,14 +40,16 @@ var fileTable = []struct{ of, name, what string }{
 	{"all", "watch", "status, and then each one that differs, without an end"},
 	{"all", "ctl", "the settings; takes the commands of the class"},
 	{"all", "err", "the last failure, with what to do"},
-	{"queues", "next", "one message, then the end; next@TIME waits for so long"},
-	{"queues", "drain", "all messages that are there, then the end"},
-	{"queues, topics", "lines", "messages as lines"},
-	{"queues, topics", "records", "messages with priority or number, and length"},
-	{"queues, topics", "whole", "all that is written until close is one message"},
+	{"queues, sysv/queues", "next", "one message, then the end; next@TIME waits for so long"},
+	{"queues, sysv/queues", "drain", "all messages that are there, then the end"},
+	{"queues, sysv/queues, topics", "lines", "messages as lines"},
+	{"queues, sysv/queues, topics", "records", "messages with priority, type or number, and length"},
+	{"queues, sysv/queues, topics", "whole", "all that is written until close is one message"},
 	{"queues", "prio", "prio/N: sends at priority N"},
+	{"sysv/queues", "type", "type/N: messages of type N; type/-N the lowest up to N, type/!N all others"},
+	{"sysv/queues", "peek", "peek/N: the N-th message, which stays"},
 	{"queues", "lease", "a message on loan: ack or nack"},
-	{"topics", "last", "the retained value"},
+	{"topics", "last", "the newest message, then the end"},
 	{"topics", "changed", "a line whenever the value changes"},
 	{"topics", "since", "since/SEQ: what came after that number"},
 	{"topics", "group", "group/NAME: readers who share the messages"},
@@ -58,6 +60,8 @@ var fileTable = []struct{ of, name, what string }{
 	{"sockets", "peer", "a line for each connection"},
 	{"sockets", "shutdown", "wr, rd or rdwr ends a direction"},
 	{"sockets", "sock", "a link to the socket itself"},
+	{"sockets of UDP", "records", "datagrams with their senders"},
+	{"sockets of UDP", "data", "datagrams without their senders"},
 }
 
 // fileRows are the rows of fileTable.

@@ -278,7 +278,7 @@ func forJSON(list []object) []facts {
 		}
 		f["class"], f["name"], f["mode"], f["uid"], f["gid"] =
 			o.class, o.name, fmt.Sprintf("%#o", o.Mode&07777), o.Uid, o.Gid
-		f["size"], f["last_sent"], f["users"] = o.Size, time.Unix(o.Sent, 0).Format(time.RFC3339), o.users
+		f["size"], f["last_sent"], f["users"] = o.Size, time.Unix(o.Sent, 0).Format(time.RFC3339), append([]use{}, o.users...)
 		all[i] = f
 	}
 	return all

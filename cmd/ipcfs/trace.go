@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -82,7 +83,7 @@ func (t *tracing) line(out io.Writer, line string) error {
 
 func (t *tracing) show(out io.Writer, f map[string]string) error {
 	if t.json {
-		return printJSON(out, f)
+		return printJSON(out, typed(f))
 	}
 	if f["lost"] != "" {
 		_, err := fmt.Fprintf(out, "… %s lines were lost: they came faster than they were read\n", f["lost"])
@@ -97,6 +98,19 @@ func (t *tracing) show(out io.Writer, f map[string]string) error {
 		cut(f["command"], 16), strings.ToUpper(f["op"]),
 		f["path"], f["bytes"], took, f["result"])
 	return err
+}
+
+// typed are the facts of a line for JSON, where numbers are numbers.
+func typed(f map[string]string) map[string]any {
+	all := make(map[string]any, len(f))
+	for key, value := range f {
+		all[key] = value
+		n, err := strconv.ParseInt(value, 10, 64)
+		if err == nil && slices.Contains([]string{"pid", "uid", "bytes", "us", "waited_us", "lost"}, key) {
+			all[key] = n
+		}
+	}
+	return all
 }
 
 // micros is a number of µs in few letters.

@@ -74,7 +74,8 @@ func NewWatch(p *Poller, roots map[string]*Dir) (*Watch, error) {
 // add follows a directory and those that are in it already. Of what is in a new one it
 // tells: it may have been made before the watch was there.
 func (w *Watch) add(d watched, fresh bool) {
-	if !w.follow(d) {
+	d, ok := w.follow(d)
+	if !ok {
 		return
 	}
 	list, err := d.dir.List(Ref{Path: d.path})

@@ -24,24 +24,24 @@ const maxWatchDepth = 64
 
 // follow begins to watch a directory, if its owner may have one more followed. One that cannot be watched
 // (max_user_watches, or gone again) is left out. It holds no descriptor when it returns: directories may be
-// nested deeper than there are descriptors.
-func (w *Watch) follow(d watched) bool {
+// nested deeper than there are descriptors. It gives the directory with its way and with whoever pays.
+func (w *Watch) follow(d watched) (watched, bool) {
 	if strings.Count(d.path, "/") >= maxWatchDepth {
-		return false
+		return d, false
 	}
 	fd, err := OpenBeneath(d.dir.fd, dot(d.path), unix.O_PATH|unix.O_DIRECTORY, 0)
 	if err != nil {
-		return false
+		return d, false
 	}
 	defer unix.Close(fd)
 	a, err := Fstat(fd)
 	if err != nil {
-		return false
+		return d, false
 	}
 	// The path is a link of proc(5) to the directory itself: here it is to be followed.
 	wd, err := unix.InotifyAddWatch(w.fd, procPath(fd)+"/.", watchMask)
 	if err != nil {
-		return false
+		return d, false
 	}
 	way := d.seen()
 	if len(way) > 0 && way[len(way)-1].ID.Ino != a.Ino {
@@ -55,10 +55,10 @@ func (w *Watch) follow(d watched) bool {
 		d.uid = had.uid // it is followed, and has another name now
 	} else if w.Watches.Take(d.uid, 1) != nil {
 		_, _ = unix.InotifyRmWatch(w.fd, uint32(wd))
-		return false
+		return d, false
 	}
 	w.dirs[int32(wd)] = d
-	return true
+	return d, true
 }
 
 // unfollow forgets a watch that the kernel has ended. The caller holds w.mu.

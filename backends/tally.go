@@ -1,6 +1,7 @@
 package backends
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -12,8 +13,12 @@ import (
 // count costs one stat(2) for each directory, however many objects there are, and nothing has to tell it of
 // changes. The zero Tally is ready. It is safe for concurrent use.
 type Tally struct {
-	mu   sync.Mutex
-	kept map[ID]tallied
+	looks Looks
+	one   sync.Mutex // held by a count
+
+	mu    sync.Mutex
+	kept  map[ID]tallied // of the last count; nobody changes it
+	found map[ID]tallied // by looks since then, that of nobody who waited among them
 }
 
 // tallied is what was in a directory when it was last modified.
@@ -29,21 +34,92 @@ type tallied struct {
 // time, and is listed again the next time (TestTally).
 const tallyTick = 50 * time.Millisecond
 
-// Count is how many objects lie below d whose types are served; directories are none. It blocks as
-// getdents(2) does.
+// Count is how many objects lie below d whose types are served; directories are none. What lies in each
+// directory in d, and below, is looked at for a short while: ErrIncomplete says that one was left out as that
+// took longer, and comes with the number of the others. It blocks as getdents(2) of d itself does.
 func (t *Tally) Count(d *Dir, served func(typ uint32) bool) (int, error) {
+	t.one.Lock()
+	defer t.one.Unlock()
+	c := count{d, served, t.known(), map[ID]tallied{}}
+	top, err := c.look("")
+	if err != nil {
+		return 0, err
+	}
+	sum := top.objects
+	var leftOut error
+	for _, name := range top.dirs {
+		a, err := d.Find(Name{Base: name})
+		if err != nil {
+			continue // it is gone meanwhile
+		}
+		n, err := t.below(c, name, a)
+		switch {
+		case err == ErrIncomplete:
+			leftOut = err
+		case err != nil:
+			return 0, err
+		}
+		sum += n
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	kept := make(map[ID]tallied, len(t.kept))
+	maps.Copy(c.keep, t.found)
+	t.kept, t.found = c.keep, nil
+	return sum, leftOut
+}
+
+// known is what is known of directories.
+func (t *Tally) known() map[ID]tallied {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.found) > 0 {
+		all := map[ID]tallied{}
+		maps.Copy(all, t.kept)
+		maps.Copy(all, t.found)
+		t.kept, t.found = all, nil
+	}
+	return t.kept
+}
+
+// below counts what lies in and below a directory of these attributes: ErrIncomplete if that takes too long.
+func (t *Tally) below(c count, name string, a Attr) (int, error) {
+	var answer struct {
+		n   int
+		err error
+	}
+	c.keep = map[ID]tallied{}
+	if !t.looks.Into(a, func() {
+		answer.n, answer.err = c.below(name)
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.found == nil {
+			t.found = map[ID]tallied{}
+		}
+		maps.Copy(t.found, c.keep)
+	}) {
+		return 0, ErrIncomplete
+	}
+	return answer.n, answer.err
+}
+
+// count is one count of what lies in a directory, or of a part of it.
+type count struct {
+	dir    *Dir
+	served func(typ uint32) bool
+	was    map[ID]tallied // what is known; nobody changes it
+	keep   map[ID]tallied // what is to be known from now on
+}
+
+// below counts what lies in and below the directory at a path.
+func (c count) below(path string) (int, error) {
 	sum := 0
-	for left := []string{""}; len(left) > 0; {
+	for left := []string{path}; len(left) > 0; {
 		at := left[len(left)-1]
 		left = left[:len(left)-1]
-		now, err := t.look(d, at, served, kept)
-		switch {
-		case err == nil:
-		case at != "" &&
-			(err == unix.ENOENT || err == unix.ESTALE || err == unix.ENOTDIR || err == unix.ENAMETOOLONG):
+		now, err := c.look(at)
+		switch err {
+		case nil:
+		case unix.ENOENT, unix.ESTALE, unix.ENOTDIR, unix.ENAMETOOLONG:
 			continue // it is gone meanwhile, or no path leads there
 		default:
 			return 0, err
@@ -53,23 +129,22 @@ func (t *Tally) Count(d *Dir, served func(typ uint32) bool) (int, error) {
 			left = append(left, Name{Dir: Ref{Path: at}, Base: name}.Path())
 		}
 	}
-	t.kept = kept
 	return sum, nil
 }
 
-// look is what is in one directory. The caller holds t.mu.
-func (t *Tally) look(d *Dir, at string, served func(uint32) bool, keep map[ID]tallied) (tallied, error) {
+// look is what is in one directory.
+func (c count) look(at string) (tallied, error) {
 	began := time.Now()
-	a, err := d.Stat(Ref{Path: at})
+	a, err := c.dir.Stat(Ref{Path: at})
 	if err != nil {
 		return tallied{}, err
 	}
-	now, ok := t.kept[a.ID]
+	now, ok := c.was[a.ID]
 	if ok && now.modified.Equal(a.Mtime) && now.size == a.Size {
-		keep[a.ID] = now
+		c.keep[a.ID] = now
 		return now, nil
 	}
-	list, err := d.List(Ref{Path: at, Was: a})
+	list, err := c.dir.List(Ref{Path: at, Was: a})
 	if err != nil {
 		return tallied{}, err
 	}
@@ -78,12 +153,12 @@ func (t *Tally) look(d *Dir, at string, served func(uint32) bool, keep map[ID]ta
 		switch {
 		case e.Type == unix.S_IFDIR:
 			now.dirs = append(now.dirs, e.Name)
-		case served(e.Type):
+		case c.served(e.Type):
 			now.objects++
 		}
 	}
 	if began.Sub(a.Mtime) > tallyTick {
-		keep[a.ID] = now
+		c.keep[a.ID] = now
 	}
 	return now, nil
 }

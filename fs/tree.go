@@ -253,12 +253,19 @@ func (t *Tree) status() ([]nodes.Fact, error) {
 		facts = append(facts, nodes.Fact{Key: "queues", Value: "not-listed"},
 			nodes.Fact{Key: "queues_reason", Value: t.unlisted})
 	}
+	var incomplete nodes.List
 	for _, k := range t.kinds[:len(t.kinds)-1] {
 		n, err := countObjects(k.Class, k.Class.At(nodes.Seen{}))
+		if errors.Is(err, backends.ErrIncomplete) {
+			incomplete, err = append(incomplete, k.Name), nil
+		}
 		if err != nil {
 			return nil, fmt.Errorf("listing %s: %w", k.Name, err)
 		}
 		facts = append(facts, nodes.Fact{Key: "objects_" + strings.ReplaceAll(k.Name, "/", "_"), Value: n})
+	}
+	if len(incomplete) > 0 {
+		facts = append(facts, nodes.Fact{Key: "incomplete", Value: incomplete})
 	}
 	return append(facts, t.own()...), nil
 }

@@ -17,9 +17,10 @@ const maxMeasured = 1000
 // MetricsControl is /ctl/metrics, in the text format of Prometheus: every number of every object's status,
 // and those of the daemon. It tells nothing of what lies in directories that its reader may not search.
 func MetricsControl(kinds []Kind, daemon func() ([]Fact, error)) Control {
+	looks := &backends.Looks{}
 	return readerControl("metrics", func(by Caller) (string, error) {
 		registry := prometheus.NewPedanticRegistry()
-		if err := registry.Register(collector{kinds, daemon, by.maySearch()}); err != nil {
+		if err := registry.Register(collector{kinds, daemon, by.maySearch(), looks}); err != nil {
 			return "", err
 		}
 		families, err := registry.Gather()
@@ -41,6 +42,7 @@ type collector struct {
 	kinds  []Kind
 	daemon func() ([]Fact, error)
 	may    func(way ...Attr) bool // which directories their reader may search
+	looks  *backends.Looks
 }
 
 // Describe is prometheus.Collector's; which metrics there are depends on the objects.
@@ -48,53 +50,91 @@ func (collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect is prometheus.Collector's.
 func (c collector) Collect(out chan<- prometheus.Metric) {
+	tell := func(one prometheus.Metric) { out <- one }
 	if facts, err := c.daemon(); err == nil {
-		measure(out, "ipcfs_daemon_", nil, nil, facts)
+		measure(tell, "ipcfs_daemon_", nil, nil, facts)
 	}
 	for _, k := range c.kinds {
-		c.below(out, k, k.Class.At(Seen{}), "", maxMeasured)
+		m := measured{c, k, prefixOf(k), tell, maxMeasured}
+		skipped := m.all(k.Class.At(Seen{}), "", m.share)
+		if skipped > 0 {
+			desc := prometheus.NewDesc(
+				m.prefix+"directories_skipped", "directories that take too long to look into", nil, nil)
+			tell(prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(skipped)))
+		}
 	}
 }
 
-// below measures up to left objects in a directory and below, and returns how many it may still measure.
-func (c collector) below(out chan<- prometheus.Metric, k Kind, dir Object, at string, left int) int {
+func prefixOf(k Kind) string { return "ipcfs_" + strings.ReplaceAll(k.Name, "/", "_") + "_" }
+
+// measured is what is measured of the objects of a class.
+type measured struct {
+	collector
+	kind   Kind
+	prefix string
+	tell   func(prometheus.Metric)
+	left   int // how many more are measured
+}
+
+// all measures what is in a directory, and has below measure each directory in it. It returns how many of
+// those were left out.
+func (m *measured) all(dir Object, at string, below func(s Seen, name string) bool) (skipped int) {
 	d, ok := dir.(Directory)
 	if !ok {
-		return left
+		return 0
 	}
 	list, err := d.List()
 	if err != nil {
-		return left
+		return 0
 	}
-	prefix := "ipcfs_" + strings.ReplaceAll(k.Name, "/", "_") + "_"
 	for _, e := range list {
-		name := path.Join(at, e.Name)
-		if left == 0 {
+		if m.left <= 0 {
 			break
 		}
 		s, err := d.Find(e.Name)
 		if err != nil {
 			continue // it is gone meanwhile
 		}
-		object := k.Class.At(s)
-		if e.Type == syscall.S_IFDIR && !c.may(s.Was) {
-			continue
-		}
+		name := path.Join(at, e.Name)
 		if e.Type == syscall.S_IFDIR {
-			left = c.below(out, k, object, name, left)
+			if m.may(s.Was) && !below(s, name) {
+				skipped++
+			}
 			continue
 		}
-		left--
-		if reporter, ok := object.(Reporter); ok {
+		m.left--
+		if reporter, ok := m.kind.Class.At(s).(Reporter); ok {
 			if facts, err := reporter.Report(); err == nil {
-				measure(out, prefix, []string{"name"}, []string{backends.Word(name)}, facts)
+				measure(m.tell, m.prefix, []string{"name"}, []string{backends.Word(name)}, facts)
 			}
 		}
 	}
-	return left
+	return skipped
 }
 
-func measure(out chan<- prometheus.Metric, prefix string, labels, values []string, facts []Fact) {
+// share measures what is in a directory and below, where its owner can have one wait: false if it was left
+// out, as it takes too long.
+func (m *measured) share(s Seen, name string) bool {
+	var found []prometheus.Metric
+	part := *m
+	part.tell = func(one prometheus.Metric) { found = append(found, one) }
+	if !m.looks.Into(s.Was, func() { part.whole(s, name) }) {
+		return false
+	}
+	for _, one := range found {
+		m.tell(one)
+	}
+	m.left = part.left
+	return true
+}
+
+// whole measures what is in a directory and below.
+func (m *measured) whole(s Seen, name string) bool {
+	m.all(m.kind.Class.At(s), name, m.whole)
+	return true
+}
+
+func measure(tell func(prometheus.Metric), prefix string, labels, values []string, facts []Fact) {
 	for _, f := range facts {
 		typ, name, number := prometheus.GaugeValue, prefix+f.Key, 0.0
 		switch v := f.Value.(type) {
@@ -107,7 +147,7 @@ func measure(out chan<- prometheus.Metric, prefix string, labels, values []strin
 		default:
 			continue
 		}
-		out <- prometheus.MustNewConstMetric(
-			prometheus.NewDesc(name, f.Key+" as in the status file", labels, nil), typ, number, values...)
+		tell(prometheus.MustNewConstMetric(
+			prometheus.NewDesc(name, f.Key+" as in the status file", labels, nil), typ, number, values...))
 	}
 }

@@ -52,6 +52,10 @@ func (t *Tally) Count(d *Dir, served func(typ uint32) bool) (int, error) {
 		if err != nil {
 			continue // it is gone meanwhile
 		}
+		if now, ok := c.same(a); ok && len(now.dirs) == 0 {
+			sum += now.objects // there is nothing to look into
+			continue
+		}
 		n, err := t.below(c, name, a)
 		switch {
 		case err == ErrIncomplete:
@@ -132,6 +136,16 @@ func (c count) below(path string) (int, error) {
 	return sum, nil
 }
 
+// same is what is in a directory of these attributes, if it did not change since it was listed.
+func (c count) same(a Attr) (tallied, bool) {
+	now, ok := c.was[a.ID]
+	ok = ok && now.modified.Equal(a.Mtime) && now.size == a.Size
+	if ok {
+		c.keep[a.ID] = now
+	}
+	return now, ok
+}
+
 // look is what is in one directory.
 func (c count) look(at string) (tallied, error) {
 	began := time.Now()
@@ -139,16 +153,14 @@ func (c count) look(at string) (tallied, error) {
 	if err != nil {
 		return tallied{}, err
 	}
-	now, ok := c.was[a.ID]
-	if ok && now.modified.Equal(a.Mtime) && now.size == a.Size {
-		c.keep[a.ID] = now
+	if now, ok := c.same(a); ok {
 		return now, nil
 	}
 	list, err := c.dir.List(Ref{Path: at, Was: a})
 	if err != nil {
 		return tallied{}, err
 	}
-	now = tallied{modified: a.Mtime, size: a.Size}
+	now := tallied{modified: a.Mtime, size: a.Size}
 	for _, e := range list {
 		switch {
 		case e.Type == unix.S_IFDIR:

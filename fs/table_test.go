@@ -180,7 +180,8 @@ func TestSameThread(t *testing.T) {
 		t.Errorf("the same thread was told of %d and then of %d", mine, again)
 	}
 	other := table.fresh(n, 2)
-	if other == mine || table.fresh(n, 0) == other || table.fresh(n, 0) == table.fresh(n, 0) {
+	nobody, again := table.fresh(n, 0), table.fresh(n, 0)
+	if other == mine || nobody == other || nobody == again {
 		t.Error("two threads share a node")
 	}
 	mine = table.fresh(n, 1)

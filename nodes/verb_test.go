@@ -9,7 +9,6 @@ import (
 
 // lamp is an object with a table of verbs.
 type lamp struct {
-	nothing
 	Object
 	lit *string
 }

@@ -138,11 +138,11 @@ func lookCommand(*pflag.FlagSet) func(io.Writer, []string) error {
 		l := looker{args[0], json.NewEncoder(out)}
 		for in := json.NewDecoder(os.Stdin); ; {
 			var w wish
-			switch err := in.Decode(&w); {
+			err := in.Decode(&w)
+			switch {
 			case errors.Is(err, io.EOF):
 				return nil
 			case err != nil:
-				return err
 			case w.Read != "":
 				err = l.tell(l.text(w.Read))
 			default:
@@ -150,6 +150,9 @@ func lookCommand(*pflag.FlagSet) func(io.Writer, []string) error {
 				if err = l.from(w.Walk, &w.Most, &left); err == nil {
 					err = l.tell(seen{Path: []byte(w.Walk), Left: left, Last: true})
 				}
+			}
+			if err != nil {
+				return err
 			}
 		}
 	}

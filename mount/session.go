@@ -160,6 +160,7 @@ var ErrStuck = errors.New("files of the mount are still open")
 
 // Serve answers requests until the file system is unmounted or aborted. Close must be called after it.
 func (s *Session) Serve() error {
+	s.workers.Add(1) // the start is one of those that HandOver waits for, which may come when the tree is live
 	if s.o.Session != nil {
 		s.begin(s.goOnServing)
 	}
@@ -172,6 +173,7 @@ func (s *Session) Serve() error {
 		s.workers.Add(1)
 		go s.endLongWaits(limit)
 	}
+	s.workers.Done()
 	<-s.ended
 	if s.handed.Load() {
 		s.workers.Wait()

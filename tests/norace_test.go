@@ -4,3 +4,6 @@ package tests
 
 // raceFlag has the daemon built as the tests are: without the race detector.
 const raceFlag = "-race=false"
+
+// raceSlows is how many times as long a test may take without it.
+const raceSlows = 1

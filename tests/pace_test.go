@@ -36,7 +36,7 @@ func often(usual, longer int) int {
 // a test may take, or a script from one of these tests' commands to the next.
 var (
 	patience = ipctool.Patience()
-	lifetime = 3 * patience
+	lifetime = 3 * patience * raceSlows
 )
 
 // usualStart is how long a machine that is not slow needs to start a small program and see its end.

@@ -153,10 +153,7 @@ func (ts *Store) Change(r backends.Ref, c backends.Change) error {
 func (ts *Store) Remove(n backends.Name, may func(backends.Attr) error) error {
 	ts.mu.Lock()
 	defer ts.unlock()
-	a, err := ts.dir.Find(n)
-	if err == nil {
-		err = may(a)
-	}
+	a, err := ts.judged(n, may)
 	if err != nil {
 		return err
 	}
@@ -166,6 +163,15 @@ func (ts *Store) Remove(n backends.Name, may func(backends.Attr) error) error {
 	}
 	ts.gone(a)
 	return nil
+}
+
+// judged is what there is of a name, if may allows what is to be done to it.
+func (ts *Store) judged(n backends.Name, may func(backends.Attr) error) (backends.Attr, error) {
+	a, err := ts.dir.Find(n)
+	if err == nil {
+		err = may(a)
+	}
+	return a, err
 }
 
 // look has the topic of a file that may be about to go know who may read it.
@@ -193,11 +199,7 @@ func (ts *Store) gone(a backends.Attr) {
 func (ts *Store) Rmdir(n backends.Name, may func(backends.Attr) error) error {
 	ts.mu.Lock()
 	defer ts.unlock()
-	a, err := ts.dir.Find(n)
-	if err == nil {
-		err = may(a)
-	}
-	if err != nil {
+	if _, err := ts.judged(n, may); err != nil {
 		return err
 	}
 	if err := ts.dir.Rmdir(n); err != nil {

@@ -44,6 +44,16 @@ type seen struct {
 	Last           bool
 }
 
+// lookAtPlace is lookAt of the tree that the arguments of a command name.
+func lookAtPlace(args []string) (place, *viewer, error) {
+	p, err := placeOf(args)
+	if err != nil {
+		return p, nil, err
+	}
+	v, err := lookAt(p.Info)
+	return p, v, err
+}
+
 // lookAt starts a viewer.
 func lookAt(m *mountinfo.Info) (*viewer, error) {
 	r, w, err := os.Pipe()

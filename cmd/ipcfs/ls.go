@@ -44,11 +44,7 @@ func lsCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 		if !slices.Contains(sortKeys, l.sort) {
 			return usagef("--sort %s: one of %s", l.sort, strings.Join(sortKeys, ", "))
 		}
-		p, err := placeOf(args)
-		if err != nil {
-			return err
-		}
-		v, err := lookAt(p.Info)
+		p, v, err := lookAtPlace(args)
 		if err != nil {
 			return err
 		}

@@ -31,11 +31,7 @@ func rmCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 		if !r.stale {
 			return usagef("rm removes what is stale: ipcfs rm --stale (a single object: rm)")
 		}
-		p, err := placeOf(args)
-		if err != nil {
-			return err
-		}
-		v, err := lookAt(p.Info)
+		p, v, err := lookAtPlace(args)
 		if err != nil {
 			return err
 		}

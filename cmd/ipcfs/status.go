@@ -44,11 +44,7 @@ func statusCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 	var l looking
 	l.register(f)
 	return func(out io.Writer, args []string) error {
-		p, err := placeOf(args)
-		if err != nil {
-			return err
-		}
-		v, err := lookAt(p.Info)
+		p, v, err := lookAtPlace(args)
 		if err != nil {
 			return err
 		}

@@ -31,11 +31,7 @@ func traceCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 	f.BoolVar(&t.json, "json", false, "print JSON, one call a line")
 	f.IntVarP(&t.count, "count", "n", 0, "end after `N` calls")
 	return func(out io.Writer, args []string) error {
-		p, err := placeOf(args)
-		if err != nil {
-			return err
-		}
-		v, err := lookAt(p.Info)
+		p, v, err := lookAtPlace(args)
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package fs
 
 import (
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -24,7 +25,8 @@ type opened struct {
 	Handle
 	open nodes.Open // a *nodes.File, Bytes, or *memory; nil for a directory
 	list listing
-	mu   sync.Mutex // of list
+	mu   sync.Mutex   // of list
+	held atomic.Int32 // by how many beside the handle (see hold)
 }
 
 // maxHandles is how many files one user may have open. It only has to keep one user from taking the daemon's

@@ -228,11 +228,15 @@ func (t *Tree) stat(n Node) (nodes.Attr, error) {
 		return nodes.Attr{}, syscall.ESTALE
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	if l.memory != nil {
+		defer l.mu.Unlock()
 		return l.memory.Stat()
 	}
-	f := l.face()
+	f := l.hold()
+	l.mu.Unlock() // what is asked next may be kept elsewhere
+	if f != nil {
+		defer t.letGo(f)
+	}
 	a, err := t.statByName(n, f == nil)
 	gone := err == syscall.ENOENT || err == syscall.ESTALE || err == syscall.ENOTDIR
 	if err != nil && !gone {
@@ -245,7 +249,7 @@ func (t *Tree) stat(n Node) (nodes.Attr, error) {
 		return a, nil
 	}
 	of := a
-	a, err = f.Stat()
+	a, err = f.open.Stat()
 	a.Mode, a.Uid, a.Gid, a.ID = of.Mode, of.Uid, of.Gid, of.ID // a control file of an object is not the object
 	return a, err
 }
@@ -300,25 +304,31 @@ func (t *Tree) change(n Node, c nodes.Change, byOpen bool) error {
 	case l == nil:
 		return syscall.ESTALE
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.memory != nil {
-		if a, err := l.memory.Stat(); err != nil || a.Uid != n.Uid {
-			return cmp.Or(err, error(syscall.ESTALE)) // it changed hands just now
-		}
-		return l.memory.Change(c)
-	}
-	if f := l.face(); byOpen && f != nil && f.Truncated() {
-		c.Size = nil
-	}
-	if c == (nodes.Change{}) {
-		return nil
+	if done, err := l.change(n, &c, byOpen); done || err != nil {
+		return err
 	}
 	object, err := t.object(n)
 	if err != nil {
 		return err
 	}
 	return object.Change(c)
+}
+
+// change sets attributes of what is open of a node, as far as that is enough: done, or what is left of c is for
+// the object.
+func (l *live) change(n Node, c *nodes.Change, byOpen bool) (done bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.memory != nil {
+		if a, err := l.memory.Stat(); err != nil || a.Uid != n.Uid {
+			return true, cmp.Or(err, error(syscall.ESTALE)) // it changed hands just now
+		}
+		return true, l.memory.Change(*c)
+	}
+	if len(l.faces) > 0 && byOpen && l.faces[len(l.faces)-1].open.(*nodes.File).Truncated() {
+		c.Size = nil
+	}
+	return *c == (nodes.Change{}), nil
 }
 
 func changeOf(in *fuse.SetAttrIn) (c nodes.Change) {

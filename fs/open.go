@@ -180,17 +180,28 @@ func (t *Tree) close(h *opened, l *live) {
 			t.table.idle(h.Node)
 		}
 	}
-	if err := h.open.Close(); err != nil {
-		t.log.Warn("close", "err", err)
-	}
+	t.letGo(h)
 }
 
-// face is the message face of a node as it was opened last; nil if nobody has it open. The caller holds l.mu.
-func (l *live) face() *nodes.File {
+// hold is the message face of a node that was opened last, which stays open until letGo; nil if nobody has one
+// open. So it can be asked without the node's lock, for which a close would wait. The caller holds l.mu.
+func (l *live) hold() *opened {
 	if len(l.faces) == 0 {
 		return nil
 	}
-	return l.faces[len(l.faces)-1].open.(*nodes.File)
+	h := l.faces[len(l.faces)-1]
+	h.held.Add(1)
+	return h
+}
+
+// letGo ends a hold of an open file, or is its close. The last of them closes it.
+func (t *Tree) letGo(h *opened) {
+	if h.held.Add(-1) >= 0 {
+		return
+	}
+	if err := h.open.Close(); err != nil {
+		t.log.Warn("close", "err", err)
+	}
 }
 
 // File is the message face open as fh, nil if fh is something else.

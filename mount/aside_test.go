@@ -157,6 +157,47 @@ func TestElsewhere(t *testing.T) {
 	}
 }
 
+// TestElsewhereStat: who closes a file does not wait for a stat(2), chmod(2) or truncation of it that is asked
+// elsewhere, and it stays open until that has its answer.
+func TestElsewhereStat(t *testing.T) {
+	for _, name := range []string{"GETATTR", "SETATTR"} {
+		k, s, dir, node, fh := slowKernel(t)
+		requests := slowRequests(dir, node, fh)
+		opens := k.send(requests["OPEN"])
+		<-s.asked
+		s.end <- nil
+		k.await()
+		errno, answer := k.answer(opens)
+		if errno != 0 {
+			t.Fatal(errno)
+		}
+		stat := k.send(requests[name])
+		<-s.asked
+		release := fuse.ReleaseIn{Fh: as[fuse.OpenOut](answer).Fh}
+		closes := k.send(request(&release.InHeader, opRelease, node, bytesOf(&release)))
+		k.await()
+		if errno, _ := k.answer(closes); errno != 0 {
+			t.Fatal(errno)
+		}
+		if name == "GETATTR" && len(s.asked) > 0 {
+			t.Error("closed while it was asked")
+		}
+		for done := false; !done; runtime.Gosched() {
+			select {
+			case s.end <- nil: // SETATTR asks twice
+			default:
+				done = k.answered()
+			}
+		}
+		if errno, _ := k.answer(stat); errno != 0 {
+			t.Errorf("%s: %v", name, errno)
+		}
+		for call := ""; call != "close"; {
+			call = <-s.asked
+		}
+	}
+}
+
 // answered reports whether there is an answer.
 func (k *kernel) answered() bool {
 	fds := []unix.PollFd{{Fd: int32(k.dev), Events: unix.POLLIN}}

@@ -30,7 +30,8 @@ type Config struct {
 const (
 	runTime  = 50 * time.Millisecond // of one run, about
 	runLimit = 20 * time.Second      // a run that takes longer hangs
-	trial    = 50                    // operations of the run that tells how many make up runTime
+	maxCount = 1_000_000             // operations of a run
+	trial    = 50                    // operations of the first run of those that tell how many make up runTime
 )
 
 // Run measures all cases. It leaves nothing behind, also when ctx ends.
@@ -122,13 +123,25 @@ func (b *bench) measure(c testCase) (Result, error) {
 	return r, err
 }
 
-// try finds out how many operations make up a run. What is slow only the first time is over then.
+// try finds out how many operations make up a run. A process that has just begun is slow, so a short run would say
+// that few do, and all runs were of such beginnings: it goes on until a run was long enough.
 func (b *bench) try(s *side) error {
-	ns, err := b.once(s, trial)
-	if err == nil {
-		s.count = min(max(int(float64(runTime)/max(ns, 1)), trial), 1_000_000)
+	for s.count = trial; ; {
+		ns, err := b.once(s, s.count)
+		if err != nil {
+			return err
+		}
+		took := time.Duration(ns * float64(s.count))
+		s.count = enough(s.count, took)
+		if took >= runTime/2 || s.count == maxCount {
+			return nil
+		}
 	}
-	return err
+}
+
+// enough is how many operations take about runTime, if count of them took so long.
+func enough(count int, took time.Duration) int {
+	return min(max(int(float64(count)*float64(runTime)/float64(max(took, 1))), trial), maxCount)
 }
 
 // once does one run and returns how long an operation took: from the beginning of the first

@@ -36,6 +36,7 @@ func TestScript(t *testing.T) {
 				return err
 			}
 			env.Values[treeKey{}] = tr
+			env.Values[natsKey{}] = &scriptNATS{}
 			env.Vars = append(env.Vars, tr.env()...)
 			env.Vars = append(env.Vars, "LIB="+lib, "ID=0")
 			env.Defer(func() {
@@ -149,6 +150,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 			ts.Fatalf("the daemon holds %d descriptors, before it was %d (%v)", n, want, err)
 		}
 	},
+	"natsd": natsdCommand,
 	// unstuck checks that no process of the test stays in uninterruptible sleep.
 	"unstuck": func(ts *testscript.TestScript, _ bool, _ []string) {
 		var stuck []process

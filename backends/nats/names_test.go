@@ -36,8 +36,9 @@ func TestNames(t *testing.T) {
 	}
 	// What strangers keep on the same servers, or make to fool a daemon, is nobody's queue or topic.
 	for _, stream := range []string{
-		"", "jobs", "ipcfs_q_", "ipcfs_q_=2E", "ipcfs_q_=2E=2E", "ipcfs_q_a=2Fb", "ipcfs_q_a=", "ipcfs_q_a=2", "ipcfs_q_=6A",
-		"ipcfs_q_=2e=2e=2e", "ipcfs_q_=00", "ipcfs_q_a b", "ipcfs_q_=+1", "ipcfs_t_a", "ipcfs_q_\xff", "ipcfs_q_=C3=B6",
+		"", "jobs", "ipcfs_q_", "ipcfs_q_=2E", "ipcfs_q_=2E=2E", "ipcfs_q_a=2Fb", "ipcfs_q_a=", "ipcfs_q_a=2",
+		"ipcfs_q_=6A", "ipcfs_q_=2e=2e=2e", "ipcfs_q_=00", "ipcfs_q_a b", "ipcfs_q_=+1", "ipcfs_t_a",
+		"ipcfs_q_\xff", "ipcfs_q_=C3=B6",
 	} {
 		if name, ok := queueOf(stream); ok {
 			t.Errorf("the stream %q is taken for the queue %q", stream, name)
@@ -56,7 +57,8 @@ func TestTopicSubjects(t *testing.T) {
 	if want := "ipcfs.l.plant.hall=201.t=2Eemp"; subject != want {
 		t.Errorf("the subject of %q is %q, want %q", path, subject, want)
 	}
-	for _, subject := range []string{"", "ipcfs.l.", "ipcfs.l.a..b", "ipcfs.l.=2F", "ipcfs.l.a.=2E", "ipcfs.t.a", "ipcfs.l.*"} {
+	for _, subject := range []string{"", "ipcfs.l.", "ipcfs.l.a..b", "ipcfs.l.=2F", "ipcfs.l.a.=2E", "ipcfs.t.a",
+		"ipcfs.l.*"} {
 		if path, ok := topicAt(liveSubjects, subject); ok {
 			t.Errorf("the subject %q is taken for that of %q", subject, path)
 		}
@@ -66,8 +68,8 @@ func TestTopicSubjects(t *testing.T) {
 	}
 }
 
-// FuzzNames: a name that can be in a tree comes back from its stream and its subject, which the server takes; what
-// is no such stream is taken for none.
+// FuzzNames: a name that can be in a tree comes back from its stream and its subject, which the server takes; what is
+// no such stream is taken for none.
 func FuzzNames(f *testing.F) {
 	for _, seed := range []string{"jobs", "a/b", "ipcfs_t_a=2Fb", "..", "=20", "\xff\x00", "Größe/x.y", "ipcfs.l.a.b"} {
 		f.Add(seed)

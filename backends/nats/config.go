@@ -1,0 +1,189 @@
+// Package nats owns queues and topics that NATS servers with JetStream keep, for many machines. Package backends
+// has the words it speaks.
+//
+// A Config is one attachment, and makes the options of its connection. Names of queues and topics are escaped in
+// those of streams and subjects.
+package nats
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Config is one attachment: which servers, how the daemon shows who it is, and what it asks of them. No field holds
+// a secret: those are in files, which only their owner may read.
+type Config struct {
+	Servers []string // nats://HOST:PORT, or tls:// if nothing may go in the clear
+
+	Creds     string // file of a user's JWT and seed, as nsc makes it
+	NKey      string // file of a seed
+	User      string
+	Password  string // file
+	Token     string // file
+	CA        string // file of the certificates that the server's is to be signed by; "": those of the system
+	Cert, Key string // files of the daemon's own certificate
+	Timeout   time.Duration
+	Replicas  int // servers that keep a new queue or topic, each
+}
+
+// defaultTimeout is how long an answer may be on its way: longer than a cluster takes to find a new leader.
+const defaultTimeout = 15 * time.Second
+
+// attachOptions are what may stand behind the servers of an attachment.
+var attachOptions = []struct {
+	name string
+	set  func(c *Config, value string) error
+}{
+	{"creds", fileOption(func(c *Config) *string { return &c.Creds })},
+	{"nkey", fileOption(func(c *Config) *string { return &c.NKey })},
+	{"user", func(c *Config, v string) error { c.User = v; return nil }},
+	{"password", fileOption(func(c *Config) *string { return &c.Password })},
+	{"token", fileOption(func(c *Config) *string { return &c.Token })},
+	{"ca", fileOption(func(c *Config) *string { return &c.CA })},
+	{"cert", fileOption(func(c *Config) *string { return &c.Cert })},
+	{"key", fileOption(func(c *Config) *string { return &c.Key })},
+	{"timeout", func(c *Config, v string) (err error) {
+		c.Timeout, err = time.ParseDuration(v)
+		if err != nil || c.Timeout < time.Second || c.Timeout > 10*time.Minute {
+			return errors.New("it is a time from 1s to 10m")
+		}
+		return nil
+	}},
+	{"replicas", func(c *Config, v string) (err error) {
+		c.Replicas, err = strconv.Atoi(v)
+		if err != nil || c.Replicas < 1 || c.Replicas > 5 {
+			return errors.New("it is a number from 1 to 5")
+		}
+		return nil
+	}},
+}
+
+// fileOption sets the path of a file. The value is not repeated: it may be a secret that somebody typed.
+func fileOption(in func(*Config) *string) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		if !filepath.IsAbs(v) {
+			return errors.New("it is the path of a file, from / on")
+		}
+		*in(c) = v
+		return nil
+	}
+}
+
+// ParseAttach takes apart what --attach is given: NAME=nats://HOST:PORT, with more servers of the same cluster and
+// options behind it, separated by commas; or NAME=FILE, where FILE, from / on, has the same, one on a line.
+func ParseAttach(text string) (name string, c Config, err error) {
+	name, rest, found := strings.Cut(text, "=")
+	if !found {
+		return "", c, errors.New("an attachment is NAME=nats://HOST:PORT or NAME=/FILE")
+	}
+	if err := checkName(name); err != nil {
+		return "", c, err
+	}
+	items := strings.Split(rest, ",")
+	if filepath.IsAbs(rest) {
+		body, err := readFile(rest, false)
+		if err != nil {
+			return "", c, fmt.Errorf("%s: %w", name, err)
+		}
+		items = lines(body)
+	}
+	c = Config{Timeout: defaultTimeout, Replicas: 1}
+	for _, item := range items {
+		if err := c.add(strings.TrimSpace(item)); err != nil {
+			return "", c, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	if err := c.check(); err != nil {
+		return "", c, fmt.Errorf("%s: %w", name, err)
+	}
+	return name, c, nil
+}
+
+// lines are those of a file that say something.
+func lines(body []byte) (list []string) {
+	for line := range strings.Lines(string(body)) {
+		line, _, _ = strings.Cut(line, "#")
+		if line = strings.TrimSpace(line); line != "" {
+			list = append(list, line)
+		}
+	}
+	return list
+}
+
+// checkName refuses what would not do as the name of a directory beside those of the tree, and in texts.
+func checkName(name string) error {
+	if name == "" || len(name) > 64 || name[0] == '-' {
+		return errors.New("the name of an attachment has 1 to 64 characters, and does not begin with -")
+	}
+	for _, c := range []byte(name) {
+		if !plain(c) {
+			return errors.New("the name of an attachment has letters, digits, - and _")
+		}
+	}
+	return nil
+}
+
+// add takes one server or option.
+func (c *Config) add(item string) error {
+	if strings.Contains(item, "://") {
+		server, err := checkServer(item)
+		c.Servers = append(c.Servers, server)
+		return err
+	}
+	name, value, valued := strings.Cut(item, "=")
+	for _, o := range attachOptions {
+		if o.name != name || !valued {
+			continue
+		}
+		if err := o.set(c, value); err != nil {
+			return fmt.Errorf("%s=: %w", name, err)
+		}
+		return nil
+	}
+	var names []string
+	for _, o := range attachOptions {
+		names = append(names, o.name+"=")
+	}
+	return fmt.Errorf("after the servers come %s", strings.Join(names, " "))
+}
+
+// checkServer refuses a URL that holds a secret: everybody can see the command lines of processes.
+func checkServer(item string) (string, error) {
+	u, err := url.Parse(item)
+	switch {
+	case strings.Contains(item, "@") || err == nil && u.User != nil:
+		return "", errors.New("no user, password or token in the URL of a server, ps shows it to everybody: " +
+			"put it into a file with mode 0600, and give user=NAME,password=/FILE, token=/FILE or creds=/FILE")
+	case err != nil || u.Hostname() == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "":
+		return "", errors.New("a server is nats://HOST:PORT or tls://HOST:PORT")
+	case u.Scheme != "nats" && u.Scheme != "tls":
+		return "", errors.New("a server is nats://HOST:PORT, or tls://HOST:PORT, no other scheme is known")
+	}
+	return u.Scheme + "://" + u.Host, nil
+}
+
+// check refuses what does not go together.
+func (c *Config) check() error {
+	ways := 0
+	for _, file := range []string{c.Creds, c.NKey, c.User, c.Token} {
+		if file != "" {
+			ways++
+		}
+	}
+	switch {
+	case len(c.Servers) == 0:
+		return errors.New("it names no server: nats://HOST:PORT")
+	case ways > 1:
+		return errors.New("one of creds=, nkey=, user= and token= is enough")
+	case (c.User == "") != (c.Password == ""):
+		return errors.New("user=NAME and password=/FILE go together")
+	case (c.Cert == "") != (c.Key == ""):
+		return errors.New("cert=/FILE and key=/FILE go together")
+	}
+	return nil
+}

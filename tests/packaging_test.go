@@ -4,53 +4,40 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"strings"
 	"testing"
 )
 
-// TestUnit: the commands of the systemd unit start a tree and end it, and
-// systemd-analyze finds nothing wrong with the unit.
-func TestUnit(t *testing.T) {
+// TestUnits: the template and the unit for /mnt/ipc say the same of their places, and systemd-analyze finds
+// nothing wrong with the units. TestSystemd has a systemd run them.
+func TestUnits(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../packaging/ipcfs@.service")
-	check(t, err)
-	tr := bareTree(t)
-	program, err := exec.LookPath("ipcfs")
-	check(t, err)
-	unit := strings.ReplaceAll(string(text), "/usr/local/bin/ipcfs", program)
-	here := strings.NewReplacer("/run/ipcfs/%i", tr.state, "%f", tr.mnt)
-	command := func(key string) *exec.Cmd {
-		m := regexp.MustCompile(`(?m)^` + key + `=(.*)$`).FindStringSubmatch(unit)
-		if m == nil {
-			t.Fatalf("no %s= in the unit", key)
-		}
-		args := strings.Fields(here.Replace(m[1]))
-		return tr.command(args[0], args[1:]...)
+	read := func(name string) string {
+		text, err := os.ReadFile("../packaging/" + name)
+		check(t, err)
+		return string(text)
 	}
-
-	daemon := command("ExecStart")
-	check(t, daemon.Start())
-	ended := make(chan error, 1)
-	go func() { ended <- daemon.Wait() }()
-	if !eventually(patience, func() bool { _, err := tr.pid(); return err == nil }) {
-		t.Error("the tree is not live")
+	_, template, _ := strings.Cut(read("ipcfs@.service"), "\n#\n")
+	_, one, _ := strings.Cut(read("ipcfs.service"), "\n#\n")
+	template = strings.NewReplacer("%f", "/mnt/ipc", " --state-dir /run/ipcfs/%i", "", "ipcfs/%i", "ipcfs",
+		"ipcfs@%i", "ipcfs", "DefaultInstance=mnt-ipc\n", "").Replace(template)
+	if one != template || one == "" {
+		t.Errorf("ipcfs.service is\n%s\nand not what ipcfs@.service says:\n%s", one, template)
 	}
-	if out, err := command("ExecStop").CombinedOutput(); err != nil || len(out) > 0 {
-		t.Errorf("ExecStop: %v %s", err, out)
-	}
-	if err := <-ended; err != nil {
-		t.Errorf("the daemon: %v", err)
-	}
-
 	if _, missing := exec.LookPath("systemd-analyze"); missing != nil {
 		return
 	}
-	check(t, os.WriteFile(tr.work+"/ipcfs@.service", []byte(unit), 0644))
-	out, err := tr.command("systemd-analyze", "verify", "--man=no", tr.work+"/ipcfs@.service").CombinedOutput()
-	if err != nil || len(out) > 0 {
-		t.Errorf("systemd-analyze: %v\n%s", err, out)
+	dir := t.TempDir()
+	program, err := exec.LookPath("ipcfs")
+	check(t, err)
+	for _, name := range []string{"ipcfs.service", "ipcfs@.service", "mnt-ipc.mount"} {
+		unit := strings.ReplaceAll(read(name), "/usr/local/bin/ipcfs", program)
+		check(t, os.WriteFile(dir+"/"+name, []byte(unit), 0644))
+		out, err := exec.Command("systemd-analyze", "verify", "--man=no", dir+"/"+name).CombinedOutput()
+		if err != nil || len(out) > 0 {
+			t.Errorf("systemd-analyze: %v\n%s", err, out)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"os/signal"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -100,6 +102,11 @@ func (s *settings) openTree(log *slog.Logger) (*fs.Tree, error) {
 // signal. A second signal ends the daemon at once.
 func (s *settings) attend(session *mount.Session, stop <-chan os.Signal, log *slog.Logger) error {
 	served, unmounted := make(chan error, 1), make(chan error, 1)
+	manager := s.manager(log)
+	var watched sync.WaitGroup
+	defer watched.Wait()
+	guarded, over := context.WithCancel(context.Background())
+	defer over()
 	go func() { served <- session.Serve() }()
 	live := session.Live()
 	stopping := false
@@ -111,12 +118,15 @@ func (s *settings) attend(session *mount.Session, stop <-chan os.Signal, log *sl
 			if err := s.announce(); err != nil {
 				log.Warn("cannot tell that the tree is live", "err", err)
 			}
+			manager.ready("live at " + s.mountpoint)
+			watched.Go(func() { manager.guard(guarded, s.alive) })
 		case sig := <-stop:
 			if stopping {
 				return exit{exitFailure, fmt.Errorf("%s: ended by a second signal", s.mountpoint)}
 			}
 			stopping = true
 			log.Info("unmounting", "signal", sig.String())
+			manager.stopping("unmounting " + s.mountpoint)
 			go func() { unmounted <- session.Unmount() }()
 		case err := <-unmounted:
 			if err != nil {
@@ -126,6 +136,15 @@ func (s *settings) attend(session *mount.Session, stop <-chan os.Signal, log *sl
 			return ended(err, log)
 		}
 	}
+}
+
+// manager is the service manager, if one may have started the daemon: a daemon in the background, and that
+// of `ipcfs run`, are no service's main process.
+func (s *settings) manager(log *slog.Logger) *manager {
+	if s.logFile != "" || s.private {
+		return nil
+	}
+	return &manager{log}
 }
 
 // ended is what the daemon has to say in the end. Programs that still

@@ -239,8 +239,8 @@ func ask(m *mountinfo.Info) (pid int, err error) {
 	}
 	answer, err := io.ReadAll(io.LimitReader(r, 64))
 	if err != nil {
-		// Nobody waits for it: it may not be able to end.
 		_ = cmd.Process.Kill()
+		go cmd.Wait() // it may not be able to end
 		return 0, errSilent
 	}
 	if err := cmd.Wait(); err != nil {

@@ -16,6 +16,12 @@ printf '# of mlocate\nPRUNEFS = "NFS nfs"\n' > /etc/updatedb.conf
 cp /etc/updatedb.conf /updatedb.before
 dpkg -i /old.deb
 test "$(ipcfs version | head -n1)" # it runs
+for unit in ipcfs.service ipcfs@.service; do
+	grep -q '^ExecStart=/usr/bin/ipcfs -f' /usr/lib/systemd/system/$unit
+	! grep /usr/local /usr/lib/systemd/system/$unit
+done
+test -e /usr/share/doc/ipcfs/examples/mnt-ipc.mount
+test "$(readlink -f /usr/sbin/mount.fuse.ipcfs)" = /usr/bin/ipcfs
 grep -qx 'PRUNEFS = "NFS nfs fuse.ipcfs"' /etc/updatedb.conf
 
 mkdir /mnt/ipc
@@ -32,5 +38,5 @@ umount /mnt/ipc
 
 dpkg --purge ipcfs
 cmp /etc/updatedb.conf /updatedb.before
-! ls -d /usr/bin/ipcfs /usr/sbin/mount.fuse.ipcfs /usr/lib/systemd/system/ipcfs@.service /usr/share/doc/ipcfs /run/ipcfs
+! ls -d /usr/bin/ipcfs /usr/sbin/mount.fuse.ipcfs /usr/lib/systemd/system/ipcfs*.service /usr/share/doc/ipcfs /run/ipcfs
 IN

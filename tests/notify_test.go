@@ -1,0 +1,51 @@
+package tests
+
+import (
+	"net"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestNotify: a daemon that a service manager started tells it that the tree is live, that it lives, and that
+// it ends. The name of a mount point adds no line.
+func TestNotify(t *testing.T) {
+	t.Parallel()
+	tr := bareTree(t)
+	tr.mnt += "/a\nREADY=0"
+	if out, err := tr.run("mkdir", tr.mnt); err != nil {
+		t.Fatal(out)
+	}
+	socket := tr.work + "/notify"
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+	check(t, err)
+	defer conn.Close()
+	told := func() []string {
+		t.Helper()
+		check(t, conn.SetReadDeadline(time.Now().Add(patience)))
+		b := make([]byte, 4096)
+		n, err := conn.Read(b)
+		check(t, err)
+		return strings.Split(string(b[:n]), "\n")
+	}
+	await := func(want ...string) {
+		t.Helper()
+		for got := told(); !slices.Equal(got, want); got = told() {
+			if !slices.Equal(got, []string{"WATCHDOG=1"}) {
+				t.Fatalf("%q, want %q", got, want)
+			}
+		}
+	}
+	daemon := tr.command("ipcfs", "-f", "--state-dir", tr.state, tr.mnt)
+	daemon.Env = append(daemon.Env, "NOTIFY_SOCKET="+socket, "WATCHDOG_USEC=90000")
+	check(t, daemon.Start())
+	name := tr.work + "/mnt/a%0AREADY=0"
+	await("READY=1", "STATUS=live at "+name)
+	await("WATCHDOG=1")
+	await("WATCHDOG=1")
+	check(t, daemon.Process.Signal(syscall.SIGTERM))
+	await("STOPPING=1", "STATUS=unmounting "+name)
+	check(t, daemon.Wait())
+}

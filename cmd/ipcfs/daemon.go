@@ -36,10 +36,12 @@ func (s *settings) serve() error {
 	if err := s.clear(); err != nil {
 		return s.advise(err)
 	}
-	log, err := s.logger()
+	level := new(slog.LevelVar)
+	log, err := s.logger(level)
 	if err != nil {
 		return err
 	}
+	defer heedVerbosity(level, log)()
 	// The current directory of the daemon is not to keep a file system busy.
 	if err := os.Chdir("/"); err != nil {
 		return err
@@ -181,11 +183,13 @@ func (s *settings) announce() error {
 	return err
 }
 
-// logger logs to the log file, or to stderr.
-func (s *settings) logger() (*slog.Logger, error) {
-	level := slog.LevelInfo
+// logger logs to the log file, or to stderr, what is of a level that can be changed.
+func (s *settings) logger(level *slog.LevelVar) (*slog.Logger, error) {
 	if s.private {
-		level = slog.LevelWarn
+		level.Set(slog.LevelWarn)
+	}
+	if s.logLevel != "" {
+		_ = level.UnmarshalText([]byte(s.logLevel)) // one of logLevels
 	}
 	var out io.Writer = os.Stderr
 	if s.logFile != "" {
@@ -202,7 +206,7 @@ func (s *settings) logger() (*slog.Logger, error) {
 		}
 		out = log
 	}
-	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level})), nil
+	return newLog(out, level, s.logFormat), nil
 }
 
 // signals are those of list that the program was not started to ignore;

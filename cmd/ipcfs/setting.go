@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -51,6 +52,15 @@ var settingTable = []setting{
 		help:  "DIR for FIFOs (/run/ipcfs or $XDG_RUNTIME_DIR/ipcfs)",
 		about: "one daemon at a time uses it",
 		in:    func(s *settings) pflag.Value { return (*text)(&s.tree.StateDir) },
+	}, {
+		name: "log-level", value: "LEVEL", without: "`info`",
+		help:  "log what is as bad as debug, info, warn, error",
+		about: "SIGUSR1 switches to debug and back",
+		in:    func(s *settings) pflag.Value { return choice{&s.logLevel, logLevels} },
+	}, {
+		name: "log-format", value: "FORMAT", without: "`text`",
+		help: "lines of the log are text or json",
+		in:   func(s *settings) pflag.Value { return choice{&s.logFormat, logFormats} },
 	}, {
 		name: "nonempty", without: "a directory that has files is refused",
 		about: "mounts over a directory that has files",
@@ -146,6 +156,31 @@ func (t *text) Set(v string) error {
 
 // Type is pflag.Value.Type.
 func (*text) Type() string { return "string" }
+
+// choice is a setting that is one of several words, of which the first holds if nobody asks.
+type choice struct {
+	now *string
+	of  []string
+}
+
+func (c choice) String() string {
+	if c.now == nil || *c.now == "" {
+		return c.of[0]
+	}
+	return *c.now
+}
+
+// Set is pflag.Value.Set.
+func (c choice) Set(v string) error {
+	if !slices.Contains(c.of, v) {
+		return fmt.Errorf("%q is none of %s", v, strings.Join(c.of, ", "))
+	}
+	*c.now = v
+	return nil
+}
+
+// Type is pflag.Value.Type.
+func (choice) Type() string { return "string" }
 
 // onOff is a setting that is there or not.
 type onOff bool

@@ -20,6 +20,8 @@ type settings struct {
 	session            mount.Options
 	options            []string // mount options of the kernel
 	foreground         bool
+	logLevel           string // of logLevels; "": the first, or what is usual for such a daemon
+	logFormat          string // of logFormats
 
 	// These are for a daemon that another ipcfs starts:
 	readyFd int    // a byte is written to it when the tree is live

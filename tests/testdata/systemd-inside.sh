@@ -18,6 +18,7 @@ systemctl start $unit
 test -e /mnt/ipc/ctl/status
 test "$(of StatusText)" = "live at /mnt/ipc"
 grep -qx "pid=$(of MainPID)" /mnt/ipc/ctl/status
+journalctl -q -u $unit -p 6..6 -o cat | grep -q '^level=INFO msg=live '
 cd /mnt/ipc
 rm queues/of-fstab
 

@@ -120,6 +120,14 @@ func commands() []command {
 				"processor, as wake-ups across processors can take longer than all the rest.\n",
 			flags: benchCommand,
 		}, {
+			name:  "broker",
+			args:  "[FLAG...]",
+			short: "keep queues and topics that machines share",
+			long: "Writes the configuration of a nats-server with JetStream, prints how to attach\n" +
+				"to it, and becomes the nats-server that is in PATH. Its token is made the first\n" +
+				"time, in DIR/token. DIR/local.conf may have more of its configuration.\n",
+			flags: brokerCommand,
+		}, {
 			name:  "completion",
 			args:  "bash|zsh|fish",
 			short: "print what completes command lines in a shell",

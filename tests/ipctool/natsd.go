@@ -48,7 +48,7 @@ type natsd struct {
 // StartNATS starts n servers that keep what they keep below dir, and returns when all of them serve JetStream.
 // extra is more of their configuration.
 func StartNATS(dir string, n int, extra string) (*NATS, error) {
-	c := &NATS{net: loopback()}
+	c := &NATS{net: Loopback()}
 	for i := range n {
 		d, err := c.configure(filepath.Join(dir, fmt.Sprint("nats", i+1)), i+1, n, extra)
 		if err != nil {
@@ -67,8 +67,8 @@ func StartNATS(dir string, n int, extra string) (*NATS, error) {
 	return c, nil
 }
 
-// loopback is an address whose fellows nobody uses: tests run side by side, on one loopback.
-func loopback() net.IP {
+// Loopback is an address whose fellows nobody uses: tests run side by side, on one loopback.
+func Loopback() net.IP {
 	for {
 		ip := net.IPv4(127, byte(1+rand.IntN(254)), byte(rand.IntN(255)), 1)
 		l, err := net.Listen("tcp", net.JoinHostPort(ip.String(), "4222"))

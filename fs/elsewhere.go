@@ -2,13 +2,20 @@ package fs
 
 import (
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/ipcfs/ipcfs/backends"
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
-// Elsewhere reports whether a request about a node, or about a name in it, is about objects that are kept
-// elsewhere (nodes.Kind): it may take long.
-func (t *Tree) Elsewhere(h *fuse.InHeader, name string) bool {
-	return t.elsewhere && t.kindOf(h.NodeId, name).Elsewhere
+// Elsewhere is who answers a request about a node, or about a name in it, if that is about objects that are
+// kept elsewhere (nodes.Kind): it may take long. nil: it is not.
+func (t *Tree) Elsewhere(h *fuse.InHeader, name string) *backends.Workers {
+	if !t.elsewhere {
+		return nil
+	}
+	if there := t.kindOf(h.NodeId, name).Elsewhere; there != nil {
+		return there.Work
+	}
+	return nil
 }
 
 // OpensLong reports whether opening a node may take long (nodes.Kind).

@@ -110,6 +110,9 @@ func (t *Tree) openKinds(c Config, before *tables) error {
 		{Name: "sysv/shm", Class: nodes.NewSegments(segments)},
 		{Name: "topics", Class: news, Space: news.Space, Watch: topics},
 	}
+	if err := t.attach(c.Attached); err != nil {
+		return err
+	}
 	if c.Attach != nil {
 		attached, err := c.Attach(t.env)
 		if err != nil {
@@ -117,7 +120,7 @@ func (t *Tree) openKinds(c Config, before *tables) error {
 		}
 		t.kinds = append(t.kinds, attached...)
 	}
-	t.elsewhere = slices.ContainsFunc(t.kinds, func(k nodes.Kind) bool { return k.Elsewhere })
+	t.elsewhere = slices.ContainsFunc(t.kinds, func(k nodes.Kind) bool { return k.Elsewhere != nil })
 	global := []nodes.Control{
 		nodes.TextControl("status", rendered(t.status, func(f []nodes.Fact) (string, error) {
 			return nodes.Render(f), nil

@@ -19,6 +19,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/backends/nats"
 	"github.com/ipcfs/ipcfs/backends/socket"
 	"github.com/ipcfs/ipcfs/nodes"
 )
@@ -31,8 +32,8 @@ type Config struct {
 	Net             socket.Reach      // what of the network the tree lends
 	Options         []string          // what was asked for, words for ctl/status
 	Flags           map[string]string // how people ask for settings: "net" by "--net"
-	Attached        []nodes.Kind      // kinds of objects beside those of this machine
-	Tables          []byte            // of the tree with whose mount this one goes on (Tree.Tables); nil: of none
+	Attached        []Attachment
+	Tables          []byte // of the tree with whose mount this one goes on (Tree.Tables); nil: of none
 	Version         string
 	Log             *slog.Logger
 
@@ -57,6 +58,7 @@ type Tree struct {
 	handles *handles
 	sockets *socket.Maker
 	closers []io.Closer
+	links   []*nats.Link // to what is attached
 
 	unlisted string // why the queues that there are cannot be listed; "" if they can
 
@@ -151,7 +153,10 @@ func (t *Tree) Close() error {
 	var first error
 	if t.env != nil {
 		// What they do now needs what is closed next.
-		first = errors.Join(t.env.Work.Close(), t.env.Away.Close(), t.env.Late.Close())
+		for _, l := range t.links {
+			first = errors.Join(first, l.Close()) // nobody waits for an answer any more
+		}
+		first = errors.Join(first, t.env.CloseWorkers())
 	}
 	for i := len(t.closers) - 1; i >= 0; i-- {
 		if err := t.closers[i].Close(); err != nil && first == nil {
@@ -188,6 +193,9 @@ func (t *Tree) Late() *backends.Workers { return t.env.Late }
 // Workers are those for requests that take long: work for those that wait for nobody, away for those that
 // wait for others.
 func (t *Tree) Workers() (work, away *backends.Workers) { return t.env.Work, t.env.Away }
+
+// AllWorkers are all that there are.
+func (t *Tree) AllWorkers() []*backends.Workers { return t.env.Workers() }
 
 // Poller is what wakes those who wait.
 func (t *Tree) Poller() *backends.Poller { return t.env.Poll }

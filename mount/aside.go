@@ -35,15 +35,14 @@ func (s *Session) putAside(req, out []byte) bool {
 	if h.Opcode == opLookup {
 		name = string(nameOf(req))
 	}
-	far := s.tree.Elsewhere(h, name)
-	if !far && h.Opcode != opReaddir {
+	if there := s.tree.Elsewhere(h, name); there != nil {
+		s.setAside(req, true, there, out)
+		return true
+	}
+	if h.Opcode != opReaddir {
 		return false
 	}
-	workers := s.near
-	if far {
-		workers = s.away
-	}
-	s.setAside(req, far, workers, out)
+	s.setAside(req, false, s.near, out)
 	return true
 }
 

@@ -22,7 +22,9 @@ type slow struct {
 
 func newSlow() *slow { return &slow{asked: make(chan string, 100), end: make(chan error)} }
 
-func (s *slow) kind() nodes.Kind { return nodes.Kind{Name: "slow", Class: s, Elsewhere: true} }
+func (s *slow) kind(env *nodes.Env) nodes.Kind {
+	return nodes.Kind{Name: "slow", Class: s, Elsewhere: env.Elsewhere()}
+}
 
 func (s *slow) wait(call string) error {
 	if s.quick.Load() {
@@ -108,7 +110,7 @@ func slowRequests(dir, node uint64, fh uint64) map[string][]byte {
 // slowKernel has looked up what it asks about.
 func slowKernel(t *testing.T) (k *kernel, s *slow, dir, node, fh uint64) {
 	s = newSlow()
-	k = newKernel(t, s.kind())
+	k = newKernel(t, s.kind)
 	ask := func(dir uint64, name string) uint64 {
 		var h fuse.InHeader
 		unique := k.send(request(&h, opLookup, dir, bytesOf(&h), append([]byte(name), 0)...))

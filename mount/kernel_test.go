@@ -31,7 +31,7 @@ type kernel struct {
 	out, got []byte
 }
 
-func newKernel(t testing.TB, attached ...nodes.Kind) *kernel {
+func newKernel(t testing.TB, attached ...func(*nodes.Env) nodes.Kind) *kernel {
 	t.Helper()
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -43,7 +43,12 @@ func newKernel(t testing.TB, attached ...nodes.Kind) *kernel {
 	state := t.TempDir()
 	tree, err := fs.New(fs.Config{
 		StateDir: state, ShmDir: t.TempDir(), MaxMsg: 10, MsgSize: 128,
-		Attach: func(*nodes.Env) ([]nodes.Kind, error) { return attached, nil },
+		Attach: func(env *nodes.Env) (list []nodes.Kind, err error) {
+			for _, kind := range attached {
+				list = append(list, kind(env))
+			}
+			return list, nil
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

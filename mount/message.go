@@ -117,11 +117,10 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 
 // open answers an OPEN, or parks it. Its tries are made by workers, if there are any.
 func (s *Session) open(in *fuse.OpenIn, workers *backends.Workers, out []byte) {
-	o := &opening{
-		Opening: s.tree.Begin(in), tree: s.tree, work: workers, uid: in.Uid,
-		far: s.tree.Elsewhere(&in.InHeader, ""),
-	}
-	if o.far || s.tree.OpensLong(in.NodeId) {
+	o := &opening{Opening: s.tree.Begin(in), tree: s.tree, work: workers, uid: in.Uid}
+	if there := s.tree.Elsewhere(&in.InHeader, ""); there != nil {
+		o.far, o.work = true, there
+	} else if s.tree.OpensLong(in.NodeId) {
 		o.work = s.away
 	}
 	n, err := o.Try(out[headerSize:])

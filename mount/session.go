@@ -144,7 +144,7 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 	s.poller = t.Poller()
 	s.near, s.away = t.Workers()
 	s.late = newLate(t.Late())
-	for _, w := range []*backends.Workers{s.near, s.away, s.late.workers} {
+	for _, w := range t.AllWorkers() {
 		w.TellPanics(func(r any) { s.panicked(r) })
 	}
 	t.Attach(s, at)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/backends/nats"
 )
 
 // Why objects of a kind are refused, beside what package backends finds.
@@ -56,6 +57,19 @@ var advices = map[backends.Reason]string{
 	backends.NoMoreOpen: "the daemon has {limit}, {most}, of them open: close some, or raise it ({raise})",
 	backends.NoRoom:     "{name} has no room left: see df and df -i of it",
 	backends.ReadOnly:   "{name}: mount -o remount,rw",
+
+	nats.LinkDown: "there is no connection to the servers; it is tried again all the time: " +
+		"see the status of the attachment in ctl",
+	nats.Closed:   "the tree is being unmounted",
+	nats.NoAnswer: "there was no answer in time; it may have been done",
+	nats.MayBeSent: "there was no answer yet, and the message may be stored: the same bytes, written again on the " +
+		"same open file within two minutes, are not stored twice",
+	nats.MayCome: "message {value} was received, but the servers did not say in time that they know: " +
+		"it may come again",
+	nats.Forbidden: "the account that the daemon uses there may not do that",
+	nats.Account:   "the account has used up what it may have there: {name}",
+	nats.Engine:    "the servers say: {name}",
+	nats.ManyPrios: "{most} different priorities of the queue are in use, as many as there may be: use one of them",
 
 	backends.NetOff: "the tree is mounted with {set net=off}; it takes {set net=loopback} or {set net=any}",
 	backends.NetLoopback: "the tree is mounted with {set net=loopback}; " +

@@ -28,7 +28,8 @@ type Kind struct {
 	// the directory in which its objects are made, removed and renamed, for /ctl/events; nil: none
 	Watch *backends.Dir
 
-	Elsewhere bool // its objects are kept elsewhere: whatever is asked about them may take long
+	// who asks about its objects, if they are kept elsewhere and that may take long; nil: they are here
+	Elsewhere *Elsewhere
 	// other programs use the directories that they lie in, and may hold the kernel's locks of those long
 	Shared    bool
 	OpensLong bool // opening one may take long: it looks at the caller's process, and connects

@@ -26,8 +26,8 @@ func (o ctlObject) base() Object { return o.object(Attr{ID: o.Was.ID}) }
 
 // texts are those about the object.
 func (o ctlObject) texts() *Texts {
-	if o.kind != nil && o.kind.Elsewhere {
-		return o.ctl.env.Far
+	if o.kind != nil && o.kind.Elsewhere != nil {
+		return o.kind.Elsewhere.Texts
 	}
 	return o.ctl.env.Texts
 }

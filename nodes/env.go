@@ -12,11 +12,10 @@ import (
 type Env struct {
 	Poll *backends.Poller
 	Work *backends.Workers // for what takes long and waits for nobody: texts, listings, commands
-	Away *backends.Workers // for what waits for others: calls, and objects that are kept elsewhere
+	Away *backends.Workers // for what waits for others: calls
 	// for what may have to wait for a lock in the kernel, of users who have much that waits so
 	Late   *backends.Workers
 	Texts  *Texts
-	Far    *Texts // about objects that are kept elsewhere, for whose makers nobody else is to wait
 	Notes  *Notes
 	Shares Shares
 	Trace  *Trace
@@ -25,6 +24,7 @@ type Env struct {
 	users users
 
 	mu      sync.Mutex
+	places  []*Elsewhere
 	waiting func(backends.Waiter) Waiting
 	allow   map[uint32]*allowance // by user
 }
@@ -48,7 +48,7 @@ func NewEnv(p *backends.Poller) *Env {
 	away := backends.NewWorkers(p, maxAway, maxAwayUid)
 	return &Env{
 		Poll: p, Work: work, Away: away, Late: backends.NewWorkers(p, maxAway, maxLateUid),
-		Texts: newTexts(p, work), Far: newTexts(p, away),
+		Texts: newTexts(p, work),
 		Notes: NewNotes(), Shares: newShares(), Trace: &Trace{backends.NewTrace(p)}, Memory: newMemory(),
 		users: newUsers(), allow: map[uint32]*allowance{},
 	}

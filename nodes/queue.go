@@ -163,7 +163,11 @@ func (f *queueFace) Next(end backends.Endpoint, buf []byte, size int) ([]byte, e
 		f.ends = f.queue.Ends()
 		return nil, io.EOF
 	}
-	return f.Face.Next(end, buf, size)
+	unit, err := f.Face.Next(end, buf, size)
+	if err != nil && !Waits(err) && err != io.EOF {
+		err = explain("read", err)
+	}
+	return unit, err
 }
 
 // ended reports whether the readers were ended and this one has not read that yet.
@@ -191,6 +195,9 @@ func (f *queueFace) Put(end backends.Endpoint, p []byte) (int, error) {
 	n, err := f.Face.Put(end, p)
 	if err == syscall.EMSGSIZE {
 		return n, refuse("write", f.tooLong())
+	}
+	if err != nil && !Waits(err) {
+		err = explain("write", err)
 	}
 	return n, err
 }

@@ -18,10 +18,7 @@ func textEnv(t *testing.T) *Env {
 	}
 	e := NewEnv(p)
 	t.Cleanup(func() {
-		if err := e.Work.Close(); err != nil {
-			t.Error(err)
-		}
-		if err := e.Away.Close(); err != nil {
+		if err := e.CloseWorkers(); err != nil {
 			t.Error(err)
 		}
 		p.Close()

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -28,11 +29,18 @@ type Config struct {
 	CA        string // file of the certificates that the server's is to be signed by; "": those of the system
 	Cert, Key string // files of the daemon's own certificate
 	Timeout   time.Duration
-	Replicas  int // servers that keep a new queue or topic, each
+	Redeliver time.Duration // after which a message goes to others whose daemon is silent
+	Uid, Gid  uint32        // of a queue or topic whose owner this machine does not know
+	Mode      uint32        // of one that says none
+	Replicas  int           // servers that keep a new queue or topic, each
 }
 
 // defaultTimeout is how long an answer may be on its way: longer than a cluster takes to find a new leader.
 const defaultTimeout = 15 * time.Second
+
+// defaultRedeliver is over twice the longest time that a cluster was seen to take for a new leader, so that an
+// acknowledgement that got no answer can be repeated.
+const defaultRedeliver = 20 * time.Second
 
 // attachOptions are what may stand behind the servers of an attachment.
 var attachOptions = []struct {
@@ -52,6 +60,23 @@ var attachOptions = []struct {
 		if err != nil || c.Timeout < time.Second || c.Timeout > 10*time.Minute {
 			return errors.New("it is a time from 1s to 10m")
 		}
+		return nil
+	}},
+	{"redeliver", func(c *Config, v string) (err error) {
+		c.Redeliver, err = time.ParseDuration(v)
+		if err != nil || c.Redeliver < time.Second || c.Redeliver > time.Hour {
+			return errors.New("it is a time from 1s to 1h")
+		}
+		return nil
+	}},
+	{"uid", idOption(func(c *Config) *uint32 { return &c.Uid })},
+	{"gid", idOption(func(c *Config) *uint32 { return &c.Gid })},
+	{"mode", func(c *Config, v string) error {
+		n, err := strconv.ParseUint(v, 8, 32)
+		if err != nil || n > 0777 {
+			return errors.New("it is an octal number up to 777")
+		}
+		c.Mode = uint32(n)
 		return nil
 	}},
 	{"replicas", func(c *Config, v string) (err error) {
@@ -74,6 +99,18 @@ func fileOption(in func(*Config) *string) func(*Config, string) error {
 	}
 }
 
+// idOption sets the number of a user or a group.
+func idOption(in func(*Config) *uint32) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		n, err := strconv.ParseUint(v, 10, 32)
+		if err != nil {
+			return errors.New("it is the number of a user or group")
+		}
+		*in(c) = uint32(n)
+		return nil
+	}
+}
+
 // ParseAttach takes apart what --attach is given: NAME=nats://HOST:PORT, with more servers of the same cluster and
 // options behind it, separated by commas; or NAME=FILE, where FILE, from / on, has the same, one on a line.
 func ParseAttach(text string) (name string, c Config, err error) {
@@ -92,7 +129,10 @@ func ParseAttach(text string) (name string, c Config, err error) {
 		}
 		items = lines(body)
 	}
-	c = Config{Timeout: defaultTimeout, Replicas: 1}
+	c = Config{
+		Timeout: defaultTimeout, Redeliver: defaultRedeliver, Replicas: 1,
+		Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0644,
+	}
 	for _, item := range items {
 		if err := c.add(strings.TrimSpace(item)); err != nil {
 			return "", c, fmt.Errorf("%s: %w", name, err)

@@ -1,4 +1,4 @@
-package nats
+package nats_test
 
 import (
 	"os"
@@ -7,30 +7,35 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ipcfs/ipcfs/backends/nats"
 )
 
 func TestParseAttach(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "prod")
 	write(t, file, 0644, "nats://a:4222 # the first\n\n  nats://b \n# who\nuser=alice\npassword=/p\n")
-	usual := Config{Servers: []string{"nats://a:4222"}, Timeout: defaultTimeout, Replicas: 1}
-	with := func(f func(*Config)) Config {
+	usual := nats.Config{
+		Servers: []string{"nats://a:4222"}, Timeout: 15 * time.Second, Redeliver: 20 * time.Second, Replicas: 1,
+		Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0644,
+	}
+	with := func(f func(*nats.Config)) nats.Config {
 		c := usual
 		f(&c)
 		return c
 	}
-	for text, want := range map[string]Config{
+	for text, want := range map[string]nats.Config{
 		"prod=nats://a:4222": usual,
-		"prod=nats://a:4222,tls://[::1]:4222": with(func(c *Config) {
+		"prod=nats://a:4222,tls://[::1]:4222": with(func(c *nats.Config) {
 			c.Servers = append(c.Servers, "tls://[::1]:4222")
 		}),
-		"prod=nats://a:4222,creds=/c,timeout=2s,replicas=3,ca=/ca,cert=/cert,key=/key": with(func(c *Config) {
+		"prod=nats://a:4222,creds=/c,timeout=2s,replicas=3,ca=/ca,cert=/cert,key=/key": with(func(c *nats.Config) {
 			c.Creds, c.Timeout, c.Replicas, c.CA, c.Cert, c.Key = "/c", 2*time.Second, 3, "/ca", "/cert", "/key"
 		}),
-		"prod=" + file: with(func(c *Config) {
+		"prod=" + file: with(func(c *nats.Config) {
 			c.Servers, c.User, c.Password = []string{"nats://a:4222", "nats://b"}, "alice", "/p"
 		}),
 	} {
-		name, c, err := ParseAttach(text)
+		name, c, err := nats.ParseAttach(text)
 		if err != nil || name != "prod" || !reflect.DeepEqual(c, want) {
 			t.Errorf("%s: %s %+v %v, want %+v", text, name, c, err, want)
 		}
@@ -59,11 +64,14 @@ func TestParseAttach(t *testing.T) {
 		"p=nats://a,user=alice,password=/p,nkey=/": "is enough",
 		"p=nats://a,timeout=0":                     "1s to 10m",
 		"p=nats://a,replicas=9":                    "1 to 5",
+		"p=nats://a,redeliver=1ms":                 "1s to 1h",
+		"p=nats://a,mode=888":                      "octal",
+		"p=nats://a,uid=alice":                     "number of a user",
 		"p=nats://a,tiemout=3s":                    "creds= nkey=",
 		"p=" + file + "3":                          "no such file",
 		"p=" + file + "2":                          "everybody may change it",
 	} {
-		_, _, err := ParseAttach(text)
+		_, _, err := nats.ParseAttach(text)
 		if err == nil || !strings.Contains(err.Error(), why) || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%s: %v, want a word of %q", text, err, why)
 		}
@@ -75,7 +83,7 @@ func TestSecretsAreTheOwners(t *testing.T) {
 	for mode, why := range map[os.FileMode]string{0600: "", 0400: "", 0640: "chmod 600", 0604: "chmod 600"} {
 		file := filepath.Join(dir, mode.String())
 		write(t, file, mode, "s3cret\n")
-		_, err := Config{Servers: []string{"nats://a"}, Token: file}.Options()
+		_, err := nats.Config{Servers: []string{"nats://a"}, Token: file}.Options()
 		if why == "" && err != nil || why != "" && (err == nil || !strings.Contains(err.Error(), why)) {
 			t.Errorf("%v: %v, want a word of %q", mode, err, why)
 		}
@@ -84,12 +92,12 @@ func TestSecretsAreTheOwners(t *testing.T) {
 	write(t, file, 0600, "s3cret\n")
 	if os.Geteuid() == 0 {
 		check(t, os.Chown(file, 12345, 0))
-		_, err := Config{Servers: []string{"nats://a"}, Token: file}.Options()
+		_, err := nats.Config{Servers: []string{"nats://a"}, Token: file}.Options()
 		if err == nil || !strings.Contains(err.Error(), "belongs to user 12345") {
 			t.Errorf("another user's secret: %v", err)
 		}
 	}
-	for _, c := range []Config{{Creds: dir}, {NKey: dir + "/none"}, {CA: file}, {Token: "/dev/null"}} {
+	for _, c := range []nats.Config{{Creds: dir}, {NKey: dir + "/none"}, {CA: file}, {Token: "/dev/null"}} {
 		if _, err := c.Options(); err == nil {
 			t.Errorf("%+v is taken", c)
 		}

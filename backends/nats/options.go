@@ -193,8 +193,8 @@ func readFile(path string, secret bool) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxFile))
 }
 
-// explain says in words why there is no connection, and what mends it.
-func (c Config) explain(err error) error {
+// Explain says in words why there is no connection, and what mends it.
+func (c Config) Explain(err error) error {
 	var unknown x509.UnknownAuthorityError
 	var otherName x509.HostnameError
 	switch {

@@ -1,4 +1,4 @@
-package nats
+package nats_test
 
 import (
 	"crypto/ecdsa"
@@ -15,9 +15,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ipcfs/ipcfs/backends/nats"
 	"github.com/ipcfs/ipcfs/tests/ipctool"
 	"github.com/nats-io/jwt/v2"
-	"github.com/nats-io/nats.go"
+	client "github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 )
 
@@ -78,7 +79,7 @@ func TestCredentials(t *testing.T) {
 			check(t, err)
 			t.Cleanup(func() { check(t, c.Close()) })
 			for options, want := range server.clients {
-				_, config, err := ParseAttach("prod=" + c.URL() + options)
+				_, config, err := nats.ParseAttach("prod=" + c.URL() + options)
 				check(t, err)
 				o, err := config.Options()
 				check(t, err)
@@ -90,7 +91,7 @@ func TestCredentials(t *testing.T) {
 				if err == nil {
 					nc.Close()
 				}
-				why := config.explain(err)
+				why := config.Explain(err)
 				switch {
 				case want == letIn && err != nil:
 					t.Errorf("%q is not let in: %v", options, why)
@@ -112,18 +113,18 @@ func TestLateServer(t *testing.T) {
 	check(t, c.Kill(1))
 	file := filepath.Join(t.TempDir(), "token")
 	write(t, file, 0600, "old\n")
-	_, config, err := ParseAttach("prod=" + c.URL() + ",token=" + file)
+	_, config, err := nats.ParseAttach("prod=" + c.URL() + ",token=" + file)
 	check(t, err)
 	o, err := config.Options()
 	check(t, err)
 	connected := make(chan struct{})
-	o.ConnectedCB = func(*nats.Conn) { close(connected) }
+	o.ConnectedCB = func(*client.Conn) { close(connected) }
 	nc, err := o.Connect()
 	check(t, err)
 	defer nc.Close()
 	check(t, c.Restart(1))
 	// No callback tells of a refusal before the first connection.
-	refused := func() bool { return errors.Is(nc.LastError(), nats.ErrAuthorization) }
+	refused := func() bool { return errors.Is(nc.LastError(), client.ErrAuthorization) }
 	if !ipctool.Eventually(ipctool.Patience(), refused) {
 		t.Fatalf("it was not refused: %v", nc.LastError())
 	}

@@ -46,6 +46,11 @@ var settingTable = []setting{
 		about: "[sockets.md](sockets.md)",
 		in:    func(s *settings) pflag.Value { return (*netReach)(&s.tree.Net) },
 	}, {
+		name: "attach", value: "NAME=URL", without: "nothing is attached",
+		help:  "what servers at nats://HOST:PORT keep, as NAME/queues",
+		about: "may be given several times; `NAME=/FILE` has it in a file",
+		in:    func(s *settings) pflag.Value { return (*attachments)(&s.tree.Attached) },
+	}, {
 		name: "state-dir", value: "DIR",
 		without: "`/run/ipcfs`; for an ordinary user `$XDG_RUNTIME_DIR/ipcfs`, " +
 			"else `/run/user/UID/ipcfs`, else `$TMPDIR/ipcfs-UID`",

@@ -70,7 +70,12 @@ func (s *settings) args() []string {
 // asked are the rows of settingTable that differ from their defaults, as name=value.
 func (s *settings) asked() (list []string) {
 	for _, row := range settingTable {
-		if now := row.in(s).String(); now != row.in(new(settings)).String() {
+		value := row.in(s)
+		if many, ok := value.(interface{ all() []string }); ok {
+			for _, one := range many.all() {
+				list = append(list, row.name+"="+one)
+			}
+		} else if now := value.String(); now != row.in(new(settings)).String() {
 			list = append(list, row.name+"="+now)
 		}
 	}

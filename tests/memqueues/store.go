@@ -33,7 +33,7 @@ func (s *Store) Close() { s.link.Close() }
 // Kind is the store's row in the table of kinds.
 func (s *Store) Kind(env *nodes.Env, path string) nodes.Kind {
 	store := nodes.QueueStore{Names: s, Opener: s, Rules: s, Leases: s, Peeks: true}
-	return nodes.Kind{Name: path, Class: nodes.NewQueues(env, store), Elsewhere: true}
+	return nodes.Kind{Name: path, Class: nodes.NewQueues(env, store), Elsewhere: env.Elsewhere()}
 }
 
 // at has f asked about the very queue.

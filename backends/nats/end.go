@@ -1,0 +1,390 @@
+package nats
+
+import (
+	"container/list"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/ipcfs/ipcfs/backends"
+	"golang.org/x/sys/unix"
+)
+
+// An End is an open file of an attached queue. It is an Endpoint whose tries travel: each answers
+// ErrUnsettled until the servers' answer is there. Its methods do not block, but Stat and Purge.
+type End = end
+
+type end struct {
+	q      *queue
+	reads  bool // it was opened to be read,
+	writes bool // to be written
+	unit   int
+
+	// Link.mu guards what follows.
+	wake  func() // nil: nobody waits
+	want  backends.Ready
+	news  bool          // something ended, and nobody was armed
+	in    *take         // under way, or over and not asked for yet
+	out   *sending      // the same
+	probe *probing      // the same
+	look  *looking      // the same
+	hand  []*delivery   // that were given to this end and not received yet
+	turn  uint64        // in the queue's line; 0: it does not wait for a message
+	at    *list.Element // its place there; nil: none
+	asks  bool          // a read waits, so a message is acknowledged when it comes
+	room  *list.Element // its place among those who wait for room
+	ids   ids
+	shut  bool
+}
+
+// enter and leave stand around what is called from outside, where a gate may be locked.
+func (e *end) enter() { e.q.l.mu.Lock() }
+
+func (e *end) leave() {
+	l := e.q.l
+	wakes := l.wakes
+	l.wakes = nil
+	l.mu.Unlock()
+	if len(wakes) > 0 {
+		l.poll.Wake(wakes)
+	}
+}
+
+// fire wakes whoever waits, whatever for.
+func (e *end) fire() {
+	if e.wake == nil {
+		e.news = true
+		return
+	}
+	e.q.l.wakes = append(e.q.l.wakes, e.wake)
+	e.wake = nil
+}
+
+// TryRead is Port.TryRead.
+func (e *end) TryRead(p []byte) (int, backends.Meta, error) {
+	msg, m, err := e.TryLend(math.MaxInt)
+	return copy(p, msg), m, err
+}
+
+// TryLend is Lender.TryLend. most is not heeded: a message that was received is longer than what is asked of
+// it only for callers that take many.
+func (e *end) TryLend(int) ([]byte, backends.Meta, error) {
+	list, err := e.receive(1, 0, 0)
+	if err != nil {
+		return nil, backends.Meta{}, err
+	}
+	return list[0].data, list[0].meta(), nil
+}
+
+// TryTake is Taker.TryTake.
+func (e *end) TryTake(room, each int) ([]backends.Message, error) {
+	got, err := e.receive(e.guess(room, each), room, each)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]backends.Message, len(got))
+	for i, d := range got {
+		list[i] = backends.Message{Data: d.data, Meta: d.meta()}
+	}
+	return list, nil
+}
+
+func (d *delivery) meta() backends.Meta { return backends.Meta{Prio: d.prio, Seq: d.seq} }
+
+// maxBatch is how many messages one take asks for.
+const maxBatch = 1000
+
+// guess is how many messages will fit, as their like did until now.
+func (e *end) guess(room, each int) int {
+	e.enter()
+	defer e.leave()
+	return max(1, min(room/(each+e.q.average()), maxBatch))
+}
+
+// receive goes on with a take of at most n messages, or begins it.
+func (e *end) receive(n, room, each int) ([]*delivery, error) {
+	e.enter()
+	defer e.leave()
+	t := e.in
+	switch {
+	case t != nil && t.cut && !t.over:
+		t.cut, t.asked = false, false
+		return nil, unix.EINTR
+	case t != nil:
+		t.asked = true
+	case e.q.removed:
+		return nil, backends.ErrRemoved
+	case !e.q.l.up:
+		return nil, errDown
+	default:
+		t = e.newTake(n, room, each)
+		t.start()
+	}
+	if !t.over {
+		return nil, backends.ErrUnsettled
+	}
+	e.in = nil
+	switch {
+	case t.err == backends.ErrWouldBlock:
+		e.asks = true
+		if e.turn == 0 {
+			e.q.turns++
+			e.turn = e.q.turns
+		}
+	case t.err == nil:
+		e.asks, e.turn = false, 0
+		e.q.taken += int64(len(t.list))
+	}
+	return t.list, t.err
+}
+
+// stand takes a place in the queue's line, by the turn that was given.
+func (e *end) stand() {
+	if e.at != nil || e.q.removed {
+		return
+	}
+	if e.turn == 0 {
+		e.q.turns++
+		e.turn = e.q.turns
+	}
+	at := e.q.line.Back()
+	for at != nil && at.Value.(*end).turn > e.turn {
+		at = at.Prev()
+	}
+	if at == nil {
+		e.at = e.q.line.PushFront(e)
+	} else {
+		e.at = e.q.line.InsertAfter(e, at)
+	}
+	e.q.wanted()
+}
+
+// step leaves the line.
+func (e *end) step() {
+	if e.at != nil {
+		e.q.line.Remove(e.at)
+		e.at = nil
+	}
+}
+
+// given gets a message for which this end has waited in line.
+func (e *end) given(d *delivery) {
+	e.step()
+	e.turn = 0
+	if !e.asks || e.in != nil {
+		e.hand = append(e.hand, d)
+		e.q.l.tickSoon()
+		e.fire()
+		return
+	}
+	t := e.newTake(1, 0, 0)
+	t.list = append(t.list, d)
+	t.acknowledge()
+}
+
+// TryWrite is Port.TryWrite.
+func (e *end) TryWrite(p []byte, m backends.Meta) (int, error) {
+	if _, err := e.TrySend([]backends.Message{{Data: p, Meta: m}}); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Unit is Port.Unit: the longest message that may be sent.
+func (e *end) Unit() int {
+	e.enter()
+	defer e.leave()
+	return e.q.rules.MsgSize
+}
+
+// Recall is Recaller.Recall. What is on its way is not taken back at once, as a program that gets signals
+// faster than a trip takes would never get anything done. If the answer takes longer, as servers elect
+// another leader, the try ends without it, and the next one on this file goes on with it.
+func (e *end) Recall(dir backends.Ready) bool {
+	e.enter()
+	defer e.leave()
+	now := time.Now()
+	if dir == backends.In {
+		if t := e.in; t != nil {
+			t.cutAt(now)
+			return false
+		}
+		if e.look != nil {
+			e.look = nil
+		}
+		e.asks, e.turn = false, 0
+		e.step()
+		return true
+	}
+	if s := e.out; s != nil {
+		s.cutAt(now)
+		return false
+	}
+	e.unroom()
+	return true
+}
+
+// cutLimit is how long the answer to a try is waited for whose caller got a signal.
+const cutLimit = 250 * time.Millisecond
+
+// Ready is Waiter.Ready, as it was known last.
+func (e *end) Ready() backends.Ready {
+	e.enter()
+	defer e.leave()
+	return e.ready()
+}
+
+func (e *end) ready() (r backends.Ready) {
+	if e.reads && (len(e.hand) > 0 || e.in != nil && e.in.over && e.in.err == nil) {
+		r |= backends.In
+	}
+	switch {
+	case e.q.removed:
+		r |= backends.Err
+	case e.writes && !e.q.full && e.q.l.up:
+		r |= backends.Out
+	}
+	return r
+}
+
+// Arm is Waiter.Arm.
+func (e *end) Arm(want backends.Ready, wake func()) {
+	e.enter()
+	defer e.leave()
+	e.want, e.wake = want, wake
+	if e.due() {
+		e.news = false
+		e.fire()
+		return
+	}
+	if want&backends.In != 0 && e.in == nil && e.probe == nil && len(e.hand) == 0 && e.reads {
+		e.stand()
+		if d := e.q.takeAnySpare(); d != nil {
+			e.given(d)
+		}
+	}
+	if want&backends.Out != 0 && e.out == nil && e.writes && e.room == nil && e.q.full {
+		e.room = e.q.writers.PushBack(e)
+		e.q.hear()
+	}
+	e.q.l.tickSoon()
+}
+
+// due reports whether there is something to tell whoever is armed now.
+func (e *end) due() bool {
+	switch {
+	case e.news, e.q.removed, e.in != nil && (e.in.over || e.in.cut), e.out != nil && (e.out.over || e.out.cut),
+		e.probe != nil && e.probe.done(), e.look != nil && e.look.over:
+		return true
+	}
+	if e.want&backends.In != 0 && e.in == nil && e.probe == nil && len(e.hand) > 0 {
+		return true
+	}
+	return e.want&backends.Out != 0 && e.out == nil && e.probe == nil && e.ready()&backends.Out != 0
+}
+
+// roomy is told that there may be room, for which this end waits.
+func (e *end) roomy() {
+	e.unroom()
+	e.fire()
+}
+
+func (e *end) unroom() {
+	if e.room != nil {
+		e.q.writers.Remove(e.room)
+		e.room = nil
+	}
+}
+
+// gone is told that the queue was removed.
+func (e *end) gone() {
+	e.step()
+	e.unroom()
+	e.hand = nil
+	if t := e.in; t != nil && !t.over {
+		t.removed()
+	}
+	if s := e.out; s != nil && !s.over {
+		s.finish(backends.ErrRemoved)
+	}
+	e.fire()
+}
+
+// tick looks after what waits for a time.
+func (e *end) tick(now time.Time) (busy bool) {
+	if t := e.in; t != nil && !t.over {
+		t.tick(now)
+		busy = true
+	}
+	if s := e.out; s != nil && !s.over {
+		s.tick(now)
+		busy = true
+	}
+	if len(e.hand) == 0 {
+		return busy
+	}
+	e.hand = slices.DeleteFunc(e.hand, func(d *delivery) bool {
+		old := now.Sub(d.held) > holdLimit
+		if old {
+			e.q.l.giveBack(d)
+		}
+		return old
+	})
+	if len(e.hand) == 0 && e.wake != nil && e.want&backends.In != 0 {
+		e.stand()
+	}
+	return true
+}
+
+// Stat is Endpoint.Stat: of an open file only the size and the times count.
+func (e *end) Stat() (backends.Attr, error) {
+	info, err := e.q.l.info(e.q.stream, false)
+	if err == unix.ENOENT || err == nil && idOf(info) != e.q.id {
+		return backends.Attr{ID: e.q.id}, nil
+	}
+	if err != nil {
+		return backends.Attr{}, err
+	}
+	return e.q.l.attr(info), nil
+}
+
+// EndReaders gives all who read the queue through this daemon now an end of file, once.
+func (e *end) EndReaders() {
+	e.enter()
+	defer e.leave()
+	e.q.eofs++
+	for _, o := range e.q.ends {
+		o.asks, o.turn = false, 0
+		o.step()
+		o.fire()
+	}
+}
+
+// Ends counts the calls of EndReaders.
+func (e *end) Ends() int64 {
+	e.enter()
+	defer e.leave()
+	return e.q.eofs
+}
+
+// Close is Endpoint.Close. What was given to this end goes to the next who comes.
+func (e *end) Close() error {
+	e.enter()
+	defer e.leave()
+	if e.shut {
+		return nil
+	}
+	e.shut, e.wake = true, nil
+	e.step()
+	e.unroom()
+	hand := e.hand
+	e.hand = nil
+	for _, d := range hand {
+		e.q.give(d)
+	}
+	if t := e.in; t != nil {
+		t.abandon()
+	}
+	e.q.ended(e)
+	return nil
+}

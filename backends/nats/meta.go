@@ -1,0 +1,102 @@
+package nats
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"hash/fnv"
+	"os/user"
+	"strconv"
+
+	"github.com/ipcfs/ipcfs/backends"
+	"golang.org/x/sys/unix"
+)
+
+// The keys of a stream's metadata. Modes do not bind other machines: they say who may do what in the trees
+// that show the queue.
+const (
+	metaID      = "ipcfs.id" // 32 hexadecimal digits, others for each queue that is ever made
+	metaMode    = "ipcfs.mode"
+	metaOwner   = "ipcfs.owner"
+	metaGroup   = "ipcfs.group"
+	metaMsgSize = "ipcfs.msgsize"
+	metaTries   = "ipcfs.max_tries"
+)
+
+// idOf is which queue it is.
+func idOf(info *streamInfo) backends.ID {
+	if b, err := hex.DecodeString(info.Config.Metadata[metaID]); err == nil && len(b) == 16 {
+		return backends.ID{Ino: binary.BigEndian.Uint64(b), Born: binary.BigEndian.Uint64(b[8:])}
+	}
+	h := fnv.New64a() // one that no daemon has made
+	h.Write([]byte(info.Config.Name))
+	return backends.ID{Ino: h.Sum64() | 1, Born: uint64(info.Created.UnixNano())}
+}
+
+func newID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // it does not fail
+	return hex.EncodeToString(b[:])
+}
+
+func rulesOf(c *streamConfig) Rules {
+	number := func(key string, def int) int {
+		n, err := strconv.Atoi(c.Metadata[key])
+		if err != nil || n < 0 {
+			return def
+		}
+		return n
+	}
+	return Rules{
+		MaxMsg: max(1, int(c.MaxMsgs)), MsgSize: number(metaMsgSize, defaultMsgSize), MaxTries: number(metaTries, 0),
+	}
+}
+
+// attr are the attributes of the queue of a stream. A user or group that this machine does not know is that of
+// the attachment.
+func (l *Link) attr(info *streamInfo) backends.Attr {
+	meta := info.Config.Metadata
+	mode := l.c.Mode
+	if n, err := strconv.ParseUint(meta[metaMode], 8, 32); err == nil {
+		mode = uint32(n) & 07777
+	}
+	a := backends.Attr{
+		ID: idOf(info), Mode: unix.S_IFREG | mode, Nlink: 1, Uid: l.c.Uid, Gid: l.c.Gid,
+		Size: int64(info.State.Bytes), Mtime: info.State.LastTime, Ctime: info.Created, Atime: info.Created,
+	}
+	if a.Mtime.IsZero() {
+		a.Mtime = info.Created
+	}
+	if u, err := user.Lookup(meta[metaOwner]); err == nil {
+		if n, err := strconv.ParseUint(u.Uid, 10, 32); err == nil {
+			a.Uid = uint32(n)
+		}
+	} else if n, err := strconv.ParseUint(meta[metaOwner], 10, 32); err == nil {
+		a.Uid = uint32(n)
+	}
+	if g, err := user.LookupGroup(meta[metaGroup]); err == nil {
+		if n, err := strconv.ParseUint(g.Gid, 10, 32); err == nil {
+			a.Gid = uint32(n)
+		}
+	} else if n, err := strconv.ParseUint(meta[metaGroup], 10, 32); err == nil {
+		a.Gid = uint32(n)
+	}
+	return a
+}
+
+// ownerName and groupName are what others know a user and a group by; the number where there is no name.
+func ownerName(uid uint32) string {
+	n := strconv.FormatUint(uint64(uid), 10)
+	if u, err := user.LookupId(n); err == nil {
+		return u.Username
+	}
+	return n
+}
+
+func groupName(gid uint32) string {
+	n := strconv.FormatUint(uint64(gid), 10)
+	if g, err := user.LookupGroupId(n); err == nil {
+		return g.Name
+	}
+	return n
+}

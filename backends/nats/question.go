@@ -1,0 +1,193 @@
+package nats
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	nats "github.com/nats-io/nats.go"
+)
+
+// A question is a message that is to be answered, once. Link.mu guards it.
+type question struct {
+	subject string
+	header  nats.Header
+	body    []byte
+	slot    int    // more than 0: it is answered where the take of this slot is (slots.go)
+	keep    bool   // it is asked again on another connection, until it is due
+	patient bool   // it is also asked again if there is nobody who answers now, and
+	doubt   func() // this is called then, if it is not nil
+	// answer is called once, with l.mu held: m is the answer, or err says why there is none.
+	answer func(m *nats.Msg, err error)
+
+	due   time.Time // then it ends with errTimeout
+	asked time.Time // last
+	times int       // it was asked again
+}
+
+// ask sends a question, which ends after patience at the latest. errDown: there is no connection, and it is
+// not one to keep until there is. The caller holds l.mu.
+func (l *Link) ask(q *question, patience time.Duration) (number uint64, err error) {
+	switch {
+	case l.closed:
+		return 0, errClosed
+	case !l.up && !q.keep:
+		return 0, errDown
+	}
+	now := time.Now()
+	l.last++
+	number = l.last
+	q.due, q.asked = now.Add(patience), now
+	l.questions[number] = q
+	if l.up {
+		l.post1(number, q)
+	}
+	l.tickSoon()
+	return number, nil
+}
+
+func (l *Link) post1(number uint64, q *question) {
+	at := l.inbox + "." + strconv.FormatUint(number, 36)
+	if q.slot > 0 {
+		at = slotSubject(l.inbox, q.slot)
+	}
+	l.out.send(parcel{Msg: nats.Msg{Subject: q.subject, Reply: at, Header: q.header, Data: q.body}})
+}
+
+// forget ends the interest in an answer. The caller holds l.mu.
+func (l *Link) forget(number uint64) { delete(l.questions, number) }
+
+// tell sends what is not answered. The caller holds l.mu.
+func (l *Link) tell(subject string, body string) {
+	l.out.send(parcel{Msg: nats.Msg{Subject: subject, Data: []byte(body)}})
+}
+
+// arrived takes one message. The caller holds l.mu.
+func (l *Link) arrived(m *nats.Msg) {
+	if slot, ok := l.slotOf(m.Sub.Subject); ok {
+		if t := l.slots.busy[slot]; t != nil {
+			t.arrived(m)
+		} else if d := l.delivered(m); d != nil {
+			d.q.give(d)
+		}
+		return
+	}
+	if token, ok := strings.CutPrefix(m.Subject, l.inbox+"."); ok {
+		number, err := strconv.ParseUint(token, 36, 64)
+		if q := l.questions[number]; err == nil && q != nil {
+			l.answered(number, q, m)
+			return
+		}
+		if pull, ok := strings.CutPrefix(token, "p"); ok {
+			l.pullEnded(pull, m)
+		}
+		return
+	}
+	if d := l.delivered(m); d != nil {
+		d.q.arrived(d)
+		return
+	}
+	if l.heardAck(m) {
+		return
+	}
+	l.advised(m)
+	for _, f := range l.heard {
+		if f(m) {
+			return
+		}
+	}
+}
+
+// answered gives a question its answer, or asks again soon if there is nobody to answer.
+func (l *Link) answered(number uint64, q *question, m *nats.Msg) {
+	err := statusOf(m)
+	if err == errNobody && q.patient {
+		q.asked = time.Now().Add(tickPeriod - againPeriod)
+		if q.doubt != nil {
+			q.doubt()
+		}
+		return
+	}
+	delete(l.questions, number)
+	q.answer(m, err)
+}
+
+// refused is told of a message that the library does not take.
+func (l *Link) refused(m *nats.Msg, err error) {
+	if err == nats.ErrReconnectBufExceeded || err == nats.ErrConnectionClosed {
+		return // the connection is gone: that is told too
+	}
+	l.mu.Lock()
+	defer l.unlock()
+	number, e := strconv.ParseUint(strings.TrimPrefix(m.Reply, l.inbox+"."), 36, 64)
+	if q := l.questions[number]; e == nil && q != nil {
+		delete(l.questions, number)
+		q.answer(nil, engineError(err))
+	}
+}
+
+// again asks again what was not answered: all, or what was asked a while ago. The caller holds l.mu.
+func (l *Link) again(now time.Time, all bool) {
+	for number, q := range l.questions {
+		switch {
+		case now.After(q.due):
+			delete(l.questions, number)
+			q.answer(nil, errTimeout)
+		case l.up && (all || now.Sub(q.asked) > againPeriod):
+			q.asked = now
+			q.times++
+			l.counts.again++
+			l.post1(number, q)
+		}
+	}
+}
+
+// tickSoon sees to it that tick is called while there is something to look after. The caller holds l.mu.
+func (l *Link) tickSoon() {
+	if l.ticking || l.closed {
+		return
+	}
+	l.ticking = true
+	time.AfterFunc(tickPeriod, l.tick)
+}
+
+// tick looks after what waits for a time.
+func (l *Link) tick() {
+	l.mu.Lock()
+	defer l.unlock()
+	l.ticking = false
+	if l.closed {
+		return
+	}
+	now := time.Now()
+	l.again(now, false)
+	busy := len(l.questions) > 0 || len(l.leases) > 0
+	for _, q := range l.queues {
+		busy = q.tick(now) || busy
+	}
+	for lease := range l.leases {
+		lease.tick(now)
+	}
+	if busy {
+		l.tickSoon()
+	}
+}
+
+// request asks, and waits for the answer. It is for workers.
+func (l *Link) request(subject string, body []byte) (*nats.Msg, error) {
+	type result struct {
+		m   *nats.Msg
+		err error
+	}
+	known := make(chan result, 1)
+	l.mu.Lock()
+	_, err := l.ask(&question{subject: subject, body: body, answer: func(m *nats.Msg, err error) {
+		known <- result{m, err}
+	}}, l.c.Timeout)
+	l.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	r := <-known
+	return r.m, r.err
+}

@@ -1,0 +1,338 @@
+package nats
+
+import (
+	"container/list"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ipcfs/ipcfs/backends"
+	nats "github.com/nats-io/nats.go"
+	"golang.org/x/sys/unix"
+)
+
+// A queue is one that somebody has open here: all its ends, and the messages that servers have given to this
+// daemon and nobody has come for yet. Link.mu guards it.
+type queue struct {
+	l      *Link
+	name   string
+	stream string
+	rules  Rules
+	id     backends.ID
+	prios  []uint32 // that have a consumer, the highest first
+
+	ends    []*end
+	line    list.List // of *end, that wait for a message, who waits longest first
+	turns   uint64    // that were given in the line
+	spare   []*delivery
+	pulls   []*pull // that wait at the servers, the oldest first
+	writers list.List
+	full    bool // as was heard last
+	hears   bool // of each acknowledgement, which makes room
+	removed bool
+	doubted bool // somebody asks whether it is still there
+	eofs    int64
+	sent    int64
+	taken   int64
+	lent    int
+	mean    int // bytes of a message
+}
+
+// A pull is a standing request for messages of one priority.
+type pull struct {
+	number uint64
+	prio   uint32
+	left   int       // messages that it may still bring
+	heard  time.Time // of it, last
+}
+
+// The times of pulls.
+const (
+	pullLimit  = 10 * time.Second // then a pull ends, and another one follows
+	pullBeat   = 5 * time.Second
+	holdLimit  = time.Second // how long a message is kept for somebody who does not come for it
+	roomPeriod = tickPeriod  // after which a writer who waits for room tries again
+)
+
+// wanted has the servers asked for as many messages as there are ends that wait for one.
+func (q *queue) wanted() {
+	if q.removed || !q.l.up {
+		return
+	}
+	for _, prio := range q.prios {
+		asked := 0
+		for _, p := range q.pulls {
+			if p.prio == prio {
+				asked += p.left
+			}
+		}
+		if n := q.line.Len() - asked; n > 0 {
+			q.pull(prio, n)
+		}
+	}
+}
+
+func (q *queue) pull(prio uint32, n int) {
+	q.l.last++
+	p := &pull{number: q.l.last, prio: prio, left: n, heard: time.Now()}
+	q.pulls = append(q.pulls, p)
+	q.l.out.send(parcel{Msg: nats.Msg{
+		Subject: q.next(prio), Reply: q.l.inbox + ".p" + strconv.FormatUint(p.number, 36),
+		Data: encode(pullRequest{Batch: n, Expires: pullLimit, Heartbeat: pullBeat}),
+	}})
+	q.l.tickSoon()
+}
+
+// next is the subject at which messages of a priority are asked for.
+func (q *queue) next(prio uint32) string {
+	return api + "CONSUMER.MSG.NEXT." + q.stream + "." + consumerOf(prio)
+}
+
+// pullEnded is told what the servers say of a pull that waits.
+func (l *Link) pullEnded(token string, m *nats.Msg) {
+	number, err := strconv.ParseUint(token, 36, 64)
+	if err != nil {
+		return
+	}
+	for _, q := range l.queues {
+		i := slices.IndexFunc(q.pulls, func(p *pull) bool { return p.number == number })
+		if i < 0 {
+			continue
+		}
+		switch status := m.Header.Get("Status"); status {
+		case "100":
+			q.pulls[i].heard = time.Now()
+			return
+		case "408":
+			q.pulls = slices.Delete(q.pulls, i, i+1)
+			q.wanted()
+		default: // no leader, or none any more: the next tick asks again
+			q.pulls = slices.Delete(q.pulls, i, i+1)
+			q.doubt()
+			l.tickSoon()
+		}
+		return
+	}
+}
+
+// arrived takes a message that a pull brought which waited, or one that nobody waits for any more.
+func (q *queue) arrived(d *delivery) {
+	for i, p := range q.pulls {
+		if p.prio != d.prio {
+			continue
+		}
+		if p.left--; p.left == 0 {
+			q.pulls = slices.Delete(q.pulls, i, i+1)
+		}
+		break
+	}
+	q.give(d)
+}
+
+// give gives a message to the end that waits longest, or keeps it for the next that comes.
+func (q *queue) give(d *delivery) {
+	if q.removed {
+		return
+	}
+	d.held = time.Now()
+	if at := q.line.Front(); at != nil {
+		at.Value.(*end).given(d)
+		return
+	}
+	q.spare = append(q.spare, d)
+	q.l.tickSoon()
+}
+
+// takeSpare takes a message of a priority that nobody has come for; nil if there is none.
+func (q *queue) takeSpare(prio uint32) *delivery {
+	i := slices.IndexFunc(q.spare, func(d *delivery) bool { return d.prio == prio })
+	if i < 0 {
+		return nil
+	}
+	d := q.spare[i]
+	q.spare = slices.Delete(q.spare, i, i+1)
+	return d
+}
+
+// tick gives back what nobody has come for, asks anew what was not answered, and has a writer try again. It
+// reports whether there is something to look after.
+func (q *queue) tick(now time.Time) (busy bool) {
+	q.spare = slices.DeleteFunc(q.spare, func(d *delivery) bool {
+		old := now.Sub(d.held) > holdLimit
+		if old {
+			q.l.giveBack(d)
+		}
+		return old
+	})
+	q.pulls = slices.DeleteFunc(q.pulls, func(p *pull) bool { return now.Sub(p.heard) > 2*pullBeat+tickPeriod })
+	for _, e := range q.ends {
+		busy = e.tick(now) || busy
+	}
+	q.wanted()
+	q.room(1)
+	return busy || len(q.spare)+len(q.pulls)+q.line.Len()+q.writers.Len() > 0
+}
+
+// heal is called when there is a connection again. Whether it is the same queue is asked before anybody gets
+// something from it.
+func (q *queue) heal() {
+	q.doubted = false
+	q.doubt()
+}
+
+// lost is called when the connection is gone. What servers have given may go to others after a while, and is
+// known by its subject until then.
+func (q *queue) lost() { q.pulls = nil }
+
+// doubt asks whether the queue is still there, and goes on with all that waits if it is.
+func (q *queue) doubt() {
+	if q.doubted || q.removed {
+		return
+	}
+	_, err := q.l.ask(&question{
+		subject: api + "STREAM.INFO." + q.stream, keep: true,
+		answer: func(m *nats.Msg, err error) {
+			q.doubted = false
+			if err != nil {
+				return
+			}
+			var info streamInfo
+			switch err := decode(m.Data, &info); {
+			case err == unix.ENOENT, err == nil && idOf(&info) != q.id:
+				q.gone()
+			case err == nil:
+				q.learn(&info)
+				q.wanted()
+				q.room(1)
+			}
+		},
+	}, q.l.c.Timeout)
+	q.doubted = err == nil
+}
+
+// learn takes up what a server tells of the queue.
+func (q *queue) learn(info *streamInfo) {
+	q.rules = rulesOf(&info.Config)
+	q.full = info.State.Msgs >= uint64(q.rules.MaxMsg)
+}
+
+// gone ends all use of a queue that was removed.
+func (q *queue) gone() {
+	if q.removed {
+		return
+	}
+	q.removed = true
+	q.spare, q.pulls = nil, nil
+	if q.hears {
+		q.l.out.send(parcel{Msg: nats.Msg{Subject: q.acks()}, leave: true})
+	}
+	if q.l.queues[q.stream] == q {
+		delete(q.l.queues, q.stream)
+	}
+	for _, e := range q.ends {
+		e.gone()
+	}
+}
+
+// acks is the subject at which the server tells of each acknowledgement.
+func (q *queue) acks() string { return "$JS.EVENT.METRIC.CONSUMER.ACK." + q.stream + ".*" }
+
+// room is told that there may be room for n messages: so many of those who wait for that try again.
+func (q *queue) room(n int) {
+	if q.writers.Len() == 0 {
+		return
+	}
+	q.full = false
+	for at := q.writers.Front(); at != nil && n > 0; at = q.writers.Front() {
+		at.Value.(*end).roomy()
+		n--
+	}
+}
+
+// hear begins to hear of room, for the first who waits for it. Room that was made before is not told, so that
+// one tries once more when the server knows that we listen.
+func (q *queue) hear() {
+	if q.hears {
+		return
+	}
+	q.hears = true
+	q.l.out.send(parcel{Msg: nats.Msg{Subject: q.acks()}, listen: true})
+	q.room(1)
+}
+
+// heardAck takes the news of an acknowledgement.
+func (l *Link) heardAck(m *nats.Msg) bool {
+	rest, ok := strings.CutPrefix(m.Subject, "$JS.EVENT.METRIC.CONSUMER.ACK.")
+	if !ok {
+		return false
+	}
+	stream, _, _ := strings.Cut(rest, ".")
+	if q := l.queues[stream]; q != nil {
+		q.room(1)
+		if q.writers.Len() == 0 && q.hears && !q.full {
+			q.hears = false
+			l.out.send(parcel{Msg: nats.Msg{Subject: q.acks()}, leave: true})
+		}
+	}
+	return true
+}
+
+// ended is told that an end was closed.
+func (q *queue) ended(e *end) {
+	q.ends = slices.DeleteFunc(q.ends, func(o *end) bool { return o == e })
+	if len(q.ends) > 0 || q.lent > 0 {
+		return
+	}
+	for _, d := range q.spare {
+		q.l.giveBack(d)
+	}
+	q.spare = nil
+	if q.hears {
+		q.hears = false
+		q.l.out.send(parcel{Msg: nats.Msg{Subject: q.acks()}, leave: true})
+	}
+	if q.l.queues[q.stream] == q {
+		delete(q.l.queues, q.stream)
+	}
+}
+
+// used has a priority looked for from now on.
+func (q *queue) used(prio uint32) {
+	if slices.Contains(q.prios, prio) {
+		return
+	}
+	q.prios = append(q.prios, prio)
+	slices.SortFunc(q.prios, func(a, b uint32) int { return int(b) - int(a) })
+	q.wanted()
+}
+
+// has reports whether a priority is in use.
+func (q *queue) has(prio uint32) bool { return slices.Contains(q.prios, prio) }
+
+// takeAnySpare takes the message of the highest priority of those that nobody has come for; nil if there is
+// none.
+func (q *queue) takeAnySpare() *delivery {
+	for _, prio := range q.prios {
+		if d := q.takeSpare(prio); d != nil {
+			return d
+		}
+	}
+	return nil
+}
+
+// waiting are the priorities of which messages are stored, those on lease included, the highest first.
+func (q *queue) waiting(info *streamInfo) (list []uint32) {
+	for _, prio := range q.prios {
+		if info.State.Subjects[queueSubject(q.name, prio)] > 0 {
+			list = append(list, prio)
+		}
+	}
+	return list
+}
+
+// averages takes the length of a message into their average, in which the last 16 count most.
+func (q *queue) averages(n int) { q.mean += (n - q.mean) / 16 }
+
+// average is how long a message is, as a rule.
+func (q *queue) average() int { return q.mean }

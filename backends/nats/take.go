@@ -1,0 +1,356 @@
+package nats
+
+import (
+	"slices"
+	"time"
+
+	"github.com/ipcfs/ipcfs/backends"
+	nats "github.com/nats-io/nats.go"
+	"golang.org/x/sys/unix"
+)
+
+// A take receives messages for an end: it asks the servers for those that are there now, the highest priority
+// first, and acknowledges what came. Until the servers have answered that, nobody else gets a message of it,
+// and neither does the end's user. Link.mu guards it.
+type take struct {
+	e          *end
+	most       int  // messages
+	room, each int  // bytes: see backends.Taker; 0: they are not counted
+	holds      bool // what comes is only kept for the end, and not acknowledged: poll(2) asks
+
+	prios []uint32 // still to be asked for
+	list  []*delivery
+	slot  int       // where answers come; 0: none
+	asks  uint64    // number of the question; 0: none
+	q     *question // which is this
+	retry time.Time // when to ask again, as there was nobody to answer; zero: not
+	due   time.Time
+	acks  int // that are not answered
+
+	told  func()    // is called when it is over; nil: nobody is
+	asked bool      // somebody waits for it
+	cutBy time.Time // who waits for it is let go then; zero: not
+	cut   bool      // and is to be told so
+	over  bool
+	err   error
+}
+
+// newTake makes the take of an end.
+func (e *end) newTake(n, room, each int) *take {
+	t := &take{
+		e: e, most: n, room: room, each: each, asked: true, due: time.Now().Add(e.q.l.c.Timeout),
+	}
+	e.in = t
+	return t
+}
+
+// start takes what was given to the end, or to nobody, and asks for more.
+func (t *take) start() {
+	e := t.e
+	e.step()
+	t.list, e.hand = append(t.list, e.hand...), nil
+	switch {
+	case len(t.list) >= t.most:
+		t.pulled()
+	case len(e.q.prios) == 1:
+		t.prios = slices.Clone(e.q.prios)
+		t.nextPrio()
+	default:
+		t.look()
+	}
+}
+
+// look asks which priorities there are messages of, the highest of which is received first.
+func (t *take) look() {
+	q := t.e.q
+	t.ask(&question{
+		subject: api + "STREAM.INFO." + q.stream,
+		body:    encode(map[string]string{"subjects_filter": queueSubjects + escape(q.name) + ".*"}),
+		answer: func(m *nats.Msg, err error) {
+			var info streamInfo
+			if t.asks = 0; err == nil {
+				err = decode(m.Data, &info)
+			}
+			switch {
+			case t.over:
+			case err == errNobody:
+				t.again()
+			case err != nil:
+				t.failed(err)
+			default:
+				t.prios = q.waiting(&info)
+				t.nextPrio()
+			}
+		},
+	})
+}
+
+// nextPrio goes on with the next priority, or ends.
+func (t *take) nextPrio() {
+	q := t.e.q
+	for len(t.prios) > 0 && len(t.list) < t.most {
+		if d := q.takeSpare(t.prios[0]); d != nil {
+			t.list = append(t.list, d)
+			continue
+		}
+		q.l.takeSlot(t)
+		return
+	}
+	t.pulled()
+}
+
+// pull asks for messages of the first of the priorities. There is a slot for the answers.
+func (t *take) pull() {
+	if t.over {
+		t.e.q.l.giveSlot(t, true)
+		return
+	}
+	t.ask(&question{
+		subject: t.e.q.next(t.prios[0]), slot: t.slot,
+		body: encode(pullRequest{Batch: t.most - len(t.list), NoWait: true}),
+		answer: func(_ *nats.Msg, err error) {
+			t.asks = 0
+			t.failed(err)
+		},
+	})
+}
+
+// ask sends a question of the take.
+func (t *take) ask(q *question) {
+	number, err := t.e.q.l.ask(q, time.Until(t.due))
+	if err != nil {
+		t.failed(err)
+		return
+	}
+	t.asks, t.q = number, q
+}
+
+// again asks again in a moment: there is no leader now, or there is no queue any more.
+func (t *take) again() {
+	t.retry = time.Now().Add(tickPeriod)
+	t.e.q.doubt()
+	t.e.q.l.tickSoon()
+}
+
+// arrived takes what came to the take's slot.
+func (t *take) arrived(m *nats.Msg) {
+	l := t.e.q.l
+	if d := l.delivered(m); d != nil {
+		d.held = time.Now()
+		t.list = append(t.list, d)
+		if len(t.list) >= t.most {
+			t.settled()
+			t.pulled()
+		}
+		return
+	}
+	switch status := m.Header.Get("Status"); status {
+	case "404", "408":
+		t.settled()
+		t.prios = t.prios[1:]
+		t.nextPrio()
+	case "100":
+	default:
+		t.settled()
+		t.again()
+	}
+}
+
+// settled ends the question of the pull: its answer is complete.
+func (t *take) settled() {
+	l := t.e.q.l
+	l.forget(t.asks)
+	l.giveSlot(t, t.q != nil && t.q.times == 0)
+	t.asks = 0
+}
+
+// pulled is called when there is all that there is.
+func (t *take) pulled() {
+	switch {
+	case t.over:
+	case t.holds || !t.asked && len(t.list) > 0:
+		t.keep()
+	case len(t.list) == 0:
+		t.finish(backends.ErrWouldBlock)
+	default:
+		t.acknowledge()
+	}
+}
+
+// keep leaves what came to the end, for a while.
+func (t *take) keep() {
+	e := t.e
+	for _, d := range t.list {
+		d.held = time.Now()
+	}
+	e.hand = append(e.hand, t.list...)
+	t.list = nil
+	if e.in == t {
+		e.in = nil
+	}
+	t.finish(nil)
+	if e.shut {
+		hand := e.hand
+		e.hand = nil
+		for _, d := range hand {
+			e.q.give(d)
+		}
+		return
+	}
+	e.q.l.tickSoon()
+}
+
+// acknowledge tells the servers that the messages are received. What does not fit stays with the end.
+func (t *take) acknowledge() {
+	if t.room > 0 {
+		t.fit()
+	}
+	q := t.e.q
+	t.acks = len(t.list)
+	for _, d := range t.list {
+		q.averages(len(d.data))
+		if _, err := q.l.ask(&question{
+			subject: d.ack, body: []byte(ackDone), keep: true, patient: true,
+			answer: func(_ *nats.Msg, err error) {
+				d.sure, d.lost = err == nil, err != nil
+				t.acked()
+			},
+		}, time.Until(d.at.Add(q.l.c.Redeliver))); err != nil {
+			// Not yet: the connection went. It is asked when there is one again.
+			d.lost = true
+			t.acks--
+		}
+	}
+	if t.acks == 0 {
+		t.acks = 1
+		t.acked()
+	}
+}
+
+// fit keeps those messages for the next read that do not fit into this one.
+func (t *take) fit() {
+	room := t.room
+	for i, d := range t.list {
+		if room -= t.each + len(d.data); room < 0 && i > 0 {
+			t.e.hand = append(slices.Clone(t.list[i:]), t.e.hand...)
+			t.list = t.list[:i]
+			t.e.q.l.tickSoon()
+			return
+		}
+	}
+}
+
+// acked is called for each acknowledgement that is answered.
+func (t *take) acked() {
+	if t.acks--; t.acks > 0 || t.over {
+		return
+	}
+	q := t.e.q
+	kept := t.list[:0]
+	var lost *delivery
+	for _, d := range t.list {
+		if d.lost && !q.removed {
+			lost = d
+		} else {
+			kept = append(kept, d)
+		}
+	}
+	if t.list = kept; len(kept) == 0 {
+		t.finish(&backends.Refusal{Err: unix.EIO, Why: MayCome, Name: q.name, Value: int64(lost.seq)})
+		return
+	}
+	q.room(len(kept))
+	t.finish(nil)
+	if t.e.shut {
+		t.abandon()
+	}
+}
+
+// finish ends the take.
+func (t *take) finish(err error) {
+	t.over, t.err = true, err
+	t.cut = false
+	if t.e.in == t && (t.holds || len(t.list) == 0 && !t.asked) {
+		t.e.in = nil // what came lies with the end
+	}
+	if t.told != nil {
+		t.told()
+	}
+	t.e.fire()
+}
+
+// failed ends the take with an error; what has come already stays with the end.
+func (t *take) failed(err error) {
+	if t.over {
+		return
+	}
+	l := t.e.q.l
+	if t.asks != 0 {
+		l.forget(t.asks)
+		t.asks = 0
+	}
+	l.giveSlot(t, false)
+	if len(t.list) > 0 {
+		t.keep()
+		return
+	}
+	t.finish(err)
+}
+
+// removed is called when the queue is gone. What is being acknowledged nobody else can get any more.
+func (t *take) removed() {
+	if t.acks > 0 {
+		for _, d := range t.list {
+			d.lost = false
+		}
+		t.finish(nil)
+		return
+	}
+	t.list = nil
+	t.failed(backends.ErrRemoved)
+}
+
+// cutAt lets whoever waits go after a while.
+func (t *take) cutAt(now time.Time) {
+	if t.cutBy.IsZero() {
+		t.cutBy = now.Add(cutLimit)
+	}
+	t.e.q.l.tickSoon()
+}
+
+func (t *take) tick(now time.Time) {
+	if !t.cutBy.IsZero() && now.After(t.cutBy) {
+		t.cutBy = time.Time{}
+		t.cut = true
+		t.e.fire()
+	}
+	if !t.retry.IsZero() && now.After(t.retry) {
+		t.retry = time.Time{}
+		switch {
+		case now.After(t.due):
+			t.failed(errTimeout)
+		case len(t.prios) > 0:
+			t.e.q.l.takeSlot(t)
+		default:
+			t.look()
+		}
+	}
+}
+
+// abandon is called when the end is closed: what was received, and nobody came for, is sent again, behind the
+// others; what was not yet goes to the next who comes.
+func (t *take) abandon() {
+	q := t.e.q
+	switch {
+	case t.over && t.err == nil:
+		for _, d := range t.list {
+			if d.sure {
+				q.putBack(d)
+			}
+		}
+		t.list = nil
+	case t.over, t.acks > 0: // acked comes here again
+	default:
+		t.asked = false
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"container/list"
 	"syscall"
-	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/ipcfs/ipcfs/backends"
@@ -18,7 +17,7 @@ func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
 		s.answer(out, in.Unique, 0, syscall.EINVAL)
 		return
 	}
-	began := time.Now()
+	began := o.begin(&o.tally.reads)
 	g := o.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -73,7 +72,7 @@ func behind(line *list.List) error {
 // write answers a WRITE to a message face, or parks it. One of more than maxWhole may be the first piece of a
 // longer message: it is refused, and nothing is sent.
 func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
-	began := time.Now()
+	began := o.begin(&o.tally.writes)
 	g := o.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -38,3 +38,27 @@ func TestKeepLength(t *testing.T) {
 		t.Error("that of one by which somebody may wait to write")
 	}
 }
+
+// TestTimed: of few calls each is timed, of many some stand for the others.
+func TestTimed(t *testing.T) {
+	k := newKernel(t)
+	write, read, _ := k.open(k.queue(), syscall.O_RDWR)
+	calls := 0
+	for _, many := range []int{3, timedAll, 5 * timedAll} {
+		for ; calls < many; calls++ {
+			k.must(write)
+			k.must(read)
+		}
+		var timed int64
+		of := &k.s.tally.of("queues").writes
+		for i := range of.took {
+			timed += of.took[i].Load()
+		}
+		if left := int64(calls) - timed; left < 0 || left >= timedOne || many <= timedAll && left > 0 {
+			t.Errorf("%d of %d calls are timed", timed, calls)
+		}
+		if of.sum.Load() < 100*timed {
+			t.Errorf("%d calls took %d ns", timed, of.sum.Load())
+		}
+	}
+}

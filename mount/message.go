@@ -169,10 +169,14 @@ func (s *Session) send(b []byte) {
 
 // file finds the message face open as fh; nil if fh is something else.
 func (s *Session) file(fh uint64) *openFile {
+	if o := s.last.Load(); o != nil && o.fh == fh {
+		return o
+	}
 	s.mu.RLock()
 	o := s.files[fh]
 	s.mu.RUnlock()
 	if o != nil {
+		s.last.Store(o)
 		return o
 	}
 	f := s.tree.File(fh)
@@ -194,6 +198,7 @@ func (s *Session) release(req, out []byte) bool {
 	s.mu.Lock()
 	o := s.files[in.Fh]
 	delete(s.files, in.Fh)
+	s.last.CompareAndSwap(o, nil)
 	s.mu.Unlock()
 	if o == nil {
 		return false

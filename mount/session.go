@@ -75,6 +75,7 @@ type Session struct {
 
 	mu    sync.RWMutex
 	files map[uint64]*openFile
+	last  atomic.Pointer[openFile] // of files, the one that was asked for last
 	gates map[backends.Waiter]*gate
 }
 

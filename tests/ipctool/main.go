@@ -57,9 +57,9 @@ var commands = map[string]struct {
 	"scramble":   {"QUEUE ROUNDS", scrambleCommand},
 	"fifo-burst": {"PATH LETTER COUNT", fifoBurstCommand},
 	"actor":      {"[IN OUT]", actorCommand},
-	"fan-read":   {"file|stream|seqpacket PATH BYTES SIZE", fanReadCommand},
-	"fan-serve":  {"stream|seqpacket PATH READERS COUNT SIZE", fanServeCommand},
-	"fan-pub":    {"file|stream|seqpacket PATH COUNT SIZE", fanPublishCommand},
+	"fan-read":   {"{file|stream|seqpacket PATH BYTES SIZE}…", fanReadCommand},
+	"fan-serve":  {"stream|seqpacket PATH READERS SIZE", fanServeCommand},
+	"fan-pub":    {"{file|stream|seqpacket PATH BYTES SIZE}…", fanPublishCommand},
 }
 
 // Main runs the command in os.Args. It returns if all went well; else it

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ipcfs/ipcfs/tests/ipctool"
+	"github.com/ipcfs/ipcfs/tests/natsd"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -24,7 +24,7 @@ type broker struct {
 // startBroker starts one, and returns when it has said how to attach to it.
 func startBroker(t *testing.T, dir string, args ...string) *broker {
 	t.Helper()
-	server, err := ipctool.NATSServer()
+	server, err := natsd.Program()
 	check(t, err)
 	b := &broker{exec.Command("ipcfs", append([]string{"broker", "--store", dir}, args...)...), dir + ".log"}
 	b.cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(server)+":"+os.Getenv("PATH"))
@@ -71,7 +71,7 @@ func brokerToken(t *testing.T, dir string) string {
 func TestReachBroker(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "store")
-	at := net.JoinHostPort(ipctool.Loopback().String(), "4222")
+	at := net.JoinHostPort(natsd.Loopback().String(), "4222")
 	b := startBroker(t, dir, "--listen", at)
 	want := fmt.Sprintf("ipcfs --attach prod=nats://%s,token=%s/token MOUNTPOINT\n", at, dir)
 	if !strings.HasPrefix(b.said(), want) {
@@ -147,7 +147,7 @@ func TestReachBrokerNeeds(t *testing.T) {
 func TestReachBrokers(t *testing.T) {
 	soak(t)
 	t.Parallel()
-	ip := ipctool.Loopback().To4()
+	ip := natsd.Loopback().To4()
 	var hosts, dirs []string
 	for i := range 3 {
 		hosts = append(hosts, net.IPv4(ip[0], ip[1], ip[2], byte(i+1)).String())

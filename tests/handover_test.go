@@ -26,12 +26,12 @@ func (k *keeper) start() {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	check(k.t, err)
 	theirs := os.NewFile(uintptr(pair[1]), "worker")
-	args := []string{"worker", k.tr.mnt, k.tr.state, k.tr.work}
+	args := []string{k.tr.mnt, k.tr.state, k.tr.work}
 	files := []*os.File{theirs}
 	if k.device != nil {
 		args, files = append(args, "resume"), append(files, k.device)
 	}
-	k.talk, k.worker = pair[0], k.tr.command("ipctool", args...)
+	k.talk, k.worker = pair[0], k.tr.command(workerDaemon, args...)
 	k.worker.ExtraFiles, k.worker.Stderr = files, os.Stderr
 	check(k.t, k.worker.Start())
 	check(k.t, theirs.Close())

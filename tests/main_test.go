@@ -4,8 +4,8 @@
 // namespaces of its own (namespaces_test.go), and each script or test gets a mount namespace, an ipc
 // namespace and a /dev/shm of its own inside (tree_test.go). Scripts are testdata/script/*.txtar; their
 // commands are in script_test.go, and what a C program would do for them is done by the helper of package
-// ipctool, which is this binary under another name. Nothing waits by the clock: tests wait for an event, and
-// a test that hangs is ended by its watchdog (watchdog_test.go) with a report of who is stuck where.
+// ipctool. Nothing waits by the clock: tests wait for an event, and a test that hangs is ended by its watchdog
+// (watchdog_test.go) with a report of who is stuck where.
 package tests
 
 import (
@@ -18,6 +18,7 @@ import (
 
 	"github.com/ipcfs/ipcfs/tests/ipctool"
 	"github.com/ipcfs/ipcfs/tests/memqueues"
+	"github.com/ipcfs/ipcfs/tests/worker"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -39,11 +40,18 @@ func TestMain(m *testing.M) {
 	case "init":
 		os.Exit(runInit())
 	}
+	if _, err := exec.LookPath("ipctool"); err == nil {
+		delete(tools, "ipctool")
+	}
 	testscript.Main(suite{m}, tools)
 }
 
-// tools are the programs that scripts find in PATH.
-var tools = map[string]func(){"ipctool": ipctool.Main, memoryDaemon: memqueues.Main}
+// tools are the programs that scripts find in PATH, and that this binary is if it is started by their names. It
+// is ipctool only where there is none (putTool).
+var tools = map[string]func(){"ipctool": ipctool.Main, memoryDaemon: memqueues.Main, workerDaemon: worker.Main}
+
+// workerDaemon is a daemon that hands its mount over.
+const workerDaemon = "ipcfs-worker"
 
 // memoryDaemon is a daemon with queues in memory beside those of the kernel.
 const memoryDaemon = "ipcfs-memory"
@@ -52,7 +60,7 @@ const memoryDaemon = "ipcfs-memory"
 type suite struct{ m *testing.M }
 
 func (s suite) Run() int {
-	tool, err := exec.LookPath("ipctool")
+	tool, err := exec.LookPath(memoryDaemon)
 	if err == nil {
 		bin := filepath.Dir(tool)
 		for _, dir := range []string{bin, filepath.Dir(bin)} {
@@ -60,7 +68,7 @@ func (s suite) Run() int {
 		}
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "ipctool:", err)
+		fmt.Fprintln(os.Stderr, "the helpers:", err)
 		return 1
 	}
 	return s.m.Run()

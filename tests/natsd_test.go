@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ipcfs/ipcfs/tests/ipctool"
+	"github.com/ipcfs/ipcfs/tests/natsd"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -40,7 +41,7 @@ func natsdCommand(ts *testscript.TestScript, neg bool, args []string) {
 	have := ts.Value(natsKey{}).(*scriptNATS)
 	switch args[0] {
 	case "start":
-		c, err := ipctool.StartNATS(ts.MkAbs("nats"), n, file)
+		c, err := natsd.Start(ts.MkAbs("nats"), n, file)
 		ts.Check(err)
 		ts.Defer(func() { ts.Check(c.Close()) })
 		have.servers = c
@@ -51,7 +52,7 @@ func natsdCommand(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 		ts.Setenv("LINK", have.link.Addr())
 	case "path":
-		path, err := ipctool.NATSServer()
+		path, err := natsd.Program()
 		ts.Check(err)
 		ts.Setenv("PATH", filepath.Dir(path)+":"+ts.Getenv("PATH"))
 	case "kill":
@@ -77,14 +78,14 @@ type natsKey struct{}
 
 // scriptNATS is what a script has of them.
 type scriptNATS struct {
-	servers *ipctool.NATS
-	link    *ipctool.Link
+	servers *natsd.Servers
+	link    *natsd.Link
 }
 
 // natsServers starts servers for a Go test.
-func natsServers(t *testing.T, n int, extra string) *ipctool.NATS {
+func natsServers(t *testing.T, n int, extra string) *natsd.Servers {
 	t.Helper()
-	c, err := ipctool.StartNATS(t.TempDir(), n, extra)
+	c, err := natsd.Start(t.TempDir(), n, extra)
 	check(t, err)
 	t.Cleanup(func() { check(t, c.Close()) })
 	return c

@@ -17,6 +17,7 @@ import (
 
 	"github.com/ipcfs/ipcfs/backends/nats"
 	"github.com/ipcfs/ipcfs/tests/ipctool"
+	"github.com/ipcfs/ipcfs/tests/natsd"
 	"github.com/nats-io/jwt/v2"
 	client "github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
@@ -75,7 +76,7 @@ func TestCredentials(t *testing.T) {
 	} {
 		t.Run(server.name, func(t *testing.T) {
 			t.Parallel()
-			c, err := ipctool.StartNATS(t.TempDir(), 1, server.config)
+			c, err := natsd.Start(t.TempDir(), 1, server.config)
 			check(t, err)
 			t.Cleanup(func() { check(t, c.Close()) })
 			for options, want := range server.clients {
@@ -107,7 +108,7 @@ func TestCredentials(t *testing.T) {
 // it shows are those of that moment.
 func TestLateServer(t *testing.T) {
 	t.Parallel()
-	c, err := ipctool.StartNATS(t.TempDir(), 1, "authorization { token: new }")
+	c, err := natsd.Start(t.TempDir(), 1, "authorization { token: new }")
 	check(t, err)
 	defer func() { check(t, c.Close()) }()
 	check(t, c.Kill(1))

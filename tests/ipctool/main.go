@@ -38,7 +38,6 @@ var commands = map[string]struct {
 	"serve":      {"stream|dgram|seqpacket PATH CLIENTS", serveCommand},
 	"dial":       {"stream|dgram|seqpacket PATH MSG…", dialCommand},
 	"talk":       {"", talkCommand},
-	"worker":     {"MNT STATE DIR [resume]", workerCommand},
 	"carry":      {"ROLE=PATH…", carryCommand},
 	"pump":       {"OUT IN COUNT TAG", pumpCommand},
 	"produce":    {"PATH FROM COUNT", produceCommand},

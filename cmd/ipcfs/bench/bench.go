@@ -30,8 +30,9 @@ type Config struct {
 const (
 	runTime  = 50 * time.Millisecond // of one run, about
 	runLimit = 20 * time.Second      // a run that takes longer hangs
-	maxCount = 1_000_000             // operations of a run
-	trial    = 50                    // operations of the first run of those that tell how many make up runTime
+	trial    = 500                   // operations of the first of the runs that tell how many make up runTime
+	minCount = 50                    // operations of a run
+	maxCount = 1_000_000
 )
 
 // Run measures all cases. It leaves nothing behind, also when ctx ends.
@@ -141,7 +142,7 @@ func (b *bench) try(s *side) error {
 
 // enough is how many operations take about runTime, if count of them took so long.
 func enough(count int, took time.Duration) int {
-	return min(max(int(float64(count)*float64(runTime)/float64(max(took, 1))), trial), maxCount)
+	return min(max(int(float64(count)*float64(runTime)/float64(max(took, 1))), minCount), maxCount)
 }
 
 // once does one run and returns how long an operation took: from the beginning of the first

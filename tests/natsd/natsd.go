@@ -1,4 +1,5 @@
-package ipctool
+// Package natsd starts real NATS servers for tests, which can be killed, stopped and cut off.
+package natsd
 
 import (
 	"bytes"
@@ -15,11 +16,13 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/ipcfs/ipcfs/tests/ipctool"
 )
 
-// NATSServer is the path of the nats-server whose version go.mod names. It is built the first time, which takes
+// Program is the path of the nats-server whose version go.mod names. It is built the first time, which takes
 // a minute, and lies in Go's cache from then on.
-var NATSServer = sync.OnceValues(func() (string, error) {
+var Program = sync.OnceValues(func() (string, error) {
 	cmd := exec.Command("go", "tool", "-n", "nats-server")
 	cmd.Stderr = new(bytes.Buffer)
 	path, err := cmd.Output()
@@ -29,15 +32,15 @@ var NATSServer = sync.OnceValues(func() (string, error) {
 	return strings.TrimSpace(string(path)), nil
 })
 
-// NATS is one nats-server, or several that are a cluster, with JetStream. Each is a process of its own, at an
+// Servers are one nats-server, or several that are a cluster, with JetStream. Each is a process of its own, at an
 // address of 127.0.0.0/8 that nobody else has.
-type NATS struct {
+type Servers struct {
 	net     net.IP // the address of server 1; the others follow
-	servers []*natsd
+	servers []*server
 	links   []*Link
 }
 
-type natsd struct {
+type server struct {
 	conf, http string
 	log        *os.File
 	cmd        *exec.Cmd // nil: it does not run
@@ -45,10 +48,10 @@ type natsd struct {
 	member     bool // of a cluster
 }
 
-// StartNATS starts n servers that keep what they keep below dir, and returns when all of them serve JetStream.
+// Start starts n servers that keep what they keep below dir, and returns when all of them serve JetStream.
 // extra is more of their configuration.
-func StartNATS(dir string, n int, extra string) (*NATS, error) {
-	c := &NATS{net: Loopback()}
+func Start(dir string, n int, extra string) (*Servers, error) {
+	c := &Servers{net: Loopback()}
 	for i := range n {
 		d, err := c.configure(filepath.Join(dir, fmt.Sprint("nats", i+1)), i+1, n, extra)
 		if err != nil {
@@ -80,17 +83,17 @@ func Loopback() net.IP {
 }
 
 // host is the address of a server, counted from 1; those of links follow the last.
-func (c *NATS) host(i int) string {
+func (c *Servers) host(i int) string {
 	ip := bytes.Clone(c.net.To4())
 	ip[3] = byte(i)
 	return net.IP(ip).String()
 }
 
 // Addr is the HOST:PORT of a server, counted from 1.
-func (c *NATS) Addr(i int) string { return c.host(i) + ":4222" }
+func (c *Servers) Addr(i int) string { return c.host(i) + ":4222" }
 
 // URL is that of all servers.
-func (c *NATS) URL() string {
+func (c *Servers) URL() string {
 	var list []string
 	for i := range c.servers {
 		list = append(list, "nats://"+c.Addr(i+1))
@@ -99,11 +102,11 @@ func (c *NATS) URL() string {
 }
 
 // configure writes the configuration of a server.
-func (c *NATS) configure(dir string, i, n int, extra string) (*natsd, error) {
+func (c *Servers) configure(dir string, i, n int, extra string) (*server, error) {
 	if err := os.MkdirAll(dir, 0755); err != nil {
 		return nil, err
 	}
-	d := &natsd{conf: filepath.Join(dir, "nats.conf"), http: c.host(i) + ":8222", member: n > 1}
+	d := &server{conf: filepath.Join(dir, "nats.conf"), http: c.host(i) + ":8222", member: n > 1}
 	var b strings.Builder
 	fmt.Fprintf(&b, "server_name: n%d\nlisten: %q\nhttp: %q\n", i, c.Addr(i), d.http)
 	fmt.Fprintf(&b, "jetstream { store_dir: %q, max_file_store: 1GB, max_memory_store: 256MB }\n", dir)
@@ -124,8 +127,8 @@ func (c *NATS) configure(dir string, i, n int, extra string) (*natsd, error) {
 }
 
 // start starts a server that does not run.
-func (c *NATS) start(i int) error {
-	path, err := NATSServer()
+func (c *Servers) start(i int) error {
+	path, err := Program()
 	if err != nil {
 		return err
 	}
@@ -137,13 +140,13 @@ func (c *NATS) start(i int) error {
 
 // Ready waits until all servers that run serve JetStream: those of a cluster have a leader and know what the
 // others know.
-func (c *NATS) Ready() error {
+func (c *Servers) Ready() error {
 	for _, d := range c.servers {
 		if d.cmd == nil || d.stopped {
 			continue
 		}
 		var err error
-		if !Eventually(Patience(), func() bool { err = d.healthy(); return err == nil || d.dead() }) || err != nil {
+		if !ipctool.Eventually(ipctool.Patience(), func() bool { err = d.healthy(); return err == nil || d.dead() }) || err != nil {
 			text, _ := os.ReadFile(d.log.Name())
 			return fmt.Errorf("%v: %w\n%s", d.cmd, err, text)
 		}
@@ -152,10 +155,12 @@ func (c *NATS) Ready() error {
 }
 
 // dead reports whether a server has ended by itself.
-func (d *natsd) dead() bool { return ProcState(fmt.Sprint("/proc/", d.cmd.Process.Pid)) == "Z" }
+func (d *server) dead() bool {
+	return ipctool.ProcState(fmt.Sprint("/proc/", d.cmd.Process.Pid)) == "Z"
+}
 
 // healthy asks a server's monitor whether it is well, and if it is one of a cluster whether that has a leader.
-func (d *natsd) healthy() error {
+func (d *server) healthy() error {
 	if err := d.ask("healthz", new(struct{})); err != nil || !d.member {
 		return err
 	}
@@ -170,7 +175,7 @@ func (d *natsd) healthy() error {
 	return errors.New("the cluster has no leader")
 }
 
-func (d *natsd) ask(what string, into any) error {
+func (d *server) ask(what string, into any) error {
 	client := http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	answer, err := client.Get("http://" + d.http + "/" + what)
 	if err != nil {
@@ -184,10 +189,10 @@ func (d *natsd) ask(what string, into any) error {
 }
 
 // Pid is that of a server's process.
-func (c *NATS) Pid(i int) int { return c.servers[i-1].cmd.Process.Pid }
+func (c *Servers) Pid(i int) int { return c.servers[i-1].cmd.Process.Pid }
 
 // Kill ends a server with SIGKILL, and returns when it has ended.
-func (c *NATS) Kill(i int) error {
+func (c *Servers) Kill(i int) error {
 	d := c.servers[i-1]
 	if d.cmd == nil {
 		return nil
@@ -199,12 +204,12 @@ func (c *NATS) Kill(i int) error {
 }
 
 // Stop has a server do nothing more, with all its connections open (SIGSTOP).
-func (c *NATS) Stop(i int) error { return c.signal(i, syscall.SIGSTOP) }
+func (c *Servers) Stop(i int) error { return c.signal(i, syscall.SIGSTOP) }
 
 // Continue has a stopped server go on.
-func (c *NATS) Continue(i int) error { return c.signal(i, syscall.SIGCONT) }
+func (c *Servers) Continue(i int) error { return c.signal(i, syscall.SIGCONT) }
 
-func (c *NATS) signal(i int, s syscall.Signal) error {
+func (c *Servers) signal(i int, s syscall.Signal) error {
 	d := c.servers[i-1]
 	if d.cmd == nil {
 		return fmt.Errorf("server %d does not run", i)
@@ -214,7 +219,7 @@ func (c *NATS) signal(i int, s syscall.Signal) error {
 }
 
 // Restart starts a server that was killed, and waits until it is ready.
-func (c *NATS) Restart(i int) error {
+func (c *Servers) Restart(i int) error {
 	if err := c.start(i); err != nil {
 		return err
 	}
@@ -222,7 +227,7 @@ func (c *NATS) Restart(i int) error {
 }
 
 // Close ends all servers and links.
-func (c *NATS) Close() error {
+func (c *Servers) Close() error {
 	var errs []error
 	for _, l := range c.links {
 		errs = append(errs, l.Close())

@@ -1,7 +1,9 @@
-package ipctool
+// Package worker is a daemon that hands its mount over to another worker, for tests.
+package worker
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 
@@ -11,13 +13,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// workerCommand serves a tree, as the daemon does, until a byte on descriptor 3, a socket, tells it that
-// another worker is to go on with its mount. Then it writes what it knows to DIR/tables and DIR/session,
-// sends the device over the socket, and ends. One that is started with "resume" goes on from these files,
-// with the device as descriptor 4. It writes a byte to the socket when it is live.
-func workerCommand(args []string) error {
+// Main serves a tree, as the daemon does: MOUNTPOINT STATE DIR [resume]. When a byte on descriptor 3, a socket,
+// tells it that another worker is to go on with its mount, it writes what it knows to DIR/tables and
+// DIR/session, sends the device over the socket, and ends. One that is started with "resume" goes on from these
+// files, with the device as descriptor 4. It writes a byte to the socket when it is live.
+func Main() {
+	if err := serve(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, os.Args[0]+":", err)
+		os.Exit(1)
+	}
+}
+
+func serve(args []string) error {
 	if len(args) < 3 {
-		return errUsage
+		return errors.New("usage: MOUNTPOINT STATE DIR [resume]")
 	}
 	unix.Umask(0)
 	backends.RaiseLimits()

@@ -1,4 +1,4 @@
-package ipctool
+package natsd
 
 import (
 	"errors"
@@ -22,7 +22,7 @@ type Link struct {
 }
 
 // Link makes a link to a server, counted from 1.
-func (c *NATS) Link(i int) (*Link, error) {
+func (c *Servers) Link(i int) (*Link, error) {
 	at := c.host(100 + len(c.links))
 	l, err := net.Listen("tcp", at+":4222")
 	if err != nil {

@@ -17,6 +17,8 @@ type Caller struct {
 
 	remembers bool     // member are the groups it had when it was
 	member    []uint32 // remembered
+
+	again bool // what it opens it had open before a hand-over
 }
 
 // remembered is the process with its groups as they are now. It is for what is judged later, when the

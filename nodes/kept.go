@@ -115,11 +115,12 @@ func (f *File) knowing(by Caller) {
 	}
 }
 
-// In is the caller with the groups that a file remembers.
+// In is the caller with the groups that a file remembers, which was open before a hand-over.
 func (c Caller) In(k *Kept) Caller {
 	if k.Knows {
 		c.member, c.remembers = k.Groups, true
 	}
+	c.again = true
 	return c
 }
 

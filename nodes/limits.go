@@ -61,7 +61,7 @@ var limitTable = []limitRow{
 		"inotify(7)", "sysctl fs.inotify.max_user_instances=1024"},
 	{"fs.pipe-max-size", "bytes that a FIFO may be made to hold", "each user but root", "pipe(7)",
 		"sysctl fs.pipe-max-size=4194304"},
-	{"descriptors", "connections, touched sockets and shared memory objects open through ipcfs", eachUser,
+	{"descriptors", "connections, touched sockets, and queues and shared memory objects open through ipcfs", eachUser,
 		"RLIMIT_NOFILE of the daemon: " + half,
 		"half of the daemon's RLIMIT_NOFILE is for one user: ulimit -n, or LimitNOFILE= in systemd, " +
 			"before ipcfs starts"},

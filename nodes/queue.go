@@ -74,6 +74,10 @@ func (d queueDir) Create(name string, o Owner, flags int, by Caller) (Seen, Open
 	if err != nil {
 		return seen, nil, err
 	}
+	if err := d.paid(one, by); err != nil {
+		_ = d.Remove(name, by) // nothing is made by an open that fails
+		return seen, nil, err
+	}
 	return seen, queue{d.Queues, seen.Ref}.file(one, flags, by, &Plain{}), nil
 }
 
@@ -130,10 +134,30 @@ func (q queue) open(flags int, by Caller, face Face) (Open, error) {
 		return nil, syscall.EACCES
 	}
 	one, err := q.store.Opener.Open(q.Ref, flags&accessMode, true)
+	if err == nil {
+		err = q.paid(one, by)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return q.file(one, flags, by, face), nil
+}
+
+// paid has a user pay for what an end takes, and closes it if that is more than the user may have.
+func (q *Queues) paid(one QueueEnd, by Caller) error {
+	end, ok := one.(Payable)
+	if !ok {
+		return nil
+	}
+	var pays backends.Payer = q.env.Shares
+	if by.again {
+		pays = unasked{q.env.Shares}
+	}
+	err := end.PaidBy(by.Uid, pays)
+	if err != nil {
+		one.Close()
+	}
+	return err
 }
 
 // file is the open file of a face of a queue that is held.

@@ -83,6 +83,12 @@ type QueueEnd interface {
 	Ends() int64
 }
 
+// A Payable is a QueueEnd that takes a descriptor of the daemon's, one for all who share it.
+type Payable interface {
+	// PaidBy has a user pay for it until it is closed, unless somebody does already.
+	PaidBy(uid uint32, pays backends.Payer) error
+}
+
 // A Purger is a QueueEnd that can take all messages away at once. It may take long. What has none is read
 // until it is empty.
 type Purger interface{ Purge() error }

@@ -24,6 +24,9 @@ type Queue struct {
 	removed atomic.Bool
 	holders int // under all.mu
 
+	pays  backends.Payer // under all.mu; nil: nobody pays for fd
+	payer uint32         // who does
+
 	past *past
 	ends atomic.Int64 // how often its readers were ended
 }
@@ -138,6 +141,20 @@ func (q *Queue) EndReaders() {
 // Ends counts the calls of EndReaders.
 func (q *Queue) Ends() int64 { return q.ends.Load() }
 
+// PaidBy has a user pay for the descriptor until it is closed, if nobody does.
+func (q *Queue) PaidBy(uid uint32, pays backends.Payer) error {
+	q.all.mu.Lock()
+	defer q.all.mu.Unlock()
+	if q.pays != nil {
+		return nil
+	}
+	if err := pays.Take(uid); err != nil {
+		return err
+	}
+	q.pays, q.payer = pays, uid
+	return nil
+}
+
 // Close gives up one hold; the last one closes the descriptor.
 func (q *Queue) Close() error {
 	q.all.mu.Lock()
@@ -149,6 +166,9 @@ func (q *Queue) Close() error {
 	delete(q.all.open, queueKey{q.ino, q.access})
 	q.Forget()
 	err := unix.Close(q.fd)
+	if q.pays != nil {
+		q.pays.Give(q.payer)
+	}
 	q.all.settle(q.past)
 	return err
 }

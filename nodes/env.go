@@ -29,25 +29,31 @@ type Env struct {
 	allow   map[uint32]*allowance // by user
 }
 
-// How many calls at a time wait for others, and how many of one user.
+// How many calls that wait for others have a place, and how many of one user there are.
 const (
 	maxAway    = 64
 	maxAwayUid = 16
 	maxLateUid = 4
 )
 
-// workPatience is how long a text, a listing or a command keeps others from running. Few take longer, unless
-// they wait for a lock in the kernel.
-const workPatience = 250 * time.Millisecond
+// patience is how long what a user has done keeps others from running. Little takes longer, unless it waits
+// for a lock in the kernel, or for somebody who does not answer.
+const patience = 250 * time.Millisecond
+
+// maxTasks is how many tasks of one kind may run with a place and without. One user has a small share of them,
+// so that few cannot keep all others waiting (TestHungCalls). Each may take a thread.
+const maxTasks = 1024
 
 // NewEnv makes an Env. Its workers are the caller's to close.
 func NewEnv(p *backends.Poller) *Env {
 	most := max(2, runtime.NumCPU())
 	work := backends.NewWorkers(p, most, most/2)
-	work.PassOn(workPatience, 16*(most/2+maxLateUid), most/2+maxLateUid)
-	away := backends.NewWorkers(p, maxAway, maxAwayUid)
+	work.PassOn(patience, maxTasks, most/2+maxLateUid)
+	away, late := backends.NewWorkers(p, maxAway, maxAwayUid), backends.NewWorkers(p, maxAway, maxLateUid)
+	away.PassOn(patience, maxTasks, maxAwayUid)
+	late.PassOn(patience, maxTasks, maxLateUid)
 	return &Env{
-		Poll: p, Work: work, Away: away, Late: backends.NewWorkers(p, maxAway, maxLateUid),
+		Poll: p, Work: work, Away: away, Late: late,
 		Texts: newTexts(p, work),
 		Notes: NewNotes(), Shares: newShares(), Trace: &Trace{backends.NewTrace(p)}, Memory: newMemory(),
 		users: newUsers(), allow: map[uint32]*allowance{},

@@ -18,14 +18,20 @@ type Looks struct {
 var ErrIncomplete = errors.New("a directory was left out")
 
 const (
-	lookPatience = 100 * time.Millisecond
-	maxLateLooks = 4 // into the directories of one user
+	lookPatience  = 100 * time.Millisecond
+	classPatience = time.Second
+	maxLateLooks  = 4 // into the directories of one user
 )
 
 // Into calls look, which looks into a directory of these attributes and below, and waits for it, but for
 // 100 ms at most. It is false if look goes on: what it writes is not to be read then. While one goes on
 // there, or too many in other directories of the same owner, look is not called, and it is false too.
-func (l *Looks) Into(a Attr, look func()) bool {
+func (l *Looks) Into(a Attr, look func()) bool { return l.within(lookPatience, a, look) }
+
+// OfClass is Into for a look at the directory of a class, where much may lie: it waits for a second.
+func (l *Looks) OfClass(a Attr, look func()) bool { return l.within(classPatience, a, look) }
+
+func (l *Looks) within(most time.Duration, a Attr, look func()) bool {
 	l.mu.Lock()
 	refused := l.late[a.ID] > 0 || l.of[a.Uid] >= maxLateLooks
 	l.mu.Unlock()
@@ -37,7 +43,7 @@ func (l *Looks) Into(a Attr, look func()) bool {
 		defer close(done)
 		look()
 	}()
-	patience := time.NewTimer(lookPatience)
+	patience := time.NewTimer(most)
 	defer patience.Stop()
 	select {
 	case <-done:

@@ -36,17 +36,17 @@ const tallyTick = 50 * time.Millisecond
 
 // Count is how many objects lie below d whose types are served; directories are none. What lies in each
 // directory in d, and below, is looked at for a short while: ErrIncomplete says that one was left out as that
-// took longer, and comes with the number of the others. It blocks as getdents(2) of d itself does.
+// took longer, and comes with the number of the others. Of d itself that is what was there when it was last
+// listed.
 func (t *Tally) Count(d *Dir, served func(typ uint32) bool) (int, error) {
 	t.one.Lock()
 	defer t.one.Unlock()
 	c := count{d, served, t.known(), map[ID]tallied{}}
-	top, err := c.look("")
-	if err != nil {
-		return 0, err
+	top, leftOut := t.top(c)
+	if leftOut != nil && leftOut != ErrIncomplete {
+		return 0, leftOut
 	}
 	sum := top.objects
-	var leftOut error
 	for _, name := range top.dirs {
 		a, err := d.Find(Name{Base: name})
 		if err != nil {
@@ -70,6 +70,26 @@ func (t *Tally) Count(d *Dir, served func(typ uint32) bool) (int, error) {
 	maps.Copy(c.keep, t.found)
 	t.kept, t.found = c.keep, nil
 	return sum, leftOut
+}
+
+// top is what is in the directory itself, or was when it was last listed, and then ErrIncomplete.
+func (t *Tally) top(c count) (tallied, error) {
+	a, err := c.dir.Stat(Ref{})
+	if err != nil {
+		return tallied{}, err
+	}
+	if now, ok := c.same(a); ok {
+		return now, nil
+	}
+	part := c
+	part.keep = map[ID]tallied{}
+	var now tallied
+	if !t.looks.OfClass(a, func() { now, err = part.look("") }) {
+		c.keep[a.ID] = c.was[a.ID]
+		return c.was[a.ID], ErrIncomplete
+	}
+	maps.Copy(c.keep, part.keep)
+	return now, err
 }
 
 // known is what is known of directories.

@@ -56,8 +56,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	}
 	for _, k := range c.kinds {
 		m := measured{c, k, prefixOf(k), tell, maxMeasured}
-		skipped := m.all(k.Class.At(Seen{}), "", m.share)
-		if skipped > 0 {
+		if skipped := m.class(); skipped > 0 {
 			desc := prometheus.NewDesc(
 				m.prefix+"directories_skipped", "directories that take too long to look into", nil, nil)
 			tell(prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(skipped)))
@@ -74,6 +73,21 @@ type measured struct {
 	prefix string
 	tell   func(prometheus.Metric)
 	left   int // how many more are measured
+}
+
+// class measures all of the class. A directory that others can lock too, and keep locked, is not waited for
+// long.
+func (m *measured) class() int {
+	dir := m.kind.Class.At(Seen{})
+	if m.kind.Watch == nil {
+		return m.all(dir, "", m.share)
+	}
+	a, err := m.kind.Watch.Stat(Ref{})
+	skipped := 0
+	if err != nil || !m.part(m.looks.OfClass, a, func(part *measured) { skipped = part.all(dir, "", part.share) }) {
+		return 1
+	}
+	return skipped
 }
 
 // all measures what is in a directory, and has below measure each directory in it. It returns how many of
@@ -115,10 +129,15 @@ func (m *measured) all(dir Object, at string, below func(s Seen, name string) bo
 // share measures what is in a directory and below, where its owner can have one wait: false if it was left
 // out, as it takes too long.
 func (m *measured) share(s Seen, name string) bool {
+	return m.part(m.looks.Into, s.Was, func(part *measured) { part.whole(s, name) })
+}
+
+// part measures by a look at a directory, if that ends soon.
+func (m *measured) part(looks func(a Attr, look func()) bool, a Attr, look func(part *measured)) bool {
 	var found []prometheus.Metric
 	part := *m
 	part.tell = func(one prometheus.Metric) { found = append(found, one) }
-	if !m.looks.Into(s.Was, func() { part.whole(s, name) }) {
+	if !looks(a, func() { look(&part) }) {
 		return false
 	}
 	for _, one := range found {

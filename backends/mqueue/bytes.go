@@ -114,7 +114,7 @@ func (q *Queues) count() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, e := range list {
-		fd, err := openAny(e.Name)
+		fd, err := q.openAny(e.Name)
 		if err != nil {
 			continue
 		}
@@ -141,7 +141,7 @@ func (q *Queues) look() {
 		return
 	}
 	for name, p := range q.pasts {
-		if a, err := q.dir.Find(backends.Name{Base: name}); err != nil || a.Ino != p.ino {
+		if a, err := q.Find(name); err != nil || a.Ino != p.ino {
 			q.gone(name, p)
 		}
 	}

@@ -200,7 +200,7 @@ func (l *Leases) Close() error {
 
 // alone opens a queue by a descriptor that nobody shares, to put messages back.
 func (q *Queues) alone(name string) (*Queue, error) {
-	fd, err := backends.ToStay(mqOpen(name, unix.O_RDWR|unix.O_NONBLOCK, 0, nil))
+	fd, err := backends.ToStay(q.there(name, unix.O_RDWR))
 	if err != nil {
 		return nil, err
 	}

@@ -57,12 +57,12 @@ func (q *Queues) Limits() []backends.Limit {
 // (getrlimit(2)), of the daemon's user in this namespace: those in other namespaces count
 // too, and cannot be seen. -1: not known.
 func (q *Queues) usage() (count, bytes int64) {
-	list, err := q.List()
+	list, err := q.listSoon()
 	if err != nil {
 		return -1, -1
 	}
 	for _, e := range list {
-		fd, err := openAny(e.Name)
+		fd, err := q.openAny(e.Name)
 		if err != nil {
 			continue
 		}
@@ -72,6 +72,22 @@ func (q *Queues) usage() (count, bytes int64) {
 		unix.Close(fd)
 	}
 	return int64(len(list)), bytes
+}
+
+// listSoon is List that does not wait for those who hold the lock of the directory: ErrIncomplete.
+func (q *Queues) listSoon() ([]backends.Entry, error) {
+	if q.dir == nil {
+		return q.List()
+	}
+	a, err := q.dir.Stat(backends.Ref{})
+	if err != nil {
+		return nil, err
+	}
+	var list []backends.Entry
+	if !q.looks.OfClass(a, func() { list, err = q.List() }) {
+		return nil, backends.ErrIncomplete
+	}
+	return list, err
 }
 
 // Refused is why the kernel would make no queue of the default attributes, nil if it would.

@@ -35,6 +35,7 @@ type Queues struct {
 
 	looked time.Time
 	tally  backends.Tally
+	looks  backends.Looks // that limits makes
 }
 
 type queueKey struct {
@@ -226,9 +227,9 @@ func (q *Queues) OpenBriefly(r backends.Ref, access int) (*Queue, error) {
 
 func (q *Queues) hold(r backends.Ref, access int, check func(backends.Attr) error,
 	may func(int, error) (int, error)) (*Queue, error) {
-	fd, err := mqOpen(r.Path, unix.O_RDWR|unix.O_NONBLOCK, 0, nil)
+	fd, err := q.there(r.Path, unix.O_RDWR)
 	if err == unix.EACCES && access != unix.O_RDWR {
-		fd, err = mqOpen(r.Path, access|unix.O_NONBLOCK, 0, nil)
+		fd, err = q.there(r.Path, access)
 	} else {
 		access = unix.O_RDWR
 	}
@@ -258,15 +259,19 @@ func (q *Queues) Find(name string) (backends.Attr, error) {
 	if q.dir == nil {
 		return q.Stat(backends.Ref{Path: name})
 	}
-	// Asking by name needs no permission on the queue.
-	a, err := q.dir.Find(backends.Name{Base: name})
+	fd, err := q.there(name, unix.O_PATH) // which needs no permission on the queue
+	if err != nil {
+		return backends.Attr{}, err
+	}
+	defer unix.Close(fd)
+	a, err := backends.Fstat(fd)
 	a.Size, a.Blocks = 0, 0
 	return a, err
 }
 
 // Stat is stat(2) of the very queue, with the bytes pending as its size where the daemon may read it.
 func (q *Queues) Stat(r backends.Ref) (backends.Attr, error) {
-	fd, err := openAny(r.Path)
+	fd, err := q.openAny(r.Path)
 	if err == unix.EACCES && q.dir != nil {
 		a, err := q.Find(r.Path)
 		if err == nil {
@@ -285,17 +290,29 @@ func (q *Queues) Stat(r backends.Ref) (backends.Attr, error) {
 	return a, err
 }
 
-func openAny(name string) (int, error) {
-	fd, err := mqOpen(name, unix.O_RDONLY|unix.O_NONBLOCK, 0, nil)
+func (q *Queues) openAny(name string) (int, error) {
+	fd, err := q.there(name, unix.O_RDONLY)
 	if err == unix.EACCES {
-		fd, err = mqOpen(name, unix.O_WRONLY|unix.O_NONBLOCK, 0, nil)
+		fd, err = q.there(name, unix.O_WRONLY)
 	}
 	return fd, err
 }
 
+// there opens a queue that exists. mq_open(3) locks the directory of all queues for itself alone; what
+// open(2) gives is the same.
+func (q *Queues) there(name string, flags int) (int, error) {
+	if q.dir == nil {
+		return mqOpen(name, flags|unix.O_NONBLOCK, 0, nil)
+	}
+	if flags&unix.O_PATH == 0 {
+		flags |= unix.O_NONBLOCK
+	}
+	return backends.OpenCached(q.dir.Fd(), name, flags)
+}
+
 // Change sets attributes of the very queue; a size is not one of them.
 func (q *Queues) Change(r backends.Ref, c backends.Change) error {
-	fd, err := openAny(r.Path)
+	fd, err := q.openAny(r.Path)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,9 @@ import (
 type logFile struct {
 	*os.File
 	size int64
+	// NAME.old, nil without one. It is opened at the start: to make a name later takes the lock of the
+	// directory, which whoever may list it can hold as long as they like.
+	old *os.File
 }
 
 // maxLog is how long a log becomes, in bytes: users make the daemon warn of what they do.
@@ -25,6 +28,9 @@ func openLog(name string) (*logFile, error) {
 		return nil, err
 	}
 	l := &logFile{File: f}
+	if old, err := backends.OpenRegular(name+".old", os.O_RDWR|os.O_CREATE, 0640); err == nil {
+		l.old = old
+	}
 	if st, err := f.Stat(); err == nil {
 		l.size = st.Size()
 	}
@@ -44,11 +50,18 @@ func (l *logFile) Write(p []byte) (int, error) {
 // begin begins anew. Where the old text cannot be kept, on a full disk perhaps,
 // it is given up: a log must not grow for ever.
 func (l *logFile) begin() {
-	if old, err := backends.OpenRegular(l.Name()+".old", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0640); err == nil {
-		_, _ = io.Copy(old, io.NewSectionReader(l.File, 0, l.size))
-		_ = old.Close()
+	if l.old != nil && l.old.Truncate(0) == nil {
+		_, _ = io.Copy(io.NewOffsetWriter(l.old, 0), io.NewSectionReader(l.File, 0, l.size))
 	}
 	if l.Truncate(0) == nil {
 		l.size = 0
 	}
+}
+
+// Close closes the log.
+func (l *logFile) Close() error {
+	if l.old != nil {
+		_ = l.old.Close()
+	}
+	return l.File.Close()
 }

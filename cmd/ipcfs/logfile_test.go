@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,13 +19,17 @@ func TestLogFile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		away := filepath.Dir(name) + "-away"
+		if err := os.Rename(filepath.Dir(name), away); err != nil { // no name is looked up any more
+			t.Fatal(err)
+		}
 		for range maxLog / len(line) / 2 {
 			if n, err := l.Write(line); n != len(line) || err != nil {
 				t.Fatal(n, err)
 			}
 			wrote += len(line)
 		}
-		if err := l.Close(); err != nil {
+		if err := errors.Join(l.Close(), os.Rename(away, filepath.Dir(name))); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -87,38 +87,49 @@ func matches(got, want string) bool {
 	return regexp.MustCompile(`\A` + strings.ReplaceAll(pattern, `\.\.\.`, `.*`) + `\z`).MatchString(got)
 }
 
-// TestPages: every ```console block of the README and of docs does what it shows. Each has a tree of its own,
-// stands in its root, and is one shell: sh, or bash where the fence says so.
+// TestPages: every ```console block of the README and of docs does what it shows. Each stands in the root of a
+// tree with nothing in it, and is one shell: sh, or bash where the fence says so. The blocks of a page share a tree.
 func TestPages(t *testing.T) {
 	t.Parallel()
 	for _, page := range pages(t) {
-		for _, b := range blocks(t, page) {
-			kind, shell, _ := strings.Cut(b.info, " ")
-			if kind != "console" || shell == "demo" {
-				continue
-			}
-			// The name becomes a directory's, and the race detector takes no commas there.
-			name := fmt.Sprintf("%s:%d %s", filepath.Base(page), b.line, strings.ReplaceAll(b.heading, ",", ""))
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				if shell == "" {
-					shell = "sh"
+		t.Run(filepath.Base(page), func(t *testing.T) {
+			t.Parallel()
+			tr := mountTree(t)
+			for _, b := range blocks(t, page) {
+				kind, shell, _ := strings.Cut(b.info, " ")
+				if kind != "console" || shell == "demo" {
+					continue
 				}
-				for _, tool := range []string{"bash", "cc", "perl", "python3"} {
-					_, missing := exec.LookPath(tool)
-					if missing != nil &&
-						regexp.MustCompile(`\b`+tool+`\b`).MatchString(shell+" "+strings.Join(b.lines, "\n")) {
-						t.Skipf("there is no %s here", tool)
+				t.Run(fmt.Sprint(b.line, " ", b.heading), func(t *testing.T) {
+					check(t, tr.join())
+					if shell == "" {
+						shell = "sh"
 					}
-				}
-				b.run(t, shell)
-			})
+					b.needs(t, shell)
+					b.run(t, tr, shell)
+				})
+			}
+		})
+	}
+}
+
+// needs skips a test where a program is missing that a block calls by its name.
+func (b block) needs(t *testing.T, shell string) {
+	t.Helper()
+	text := shell + " " + strings.Join(b.lines, "\n")
+	for _, tool := range []string{"bash", "cc", "perl", "python3"} {
+		if _, missing := exec.LookPath(tool); missing != nil && regexp.MustCompile(`\b`+tool+`\b`).MatchString(text) {
+			t.Skipf("there is no %s here", tool)
 		}
 	}
 }
 
-// run runs the commands of a block and compares what each printed.
-func (b block) run(t *testing.T, shell string) {
+// run runs the commands of a block in a shell, compares what each printed, and empties the tree.
+func (b block) run(t *testing.T, tr *tree, shell ...string) {
+	t.Helper()
+	defer tr.empty(t)
+	home, err := os.MkdirTemp(tr.work, "home")
+	check(t, err)
 	list := b.commands()
 	if len(list) == 0 {
 		t.Fatal("the block shows no command: they begin with \"$ \"")
@@ -129,13 +140,12 @@ func (b block) run(t *testing.T, shell string) {
 	for _, c := range list {
 		script.WriteString("printf '\\036\\n'\n" + c.command + "\n")
 	}
-	tr := mountTree(t)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, shell, "-c", script.String())
+	cmd := exec.CommandContext(ctx, shell[0], append(shell[1:], "-c", script.String())...)
 	cmd.Dir = tr.mnt
 	cmd.Env = append(os.Environ(), tr.env()...)
-	cmd.Env = append(cmd.Env, "HOME="+tr.work, "IPCFS="+tr.mnt, "LC_ALL=C")
+	cmd.Env = append(cmd.Env, "HOME="+home, "IPCFS="+tr.mnt, "LC_ALL=C")
 	cmd.WaitDelay = patience
 	out, err := cmd.CombinedOutput()
 	if errors.Is(err, exec.ErrWaitDelay) {
@@ -148,6 +158,54 @@ func (b block) run(t *testing.T, shell string) {
 		}
 		if !matches(outputs[i], c.want) {
 			t.Errorf("$ %s\nprinted:\n%s\nthe page says:\n%s", c.command, outputs[i], c.want)
+		}
+	}
+}
+
+// shells are those that all recipes work in, besides sh.
+var shells = [][]string{{"bash"}, {"zsh"}, {"ksh"}, {"busybox", "sh"}}
+
+// TestRecipes: the recipes do what they show in every shell that is here. One tree serves all of them.
+func TestRecipes(t *testing.T) {
+	t.Parallel()
+	other := regexp.MustCompile(`\b(cc|python3)\b`) // those are about another language
+	for _, shell := range shells {
+		t.Run(strings.Join(shell, " "), func(t *testing.T) {
+			t.Parallel()
+			if _, missing := exec.LookPath(shell[0]); missing != nil {
+				t.Skipf("there is no %s here", shell[0])
+			}
+			tr := mountTree(t)
+			for _, page := range []string{"../README.md", "../docs/recipes.md"} {
+				for _, b := range blocks(t, page) {
+					if b.info != "console" || other.MatchString(strings.Join(b.lines, "\n")) {
+						continue
+					}
+					b.run(t, tr, shell...)
+					if t.Failed() {
+						t.Fatalf("%s:%d %s", page, b.line, b.heading)
+					}
+				}
+			}
+		})
+	}
+}
+
+// empty ends what a block has started, and removes what it has made in the tree.
+func (tr *tree) empty(t *testing.T) {
+	t.Helper()
+	for _, problem := range tr.endPrograms() {
+		t.Error(problem)
+	}
+	classes := strings.Fields("queues topics shm fifos sockets sockets/tcp sockets/udp " +
+		"sysv/queues sysv/queues/private sysv/shm sysv/shm/private")
+	for _, class := range classes {
+		list, err := os.ReadDir(filepath.Join(tr.mnt, class))
+		check(t, err)
+		for _, e := range list {
+			if name := filepath.Join(class, e.Name()); !slices.Contains(classes, name) {
+				check(t, os.RemoveAll(filepath.Join(tr.mnt, name)))
+			}
 		}
 	}
 }
@@ -166,15 +224,10 @@ var varies = []struct {
 	{regexp.MustCompile(`(?m) +$`), ""},
 }
 
-// TestReadmeDemo: the transcript in the README is what the demo prints; a
+// TestPagesDemo: the transcripts in the pages are what the demo prints; a
 // line of "..." stands for what was left out.
-func TestReadmeDemo(t *testing.T) {
+func TestPagesDemo(t *testing.T) {
 	t.Parallel()
-	list := blocks(t, "../README.md")
-	at := slices.IndexFunc(list, func(b block) bool { return b.info == "console demo" })
-	if at < 0 {
-		t.Fatal("the README shows no demo")
-	}
 	if _, missing := exec.LookPath("python3"); missing != nil {
 		t.Skip("there is no python3 here, and the demo leaves out the steps that need it")
 	}
@@ -183,39 +236,81 @@ func TestReadmeDemo(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	first, readme, _ := strings.Cut(strings.Join(list[at].lines, "\n")+"\n", "\n")
+	shown := 0
+	for _, page := range pages(t) {
+		for _, b := range blocks(t, page) {
+			if b.info == "console demo" {
+				shown++
+				b.isDemo(t, page, string(out))
+			}
+		}
+	}
+	if shown < 2 {
+		t.Errorf("%d pages show the demo", shown)
+	}
+}
+
+// isDemo compares a block with what the demo printed.
+func (b block) isDemo(t *testing.T, page, got string) {
+	t.Helper()
+	first, said, _ := strings.Cut(strings.Join(b.lines, "\n")+"\n", "\n")
 	if first != "$ go run ./cmd/ipcfs demo" {
-		t.Errorf("the transcript begins with %q", first)
+		t.Errorf("%s: the transcript begins with %q", page, first)
 	}
-	got := string(out)
 	for _, v := range varies {
-		got, readme = v.what.ReplaceAllString(got, v.with), v.what.ReplaceAllString(readme, v.with)
+		got, said = v.what.ReplaceAllString(got, v.with), v.what.ReplaceAllString(said, v.with)
 	}
-	for i, passage := range strings.Split(readme, "...\n") {
+	for i, passage := range strings.Split(said, "...\n") {
 		_, rest, found := strings.Cut(got, passage)
 		if i == 0 {
 			rest, found = strings.CutPrefix(got, passage)
 		}
 		if !found {
-			t.Fatalf("the README says:\n%s\nthe demo printed, from there:\n%s", passage, got)
+			t.Errorf("%s says:\n%s\nthe demo printed, from there:\n%s", page, passage, got)
+			return
 		}
 		got = rest
 	}
 	if got != "" {
-		t.Errorf("behind what the README says the demo printed:\n%s", got)
+		t.Errorf("%s: behind what it says the demo printed:\n%s", page, got)
 	}
 }
 
-// TestLinks: what the pages link to in the repository is there.
+// TestLinks: what the pages link to in the repository is there, the headings too.
 func TestLinks(t *testing.T) {
-	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+	link := regexp.MustCompile(`\]\(([^)#:]*)(#[^)]*)?\)`)
 	for _, page := range pages(t) {
-		text, err := os.ReadFile(page)
-		check(t, err)
-		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
-			if _, err := os.Stat(filepath.Join(filepath.Dir(page), m[1])); err != nil {
+		for _, m := range link.FindAllStringSubmatch(prose(t, page), -1) {
+			target := page
+			if m[1] != "" {
+				target = filepath.Join(filepath.Dir(page), m[1])
+			}
+			if _, err := os.Stat(target); err != nil {
 				t.Errorf("%s: %v", page, err)
+			} else if m[2] != "" && !slices.Contains(anchors(t, target), m[2]) {
+				t.Errorf("%s: %s has no heading %s", page, target, m[2])
 			}
 		}
 	}
+}
+
+// prose is a page without its fenced blocks.
+func prose(t *testing.T, page string) string {
+	t.Helper()
+	text, err := os.ReadFile(page)
+	check(t, err)
+	return regexp.MustCompile("(?ms)^```.*?^```$").ReplaceAllString(string(text), "")
+}
+
+// anchors are what the headings of a page are linked by, as GitHub makes them.
+func anchors(t *testing.T, page string) (list []string) {
+	t.Helper()
+	gone := regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+	for line := range strings.Lines(prose(t, page)) {
+		if strings.HasPrefix(line, "#") {
+			heading := strings.TrimSpace(strings.TrimLeft(line, "#"))
+			list = append(list, "#"+strings.ReplaceAll(gone.ReplaceAllString(strings.ToLower(heading), ""), " ", "-"))
+		}
+	}
+	return list
 }

@@ -208,21 +208,27 @@ func (t *tree) fds() (int, error) {
 	return len(list), err
 }
 
-// leftovers ends the test's processes, removes its queues through the tree, unmounts, and tells what is not
-// as it should be then: a process that does not die, a mount or a daemon that stays, a queue that rm did
-// not remove, a data race in the daemon.
-func (t *tree) leftovers() (problems []string) {
-	defer t.dog.stop()
-	say := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+// endPrograms ends the test's processes but the daemon, and tells of those that do not end.
+func (t *tree) endPrograms() (problems []string) {
 	for _, p := range processes(t.work) {
 		if p.daemon {
 			continue
 		}
 		_ = unix.Kill(p.pid, unix.SIGKILL)
 		if !gone(p.pid, patience) {
-			say("SIGKILL did not end it: %s", p.report())
+			problems = append(problems, "SIGKILL did not end it: "+p.report())
 		}
 	}
+	return problems
+}
+
+// leftovers ends the test's processes, removes its queues through the tree, unmounts, and tells what is not
+// as it should be then: a process that does not die, a mount or a daemon that stays, a queue that rm did
+// not remove, a data race in the daemon.
+func (t *tree) leftovers() (problems []string) {
+	defer t.dog.stop()
+	say := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	problems = t.endPrograms()
 	list, err := os.ReadDir(t.mnt + "/queues")
 	if err != nil {
 		t.unlinkQueues() // not mounted: they outlive every daemon

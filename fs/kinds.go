@@ -156,6 +156,9 @@ func (t *Tree) openKinds(c Config, before *tables) error {
 		global = append(global, nodes.EventsControl(t.env, watch))
 	}
 	t.dirs = dirsAbove(t.kinds)
+	for _, k := range t.kinds {
+		t.env.Notes.Classes = append(t.env.Notes.Classes, k.Name)
+	}
 	t.kinds = append(t.kinds, nodes.Kind{
 		Name: "ctl", Class: nodes.NewCtl(t.kinds, t.env, append(global, t.ownControls()...)...),
 	})

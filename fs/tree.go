@@ -173,7 +173,7 @@ type Session interface {
 	Facts() []nodes.Fact // its lines of /ctl/status
 	backends.Limited     // and of /ctl/limits
 	Waiting(w backends.Waiter) nodes.Waiting
-	Operations() nodes.Rows // what was done, by class and call
+	Operations() []nodes.Operation // what was done, by class and call
 	// Drop has the kernel forget a name in a directory, soon, if nobody uses it.
 	Drop(parent uint64, name string)
 }

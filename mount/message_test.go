@@ -51,14 +51,14 @@ func TestTimed(t *testing.T) {
 		}
 		var timed int64
 		of := &k.s.tally.of("queues").writes
-		for i := range of.took {
-			timed += of.took[i].Load()
+		for i := range of.took.counts {
+			timed += of.took.counts[i].Load()
 		}
 		if left := int64(calls) - timed; left < 0 || left >= timedOne || many <= timedAll && left > 0 {
 			t.Errorf("%d of %d calls are timed", timed, calls)
 		}
-		if of.sum.Load() < 100*timed {
-			t.Errorf("%d calls took %d ns", timed, of.sum.Load())
+		if of.took.sum.Load() < 100*timed {
+			t.Errorf("%d calls took %d ns", timed, of.took.sum.Load())
 		}
 	}
 }

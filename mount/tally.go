@@ -1,9 +1,11 @@
 package mount
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -22,11 +24,13 @@ type classTally struct{ reads, writes opTally }
 
 // opTally counts the calls of one kind.
 type opTally struct {
-	count, errors, bytes atomic.Int64
-	waited, waitedFor    atomic.Int64                  // calls that had to wait, and how long, in ns
-	took                 [len(bounds) + 1]atomic.Int64 // calls that had not, by how long the daemon had them
-	sum                  atomic.Int64                  // of that, in ns
-	untimed              int64                         // calls since the last that was timed; the leader's alone
+	count  atomic.Int64
+	bytes  atomic.Int64
+	errnos [maxErrno]atomic.Int64 // calls that failed; the first: with an errno beyond
+	took   histogram              // calls that had not to wait: how long the daemon had them
+	waited histogram              // those that had: how long they waited
+
+	untimed int64 // calls since the last that was timed; the leader's alone
 }
 
 // To look at the clock twice takes a thirtieth of what a message takes (docs/performance.md). So of the calls that
@@ -51,23 +55,50 @@ func (t *opTally) quick(began time.Time) (took time.Duration) {
 		return 0
 	}
 	took = time.Since(began)
-	at := 0
-	for at < len(bounds) && took > bounds[at].most {
-		at++
-	}
-	t.took[at].Add(1 + t.untimed)
-	t.sum.Add(int64(took) * (1 + t.untimed))
+	t.took.add(tookBounds, took, 1+t.untimed)
 	t.untimed = 0
 	return took
 }
 
-// bounds are the upper bounds of took; the last is for all that is longer.
-var bounds = [...]struct {
-	most time.Duration
-	name string
-}{
-	{10 * time.Microsecond, "le_10us"}, {30 * time.Microsecond, "le_30us"}, {100 * time.Microsecond, "le_100us"},
-	{time.Millisecond, "le_1ms"}, {10 * time.Millisecond, "le_10ms"}, {100 * time.Millisecond, "le_100ms"},
+// maxErrno is more than the errnos of Linux are (errno(3)).
+const maxErrno = 134
+
+// histogram counts times by their upper bounds; what is longer than all is in the place behind theirs.
+type histogram struct {
+	counts [maxBounds + 1]atomic.Int64
+	sum    atomic.Int64 // ns
+}
+
+const maxBounds = 8
+
+var (
+	tookBounds = []time.Duration{
+		10 * time.Microsecond, 30 * time.Microsecond, 100 * time.Microsecond,
+		time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond,
+	}
+	waitBounds = []time.Duration{
+		100 * time.Microsecond, time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond,
+		time.Second, 10 * time.Second, time.Minute, time.Hour,
+	}
+)
+
+// add counts a time of so many calls. It makes no garbage and takes no lock: it is done for each message.
+func (h *histogram) add(bounds []time.Duration, d time.Duration, calls int64) {
+	at := 0
+	for at < len(bounds) && d > bounds[at] {
+		at++
+	}
+	h.counts[at].Add(calls)
+	h.sum.Add(int64(d) * calls)
+}
+
+// read is what was counted.
+func (h *histogram) read(bounds []time.Duration) nodes.Histogram {
+	list := make([]int64, len(bounds)+1)
+	for i := range list {
+		list[i] = h.counts[i].Load()
+	}
+	return nodes.Histogram{Bounds: bounds, Counts: list, Sum: time.Duration(h.sum.Load())}
 }
 
 func (t *tally) of(class string) *classTally {
@@ -95,13 +126,12 @@ func (o *openFile) did(in *fuse.InHeader, bytes int, err error, began time.Time,
 	of.count.Add(1)
 	of.bytes.Add(int64(bytes))
 	if err != nil {
-		of.errors.Add(1)
+		of.failed(nodes.Errno(err))
 	}
 	var took time.Duration
 	if waited {
 		took = time.Since(began)
-		of.waited.Add(1)
-		of.waitedFor.Add(int64(took))
+		of.waited.add(waitBounds, took, 1)
 	} else {
 		took = of.quick(began)
 	}
@@ -121,34 +151,36 @@ func (o *openFile) did(in *fuse.InHeader, bytes int, err error, began time.Time,
 	}
 }
 
-// Operations are the lines of /ctl/operations.
-func (s *Session) Operations() (rows nodes.Rows) {
-	s.tally.mu.Lock()
-	defer s.tally.mu.Unlock()
-	var names []string
-	for name := range s.tally.classes {
-		names = append(names, name)
+// failed counts a call that failed.
+func (t *opTally) failed(errno syscall.Errno) {
+	if errno >= maxErrno {
+		errno = 0
 	}
-	slices.Sort(names)
-	for _, name := range names {
-		c := s.tally.classes[name]
-		rows = append(rows, c.reads.facts(name, "read"), c.writes.facts(name, "write"))
-	}
-	return rows
+	t.errnos[errno].Add(1)
 }
 
-func (t *opTally) facts(class, op string) []nodes.Fact {
-	facts := []nodes.Fact{
-		{Key: "class", Value: nodes.Literal(class)}, {Key: "op", Value: nodes.Literal(op)},
-		{Key: "count", Value: t.count.Load()}, {Key: "errors", Value: t.errors.Load()},
-		{Key: "bytes", Value: t.bytes.Load()},
-		{Key: "waited", Value: t.waited.Load()}, {Key: "waited_ms", Value: t.waitedFor.Load() / 1e6},
-		{Key: "us", Value: t.sum.Load() / 1e3},
+// Operations are what was done with the message faces, by class and call.
+func (s *Session) Operations() (list []nodes.Operation) {
+	s.tally.mu.Lock()
+	defer s.tally.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(s.tally.classes)) {
+		c := s.tally.classes[name]
+		list = append(list, c.reads.read(name, "read"), c.writes.read(name, "write"))
 	}
-	for i, b := range bounds {
-		facts = append(facts, nodes.Fact{Key: b.name, Value: t.took[i].Load()})
+	return list
+}
+
+func (t *opTally) read(class, op string) nodes.Operation {
+	o := nodes.Operation{
+		Class: class, Op: op, Count: t.count.Load(), Bytes: t.bytes.Load(), Errors: map[syscall.Errno]int64{},
+		Took: t.took.read(tookBounds), Waited: t.waited.read(waitBounds),
 	}
-	return append(facts, nodes.Fact{Key: "longer", Value: t.took[len(bounds)].Load()})
+	for errno := range t.errnos {
+		if n := t.errnos[errno].Load(); n > 0 {
+			o.Errors[syscall.Errno(errno)] = n
+		}
+	}
+	return o
 }
 
 // moved is how many bytes a parked request has read or written, given its answer.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -17,10 +18,19 @@ import (
 type Notes struct {
 	// how settings are asked for, by their names; not changed any more when there are notes
 	Flags map[string]string
+	// the classes that failures are counted by, likewise
+	Classes []string
 
-	mu   sync.Mutex
-	last map[string]note // by path
-	n    uint64
+	mu     sync.Mutex
+	last   map[string]note // by path
+	n      uint64
+	counts map[Refused]int64
+}
+
+// Refused says which failures are counted together: those of a class, "" for what is in none, with an errno.
+type Refused struct {
+	Class string
+	Errno syscall.Errno
 }
 
 type note struct {
@@ -33,7 +43,7 @@ type note struct {
 const maxNotes = 1024
 
 // NewNotes makes an empty set.
-func NewNotes() *Notes { return &Notes{last: map[string]note{}} }
+func NewNotes() *Notes { return &Notes{last: map[string]note{}, counts: map[Refused]int64{}} }
 
 // Note remembers err as the last failure of the object at path (from the root of the tree).
 func (n *Notes) Note(path string, err error) { n.note(path, err, nil) }
@@ -56,9 +66,50 @@ func (n *Notes) note(path string, err error, by *uint32) {
 	}
 	n.n++
 	n.last[path] = note{line, n.n, by, known}
+	n.counts[Refused{n.class(path), Errno(err)}]++
 	if len(n.last) > maxNotes {
 		n.dropOne()
 	}
+}
+
+// class is the class that a path is in.
+func (n *Notes) class(path string) string {
+	for _, class := range n.Classes {
+		if path == class || strings.HasPrefix(path, class+"/") {
+			return class
+		}
+	}
+	return ""
+}
+
+// Counts are how many failures there were.
+func (n *Notes) Counts() map[Refused]int64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return maps.Clone(n.counts)
+}
+
+// Newest are the last failures, the newest first, at most so many, of those objects that may says.
+func (n *Notes) Newest(most int, may func(path string) bool) (lines []string) {
+	last, paths := n.byAge()
+	for _, p := range paths {
+		if len(lines) == most {
+			break
+		}
+		if may(p) {
+			lines = append(lines, strings.TrimSuffix(last[p].line, "\n"))
+		}
+	}
+	return lines
+}
+
+// byAge are the notes, and their paths, the newest first.
+func (n *Notes) byAge() (map[string]note, []string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return maps.Clone(n.last), slices.SortedFunc(maps.Keys(n.last), func(a, b string) int {
+		return cmp.Compare(n.last[b].n, n.last[a].n)
+	})
 }
 
 // dropOne forgets the oldest of the user who has most. The caller holds n.mu.
@@ -86,12 +137,7 @@ func (n note) user() int64 {
 
 // newest is the last failure of what a user may know of.
 func (n *Notes) newest(uid uint32, may func(path string) bool) string {
-	n.mu.Lock()
-	paths := slices.SortedFunc(maps.Keys(n.last), func(a, b string) int {
-		return cmp.Compare(n.last[b].n, n.last[a].n)
-	})
-	last := maps.Clone(n.last)
-	n.mu.Unlock()
+	last, paths := n.byAge()
 	for _, p := range paths {
 		if one := last[p]; one.by != nil && *one.by == uid || may(p) {
 			return one.line

@@ -52,3 +52,40 @@ func waits(list []Wait) Fact {
 	}
 	return Fact{"wait", rows}
 }
+
+// WaitRow is one process that waits, as the fact wait of a status tells of it.
+type WaitRow struct {
+	Pid, Uid          uint32
+	Command, Side, In string
+	Since             time.Time
+}
+
+// WaitsOf reads the fact wait.
+func WaitsOf(rows Rows) []WaitRow {
+	list := make([]WaitRow, len(rows))
+	for i, facts := range rows {
+		w := &list[i]
+		for _, f := range facts {
+			switch v := f.Value.(type) {
+			case ID:
+				if f.Key == "pid" {
+					w.Pid = uint32(v)
+				} else {
+					w.Uid = uint32(v)
+				}
+			case string:
+				w.Command = v
+			case Literal:
+				switch f.Key {
+				case "side":
+					w.Side = string(v)
+				case "in":
+					w.In = string(v)
+				case "since":
+					w.Since, _ = time.Parse(time.RFC3339, string(v)) // as facts wrote it
+				}
+			}
+		}
+	}
+	return list
+}

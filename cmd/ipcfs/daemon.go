@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/cmd/ipcfs/watching"
 	"github.com/ipcfs/ipcfs/fs"
 	"github.com/ipcfs/ipcfs/mount"
 	"golang.org/x/sys/unix"
@@ -57,6 +58,7 @@ func (s *settings) serve() error {
 			_ = session.Close()
 		}
 	}()
+	defer s.watched(tree, log)()
 	options := s.session
 	options.Mountpoint, options.Source, options.Flags, options.Device, options.Log =
 		s.mountpoint, s.source, s.options, s.device, log
@@ -65,6 +67,26 @@ func (s *settings) serve() error {
 		return s.advise(err)
 	}
 	return s.attend(session, stop, log)
+}
+
+// watched serves metrics and the page, if that is asked for, until the caller calls what it returns. That it
+// cannot is told, and no reason to do without the tree: anybody could have taken the port.
+func (s *settings) watched(tree *fs.Tree, log *slog.Logger) (end func()) {
+	if s.metricsListen == "" {
+		return func() {}
+	}
+	server, err := watching.Start(tree.Monitor(), watching.Options{
+		Address: watching.Address(s.metricsListen), Names: s.metricsNames, Log: log,
+		Version: version(), Mountpoint: s.mountpoint,
+	})
+	if err != nil {
+		log.Error("no metrics are served", "err", err)
+		if s.logFile != "" {
+			fmt.Fprintf(os.Stderr, "ipcfs: no metrics are served: %s\n", backends.Line(err.Error()))
+		}
+		return func() {}
+	}
+	return server.Close
 }
 
 // minProcs are the leader of the session in read(2) and the poller in epoll_wait(2).

@@ -89,6 +89,12 @@ func (s *settings) places(args []string) (err error) {
 	if s.tree.StateDir, err = filepath.Abs(s.tree.StateDir); err != nil {
 		return err
 	}
+	if path, ok := strings.CutPrefix(s.metricsListen, "unix:"); ok {
+		if path, err = filepath.Abs(path); err != nil {
+			return err
+		}
+		s.metricsListen = "unix:" + path
+	}
 	if s.device = deviceIn(s.mountpoint); s.device != 0 {
 		s.foreground = true
 		return nil

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/ipcfs/ipcfs/backends/socket"
+	"github.com/ipcfs/ipcfs/cmd/ipcfs/watching"
+	"github.com/ipcfs/ipcfs/nodes"
 	"github.com/spf13/pflag"
 )
 
@@ -66,6 +68,20 @@ var settingTable = []setting{
 		name: "log-format", value: "FORMAT", without: "`text`",
 		help: "lines of the log are text or json",
 		in:   func(s *settings) pflag.Value { return choice{&s.logFormat, logFormats} },
+	}, {
+		name: "metrics-listen", value: "ADDR", without: "nothing is served",
+		help:  "a page and metrics at 127.0.0.1:PORT or unix:PATH",
+		about: "[monitoring.md](monitoring.md)",
+		in: func(s *settings) pflag.Value {
+			return checked{&s.metricsListen, func(v string) error { _, err := watching.ParseAddress(v); return err }}
+		},
+	}, {
+		name: "metrics-names", value: "WHICH", without: "the page tells names as the tree does, metrics tell none",
+		help:  "objects by name: on, off, or those like queues/a*",
+		about: "[monitoring.md](monitoring.md#names)",
+		in: func(s *settings) pflag.Value {
+			return checked{&s.metricsNames, func(v string) error { _, err := nodes.ParseNames(v); return err }}
+		},
 	}, {
 		name: "nonempty", without: "a directory that has files is refused",
 		about: "mounts over a directory that has files",
@@ -161,6 +177,26 @@ func (t *text) Set(v string) error {
 
 // Type is pflag.Value.Type.
 func (*text) Type() string { return "string" }
+
+// checked is a setting that is a text of some form.
+type checked struct {
+	now   *string
+	check func(string) error
+}
+
+func (c checked) String() string { return *c.now }
+
+// Set is pflag.Value.Set.
+func (c checked) Set(v string) error {
+	if err := c.check(v); err != nil {
+		return err
+	}
+	*c.now = v
+	return nil
+}
+
+// Type is pflag.Value.Type.
+func (checked) Type() string { return "string" }
 
 // choice is a setting that is one of several words, of which the first holds if nobody asks.
 type choice struct {

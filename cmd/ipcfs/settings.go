@@ -22,6 +22,8 @@ type settings struct {
 	foreground         bool
 	logLevel           string // of logLevels; "": the first, or what is usual for such a daemon
 	logFormat          string // of logFormats
+	metricsListen      string // where metrics are served; "": nowhere
+	metricsNames       string // which objects they name
 
 	// These are for a daemon that another ipcfs starts:
 	readyFd int    // a byte is written to it when the tree is live

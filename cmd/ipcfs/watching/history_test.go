@@ -1,0 +1,108 @@
+package watching
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ipcfs/ipcfs/nodes"
+)
+
+// seen is a look at queues, by how many messages wait in each, and how many it took in so far.
+func seen(depth, sent int64, names ...string) (l look) {
+	for _, name := range names {
+		l.add(nodes.Surveyed{Class: "queues", Name: name, Facts: []nodes.Fact{
+			{Key: "messages", Value: depth}, {Key: "sent", Value: nodes.Count(sent)}, {Key: "received", Value: nodes.Count(0)},
+		}})
+	}
+	return l
+}
+
+// TestHistory: rates are of what came between two looks, and are not fooled by another object of the name.
+func TestHistory(t *testing.T) {
+	at := time.Unix(1000, 0)
+	h := newHistory(at)
+	for i, step := range []struct {
+		depth, sent int64
+		rate        float64
+		total       int64
+	}{
+		{1, 100, 0, 100}, {2, 110, 2, 110}, {0, 110, 0, 110}, {3, 5, 1, 115}, {3, 10, 1, 120},
+	} {
+		h.take(at.Add(time.Duration(i)*period), seen(step.depth, step.sent, "q"))
+		if r := h.rows[0]; r.in != step.rate || h.moved["queues"].in != step.total {
+			t.Errorf("look %d: %v a second, %d in all", i, r.in, h.moved["queues"].in)
+		}
+	}
+	tr := h.tracks["queues/q"]
+	if past := tr.past(&tr.depth); fmt.Sprint(past[points-5:]) != "[1 2 0 3 3]" || past[0] != 0 {
+		t.Errorf("%v", past)
+	}
+	h.take(at.Add(time.Hour), look{})
+	if len(h.tracks) != 0 || h.classes["queues"].objects != 0 || h.classes["queues"].track.depth[4] != 3 {
+		t.Error("an object that is gone has a past, or its class has none")
+	}
+}
+
+// TestHistoryBounds: however many objects there are and were, what is kept is bounded, and those that have
+// nothing any more make room.
+func TestHistoryBounds(t *testing.T) {
+	at := time.Unix(1000, 0)
+	h := newHistory(at)
+	var names []string
+	for i := range 500 {
+		names = append(names, fmt.Sprint("old", i))
+	}
+	h.take(at, seen(1, 0, names...))
+	if len(h.tracks) != maxTracks || len(h.rows) != maxRows || h.total != 500 {
+		t.Errorf("%d %d %d", len(h.tracks), len(h.rows), h.total)
+	}
+	for range points {
+		at = at.Add(period)
+		h.take(at, seen(0, 0, names...))
+	}
+	h.take(at, seen(1, 0, "new"))
+	if len(h.tracks) != 1 || h.tracks["queues/new"] == nil {
+		t.Errorf("%d tracks", len(h.tracks))
+	}
+}
+
+// TestPlot: a plot is as high as its highest point, and says so.
+func TestPlot(t *testing.T) {
+	line := make([]float32, points)
+	line[points-2], line[points-1] = 40, 20
+	svg := plot("Depth", "/s", line)
+	for _, want := range []string{"Depth: 40/s at most, 20/s now", "0,43 236,43 238,3 240,23"} {
+		if !strings.Contains(svg, want) {
+			t.Errorf("no %q in %s", want, svg)
+		}
+	}
+	if flat := plot("Depth", "", make([]float32, points)); !strings.Contains(flat, `points="0,43 240,43"`) {
+		t.Error(flat)
+	}
+}
+
+// TestPageEscapes: no word of a stranger's becomes markup, ends a line or reaches a terminal.
+func TestPageEscapes(t *testing.T) {
+	var p page
+	name := "<script>\"'&\n\x1b\u202e"
+	p.name(name)
+	p.text(name)
+	p.element("p", name)
+	if s := p.String(); strings.ContainsAny(s, "\"'\n\x1b\u202e") || strings.Contains(s, "<script") {
+		t.Errorf("%q", s)
+	}
+}
+
+func TestParseAddress(t *testing.T) {
+	for text, ok := range map[string]bool{
+		"127.0.0.1:9177": true, "localhost:1": true, "[::1]:0": true, "127.9.9.9:80": true, "unix:/run/x": true,
+		"0.0.0.0:1": false, ":9177": false, "192.168.1.1:9": false, "9177": false, "unix:": false, "": false,
+		"localhost:": false, "unix:/" + strings.Repeat("x", 107): false,
+	} {
+		if _, err := ParseAddress(text); (err == nil) != ok {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}

@@ -100,7 +100,7 @@ func (t *Tree) openKinds(c Config, before *tables) error {
 	}
 
 	memory, pipes, news := nodes.NewShm(shm), nodes.NewFifos(fifos),
-		nodes.NewTopics(t.env, topics, nodes.DaemonTopics(published))
+		nodes.NewTopics(t.env, nodes.DaemonTopics(published, topics))
 	t.kinds = []nodes.Kind{
 		{Name: "queues", Class: nodes.NewQueues(t.env, nodes.KernelQueues(queues, leases)), Watch: queues.Dir()},
 		{Name: "shm", Class: memory, Space: memory.Space, Watch: shm, Shared: true},
@@ -108,7 +108,7 @@ func (t *Tree) openKinds(c Config, before *tables) error {
 		{Name: "sockets", Class: sockets, Space: sockets.Space, OpensLong: true, Watch: faces},
 		{Name: "sysv/queues", Class: nodes.NewSysV(t.env, messages)},
 		{Name: "sysv/shm", Class: nodes.NewSegments(segments)},
-		{Name: "topics", Class: news, Space: news.Space, Watch: topics},
+		{Name: "topics", Class: news, Space: topics.Space, Watch: topics},
 	}
 	if err := t.attach(c.Attached); err != nil {
 		return err

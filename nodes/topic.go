@@ -10,47 +10,63 @@ import (
 	"github.com/ipcfs/ipcfs/backends/topic"
 )
 
-// Topics is /topics: what is written to a topic goes to all who have it open for reading. That it exists,
-// whose it is and its rules are kept as a regular file; directories make hierarchies.
+// Topics are topics with the face of a regular file, and the other faces they have in the control tree: what is
+// written to a topic goes to all who have it open for reading. Directories make hierarchies. They are /topics, and
+// those of other stores under paths of their own.
 type Topics struct {
-	folder
 	env   *Env
 	store TopicStore
 }
 
-// NewTopics shows the topics of a store, whose files are in dir.
-func NewTopics(env *Env, dir *backends.Dir, store TopicStore) *Topics {
-	return &Topics{folder{dir: dir, types: []uint32{syscall.S_IFREG}, message: syscall.S_IFREG}, env, store}
-}
+// NewTopics shows the topics of a store.
+func NewTopics(env *Env, store TopicStore) *Topics { return &Topics{env, store} }
 
 // At is Class.At.
-func (t *Topics) At(s Seen) Object { return topicEntry{entry{&t.folder, s}, t} }
-
-// Space is what room there is for objects.
-func (t *Topics) Space() (Space, error) { return t.space() }
+func (t *Topics) At(s Seen) Object { return topicEntry{s, t} }
 
 // topicEntry is a topic, or a directory of them.
 type topicEntry struct {
-	entry
+	Seen
 	all *Topics
 }
 
-// Stat is Object.Stat; the size is the bytes of the messages the topic holds.
-func (t topicEntry) Stat(bool) (Attr, error) {
-	a, err := t.entry.Stat(false)
-	if err == nil && a.Type() == syscall.S_IFREG {
-		a = t.all.store.Names.Show(a)
-	}
-	return a, err
+// topicSeen is what was found at a path.
+func topicSeen(path string, a Attr) Seen {
+	return Seen{Ref: Ref{Path: path, Was: a}, Message: a.Type() == syscall.S_IFREG}
 }
+
+// name is a name in the directory.
+func (t topicEntry) name(base string) Name { return Name{Dir: t.Ref, Base: base} }
+
+// may is who may remove and rename names of the directory.
+func (t topicEntry) may(by Caller) func(Attr) error {
+	if t.Path == "" || t.all.store.OpenDirs {
+		return mayRemove(by)
+	}
+	return anyone
+}
+
+// Stat is Object.Stat; the size is the bytes of the messages the topic holds.
+func (t topicEntry) Stat(bool) (Attr, error) { return t.all.store.Names.Stat(t.Ref) }
 
 // Find is Directory.Find.
 func (t topicEntry) Find(name string) (Seen, error) {
-	s, err := t.entry.Find(name)
-	if err == nil && s.Message {
-		s.Was = t.all.store.Names.Show(s.Was)
-	}
-	return s, err
+	n := t.name(name)
+	a, err := t.all.store.Names.Find(n)
+	return topicSeen(n.Path(), a), err
+}
+
+// List is Directory.List.
+func (t topicEntry) List() ([]Entry, error) { return t.all.store.Names.List(t.Ref) }
+
+// Count is Counter.Count, of the directory of the class.
+func (t topicEntry) Count() (int, error) { return t.all.store.Names.Count() }
+
+// Mkdir is Folders.Mkdir.
+func (t topicEntry) Mkdir(name string, o Owner) (Seen, error) {
+	n := t.name(name)
+	a, err := t.all.store.Names.Mkdir(n, o)
+	return topicSeen(n.Path(), a), err
 }
 
 // Create is Maker.Create: a topic with the default rules.
@@ -59,7 +75,7 @@ func (t topicEntry) Create(name string, o Owner, flags int, by Caller) (Seen, Op
 	if err != nil {
 		return seen, nil, err
 	}
-	open, err := topicEntry{entry{t.folder, seen}, t.all}.Open(flags, by)
+	open, err := topicEntry{seen, t.all}.Open(flags, by)
 	if err != nil {
 		_ = t.Remove(name, by) // nothing is made by an open that fails
 	}
@@ -77,7 +93,7 @@ func (t topicEntry) Mknod(name string, typ uint32, o Owner) (Seen, error) {
 	if err != nil {
 		return Seen{}, err
 	}
-	return t.seen(n.Path(), t.all.store.Names.Show(a)), nil
+	return topicSeen(n.Path(), a), nil
 }
 
 // New is Newer.New: a topic with rules.
@@ -320,19 +336,19 @@ func (t topicEntry) Report() ([]Fact, error) {
 	if s.Broken {
 		facts = append(facts, Fact{"rules", "default"}) // what lies in its file cannot be read
 	}
-	return append(facts, t.all.told(s, one.Publisher())...), nil
+	return append(facts, t.all.told(s, one.Publishers()...)...), nil
 }
 
 // told are the facts of what one topic or directory gives to its readers; ends are those that only write.
 func (t *Topics) told(s topic.State, ends ...backends.Waiter) []Fact {
 	var lag, groups []string
 	for _, r := range s.Readers {
-		ends = append(ends, r.Subscription)
+		ends = append(ends, r.End)
 		if r.Group != "" {
 			groups = append(groups, backends.Word(r.Group))
 		}
 		if len(lag) < maxTold {
-			who := strings.Join(t.env.Holders(r.Subscription), "&") // no word has that
+			who := strings.Join(t.env.Holders(r.End), "&") // no word has that
 			lag = append(lag, fmt.Sprintf("%s,pending=%d,lost=%d", who, r.Pending, r.Lost))
 		}
 	}

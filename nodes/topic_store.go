@@ -1,25 +1,34 @@
 package nodes
 
 import (
+	"syscall"
+
 	"github.com/ipcfs/ipcfs/backends"
 	"github.com/ipcfs/ipcfs/backends/topic"
 )
 
 // A TopicStore keeps topics: this daemon, or a broker on other machines. What is said of a QueueStore holds
-// for its parts, too. The directories that topics lie in, and their files' modes, are those of a folder.
+// for its parts, too.
 type TopicStore struct {
-	Names  TopicNames
-	Opener TopicOpener
-	Kept   TopicKeeper // nil: the daemon holds no messages
+	Names    TopicNames
+	Opener   TopicOpener
+	Kept     TopicKeeper // nil: the daemon holds no messages
+	OpenDirs bool        // all directories are open to all, as that of the class is: see mayRemove
 }
 
-// TopicNames are which topics there are.
+// TopicNames are which topics there are, and the directories they lie in. A topic's size is the bytes of the
+// messages it holds.
 type TopicNames interface {
-	// Show makes attributes of a topic's file those of the topic: its size is the bytes of the messages it
-	// holds. It takes a moment.
-	Show(a Attr) Attr
-	// Create makes a topic that must not exist yet.
+	// Stat tells of the very topic or directory, Find of whatever has the name.
+	Stat(r Ref) (Attr, error)
+	Find(n Name) (Attr, error)
+	// List names what lies in a directory, in no order.
+	List(r Ref) ([]Entry, error)
+	// Count is how many topics there are, in all directories.
+	Count() (int, error)
+	// Create makes a topic that must not exist yet, Mkdir a directory.
 	Create(n Name, o Owner) (Attr, error)
+	Mkdir(n Name, o Owner) (Attr, error)
 	// Change sets attributes of the very topic or directory. To set the size of a topic takes back its
 	// retained value.
 	Change(r Ref, c Change) error
@@ -45,8 +54,10 @@ type TopicOpener interface {
 
 // A Topic is one topic, for as long as its name.
 type Topic interface {
-	// Publisher is the end of all who only publish.
+	// Publisher is an end for one who only publishes. All may share one.
 	Publisher() backends.Endpoint
+	// Publishers are the ends of those who only publish now.
+	Publishers() []backends.Waiter
 	// Read opens an end for a reader, which publishes, too, if writes is set.
 	Read(how TopicRead, writes bool) backends.Endpoint
 	State() topic.State
@@ -72,9 +83,57 @@ type TopicKeeper interface {
 	Resume(list []topic.Record)
 }
 
-// DaemonTopics are the topics that this daemon keeps, as a TopicStore.
-func DaemonTopics(ts *topic.Store) TopicStore {
-	return TopicStore{Names: ts, Opener: daemonTopics{ts}, Kept: ts}
+// DaemonTopics are the topics that this daemon keeps, as a TopicStore. That one exists, whose it is and its rules are
+// kept as a regular file in dir.
+func DaemonTopics(ts *topic.Store, dir *backends.Dir) TopicStore {
+	names := &daemonNames{ts, folder{dir: dir, types: []uint32{syscall.S_IFREG}, message: syscall.S_IFREG}}
+	return TopicStore{Names: names, Opener: daemonTopics{ts}, Kept: ts}
+}
+
+// daemonNames are the files of those topics, and their directories.
+type daemonNames struct {
+	*topic.Store
+	folder folder
+}
+
+func (d *daemonNames) at(r Ref) entry { return entry{&d.folder, Seen{Ref: r}} }
+
+// Stat is TopicNames.Stat.
+func (d *daemonNames) Stat(r Ref) (Attr, error) {
+	a, err := d.at(r).Stat(false)
+	return d.shown(a), err
+}
+
+// Find is TopicNames.Find.
+func (d *daemonNames) Find(n Name) (Attr, error) {
+	seen, err := d.at(n.Dir).Find(n.Base)
+	return d.shown(seen.Was), err
+}
+
+// shown makes attributes of a topic's file those of the topic.
+func (d *daemonNames) shown(a Attr) Attr {
+	if a.Type() == syscall.S_IFREG {
+		return d.Show(a)
+	}
+	return a
+}
+
+// List is TopicNames.List.
+func (d *daemonNames) List(r Ref) ([]Entry, error) { return d.at(r).List() }
+
+// Count is TopicNames.Count.
+func (d *daemonNames) Count() (int, error) { return d.at(Ref{}).Count() }
+
+// Create is TopicNames.Create.
+func (d *daemonNames) Create(n Name, o Owner) (Attr, error) {
+	a, err := d.Store.Create(n, o)
+	return d.shown(a), err
+}
+
+// Mkdir is TopicNames.Mkdir.
+func (d *daemonNames) Mkdir(n Name, o Owner) (Attr, error) {
+	seen, err := d.at(n.Dir).Mkdir(n.Base, o)
+	return seen.Was, err
 }
 
 type daemonTopics struct{ *topic.Store }
@@ -105,6 +164,9 @@ type daemonTopic struct{ *topic.Topic }
 
 // Publisher is Topic.Publisher.
 func (d daemonTopic) Publisher() backends.Endpoint { return d.Topic }
+
+// Publishers is Topic.Publishers.
+func (d daemonTopic) Publishers() []backends.Waiter { return []backends.Waiter{d.Topic} }
 
 // Read is Topic.Read.
 func (d daemonTopic) Read(how TopicRead, writes bool) backends.Endpoint {

@@ -1,5 +1,7 @@
 package topic
 
+import "github.com/ipcfs/ipcfs/backends"
+
 // State is what there is to tell about a topic.
 type State struct {
 	Broken   bool   // its file holds something that is no rules, so it has the default ones
@@ -14,10 +16,10 @@ type State struct {
 
 // ReaderState is what there is to tell about a subscription.
 type ReaderState struct {
-	Subscription *Subscription
-	Group        string
-	Pending      int
-	Lost         uint64
+	End     backends.Waiter
+	Group   string
+	Pending int
+	Lost    uint64
 }
 
 // State tells about the topic.

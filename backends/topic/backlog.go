@@ -8,6 +8,7 @@ type message struct {
 	data   []byte
 	logged bool // it is in its topic's backlog
 	pins   int  // readers who keep it beside the backlog (DropNew)
+	void   bool // nobody gets it, and it counts as lost for nobody (Relay)
 }
 
 // cost is what a message takes of the memory it is reckoned against, with what it takes to know of it.

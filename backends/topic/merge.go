@@ -26,10 +26,14 @@ func (ts *Store) All(at backends.Ref, may func(way []backends.Attr) bool) (*Subs
 	if err != nil {
 		return nil, err
 	}
-	dir := at.Path
 	if a.Type() != unix.S_IFDIR {
 		return nil, unix.ENOTDIR
 	}
+	return ts.subscribe(at.Path, a, may), nil
+}
+
+// subscribe is All for a directory that was found. The caller holds Store.mu.
+func (ts *Store) subscribe(dir string, a backends.Attr, may func(way []backends.Attr) bool) *Subscription {
 	m := ts.merges[dir]
 	if m == nil {
 		m = &merge{feed: newFeed(ts, nil, a.Uid, DefaultRules), dir: dir}
@@ -39,7 +43,7 @@ func (ts *Store) All(at backends.Ref, may func(way []backends.Attr) bool) (*Subs
 	a.Mode, a.Nlink = unix.S_IFREG|a.Mode&0444, 1
 	s := &Subscription{holders: 1, may: may, stat: func() (backends.Attr, error) { return a, nil }}
 	m.join(s, m.backlog.end(), m.n)
-	return s, nil
+	return s
 }
 
 // merge gives a message to those who read a directory above its topic. If there is no room for it there,

@@ -75,12 +75,18 @@ func (s *Subscription) next() (slot, error) {
 	if s.cut {
 		return slot{}, ErrCut
 	}
-	if len(s.own) > 0 {
-		return s.own[0], nil
+	for len(s.own) > 0 {
+		if !s.own[0].m.void {
+			return s.own[0], nil
+		}
+		s.skipped++
+		if s.unkeep(); len(s.own) == 0 {
+			s.rejoin()
+		}
 	}
 	b := &s.feed.backlog
 	for s.at = max(s.at, b.first); s.at < b.end(); s.pass() {
-		if one := *b.at(s.at); s.may == nil || s.may(one.m.topic.path()) {
+		if one := *b.at(s.at); !one.m.void && (s.may == nil || s.may(one.m.topic.path())) {
 			return one, nil
 		}
 		s.skipped++

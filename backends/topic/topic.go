@@ -131,6 +131,9 @@ func (t *Topic) Stat() (backends.Attr, error) {
 }
 
 func (t *Topic) stat() backends.Attr {
+	if t.all.dir == nil {
+		return t.attr // a Relay knows no more
+	}
 	a, err := t.all.dir.Stat(t.ref())
 	if t.removed || err != nil {
 		a = t.attr

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/ipcfs/ipcfs/backends/nats"
+	"github.com/ipcfs/ipcfs/backends/topic"
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
@@ -17,8 +18,8 @@ type Attachment struct {
 }
 
 // attach begins to connect to what is attached, and makes the rows of its kinds. It does not wait: the tree is
-// there with or without the servers.
-func (t *Tree) attach(list []Attachment) error {
+// there with or without the servers. Topics there are reckoned with those that are published here.
+func (t *Tree) attach(list []Attachment, published *topic.Store) error {
 	for _, a := range list {
 		taken := func(k nodes.Kind) bool { return k.Name == a.Name || strings.HasPrefix(k.Name, a.Name+"/") }
 		if slices.ContainsFunc(t.kinds, taken) || a.Name == "ctl" {
@@ -30,6 +31,10 @@ func (t *Tree) attach(list []Attachment) error {
 		t.kinds = append(t.kinds, nodes.Kind{
 			Name:  a.Name + "/queues",
 			Class: nodes.NewQueues(t.env, nodes.AttachedQueues(link.Queues())), Elsewhere: there,
+		}, nodes.Kind{
+			Name:      a.Name + "/topics",
+			Class:     nodes.NewTopics(t.env, nodes.AttachedTopics(link, topic.NewRelay(t.env.Poll, published))),
+			Elsewhere: there,
 		})
 	}
 	return nil

@@ -110,7 +110,7 @@ func (t *Tree) openKinds(c Config, before *tables) error {
 		{Name: "sysv/shm", Class: nodes.NewSegments(segments)},
 		{Name: "topics", Class: news, Space: topics.Space, Watch: topics},
 	}
-	if err := t.attach(c.Attached); err != nil {
+	if err := t.attach(c.Attached, published); err != nil {
 		return err
 	}
 	if c.Attach != nil {

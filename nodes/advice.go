@@ -69,6 +69,10 @@ var advices = map[backends.Reason]string{
 	nats.Forbidden: "the account that the daemon uses there may not do that",
 	nats.Account:   "the account has used up what it may have there: {name}",
 	nats.Engine:    "the servers say: {name}",
+	nats.NoRename:  "what other machines know by a name keeps it: make another one, and remove this one",
+	nats.OpenDirs:  "a directory of an attachment is open to all: the modes of topics say who may do what",
+	nats.NoBlock:   "slow=block: no publisher can wait for readers on other machines; drop-old, drop-new or cut",
+	nats.ManyMade:  "{most} directories are remembered that were made here, as many as there may be: rmdir some",
 	nats.ManyPrios: "{most} different priorities of the queue are in use, as many as there may be: use one of them",
 
 	backends.NetOff: "the tree is mounted with {set net=off}; it takes {set net=loopback} or {set net=any}",

@@ -130,9 +130,11 @@ func (t topicEntry) open(flags int, by Caller, face Face, how TopicRead) (Open, 
 	if err != nil {
 		return nil, err
 	}
-	end := one.Publisher()
-	if flags&accessMode != writeOnly {
-		end = one.Read(how, writes(flags))
+	var end backends.Endpoint
+	if flags&accessMode == writeOnly {
+		end = one.Publisher()
+	} else if end, err = one.Read(how, writes(flags)); err != nil {
+		return nil, err
 	}
 	return t.all.env.File(&topicFace{wrapped: wrapped{face}, path: t.Path, topic: one}, end, flags, by), nil
 }
@@ -252,8 +254,11 @@ func (t topicEntry) Rmdir(name string, by Caller) error {
 // Rename is Folders.Rename.
 func (t topicEntry) Rename(name string, to Directory, newName string, flags uint32, by Caller) error {
 	dest, ok := to.(topicEntry)
-	if !ok {
+	switch {
+	case !ok:
 		return syscall.EXDEV
+	case dest.all != t.all:
+		return syscall.EOPNOTSUPP // for EXDEV mv(1) would read the topic, and never find its end
 	}
 	may := t.may(by)
 	if dest.Path == "" {

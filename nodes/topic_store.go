@@ -59,7 +59,7 @@ type Topic interface {
 	// Publishers are the ends of those who only publish now.
 	Publishers() []backends.Waiter
 	// Read opens an end for a reader, which publishes, too, if writes is set.
-	Read(how TopicRead, writes bool) backends.Endpoint
+	Read(how TopicRead, writes bool) (backends.Endpoint, error)
 	State() topic.State
 	Rules() topic.Rules
 	// Restrict sets the rules, also for what the topic holds now.
@@ -169,16 +169,21 @@ func (d daemonTopic) Publisher() backends.Endpoint { return d.Topic }
 func (d daemonTopic) Publishers() []backends.Waiter { return []backends.Waiter{d.Topic} }
 
 // Read is Topic.Read.
-func (d daemonTopic) Read(how TopicRead, writes bool) backends.Endpoint {
+func (d daemonTopic) Read(how TopicRead, writes bool) (backends.Endpoint, error) {
+	return how.of(d.Topic, writes), nil
+}
+
+// of reads a topic that the daemon keeps or relays.
+func (how TopicRead) of(one *topic.Topic, writes bool) backends.Endpoint {
 	switch {
 	case how.Since != nil:
-		return d.Since(*how.Since, writes)
+		return one.Since(*how.Since, writes)
 	case how.Group != "":
-		return d.Group(how.Group, writes)
+		return one.Group(how.Group, writes)
 	case how.Retained:
-		return d.Retained()
+		return one.Retained()
 	case how.Notice:
-		return d.Notice()
+		return one.Notice()
 	}
-	return d.Subscribe(writes)
+	return one.Subscribe(writes)
 }

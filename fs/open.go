@@ -204,6 +204,28 @@ func (t *Tree) letGo(h *opened) {
 	}
 }
 
+// Measured is the handle by which a node was opened last, if fstat(2) tells the exact length of what the file
+// shows, which it has to make for that; else 0, which is none.
+func (t *Tree) Measured(id uint64) uint64 {
+	if !t.Message(id) {
+		return 0
+	}
+	l := t.table.open(id)
+	if l == nil {
+		return 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.faces) == 0 {
+		return 0
+	}
+	h := l.faces[len(l.faces)-1]
+	if !h.open.(*nodes.File).Measures() {
+		return 0
+	}
+	return h.Num
+}
+
 // File is the message face open as fh, nil if fh is something else.
 func (t *Tree) File(fh uint64) *nodes.File {
 	h := t.handles.get(fh)

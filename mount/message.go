@@ -207,6 +207,7 @@ func (s *Session) release(req, out []byte) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.polls, o.kh)
+	o.leaveUnmeasured(out)
 	if o.late != nil {
 		o.late.Stop()
 	}

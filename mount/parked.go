@@ -171,7 +171,7 @@ func (p *parked) cancel(errno syscall.Errno) {
 	if p.line == nil {
 		return
 	}
-	var room [headerSize + 64]byte
+	var room [headerSize + 512]byte
 	n, err := p.stop(room[:], errno)
 	if err == backends.ErrUnsettled {
 		p.why = errno

@@ -241,6 +241,10 @@ func (s *Session) handle(req, out []byte) {
 			s.hurry(as[fuse.InterruptIn](req).Unique, out)
 		}
 		return
+	case opGetattr, opStatx:
+		if s.measure(req, out) {
+			return
+		}
 	case opOpen:
 		s.open(as[fuse.OpenIn](req), nil, out)
 		return

@@ -21,6 +21,8 @@ type Text struct {
 
 	// Under src.all.mu:
 	shown  *rendering // the text that was read last; nil: none was
+	held   *rendering // the one that the first read is to get; nil: none yet
+	since  time.Time  // since when
 	reads  uint64     // the rendering that a read waits for; 0: none
 	probes uint64     // the same of a poll
 	waits  bool       // a read waits for a change
@@ -71,6 +73,7 @@ func (c *Control) show(env *Env, texts *Texts, key textKey, flags int, by Caller
 	}
 	t.src = texts.source(key, &made, t)
 	f := NewFile(textFace{}, t, how, nil)
+	f.moves = movesOf(flags)
 	f.pays = env.allowance(by.Uid)
 	f.Aside(texts.work, by.Uid, backends.Out)
 	f.knowing(by)
@@ -105,10 +108,53 @@ func (t *Text) Probe() (backends.Ready, error) {
 	return t.ready(), nil
 }
 
-// read is the text, made after the read began; ErrWouldBlock while it is the one that was read last.
+// textHeld is how long a text that was measured is held for the first read. Programs that ask for the length
+// read soon.
+const textHeld = time.Second
+
+// Measure has fstat(2) tell how long the text is, exactly, before it was read: the first read gets the very
+// text that was measured, if it comes soon. ErrUnsettled: it is being made, and is to be asked again.
+func (t *Text) Measure() error {
+	t.src.all.mu.Lock()
+	defer t.src.all.mu.Unlock()
+	if t.shown != nil || t.held != nil && time.Since(t.since) < textHeld {
+		return nil
+	}
+	if t.probes == 0 {
+		t.probes = t.ask()
+	}
+	if t.probes > t.src.done {
+		return backends.ErrUnsettled
+	}
+	if t.probes, t.held = 0, nil; t.src.now.err == nil {
+		t.held, t.since = t.src.now, time.Now()
+	}
+	return nil
+}
+
+// length is that of the text that is held, or was read; false if there is none.
+func (t *Text) length() (int64, bool) {
+	t.src.all.mu.Lock()
+	defer t.src.all.mu.Unlock()
+	switch {
+	case t.shown != nil:
+		return int64(len(t.shown.text)), true
+	case t.held != nil:
+		return int64(len(t.held.text)), true
+	}
+	return 0, false
+}
+
+// read is the text, made after the read began, or measured shortly before; ErrWouldBlock while it is the one
+// that was read last.
 func (t *Text) read() (*rendering, error) {
 	t.src.all.mu.Lock()
 	defer t.src.all.mu.Unlock()
+	held := t.held
+	if t.held = nil; held != nil && t.reads == 0 && time.Since(t.since) < textHeld {
+		t.shown = held
+		return held, nil
+	}
 	if !t.waits {
 		if t.reads == 0 {
 			t.reads = t.ask()

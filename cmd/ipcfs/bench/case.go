@@ -37,6 +37,8 @@ var cases = []testCase{
 	{name: "lines 64 B by 8K", class: "queues", op: "send", native: "mq", mounted: "lines8k", size: 64,
 		msgsize: 8 << 10, target: same},
 	{name: "echo > queue", class: "queues", op: "echo", native: "mq", mounted: "file", size: 6},
+	{name: "sysv queue 64 B", class: "sysv/queues", op: "solo", native: "msg", mounted: "file", size: 64},
+	{name: "topic 64 B", class: "topics", op: "solo", native: "pair", mounted: "file", size: 64},
 	{name: "fifo ping 64 B", class: "fifos", op: "ping", native: "file", mounted: "file", size: 64,
 		target: same},
 	{name: "fifo ping 64 KiB", class: "fifos", op: "ping", native: "file", mounted: "file", size: 64 << 10,
@@ -107,6 +109,13 @@ func (b *bench) objects(c testCase) (native, mounted string, remove func(), err 
 				func() error { return mqUnlink(native + suffix) })
 			object(func() error { return b.newQueue(name+suffix, msgsize) }, unlink(mounted+suffix))
 		}
+	case "sysv/queues":
+		key := benchKeys | os.Getpid()&0x7fff<<1
+		native, mounted = strconv.Itoa(key), b.Tree+"/"+c.class+"/0x"+strconv.FormatInt(int64(key+1), 16)
+		object(func() error { return msgCreate(key) }, func() error { return msgRemove(key) })
+		object(func() error { return os.WriteFile(mounted, nil, 0600) }, unlink(mounted))
+	case "topics":
+		object(func() error { return os.WriteFile(mounted, nil, 0600) }, unlink(mounted))
 	case "fifos":
 		for _, path := range []string{native, back(native), mounted, back(mounted)} {
 			object(func() error { return unix.Mkfifo(path, 0600) }, unlink(path))
@@ -139,6 +148,9 @@ func control(path string) string {
 	tree, class := filepath.Split(filepath.Clean(class))
 	return filepath.Join(tree, "ctl", class, name)
 }
+
+// benchKeys are the keys of System V queues of measurements: two for each process.
+const benchKeys = 0x1bcf0000
 
 // queueLength is maxmsg of a queue, on both sides. It is the kernel's default.
 const queueLength = 10

@@ -3,6 +3,7 @@ package bench
 import (
 	"fmt"
 	"io"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,6 +18,8 @@ type end interface {
 // open opens the object at path for O_RDONLY, O_WRONLY or O_RDWR. The kinds are
 //
 //	mq     a message queue, through mq_overview(7)
+//	msg    a System V message queue, by its key
+//	pair   two connected sockets of this process, unix(7), that keep messages apart
 //	file   anything that read(2) and write(2) move a message of
 //	lines  a file of lines; many move at once, as many as linesRead lets one read get
 //	at     a file of addressed bytes: pread(2), pwrite(2)
@@ -27,6 +30,16 @@ func open(kind, path string, flags int) (end, error) {
 	switch kind {
 	case "mq":
 		return openQueue(path, flags)
+	case "msg":
+		key, err := strconv.Atoi(path)
+		if err != nil {
+			return nil, err
+		}
+		id, err := msgGet(key, 0)
+		return msgEnd(id), err
+	case "pair":
+		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+		return pairEnd{fileEnd(fds[0]), fileEnd(fds[1])}, err
 	case "unix":
 		fd, err := openSocket(path, flags == unix.O_RDONLY)
 		return fileEnd(fd), err
@@ -98,6 +111,21 @@ func (e mqEnd) get(p []byte) error {
 	n, err := mqReceive(e.fd, room)
 	return whole(copy(p, room[:n]), len(p), err)
 }
+
+// msgEnd is a System V queue, by its identifier.
+type msgEnd int
+
+func (e msgEnd) put(p []byte) error { return msgSend(int(e), p) }
+func (e msgEnd) get(p []byte) error {
+	n, err := msgReceive(int(e), p)
+	return whole(n, len(p), err)
+}
+
+// pairEnd is a pair of sockets: one to put into, the other one to get from.
+type pairEnd struct{ in, out fileEnd }
+
+func (e pairEnd) put(p []byte) error { return e.in.put(p) }
+func (e pairEnd) get(p []byte) error { return e.out.get(p) }
 
 type fileEnd int
 

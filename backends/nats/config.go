@@ -32,6 +32,7 @@ type Config struct {
 	Redeliver time.Duration // after which a message goes to others whose daemon is silent
 	Uid, Gid  uint32        // of a queue or topic whose owner this machine does not know
 	Mode      uint32        // of one that says none
+	Rules     Rules         // of a new queue of which they are not said; 0: those of a Linux queue
 	Replicas  int           // servers that keep a new queue or topic, each
 }
 

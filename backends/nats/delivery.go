@@ -20,8 +20,6 @@ type delivery struct {
 	ack   string // the subject at which it is acknowledged
 	at    time.Time
 	held  time.Time // since when it is kept for somebody who has not come for it
-	sure  bool      // the acknowledgement is answered
-	lost  bool      // it was not, for so long that the message may come again
 }
 
 // consumerOf is the name of the consumer of a priority.
@@ -40,17 +38,22 @@ func prioOf(consumer string) (uint32, bool) {
 func (l *Link) delivered(m *nats.Msg) *delivery {
 	// $JS.ACK.STREAM.CONSUMER.TRIES.SEQ.CSEQ.TIME.PENDING, or with DOMAIN.ACCOUNT before the stream and a
 	// token behind
-	parts := strings.Split(m.Reply, ".")
-	if len(parts) < 9 || parts[0] != "$JS" || parts[1] != "ACK" {
+	rest, ok := strings.CutPrefix(m.Reply, "$JS.ACK.")
+	if !ok {
 		return nil
 	}
-	if parts = parts[2:]; len(parts) > 7 {
-		parts = parts[2:]
+	if strings.Count(rest, ".") > 6 {
+		_, rest, _ = strings.Cut(rest, ".")
+		_, rest, _ = strings.Cut(rest, ".")
 	}
-	prio, ok := prioOf(parts[1])
-	tries, err := strconv.Atoi(parts[2])
-	seq, e := strconv.ParseUint(parts[3], 10, 64)
-	q := l.queues[parts[0]]
+	stream, rest, _ := strings.Cut(rest, ".")
+	consumer, rest, _ := strings.Cut(rest, ".")
+	given, rest, _ := strings.Cut(rest, ".")
+	number, _, _ := strings.Cut(rest, ".")
+	prio, ok := prioOf(consumer)
+	tries, err := strconv.Atoi(given)
+	seq, e := strconv.ParseUint(number, 10, 64)
+	q := l.queues[stream]
 	if !ok || err != nil || e != nil {
 		return nil
 	}

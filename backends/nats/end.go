@@ -21,20 +21,21 @@ type end struct {
 	unit   int
 
 	// Link.mu guards what follows.
-	wake  func() // nil: nobody waits
-	want  backends.Ready
-	news  bool          // something ended, and nobody was armed
-	in    *take         // under way, or over and not asked for yet
-	out   *sending      // the same
-	probe *probing      // the same
-	look  *looking      // the same
-	hand  []*delivery   // that were given to this end and not received yet
-	turn  uint64        // in the queue's line; 0: it does not wait for a message
-	at    *list.Element // its place there; nil: none
-	asks  bool          // a read waits, so a message is acknowledged when it comes
-	room  *list.Element // its place among those who wait for room
-	ids   ids
-	shut  bool
+	wake   func() // nil: nobody waits
+	want   backends.Ready
+	news   bool          // something ended, and nobody was armed
+	in     *take         // under way, or over and not asked for yet
+	out    *sending      // the same
+	probe  *probing      // the same
+	look   *looking      // the same
+	hand   []*delivery   // that were given to this end and not received yet
+	turn   uint64        // in the queue's line; 0: it does not wait for a message
+	at     *list.Element // its place there; nil: none
+	asks   bool          // a read waits, so a message is acknowledged when it comes
+	room   *list.Element // its place among those who wait for room
+	unsure *sending      // what was sent last and may be stored; nil: all is known
+	ids    ids           // of its messages
+	shut   bool
 }
 
 // enter and leave stand around what is called from outside, where a gate may be locked.

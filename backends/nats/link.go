@@ -2,7 +2,6 @@ package nats
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -148,6 +147,7 @@ func (l *Link) dial(closed chan struct{}) (*nats.Conn, error) {
 	}
 	o.Name = "ipcfs " + l.name
 	o.FlusherTimeout = flushLimit
+	o.SkipSubjectValidation = true // all are made here
 	o.ConnectedCB, o.ReconnectedCB = l.won, l.won
 	o.DisconnectedErrCB = func(_ *nats.Conn, err error) { l.lost(err) }
 	o.ReconnectErrCB = func(_ *nats.Conn, err error) { l.lost(err) }
@@ -297,6 +297,9 @@ type State struct {
 	Unsettled int   // questions that were sent and not answered
 	Again     int64 // that were sent again
 	Doubles   int64 // of those, messages that the server had already
+	Servers   []string
+	Open      int // queues that somebody has open here
+	Leases    int // messages that are out on lease here
 }
 
 // State does not block.
@@ -305,6 +308,7 @@ func (l *Link) State() State {
 	s := State{
 		Up: l.up, Since: l.since, Why: l.why, RTT: l.rtt, Connects: l.counts.connects,
 		Unsettled: len(l.questions), Again: l.counts.again, Doubles: l.counts.duplicates,
+		Servers: l.c.Servers, Open: len(l.queues), Leases: len(l.leases),
 	}
 	conn := l.conn
 	l.mu.Unlock()
@@ -313,7 +317,7 @@ func (l *Link) State() State {
 		s.Cluster, s.MaxBytes = conn.ConnectedClusterName(), conn.MaxPayload()
 	}
 	if s.Why != nil {
-		s.Why = fmt.Errorf("%w", s.Why)
+		s.Why = l.c.Explain(s.Why)
 	}
 	return s
 }

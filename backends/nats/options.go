@@ -234,3 +234,14 @@ func (c Config) shows() string {
 	}
 	return ""
 }
+
+// Dial makes a connection of its own, and waits for it.
+func (c Config) Dial() (*nats.Conn, error) {
+	o, err := c.Options()
+	if err != nil {
+		return nil, err
+	}
+	o.RetryOnFailedConnect = false
+	conn, err := o.Connect()
+	return conn, c.Explain(err)
+}

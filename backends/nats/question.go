@@ -1,6 +1,8 @@
 package nats
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,16 +15,19 @@ type question struct {
 	subject string
 	header  nats.Header
 	body    []byte
-	slot    int    // more than 0: it is answered where the take of this slot is (slots.go)
-	keep    bool   // it is asked again on another connection, until it is due
-	patient bool   // it is also asked again if there is nobody who answers now, and
-	doubt   func() // this is called then, if it is not nil
+	slot    int             // more than 0: it is answered where the take of this slot is (slots.go)
+	keep    bool            // it is asked again on another connection, until it is due
+	patient bool            // it is also asked again if there is nobody who answers now, and
+	doubt   func()          // this is called then, if it is not nil
+	post    func(at string) // sends it, to be answered at a subject; nil: it is one message
+	most    int             // answers that it has; 0: one
 	// answer is called once, with l.mu held: m is the answer, or err says why there is none.
 	answer func(m *nats.Msg, err error)
 
 	due   time.Time // then it ends with errTimeout
 	asked time.Time // last
 	times int       // it was asked again
+	came  int       // answers that came, since it was asked last
 }
 
 // ask sends a question, which ends after patience at the latest. errDown: there is no connection, and it is
@@ -50,6 +55,10 @@ func (l *Link) post1(number uint64, q *question) {
 	at := l.inbox + "." + strconv.FormatUint(number, 36)
 	if q.slot > 0 {
 		at = slotSubject(l.inbox, q.slot)
+	}
+	if q.post != nil {
+		q.post(at)
+		return
 	}
 	l.out.send(parcel{Msg: nats.Msg{Subject: q.subject, Reply: at, Header: q.header, Data: q.body}})
 }
@@ -108,6 +117,9 @@ func (l *Link) answered(number uint64, q *question, m *nats.Msg) {
 		}
 		return
 	}
+	if q.came++; q.came < q.most {
+		return
+	}
 	delete(l.questions, number)
 	q.answer(m, err)
 }
@@ -128,8 +140,10 @@ func (l *Link) refused(m *nats.Msg, err error) {
 
 // again asks again what was not answered: all, or what was asked a while ago. The caller holds l.mu.
 func (l *Link) again(now time.Time, all bool) {
-	for number, q := range l.questions {
+	for _, number := range slices.Collect(maps.Keys(l.questions)) {
+		q := l.questions[number]
 		switch {
+		case q == nil: // it ended with another one
 		case now.After(q.due):
 			delete(l.questions, number)
 			q.answer(nil, errTimeout)
@@ -137,6 +151,12 @@ func (l *Link) again(now time.Time, all bool) {
 			q.asked = now
 			q.times++
 			l.counts.again++
+			if q.most > 1 { // what still comes of the last time is not to be counted
+				delete(l.questions, number)
+				l.last++
+				number, q.came = l.last, 0
+				l.questions[number] = q
+			}
 			l.post1(number, q)
 		}
 	}

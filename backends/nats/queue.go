@@ -31,6 +31,7 @@ type queue struct {
 	full    bool // as was heard last
 	hears   bool // of each acknowledgement, which makes room
 	removed bool
+	single  bool // the servers take no batches
 	doubted bool // somebody asks whether it is still there
 	eofs    int64
 	sent    int64
@@ -240,8 +241,8 @@ func (q *queue) acks() string { return "$JS.EVENT.METRIC.CONSUMER.ACK." + q.stre
 
 // room is told that there may be room for n messages: so many of those who wait for that try again.
 func (q *queue) room(n int) {
-	if q.writers.Len() == 0 {
-		return
+	if q.writers.Len() == 0 || !q.l.up {
+		return // who waits for room waits on until there is a connection again
 	}
 	q.full = false
 	for at := q.writers.Front(); at != nil && n > 0; at = q.writers.Front() {

@@ -17,15 +17,19 @@ const maxPrios = 16
 // maxPrio is the highest priority, as in POSIX queues (mq_overview(7)).
 const maxPrio = 1<<15 - 1
 
-// A sending sends messages of an end, one after the other: how many of them there is room for shows when one
-// is refused. Each has an id, by which the servers know it when it comes again, as the answer was lost. Link.mu
-// guards it.
+// A sending sends messages of an end in order: one alone, or many together, of which the servers take all or
+// none (batch.go). Each has an id, by which the servers know it when it comes again, as the answer was lost.
+// Link.mu guards it.
 type sending struct {
 	e    *end
 	list []backends.Message
-	n    int // that are stored
-	id   string
+	ids  []string // of each, as far as they were made
+	n    int      // that are stored
 	due  time.Time
+	when time.Time // when it ended, with something of which is not known whether it is stored
+
+	most   int // that may go together, as there is room; 0: that is not known
+	shrunk int // how often it was found out that there is less
 
 	asked bool // somebody waits for it
 	cutBy time.Time
@@ -34,46 +38,13 @@ type sending struct {
 	err   error
 }
 
-// ids number the messages of an end, by a name that no other end has.
-type ids struct {
-	prefix string
-	last   uint64
-	unsure *sent // the last message whose end is not known; nil: none
-}
-
-// A sent message may be stored or not.
-type sent struct {
-	id   string
-	msg  backends.Message
-	when time.Time
-}
-
-// doubleWindow is how long the servers know the id of a message.
-const doubleWindow = 2 * time.Minute
-
-func (i *ids) next(m *backends.Message) string {
-	if u := i.unsure; u != nil && u.msg.Meta.Prio == m.Meta.Prio && bytes.Equal(u.msg.Data, m.Data) &&
-		time.Since(u.when) < doubleWindow {
-		i.unsure = nil
-		return u.id
-	}
-	if i.prefix == "" {
-		i.prefix = nats.NewInbox()[len("_INBOX."):] + "-"
-	}
-	i.last++
-	return i.prefix + strconv.FormatUint(i.last, 36)
-}
-
 // TrySend is Sender.TrySend.
 func (e *end) TrySend(list []backends.Message) (int, error) {
 	e.enter()
 	defer e.leave()
 	s := e.out
 	if s != nil && !s.asked && !same(s.list, list) {
-		if !s.over { // it goes on, and nobody is told
-			s.e.ids.unsure = nil
-		}
-		s.over, s = true, nil
+		s.over, s = true, nil // it may be stored or not, and nobody asks any more
 		e.out = nil
 	}
 	switch {
@@ -90,10 +61,7 @@ func (e *end) TrySend(list []backends.Message) (int, error) {
 		if err := e.may(&list[0]); err != nil {
 			return 0, err
 		}
-		s = &sending{e: e, asked: true, due: time.Now().Add(e.q.l.c.Timeout)}
-		for _, m := range list {
-			s.list = append(s.list, backends.Message{Data: bytes.Clone(m.Data), Meta: m.Meta})
-		}
+		s = e.sending(list)
 		e.out = s
 		s.next()
 	}
@@ -105,6 +73,19 @@ func (e *end) TrySend(list []backends.Message) (int, error) {
 		e.q.full = true
 	}
 	return s.n, s.err
+}
+
+// sending begins to send messages. If they are those whose end was not known they keep their ids.
+func (e *end) sending(list []backends.Message) *sending {
+	s := &sending{e: e, asked: true, due: time.Now().Add(e.q.l.c.Timeout)}
+	for _, m := range list {
+		s.list = append(s.list, backends.Message{Data: bytes.Clone(m.Data), Meta: m.Meta})
+	}
+	if old := e.unsure; old != nil && time.Since(old.when) < doubleWindow && same(old.list, list) {
+		s.ids = old.ids
+	}
+	e.unsure = nil
+	return s
 }
 
 func same(a, b []backends.Message) bool {
@@ -119,6 +100,14 @@ func same(a, b []backends.Message) bool {
 	return true
 }
 
+// id is the id of the i-th message. No other message has it.
+func (s *sending) id(i int) string {
+	for len(s.ids) <= i {
+		s.ids = append(s.ids, s.e.ids.fresh())
+	}
+	return s.ids[i]
+}
+
 // may looks whether a message can be one of the queue's.
 func (e *end) may(m *backends.Message) error {
 	switch {
@@ -130,7 +119,7 @@ func (e *end) may(m *backends.Message) error {
 	return nil
 }
 
-// next sends the next message, or ends.
+// next sends what comes next, or ends.
 func (s *sending) next() {
 	if s.n == len(s.list) {
 		s.finish(nil)
@@ -141,21 +130,27 @@ func (s *sending) next() {
 		s.finish(err)
 		return
 	}
-	if !s.e.q.has(m.Meta.Prio) {
+	switch n := s.together(); {
+	case !s.e.q.has(m.Meta.Prio):
 		s.open(m.Meta.Prio)
-		return
+	case n > 1:
+		s.batch(n)
+	default:
+		s.publish()
 	}
-	s.id = s.e.ids.next(m)
-	s.publish()
 }
 
-// publish sends the message.
+// publish sends one message.
 func (s *sending) publish() {
 	q, m := s.e.q, &s.list[s.n]
 	s.ask(&question{
-		subject: queueSubject(q.name, m.Meta.Prio), header: nats.Header{nats.MsgIdHdr: []string{s.id}}, body: m.Data,
+		subject: queueSubject(q.name, m.Meta.Prio), header: nats.Header{nats.MsgIdHdr: []string{s.id(s.n)}}, body: m.Data,
 		keep: true, patient: true, doubt: q.doubt,
-		answer: s.answered,
+		answer: func(m *nats.Msg, err error) {
+			if !s.over {
+				s.answered(m, err)
+			}
+		},
 	})
 }
 
@@ -165,35 +160,46 @@ func (s *sending) ask(question *question) {
 	}
 }
 
-// answered takes the answer of the server that stores the messages.
+// pubAck is the answer of the server that stores messages.
+type pubAck struct {
+	Duplicate bool      `json:"duplicate"`
+	Error     *apiError `json:"error"`
+}
+
+// answered takes the answer of one message.
 func (s *sending) answered(m *nats.Msg, err error) {
-	if s.over {
-		return
-	}
-	l := s.e.q.l
+	var ack pubAck
 	if err == nil {
-		var ack struct {
-			Duplicate bool      `json:"duplicate"`
-			Error     *apiError `json:"error"`
-		}
 		if err = json.Unmarshal(m.Data, &ack); err == nil && ack.Error != nil {
 			err = ack.Error.errno()
 		}
-		if ack.Duplicate {
-			l.counts.duplicates++
-		}
 	}
+	if ack.Duplicate {
+		s.e.q.l.counts.duplicates++
+	}
+	if err != nil {
+		s.failed(err)
+		return
+	}
+	s.stored(1)
+}
+
+// stored goes on after n more messages.
+func (s *sending) stored(n int) {
+	s.n += n
+	s.e.q.sent += int64(n)
+	s.next()
+}
+
+// failed ends the sending after an error. If nobody answered the messages may be stored all the same.
+func (s *sending) failed(err error) {
 	switch err {
-	case nil:
-		s.n++
-		s.e.q.sent++
-		s.next()
 	case errTimeout, errDown, errClosed:
-		s.e.ids.unsure = &sent{s.id, s.list[s.n], time.Now()}
-		s.finish(errUnsure)
-	default:
-		s.finish(err)
+		s.when = time.Now()
+		s.e.unsure = &sending{list: s.list[s.n:], ids: s.ids[min(s.n, len(s.ids)):], when: s.when}
+		err = errUnsure
 	}
+	s.finish(err)
 }
 
 // open makes the consumer of a priority that was not in use.
@@ -227,9 +233,7 @@ func (s *sending) open(prio uint32) {
 func (s *sending) finish(err error) {
 	s.over, s.err, s.cut = true, err, false
 	if err == nil {
-		if at := s.e.q.writers.Front(); at != nil {
-			s.e.q.room(1) // there may be more
-		}
+		s.e.q.room(1) // there may be more for those who wait
 	}
 	if !s.asked && s.e.out == s && err != nil {
 		s.e.out = nil

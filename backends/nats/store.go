@@ -166,8 +166,9 @@ func (s *Queues) Create(name string, o backends.Owner, r Rules) (*End, backends.
 	if err != nil {
 		return nil, backends.Attr{}, err
 	}
-	r.MaxMsg, r.MsgSize = cmp.Or(r.MaxMsg, defaultMaxMsg), cmp.Or(r.MsgSize, defaultMsgSize)
-	config := streamConfig{StreamConfig: nats.StreamConfig{
+	r.MaxMsg = cmp.Or(r.MaxMsg, s.l.c.Rules.MaxMsg, defaultMaxMsg)
+	r.MsgSize = cmp.Or(r.MsgSize, s.l.c.Rules.MsgSize, defaultMsgSize)
+	config := streamConfig{AllowAtomicPublish: true, StreamConfig: nats.StreamConfig{
 		Name: stream, Subjects: []string{queueSubjects + escape(name) + ".*"},
 		Retention: nats.WorkQueuePolicy, Discard: nats.DiscardNew, MaxMsgs: int64(r.MaxMsg), MaxBytes: -1,
 		MaxConsumers: -1, MaxMsgsPerSubject: -1, Replicas: s.l.c.Replicas, Duplicates: doubleWindow,

@@ -18,14 +18,17 @@ type take struct {
 	room, each int  // bytes: see backends.Taker; 0: they are not counted
 	holds      bool // what comes is only kept for the end, and not acknowledged: poll(2) asks
 
-	prios []uint32 // still to be asked for
-	list  []*delivery
-	slot  int       // where answers come; 0: none
-	asks  uint64    // number of the question; 0: none
-	q     *question // which is this
-	retry time.Time // when to ask again, as there was nobody to answer; zero: not
-	due   time.Time
-	acks  int // that are not answered
+	prios  []uint32 // still to be asked for
+	list   []*delivery
+	slot   int       // where answers come; 0: none
+	asks   uint64    // number of the question; 0: none
+	q      *question // which is this
+	retry  time.Time // when to ask again, as there was nobody to answer; zero: not
+	due    time.Time
+	acking bool // the acknowledgements are not answered yet
+	sure   bool // they are
+
+	checks int // how often it was looked whether there is really nothing
 
 	told  func()    // is called when it is over; nil: nobody is
 	asked bool      // somebody waits for it
@@ -47,7 +50,6 @@ func (e *end) newTake(n, room, each int) *take {
 // start takes what was given to the end, or to nobody, and asks for more.
 func (t *take) start() {
 	e := t.e
-	e.step()
 	t.list, e.hand = append(t.list, e.hand...), nil
 	switch {
 	case len(t.list) >= t.most:
@@ -164,14 +166,17 @@ func (t *take) settled() {
 	t.asks = 0
 }
 
-// pulled is called when there is all that there is.
+// pulled is called when there is all that there is. Meanwhile the end may have got what it has waited for in
+// line, where it keeps its place.
 func (t *take) pulled() {
+	t.list, t.e.hand = append(t.list, t.e.hand...), nil
+	t.sort()
 	switch {
 	case t.over:
-	case t.holds || !t.asked && len(t.list) > 0:
-		t.keep()
 	case len(t.list) == 0:
-		t.finish(backends.ErrWouldBlock)
+		t.recheck()
+	case t.holds || !t.asked:
+		t.keep()
 	default:
 		t.acknowledge()
 	}
@@ -206,24 +211,21 @@ func (t *take) acknowledge() {
 		t.fit()
 	}
 	q := t.e.q
-	t.acks = len(t.list)
 	for _, d := range t.list {
 		q.averages(len(d.data))
-		if _, err := q.l.ask(&question{
-			subject: d.ack, body: []byte(ackDone), keep: true, patient: true,
-			answer: func(_ *nats.Msg, err error) {
-				d.sure, d.lost = err == nil, err != nil
-				t.acked()
-			},
-		}, time.Until(d.at.Add(q.l.c.Redeliver))); err != nil {
-			// Not yet: the connection went. It is asked when there is one again.
-			d.lost = true
-			t.acks--
-		}
 	}
-	if t.acks == 0 {
-		t.acks = 1
-		t.acked()
+	t.acking = true
+	_, err := q.l.ask(&question{
+		keep: true, patient: true, doubt: q.doubt, most: len(t.list),
+		post: func(at string) {
+			for _, d := range t.list {
+				q.l.out.send(parcel{Msg: nats.Msg{Subject: d.ack, Reply: at, Data: []byte(ackDone)}})
+			}
+		},
+		answer: func(_ *nats.Msg, err error) { t.acked(err) },
+	}, time.Until(t.list[0].at.Add(q.l.c.Redeliver)))
+	if err != nil {
+		t.acked(err)
 	}
 }
 
@@ -240,26 +242,22 @@ func (t *take) fit() {
 	}
 }
 
-// acked is called for each acknowledgement that is answered.
-func (t *take) acked() {
-	if t.acks--; t.acks > 0 || t.over {
+// acked is called when all acknowledgements are answered. If they are not, until others may get the messages,
+// nobody here does.
+func (t *take) acked(err error) {
+	if t.over {
 		return
 	}
+	t.acking = false
 	q := t.e.q
-	kept := t.list[:0]
-	var lost *delivery
-	for _, d := range t.list {
-		if d.lost && !q.removed {
-			lost = d
-		} else {
-			kept = append(kept, d)
-		}
-	}
-	if t.list = kept; len(kept) == 0 {
-		t.finish(&backends.Refusal{Err: unix.EIO, Why: MayCome, Name: q.name, Value: int64(lost.seq)})
+	if err != nil && !q.removed {
+		first := t.list[0]
+		t.list = nil
+		t.finish(&backends.Refusal{Err: unix.EIO, Why: MayCome, Name: q.name, Value: int64(first.seq)})
 		return
 	}
-	q.room(len(kept))
+	t.sure = true
+	q.room(len(t.list))
 	t.finish(nil)
 	if t.e.shut {
 		t.abandon()
@@ -273,8 +271,12 @@ func (t *take) finish(err error) {
 	if t.e.in == t && (t.holds || len(t.list) == 0 && !t.asked) {
 		t.e.in = nil // what came lies with the end
 	}
+	if err == nil {
+		t.e.step()
+	}
 	if t.told != nil {
-		t.told()
+		t.told() // it is not armed, and needs no wake
+		return
 	}
 	t.e.fire()
 }
@@ -299,10 +301,7 @@ func (t *take) failed(err error) {
 
 // removed is called when the queue is gone. What is being acknowledged nobody else can get any more.
 func (t *take) removed() {
-	if t.acks > 0 {
-		for _, d := range t.list {
-			d.lost = false
-		}
+	if t.acking {
 		t.finish(nil)
 		return
 	}
@@ -344,12 +343,12 @@ func (t *take) abandon() {
 	switch {
 	case t.over && t.err == nil:
 		for _, d := range t.list {
-			if d.sure {
+			if t.sure {
 				q.putBack(d)
 			}
 		}
 		t.list = nil
-	case t.over, t.acks > 0: // acked comes here again
+	case t.over, t.acking: // acked comes here again
 	default:
 		t.asked = false
 	}

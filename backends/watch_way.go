@@ -137,3 +137,6 @@ func (e *Events) line(verb EventKind, names []placed) string {
 	}
 	return string(append(line, '\n'))
 }
+
+// Tell tells of an object that no directory here has, in a place that all may look into.
+func (w *Watch) Tell(verb EventKind, path string) { w.tell(verb, placed{path: path, known: true}) }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ipcfs/ipcfs/backends"
 	"github.com/ipcfs/ipcfs/backends/nats"
 	"github.com/ipcfs/ipcfs/backends/topic"
 	"github.com/ipcfs/ipcfs/nodes"
@@ -25,12 +26,15 @@ func (t *Tree) attach(list []Attachment, published *topic.Store) error {
 		if slices.ContainsFunc(t.kinds, taken) || a.Name == "ctl" {
 			return fmt.Errorf("attach %s: the tree has that name already", a.Name)
 		}
+		a.Rules = nats.Rules{MaxMsg: t.config.MaxMsg, MsgSize: t.config.MsgSize}
 		link := nats.Open(a.Name, a.Config, t.env.Poll, t.log)
-		t.links = append(t.links, link)
+		queues := link.Queues()
+		t.links = append(t.links, attached{a.Name, link, queues})
 		there := t.env.Elsewhere()
+		there.Name, there.Facts = a.Name, func() []nodes.Fact { return nodes.LinkMeasured(link.State()) }
 		t.kinds = append(t.kinds, nodes.Kind{
 			Name:  a.Name + "/queues",
-			Class: nodes.NewQueues(t.env, nodes.AttachedQueues(link.Queues())), Elsewhere: there,
+			Class: nodes.NewQueues(t.env, nodes.AttachedQueues(queues)), Elsewhere: there,
 		}, nodes.Kind{
 			Name:      a.Name + "/topics",
 			Class:     nodes.NewTopics(t.env, nodes.AttachedTopics(link, topic.NewRelay(t.env.Poll, published))),
@@ -39,3 +43,49 @@ func (t *Tree) attach(list []Attachment, published *topic.Store) error {
 	}
 	return nil
 }
+
+// attached is what the tree has of an attachment.
+type attached struct {
+	name   string
+	link   *nats.Link
+	queues *nats.Queues
+}
+
+// controls are the control files of all that is attached.
+func (t *Tree) attachedControls() (list []nodes.Control) {
+	for _, a := range t.links {
+		list = append(list, nodes.AttachmentControls(a.name, a.link)...)
+	}
+	return list
+}
+
+// tellAttached has /ctl/events tell of what is made and removed elsewhere.
+func (t *Tree) tellAttached(watch *backends.Watch) {
+	for _, a := range t.links {
+		a.queues.Tell(func(kind backends.EventKind, name string) { watch.Tell(kind, a.name+"/queues/"+name) })
+	}
+}
+
+// attachedFacts are those of /ctl/status: how each link is.
+func (t *Tree) attachedFacts() (list []nodes.Fact) {
+	for _, a := range t.links {
+		key := "link_" + keyOf(a.name)
+		s := a.link.State()
+		state := "down"
+		if s.Up {
+			state = "up"
+		}
+		list = append(list, nodes.Fact{Key: key, Value: state})
+		if s.Why != nil {
+			list = append(list, nodes.Fact{Key: key + "_reason", Value: s.Why.Error()})
+		}
+		if s.Up {
+			list = append(list, nodes.Fact{Key: key + "_version", Value: s.Version},
+				nodes.Fact{Key: key + "_max_payload", Value: s.MaxBytes})
+		}
+	}
+	return list
+}
+
+// keyOf makes a path a part of a key that a shell can have as a variable.
+func keyOf(path string) string { return strings.NewReplacer("/", "_", "-", "_").Replace(path) }

@@ -154,7 +154,9 @@ func (t *Tree) openKinds(c Config, before *tables) error {
 		t.closers = append(t.closers, watch)
 		t.limited = append(t.limited, watch.Watches)
 		global = append(global, nodes.EventsControl(t.env, watch))
+		t.tellAttached(watch)
 	}
+	global = append(global, t.attachedControls()...)
 	t.dirs = dirsAbove(t.kinds)
 	for _, k := range t.kinds {
 		t.env.Notes.Classes = append(t.env.Notes.Classes, k.Name)

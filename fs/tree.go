@@ -19,7 +19,6 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/ipcfs/ipcfs/backends"
-	"github.com/ipcfs/ipcfs/backends/nats"
 	"github.com/ipcfs/ipcfs/backends/socket"
 	"github.com/ipcfs/ipcfs/nodes"
 )
@@ -58,7 +57,7 @@ type Tree struct {
 	handles *handles
 	sockets *socket.Maker
 	closers []io.Closer
-	links   []*nats.Link // to what is attached
+	links   []attached
 
 	unlisted string // why the queues that there are cannot be listed; "" if they can
 
@@ -153,8 +152,8 @@ func (t *Tree) Close() error {
 	var first error
 	if t.env != nil {
 		// What they do now needs what is closed next.
-		for _, l := range t.links {
-			first = errors.Join(first, l.Close()) // nobody waits for an answer any more
+		for _, a := range t.links {
+			first = errors.Join(first, a.link.Close()) // nobody waits for an answer any more
 		}
 		first = errors.Join(first, t.env.CloseWorkers())
 	}
@@ -261,6 +260,7 @@ func (t *Tree) status() ([]nodes.Fact, error) {
 		facts = append(facts, nodes.Fact{Key: "queues", Value: "not-listed"},
 			nodes.Fact{Key: "queues_reason", Value: t.unlisted})
 	}
+	facts = append(facts, t.attachedFacts()...)
 	var incomplete nodes.List
 	for _, k := range t.kinds[:len(t.kinds)-1] {
 		n, err := countObjects(k.Class, k.Class.At(nodes.Seen{}))
@@ -270,7 +270,7 @@ func (t *Tree) status() ([]nodes.Fact, error) {
 		if err != nil {
 			return nil, fmt.Errorf("listing %s: %w", k.Name, err)
 		}
-		facts = append(facts, nodes.Fact{Key: "objects_" + strings.ReplaceAll(k.Name, "/", "_"), Value: n})
+		facts = append(facts, nodes.Fact{Key: "objects_" + keyOf(k.Name), Value: n})
 	}
 	if len(incomplete) > 0 {
 		facts = append(facts, nodes.Fact{Key: "incomplete", Value: incomplete})

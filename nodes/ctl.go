@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"path"
 	"slices"
 	"strings"
 	"syscall"
@@ -120,8 +121,10 @@ func (d ctlDir) List() ([]Entry, error) {
 			list = append(list, e)
 		}
 	}
-	if d.path != "" {
-		return list, nil
+	for _, e := range entries(d.ctl.global) {
+		if dir, name := path.Split(e.Name); strings.TrimSuffix(dir, "/") == d.path {
+			list = append(list, Entry{Name: name, Type: e.Type})
+		}
 	}
-	return append(list, entries(d.ctl.global)...), nil
+	return list, nil
 }

@@ -54,7 +54,11 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	if facts, err := c.daemon(); err == nil {
 		measure(out, "ipcfs_daemon_", nil, nil, facts)
 	}
+	told := map[*Elsewhere]bool{}
 	for _, k := range c.kinds {
+		if k.Elsewhere != nil {
+			k.Elsewhere.measure(out, prefixOf(k.Name), told)
+		}
 		skipped := objects(k, c.may, c.looks, func(one Surveyed) {
 			measure(out, prefixOf(k.Name), []string{"name"}, []string{backends.Word(one.Name)}, one.Facts)
 		})
@@ -67,7 +71,9 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 
 const helpSkipped = "Directories that were left out as they take too long to look into."
 
-func prefixOf(class string) string { return "ipcfs_" + strings.ReplaceAll(class, "/", "_") + "_" }
+func prefixOf(class string) string {
+	return "ipcfs_" + strings.NewReplacer("/", "_", "-", "_").Replace(class) + "_"
+}
 
 // measure makes metrics of those facts that are numbers.
 func measure(out chan<- prometheus.Metric, prefix string, labels, values []string, facts []Fact) {

@@ -32,6 +32,9 @@ type survey struct {
 // as they take too long to look into. A directory that others can lock too, and keep locked, is not waited
 // for long.
 func objects(k Kind, may func(way ...Attr) bool, looks *backends.Looks, tell func(Surveyed)) (skipped int) {
+	if k.Elsewhere != nil {
+		return 0 // nobody waits for what is elsewhere
+	}
 	v := &survey{k, may, looks, tell, maxMeasured}
 	dir := k.Class.At(Seen{})
 	if k.Watch == nil {

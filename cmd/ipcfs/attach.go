@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -40,3 +41,36 @@ func (a *attachments) Set(v string) error {
 
 // Type is pflag.Value.Type.
 func (*attachments) Type() string { return "attachment" }
+
+// oldestServer is the first nats-server that takes many messages at once, and has all else that is used.
+const oldestServer = "2.12"
+
+// checkAttached looks at the links of a tree.
+func checkAttached(at string, daemon facts) (list []finding) {
+	for _, key := range slices.Sorted(maps.Keys(daemon)) {
+		name, link := strings.CutPrefix(key, "link_")
+		if state := daemon.str(key); !link || state != "up" && state != "down" {
+			continue
+		}
+		version := daemon.str(key + "_version")
+		switch {
+		case daemon.str(key) == "down":
+			list = append(list, fail("", "%s: %s: no connection: %s", at, name, daemon.str(key+"_reason")))
+		case older(version, oldestServer):
+			list = append(list, warn("nats-server "+oldestServer+" or later",
+				"%s: %s: nats-server %s takes one message at a time only", at, name, version))
+		default:
+			list = append(list, ok("%s: %s: nats-server %s, takes messages of at most %d bytes",
+				at, name, version, daemon.num(key+"_max_payload")))
+		}
+	}
+	return list
+}
+
+// older compares two versions of the form 2.12.1.
+func older(version, than string) bool {
+	var a, b [2]int
+	_, _ = fmt.Sscanf(version, "%d.%d", &a[0], &a[1])
+	_, _ = fmt.Sscanf(than, "%d.%d", &b[0], &b[1])
+	return a[0] < b[0] || a[0] == b[0] && a[1] < b[1]
+}

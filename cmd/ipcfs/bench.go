@@ -26,6 +26,7 @@ type benching struct {
 	only     string
 	json     bool
 	svg      string
+	attach   attachments
 }
 
 // benchCommand is `ipcfs bench [MOUNTPOINT]`. Without a mount point it starts
@@ -38,6 +39,7 @@ func benchCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 	f.BoolVar(&b.unpinned, "unpinned", false, "run on all processors")
 	f.BoolVar(&b.json, "json", false, "print JSON")
 	f.StringVar(&b.svg, "svg", "", "draw a plot to `FILE`")
+	f.Var(shown{&b.attach, "NAME=URL"}, "attach", "measure queues there, beside the servers' own client")
 	return func(out io.Writer, args []string) error {
 		switch {
 		case len(args) > 1:
@@ -57,6 +59,7 @@ func benchCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 		}
 		command := append([]string{ipcfs().Path, "bench"}, b.args()...)
 		s := settings{}
+		s.tree.Attached = b.attach
 		status, err := s.privately(append(command, "--", inOwnTree))
 		if err == nil && status != 0 {
 			err = exit{status: status}
@@ -82,9 +85,13 @@ func (b *benching) pin() error {
 
 // args asks for the same again.
 func (b *benching) args() []string {
-	return []string{fmt.Sprint("--runs=", b.runs), fmt.Sprint("--cpu=", b.cpu),
+	var attach []string
+	for _, one := range b.attach.all() {
+		attach = append(attach, "--attach="+one)
+	}
+	return append(attach, fmt.Sprint("--runs=", b.runs), fmt.Sprint("--cpu=", b.cpu),
 		fmt.Sprint("--unpinned=", b.unpinned),
-		"--only=" + b.only, fmt.Sprint("--json=", b.json), "--svg=" + b.svg}
+		"--only="+b.only, fmt.Sprint("--json=", b.json), "--svg="+b.svg)
 }
 
 // measure measures the tree at a mount point.
@@ -116,12 +123,26 @@ func (b *benching) measure(out io.Writer, tree string) error {
 		table = io.Discard
 	}
 	fmt.Fprint(table, r.Head())
-	r.Results, err = bench.Run(ctx, bench.Config{Tree: tree, Runs: b.runs, Only: b.only, Self: benchSelf,
-		Done: func(one bench.Result) { fmt.Fprint(table, one.Row()) }})
+	config := bench.Config{Tree: tree, Runs: b.runs, Only: b.only, Self: benchSelf,
+		Done: func(one bench.Result) { fmt.Fprint(table, one.Row()) }}
+	foot := ""
+	if len(b.attach) == 0 {
+		r.Results, err = bench.Run(ctx, config)
+		foot = r.Foot()
+	}
+	for _, at := range b.attach {
+		var more []bench.Result
+		more, err = bench.RunAttached(ctx, bench.Attachment{Config: config, Name: at.Name, Connect: at.Dial})
+		r.Results = append(r.Results, more...)
+		foot = bench.AttachedFoot
+		if err != nil {
+			break
+		}
+	}
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(table, r.Foot())
+	fmt.Fprint(table, foot)
 	if n := r.Left(); n > 0 {
 		err = fmt.Errorf("%d of %d cases could not be measured", n, len(r.Results))
 	}

@@ -100,6 +100,7 @@ func checkTree(p place) []finding {
 	if why := t.Daemon.str("shm_reason"); why != "" {
 		list = append(list, warn("", "%s: shm through the page cache: %s", at, why))
 	}
+	list = append(list, checkAttached(at, t.Daemon)...)
 	if dir := t.Daemon.str("state_dir"); dir != "" {
 		list = append(list, checkState(dir, int(t.Daemon.num("pid"))))
 	}

@@ -48,7 +48,7 @@ var settingTable = []setting{
 		about: "[sockets.md](sockets.md)",
 		in:    func(s *settings) pflag.Value { return (*netReach)(&s.tree.Net) },
 	}, {
-		name: "attach", value: "NAME=URL", without: "nothing is attached",
+		name: "attach", value: "NAME=URL", without: "nothing is attached", private: true,
 		help:  "what servers at nats://HOST:PORT keep, as NAME/queues",
 		about: "may be given several times; `NAME=/FILE` has it in a file",
 		in:    func(s *settings) pflag.Value { return (*attachments)(&s.tree.Attached) },

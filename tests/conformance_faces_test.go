@@ -11,9 +11,11 @@ import (
 // A face is one way in and one way out of one kind of object.
 type face struct {
 	name    string
-	program string // a daemon of its own; "": ipcfs
-	make    string // what a user types in $MNT to make the object; it prints its path
-	native  bool   // it is the kernel's own: the daemon does not see who waits
+	program string   // a daemon of its own; "": ipcfs
+	flags   []string // with which the tree is mounted
+	apart   bool     // the reader is in a tree of its own, that shows the same
+	make    string   // what a user types in $MNT to make the object; it prints its path
+	native  bool     // it is the kernel's own: the daemon does not see who waits
 	writer  end
 	reader  end
 	// opens both ends, the reader with these flags

@@ -40,7 +40,11 @@ func (s *stage) path(e end) string {
 	if strings.HasPrefix(e.path, "mq:") {
 		return e.path
 	}
-	return s.tree.mnt + "/" + strings.NewReplacer("{}", s.object, "{port}", port).Replace(e.path)
+	mnt := s.tree.mnt
+	if s.face.apart && e == s.reader {
+		mnt = s.tree.other
+	}
+	return mnt + "/" + strings.NewReplacer("{}", s.object, "{port}", port).Replace(e.path)
 }
 
 // remove removes the object.

@@ -61,7 +61,10 @@ func conform(t *testing.T, f *face) {
 	if f.program != "" {
 		tr.program = f.program
 	}
-	tr.mounted(t)
+	tr.mounted(t, f.flags...)
+	if f.apart {
+		tr.mountOther(t, f.flags...)
+	}
 	var cast []*player
 	defer func() {
 		for _, p := range cast {

@@ -23,6 +23,7 @@ import (
 // tree only if they were started from there.
 type tree struct {
 	work, mnt, state string
+	other            string // where a second daemon of the test's mounts a tree; "": nowhere
 	program          string // that mounts it
 	tid              int
 	user             bool // its thread is an ordinary user's (becomeUser)
@@ -83,6 +84,18 @@ func (t *tree) mounted(on *testing.T, flags ...string) {
 	if out, err := t.mount(flags...); err != nil || out != "" {
 		on.Fatalf("mount: %v\n%s", err, out)
 	}
+}
+
+// mountOther mounts a second tree, of a daemon of its own.
+func (t *tree) mountOther(on *testing.T, flags ...string) {
+	on.Helper()
+	t.other = t.mnt + "2"
+	args := append([]string{"--state-dir", t.state + "2", "--maxmsg", "10", "--msgsize", "128"}, flags...)
+	err := os.Mkdir(t.other, 0755)
+	if err == nil {
+		_, err = t.run(t.program, append(args, t.other)...)
+	}
+	check(on, err)
 }
 
 // join puts the calling goroutine, for good, into the namespaces of the one
@@ -163,8 +176,10 @@ func (t *tree) umount() (string, error) {
 }
 
 // status is one value of /ctl/status.
-func (t *tree) status(key string) (string, error) {
-	text, err := os.ReadFile(t.mnt + "/ctl/status")
+func (t *tree) status(key string) (string, error) { return statusOf(t.mnt, key) }
+
+func statusOf(mnt, key string) (string, error) {
+	text, err := os.ReadFile(mnt + "/ctl/status")
 	if err != nil {
 		return "", err
 	}
@@ -187,13 +202,24 @@ func (t *tree) pid() (int, error) {
 
 // parked waits until n requests are waiting for an object to become ready.
 func (t *tree) parked(n int) error {
-	var got string
+	var got int
 	var err error
 	if !eventually(patience, func() bool {
-		got, err = t.status("parked")
-		return err != nil || got == strconv.Itoa(n)
+		got = 0
+		for _, mnt := range []string{t.mnt, t.other} {
+			if mnt == "" {
+				continue
+			}
+			var s string
+			if s, err = statusOf(mnt, "parked"); err != nil {
+				return true
+			}
+			n, _ := strconv.Atoi(s)
+			got += n
+		}
+		return got == n
 	}) {
-		return fmt.Errorf("parked=%s, want %d", got, n)
+		return fmt.Errorf("parked=%d, want %d", got, n)
 	}
 	return err
 }

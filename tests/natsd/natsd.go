@@ -109,7 +109,7 @@ func (c *Servers) configure(dir string, i, n int, extra string) (*server, error)
 	d := &server{conf: filepath.Join(dir, "nats.conf"), http: c.host(i) + ":8222", member: n > 1}
 	var b strings.Builder
 	fmt.Fprintf(&b, "server_name: n%d\nlisten: %q\nhttp: %q\n", i, c.Addr(i), d.http)
-	fmt.Fprintf(&b, "jetstream { store_dir: %q, max_file_store: 1GB, max_memory_store: 256MB }\n", dir)
+	fmt.Fprintf(&b, "jetstream { store_dir: %q, max_file_store: 1GB, max_memory_store: 256MB, sync_interval: always }\n", dir)
 	if n > 1 {
 		fmt.Fprintf(&b, "cluster { name: test, listen: \"%s:6222\", no_advertise: true, routes: [", c.host(i))
 		for j := range n {

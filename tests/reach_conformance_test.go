@@ -1,0 +1,46 @@
+package tests
+
+import (
+	"strings"
+	"testing"
+)
+
+// reachRow is a row of queues that servers elsewhere keep. What removes such a queue takes the messages along.
+func reachRow(row face) face {
+	row.name = strings.TrimPrefix(row.name, "queue/")
+	row.make = "touch prod/queues/q; echo prod/queues/q"
+	row.ended.left = false
+	return row
+}
+
+var reachRows = []face{
+	reachRow(queueRow("data", "{}", "{}", messages)),
+	reachRow(queueRow("prio", "ctl/{}/prio/7", "{}", messages)),
+	reachRow(queueRow("lines", "ctl/{}/lines", "ctl/{}/lines", lines)),
+	reachRow(queueRow("records", "ctl/{}/records", "ctl/{}/records", records)),
+	reachRow(queueRow("records-to-data", "ctl/{}/records", "{}", records.as(messages))),
+	reachRow(leaseRow),
+	reachRow(drainRow),
+}
+
+// TestReach tries every property of the faces of queues on queues that a NATS server keeps; with -long on three
+// servers, each of which keeps each queue, and with the writer in one tree and the reader in another.
+func TestReach(t *testing.T) {
+	t.Run("one", func(t *testing.T) { conformElsewhere(t, 1, false, "") })
+	if !*long {
+		t.Skip("three servers and two trees: -long")
+	}
+	t.Run("three", func(t *testing.T) { conformElsewhere(t, 3, false, ",replicas=3") })
+	t.Run("two-trees", func(t *testing.T) { conformElsewhere(t, 1, true, "") })
+}
+
+func conformElsewhere(t *testing.T, servers int, apart bool, options string) {
+	for _, row := range reachRows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			row.flags = []string{"--attach", "prod=" + natsServers(t, servers, "").URL() + options}
+			row.apart = apart
+			conform(t, &row)
+		})
+	}
+}

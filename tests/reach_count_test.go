@@ -1,0 +1,212 @@
+package tests
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+var counted = flag.Int("counted", 0, "how many messages TestReachCounted moves; 0: as many as it has time for")
+
+// TestReachCounted has writers and readers in two trees move messages through a queue that servers keep, while
+// their calls are interrupted at random and servers are killed: none is lost. With -long it is many more, on
+// three servers of which one is killed every ten seconds, and none comes twice either. One server that is
+// killed alone has not written down yet whom it gave what: a message that was being acknowledged at that moment
+// may come again.
+func TestReachCounted(t *testing.T) {
+	t.Parallel()
+	servers, messages, period, kills := 1, 2000, time.Second, 2
+	options := ",redeliver=10s"
+	if *long {
+		servers, messages, period, kills = 3, 200_000, 10*time.Second, 1000
+		options += ",replicas=3"
+	}
+	if *counted > 0 {
+		messages = *counted
+	}
+	nats := natsServers(t, servers, "")
+	tr := bareTree(t)
+	attach := "prod=" + nats.URL() + options
+	tr.mounted(t, "--attach", attach)
+	tr.mountOther(t, "--attach", attach)
+	linked := func() bool { return isUp(tr.mnt) && isUp(tr.other) }
+	if !eventually(patience, linked) {
+		t.Fatal("the trees are not connected")
+	}
+	check(t, os.WriteFile(tr.mnt+"/ctl/new", []byte("prod/queues/counted maxmsg=500 msgsize=64\n"), 0))
+	c := &count{t: t, tree: tr, each: messages / pairs, seen: map[string]int{}, over: make(chan struct{})}
+	began := time.Now()
+	if *long {
+		tr.dog.allow(4 * time.Minute)
+		c.until = began.Add(2 * time.Minute)
+	}
+	var writers, readers, others sync.WaitGroup
+	for i := range pairs {
+		mnt := []string{tr.mnt, tr.other}[i%2]
+		writers.Go(func() { c.write(mnt, i) })
+		readers.Go(func() { c.read(mnt) })
+	}
+	others.Go(c.interrupt)
+	killed := 0
+	others.Go(func() {
+		for i := 0; i < kills; i++ {
+			select {
+			case <-c.over:
+				return
+			case <-time.After(period):
+			}
+			killed++
+			check(t, nats.Kill(i%servers+1))
+			check(t, nats.Restart(i%servers+1))
+			check(t, nats.Ready())
+		}
+	})
+	writers.Wait()
+	if !eventually(time.Minute, func() bool { return c.distinct.Load() >= c.sent.Load() || t.Failed() }) {
+		t.Errorf("lost: %d of %d", c.sent.Load()-c.distinct.Load(), c.sent.Load())
+	}
+	close(c.over)
+	others.Wait()
+	for _, mnt := range []string{tr.mnt, tr.other} {
+		if !eventually(patience, func() bool {
+			return os.WriteFile(mnt+"/ctl/prod/queues/counted/ctl", []byte("eof\neof\n"), 0) == nil
+		}) {
+			t.Error("the readers cannot be ended")
+		}
+	}
+	readers.Wait()
+	doubled := 0
+	for msg, n := range c.seen {
+		if n > 1 {
+			doubled++
+			t.Logf("%s came %d times", msg, n)
+		}
+	}
+	t.Logf("%d messages in %v, %d servers killed, %d calls interrupted, %d that failed: lost %d, doubled %d",
+		c.sent.Load(), time.Since(began).Round(time.Millisecond), killed, c.interrupted.Load(), c.failed.Load(),
+		int(c.sent.Load())-len(c.seen), doubled)
+	if most := killed * pairs; servers > 1 && doubled > 0 || doubled > most {
+		t.Errorf("%d messages came twice", doubled)
+	}
+}
+
+// pairs are how many write, and how many read.
+const pairs = 8
+
+func isUp(mnt string) bool {
+	text, _ := os.ReadFile(mnt + "/ctl/prod/status")
+	return strings.Contains(string(text), "link=up")
+}
+
+// count is what is counted.
+type count struct {
+	t     *testing.T
+	tree  *tree
+	each  int       // messages of each writer,
+	until time.Time // or as many as they get done by then; zero: all
+	over  chan struct{}
+
+	sent, distinct, interrupted, failed atomic.Int64
+
+	mu      sync.Mutex
+	seen    map[string]int
+	threads []int // whose calls are interrupted
+}
+
+// open opens the queue in a tree, on a thread of its own.
+func (c *count) open(mnt string, flags int) int {
+	if err := c.tree.join(); err != nil {
+		c.t.Error(err)
+		runtime.Goexit()
+	}
+	for {
+		fd, err := unix.Open(mnt+"/prod/queues/counted", flags|unix.O_CLOEXEC, 0)
+		switch {
+		case err == nil:
+			c.mu.Lock()
+			c.threads = append(c.threads, unix.Gettid())
+			c.mu.Unlock()
+			return fd
+		case !c.goesOn(err):
+			c.t.Errorf("open: %v", err)
+			runtime.Goexit()
+		}
+	}
+}
+
+// goesOn reports whether an error is one after which the same call is made again, and waits a moment if there
+// is no connection.
+func (c *count) goesOn(err error) bool {
+	switch err {
+	case unix.EINTR:
+		c.interrupted.Add(1)
+	case unix.EHOSTDOWN, unix.ETIMEDOUT:
+		c.failed.Add(1)
+		<-time.After(10 * time.Millisecond)
+	default:
+		return false
+	}
+	return true
+}
+
+func (c *count) write(mnt string, writer int) {
+	fd := c.open(mnt, unix.O_WRONLY)
+	defer unix.Close(fd)
+	for i := 0; i < c.each && (c.until.IsZero() || time.Now().Before(c.until)); {
+		switch _, err := unix.Write(fd, fmt.Appendf(nil, "%d-%d", writer, i)); {
+		case err == nil:
+			i++
+			c.sent.Add(1)
+		case !c.goesOn(err):
+			c.t.Errorf("write: %v", err)
+			return
+		}
+	}
+}
+
+func (c *count) read(mnt string) {
+	fd := c.open(mnt, unix.O_RDONLY)
+	defer unix.Close(fd)
+	buf := make([]byte, 64)
+	for {
+		n, err := unix.Read(fd, buf)
+		switch {
+		case err == nil && n == 0:
+			return
+		case err == nil:
+			c.mu.Lock()
+			if c.seen[string(buf[:n])]++; c.seen[string(buf[:n])] == 1 {
+				c.distinct.Add(1)
+			}
+			c.mu.Unlock()
+		case !c.goesOn(err):
+			c.t.Errorf("read: %v", err)
+			return
+		}
+	}
+}
+
+// interrupt interrupts calls at random. SIGURG is what Go's own runtime interrupts threads with.
+func (c *count) interrupt() {
+	for {
+		select {
+		case <-c.over:
+			return
+		case <-time.After(time.Duration(rand.IntN(4)) * time.Millisecond):
+		}
+		c.mu.Lock()
+		if len(c.threads) > 0 {
+			_ = unix.Tgkill(os.Getpid(), c.threads[rand.IntN(len(c.threads))], unix.SIGURG)
+		}
+		c.mu.Unlock()
+	}
+}

@@ -1,116 +1,72 @@
 package fs
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"slices"
-	"strings"
-	"syscall"
 
 	"github.com/ipcfs/ipcfs/backends"
-	"github.com/ipcfs/ipcfs/backends/mqueue"
-	"github.com/ipcfs/ipcfs/backends/socket"
-	"github.com/ipcfs/ipcfs/backends/sysv"
-	"github.com/ipcfs/ipcfs/backends/topic"
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
 // dirKind is the kind of the root directory and of those between it and the kinds, which belong to no class.
 const dirKind = -1
 
-// Classes describes what there is in every tree, for documents and help: a row for each of those in
-// openKinds.
-func Classes() []nodes.ClassRow {
-	return []nodes.ClassRow{
-		{Name: "queues", Description: &nodes.QueueClass},
-		{Name: "shm", Description: &nodes.ShmClass},
-		{Name: "fifos", Description: &nodes.FifoClass},
-		{Name: "sockets", Description: &nodes.SocketClass},
-		{Name: "sysv/queues", Description: &nodes.SysVClass},
-		{Name: "sysv/shm", Description: &nodes.SegmentClass},
-		{Name: "topics", Description: &nodes.TopicClass},
-	}
+// rows are what there is in every tree: where it is, how it is described to people, and what it is made of. A new
+// kind is one line here, one file in nodes and one in backends.
+var rows = []struct {
+	name        string
+	description *nodes.Description
+	open        func(*nodes.Env, *stores) nodes.Kind
+}{
+	{"queues", &nodes.QueueClass, func(env *nodes.Env, s *stores) nodes.Kind {
+		return nodes.Kind{
+			Class: nodes.NewQueues(env, nodes.KernelQueues(s.queues, s.leases)), Watch: s.queues.Dir(),
+		}
+	}},
+	{"shm", &nodes.ShmClass, func(_ *nodes.Env, s *stores) nodes.Kind {
+		class := nodes.NewShm(s.shm)
+		return nodes.Kind{Class: class, Space: class.Space, Watch: s.shm, Shared: true}
+	}},
+	{"fifos", &nodes.FifoClass, func(_ *nodes.Env, s *stores) nodes.Kind {
+		class := nodes.NewFifos(s.fifos)
+		return nodes.Kind{Class: class, Space: class.Space, Watch: s.fifos}
+	}},
+	{"sockets", &nodes.SocketClass, func(_ *nodes.Env, s *stores) nodes.Kind {
+		return nodes.Kind{Class: s.sockets, Space: s.sockets.Space, OpensLong: true, Watch: s.faces}
+	}},
+	{"sysv/queues", &nodes.SysVClass, func(env *nodes.Env, s *stores) nodes.Kind {
+		return nodes.Kind{Class: nodes.NewSysV(env, s.messages)}
+	}},
+	{"sysv/shm", &nodes.SegmentClass, func(_ *nodes.Env, s *stores) nodes.Kind {
+		return nodes.Kind{Class: nodes.NewSegments(s.segments)}
+	}},
+	{"topics", &nodes.TopicClass, func(env *nodes.Env, s *stores) nodes.Kind {
+		class := nodes.NewTopics(env, nodes.DaemonTopics(s.feeds, s.topics))
+		return nodes.Kind{Class: class, Space: s.topics.Space, Watch: s.topics}
+	}},
 }
 
-// openKinds makes the table of what there is in the tree. A new kind is one line here, one file in nodes and
-// one in backends.
+// Classes describes what there is in every tree, for documents and help.
+func Classes() (list []nodes.ClassRow) {
+	for _, r := range rows {
+		list = append(list, nodes.ClassRow{Name: r.name, Description: r.description})
+	}
+	return list
+}
+
+// openKinds makes the table of what there is in the tree, from rows and from what is attached.
 func (t *Tree) openKinds(c Config, before *tables) error {
-	queues := mqueue.NewQueues(t.env.Poll, c.MaxMsg, c.MsgSize)
-	t.closers = append(t.closers, queues)
-	if err := queues.Refused(); err != nil {
-		return nodes.Explain("create", "queues", err)
-	}
-	if !queues.Listed() {
-		t.unlisted = nodes.NotListed
-		t.log.Warn("queues are not listed", "why", t.unlisted)
-		t.env.Notes.Note("queues", &nodes.Error{
-			Op: "list", Path: "queues", Errno: syscall.EPERM, Why: errors.New(t.unlisted),
-		})
-	}
-	shm, err := t.openDir(c.ShmDir)
+	s, err := t.openStores(c, before)
 	if err != nil {
 		return err
 	}
-	if t.restrictions, err = shm.Restrictions(); err != nil {
-		return err
+	for _, r := range rows {
+		kind := r.open(t.env, s)
+		kind.Name = r.name
+		t.kinds = append(t.kinds, kind)
 	}
-	fifos, err := t.openDir(c.StateDir + "/fifos")
-	if err != nil {
-		return err
-	}
-	faces, err := t.openDir(c.StateDir + "/sockets")
-	if err != nil {
-		return err
-	}
-	bound, err := t.openDir(c.StateDir + "/sock")
-	if err != nil {
-		return err
-	}
-	topics, err := t.openDir(c.StateDir + "/topics")
-	if err != nil {
-		return err
-	}
-	room := backends.NewRoom(c.StateDir, fifos, faces, bound, topics)
-	t.closers = append(t.closers, room)
-	onLease, err := t.openDir(c.StateDir + "/leases")
-	if err != nil {
-		return err
-	}
-	leases := mqueue.OpenLeases(onLease, room)
-	t.closers = append(t.closers, leases)
-	leases.Work = t.env.Work
-	leases.Held = before.leases()
-	leases.Recover(queues, t.cameBack)
-	t.sockets = socket.NewMaker(t.env.Poll, c.Net)
-	t.closers = append(t.closers, t.sockets)
-	sockets, err := nodes.NewSockets("sockets", t.env, t.sockets, faces, bound, c.StateDir+"/sock")
-	if err != nil {
-		return err
-	}
-	t.closers = append(t.closers, sockets)
-
-	published := topic.NewStore(t.env.Poll, topics)
-	messages, segments := sysv.NewQueues(t.env.Poll), sysv.NewSegments()
-	t.limited = []backends.Limited{
-		queues, messages, segments,
-		backends.FileSystem{Dir: shm, Name: "shm_bytes"}, backends.Process{},
-		t.env.Shares, t.env.Memory, published.Used, room, leases.Bytes, leases.Tries, sockets.Plain(), queues.Bytes,
-		t.handles.used,
-	}
-
-	memory, pipes, news := nodes.NewShm(shm), nodes.NewFifos(fifos),
-		nodes.NewTopics(t.env, nodes.DaemonTopics(published, topics))
-	t.kinds = []nodes.Kind{
-		{Name: "queues", Class: nodes.NewQueues(t.env, nodes.KernelQueues(queues, leases)), Watch: queues.Dir()},
-		{Name: "shm", Class: memory, Space: memory.Space, Watch: shm, Shared: true},
-		{Name: "fifos", Class: pipes, Space: pipes.Space, Watch: fifos},
-		{Name: "sockets", Class: sockets, Space: sockets.Space, OpensLong: true, Watch: faces},
-		{Name: "sysv/queues", Class: nodes.NewSysV(t.env, messages)},
-		{Name: "sysv/shm", Class: nodes.NewSegments(segments)},
-		{Name: "topics", Class: news, Space: topics.Space, Watch: topics},
-	}
-	if err := t.attach(c.Attached, published); err != nil {
+	if err := t.attach(c.Attached, s.feeds); err != nil {
 		return err
 	}
 	if c.Attach != nil {
@@ -141,10 +97,10 @@ func (t *Tree) openKinds(c Config, before *tables) error {
 			roots[k.Name] = k.Watch
 		}
 	}
-	if dir := queues.Dir(); dir != nil {
+	if dir := s.queues.Dir(); dir != nil {
 		t.heedRemovals(dir, func(name string) {
-			queues.Removed(name)
-			leases.Forget(name)
+			s.queues.Removed(name)
+			s.leases.Forget(name)
 		})
 	}
 	watch, err := backends.NewWatch(t.env.Poll, roots)
@@ -165,28 +121,6 @@ func (t *Tree) openKinds(c Config, before *tables) error {
 		Name: "ctl", Class: nodes.NewCtl(t.kinds, t.env, append(global, t.ownControls()...)...),
 	})
 	return nil
-}
-
-// heedRemovals has removed told of queues that are removed, by whomever.
-func (t *Tree) heedRemovals(dir *backends.Dir, removed func(name string)) {
-	r, err := backends.NewRemovals(t.env.Poll, dir, removed)
-	if err != nil {
-		t.log.Warn("who waits for a queue is not told when a program removes it: "+
-			"see fs.inotify.max_user_instances in /ctl/limits", "err", err)
-		return
-	}
-	t.closers = append(t.closers, r)
-}
-
-// cameBack tells what became of messages that a daemon that died had handed out.
-func (t *Tree) cameBack(queue string, back int, err error) {
-	if back > 0 {
-		t.log.Info("messages that were out on lease are back in their queue", "queue", queue, "messages", back)
-	}
-	if err != nil {
-		t.log.Warn("a message that was out on lease stays where it is", "queue", queue, "err", err)
-		t.env.Notes.Note(strings.TrimSuffix("queues/"+queue, "queues/"), fmt.Errorf("lease: %w", err))
-	}
 }
 
 func rendered(facts func() ([]nodes.Fact, error),

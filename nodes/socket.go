@@ -1,7 +1,6 @@
 package nodes
 
 import (
-	"crypto/rand"
 	"os"
 	"path"
 	"sync"
@@ -82,68 +81,6 @@ func (e socketEntry) key() socketKey {
 		return socketKey{host: e.Path}
 	}
 	return socketKey{id: e.Was.ID}
-}
-
-// revive listens for what is remembered below a directory. A port that is taken is tried again at an open.
-func (e socketEntry) revive() {
-	list, err := e.List()
-	if err != nil {
-		e.note(err) // a directory that cannot be read keeps nobody else's socket from listening
-		return
-	}
-	for _, found := range list {
-		seen, err := e.Find(found.Name)
-		if err != nil {
-			continue // it went just now
-		}
-		one := e.all.at(seen)
-		switch seen.Was.Type() {
-		case syscall.S_IFDIR:
-			one.revive()
-		case syscall.S_IFSOCK:
-			e.all.orphans.add(seen.Was.ID)
-		case syscall.S_IFREG:
-			if e.all.plains.has(seen.Was.ID) {
-				continue
-			}
-			if err := one.again(); err != nil {
-				one.note(one.explain("listen", err))
-			}
-		}
-	}
-}
-
-// note keeps an error for the err file of the object.
-func (e socketEntry) note(err error) {
-	path := path.Join(e.all.kind, e.Path)
-	if known, ok := err.(*Error); ok {
-		known.Path = path
-	}
-	e.all.env.Notes.Note(path, err)
-}
-
-// again listens for a face that is there already. The caller holds names, or is alone.
-func (e socketEntry) again() error {
-	text, err := e.dir.Text(e.Ref)
-	if err != nil {
-		return err
-	}
-	how, err := readListening(text)
-	if err != nil {
-		return err
-	}
-	a, err := e.Stat(false)
-	if err != nil {
-		return err
-	}
-	one, err := e.listen(a, how)
-	if err != nil {
-		return err
-	}
-	e.all.mu.Lock()
-	defer e.all.mu.Unlock()
-	e.all.all[e.key()] = one
-	return nil
 }
 
 // Close stops listening; the faces stay, and are listened for again by the next daemon.
@@ -249,116 +186,11 @@ func (e socketEntry) make(name string, o Owner, how listening) (Seen, error) {
 	return one.Seen, nil
 }
 
-// listen listens for a face.
-func (e socketEntry) listen(a Attr, how listening) (*socketState, error) {
-	o := Owner{Uid: a.Uid, Gid: a.Gid, Mode: a.Mode & 0777}
-	if to, err := parseHost(e.Path); err == nil {
-		return e.all.listenHost(to, o, how, e.statOf())
-	}
-	// All these sockets lie in one directory that nobody may list. The modes of the directories that the
-	// face lies in still count, because nobody can guess the name of the socket: ctl shows it to those who
-	// can reach the face.
-	return e.all.paid(o.Uid, e.all.bound.Room(), func() (one *socketState, err error) {
-		one = &socketState{name: rand.Text()}
-		at := socket.Address{Type: how.typ, Path: e.all.bound.Path(one.name)}
-		one.listener, err = e.all.back.Listen(at, o, how.backlog)
-		return one, err
-	})
-}
-
 // find is what the daemon keeps of the object; nil: nothing.
 func (e socketEntry) find() *socketState {
 	e.all.mu.Lock()
 	defer e.all.mu.Unlock()
 	return e.all.all[e.key()]
-}
-
-// may is who may remove and rename names of the directory.
-func (e socketEntry) may(by Caller) func(Attr) error {
-	if network(e.Path) {
-		return mayRemove(by)
-	}
-	return e.entry.may(by)
-}
-
-// Remove is Maker.Remove. Connections go on; an open that waits to accept ends.
-func (e socketEntry) Remove(name string, by Caller) error {
-	e.names.Lock()
-	defer e.names.Unlock()
-	n := e.name(name)
-	if to, err := parseHost(n.Path()); err == nil && !to.Listens() {
-		return syscall.EPERM
-	}
-	a, err := e.dir.Find(n)
-	if err == nil {
-		err = e.may(by)(a)
-	}
-	if err == nil {
-		err = e.dir.Remove(n)
-	}
-	if err == nil {
-		e.all.lost(a)
-	}
-	return err
-}
-
-// lost is called when an object has lost a name, which may have been its last.
-func (s *Sockets) lost(a Attr) {
-	if a.Nlink > 1 {
-		return
-	}
-	if plain(a) {
-		s.plains.lost(a.ID)
-	}
-	key := socketKey{id: a.ID}
-	s.mu.Lock()
-	one := s.all[key]
-	delete(s.all, key)
-	s.mu.Unlock()
-	if one != nil {
-		one.close()
-	}
-}
-
-// errAddress is why nothing else is made of the names in tcp and udp.
-var errAddress = &backends.Refusal{Err: syscall.EPERM, Why: whyAddress}
-
-// Mkdir is Folders.Mkdir.
-func (e socketEntry) Mkdir(name string, o Owner) (Seen, error) {
-	if network(e.Path) {
-		return Seen{}, advise("mkdir", syscall.EPERM, errAddress)
-	}
-	return e.entry.Mkdir(name, o)
-}
-
-// Rmdir is Folders.Rmdir.
-func (e socketEntry) Rmdir(name string, by Caller) error {
-	if network(e.name(name).Path()) {
-		return syscall.EPERM
-	}
-	return e.entry.Rmdir(name, by)
-}
-
-// Rename is Folders.Rename: a face that is replaced stops listening.
-func (e socketEntry) Rename(name string, to Directory, newName string, flags uint32, by Caller) error {
-	dest, ok := to.(socketEntry)
-	if !ok {
-		return syscall.EXDEV
-	}
-	from, into := e.name(name), dest.name(newName)
-	if network(e.Path) || network(dest.Path) || network(from.Path()) || network(into.Path()) {
-		return advise("rename", syscall.EPERM, errAddress)
-	}
-	e.names.Lock()
-	defer e.names.Unlock()
-	old, err := e.rename(from, into, flags, by)
-	if err != nil || flags != 0 || old.ID == (backends.ID{}) {
-		return err
-	}
-	if now, err := e.dir.Find(into); err == nil && now.ID != old.ID {
-		e.all.lost(old)
-	}
-	return nil
 }
 
 // Change is Object.Change: users who may open the face may connect to its socket.

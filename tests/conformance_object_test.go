@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -98,12 +99,12 @@ func permission(s *stage) {
 		s.Skip("the user namespace of an ordinary user has one user only")
 	}
 	object := filepath.Join(s.tree.mnt, s.object)
-	s.sh("chown 1000:1000 %s", object)
+	check(s, os.Chown(object, 1000, 1000))
 	other, err := s.tree.play(1001)
 	check(s, err)
 	defer other.leave()
 	for mode := range uint32(8) {
-		s.sh("chmod 60%d %s", mode, object)
+		check(s, os.Chmod(object, os.FileMode(0600|mode)))
 		for _, e := range []end{s.writer, s.reader} {
 			answer, err := other.do(cue{
 				Op: "open", Path: s.path(e), Flags: strings.Join([]string{e.flags, "nonblock"}, ","),

@@ -150,7 +150,8 @@ func restIsMine(s *stage) {
 // exactlyOnce: several write and several read, all disturbed by signals. Each message is received
 // once, or once by each reader; those of one writer in their order.
 func exactlyOnce(s *stage) {
-	const writers, readers, each = 2, 3, 60
+	const writers, readers = 2, 3
+	each := often(30, 100)
 	w, r := s.meet(s, s.reader.flags)
 	from, to := []*file{w}, []*file{r}
 	for len(to) < readers {

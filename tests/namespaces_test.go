@@ -92,9 +92,11 @@ func startInit() (code int, err error) {
 	return 0, nil
 }
 
-// putDaemon puts the program that is tested into a directory.
+// putDaemon puts the program that is tested into a directory. It is built as it is released, without C
+// (packaging/build), but for -race, which needs it.
 func putDaemon(bin string) error {
 	command := exec.Command("go", "build", raceFlag, "-o", bin+"/", "github.com/ipcfs/ipcfs/cmd/ipcfs")
+	command.Env = append(os.Environ(), raceCgo)
 	if *program != "" {
 		if err := os.Mkdir(bin, 0755); err != nil {
 			return err
@@ -110,8 +112,10 @@ func putDaemon(bin string) error {
 // putTool puts ipctool into a directory as a program of its own, which starts in a third of the time that this
 // binary takes. Where it cannot be built, as there is no Go, this binary is ipctool.
 func putTool(bin string) {
-	_ = exec.Command("go", "build", "-o", filepath.Join(bin, "ipctool"),
-		"github.com/ipcfs/ipcfs/tests/ipctool/cmd").Run()
+	command := exec.Command("go", "build", "-o", filepath.Join(bin, "ipctool"),
+		"github.com/ipcfs/ipcfs/tests/ipctool/cmd")
+	command.Env = append(os.Environ(), "CGO_ENABLED=0")
+	_ = command.Run()
 }
 
 // putPython puts the interpreter itself into a directory, if there is one: python3 may be the script of a

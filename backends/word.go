@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -70,4 +71,21 @@ func UnquoteByte(s string) (byte, bool) {
 		c = c<<4 | byte(i%16)
 	}
 	return c, true
+}
+
+// PrintableJSON is a value in JSON (RFC 8259) with \uXXXX for what cannot be printed, which JSON lets stand for
+// itself from U+007F on: terminals heed some of it.
+func PrintableJSON(value []byte) []byte {
+	var b []byte
+	for _, r := range string(value) {
+		switch {
+		case r == '\n' || unicode.IsPrint(r):
+			b = utf8.AppendRune(b, r)
+		default:
+			for _, half := range utf16.AppendRune(nil, r) {
+				b = fmt.Appendf(b, `\u%04x`, half)
+			}
+		}
+	}
+	return b
 }

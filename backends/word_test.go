@@ -1,6 +1,7 @@
 package backends
 
 import (
+	"encoding/json"
 	"math/rand/v2"
 	"net/url"
 	"os/exec"
@@ -39,6 +40,20 @@ func undone(t *testing.T, word string) string {
 }
 
 // FuzzWord: a word is one, and stands for its name.
+func TestPrintableJSON(t *testing.T) {
+	in := []string{"a\x1b[m\n", "\u009b31m\x7f\u202e\u2028", "\U000e0001", "ü €", "\xff"}
+	text, err := json.Marshal(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := string(PrintableJSON(text))
+	const want = `["a\u001b[m\n","\u009b31m\u007f\u202e\u2028","\udb40\udc01","ü €","\ufffd"]`
+	var back []string
+	if err := json.Unmarshal([]byte(got), &back); err != nil || got != want || back[2] != in[2] {
+		t.Errorf("%s, %v", got, err)
+	}
+}
+
 func FuzzWord(f *testing.F) {
 	for _, s := range names {
 		f.Add(s)

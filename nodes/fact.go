@@ -78,7 +78,7 @@ func Render(facts []Fact) string {
 // RenderJSON writes facts as one JSON object, in their order.
 func RenderJSON(facts []Fact) (string, error) {
 	b, err := appendObject(nil, facts)
-	return string(b) + "\n", err
+	return string(backends.PrintableJSON(b)) + "\n", err
 }
 
 func appendObject(b []byte, facts []Fact) ([]byte, error) {

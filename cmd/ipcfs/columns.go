@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/ipcfs/ipcfs/backends"
 	"golang.org/x/sys/unix"
 )
 
@@ -158,7 +159,13 @@ func owner(uid uint32) string {
 }
 
 // printJSON prints one value in one line.
-func printJSON(out io.Writer, value any) error { return json.NewEncoder(out).Encode(value) }
+func printJSON(out io.Writer, value any) error {
+	text, err := json.Marshal(value)
+	if err == nil {
+		_, err = fmt.Fprintf(out, "%s\n", backends.PrintableJSON(text))
+	}
+	return err
+}
 
 // dash is a number, or - where it is not known or does not matter.
 func dash(known bool, text string) string {

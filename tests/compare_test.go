@@ -17,6 +17,7 @@ func TestCompare(t *testing.T) {
 		t.Skip("there is no cc here")
 	}
 	tr := mountTree(t)
+	tr.dog.allow(4 * lifetime)
 	cmd := exec.Command("compare/compare")
 	cmd.Env = append(os.Environ(), tr.env()...)
 	cmd.Env = append(cmd.Env, "IPCFS="+tr.mnt, "RUNS=1", "COUNT=200", "TMPDIR="+tr.work)

@@ -52,6 +52,7 @@ func TestLanguages(t *testing.T) {
 				t.Skip("it takes seconds to build: -long")
 			}
 			defer tr.empty(t)
+			tr.dog.allow(lifetime)
 			dir, err := os.MkdirTemp(tr.work, "built")
 			check(t, err)
 			file := filepath.Join(dir, l.file)

@@ -131,6 +131,7 @@ func (b block) needs(t *testing.T, shell string) {
 func (b block) run(t *testing.T, tr *tree, shell ...string) {
 	t.Helper()
 	defer tr.empty(t)
+	tr.dog.allow(lifetime) // each block has as long as a test of its own
 	home, err := os.MkdirTemp(tr.work, "home")
 	check(t, err)
 	list := b.commands()

@@ -208,11 +208,7 @@ func (s *Source) Arm(want Ready, wake func()) {
 		op = unix.EPOLL_CTL_ADD
 	}
 	if s.token == 0 {
-		s.p.mu.Lock()
-		s.token = s.p.next
-		s.p.next = max(1, s.p.next+1)
-		s.p.sources[s.token] = s
-		s.p.mu.Unlock()
+		s.token = s.p.name(s)
 	}
 	s.wake = wake
 	// POLLERR and POLLHUP are reported whether asked for or not.
@@ -223,6 +219,20 @@ func (s *Source) Arm(want Ready, wake func()) {
 		return
 	}
 	s.known = true
+}
+
+// name gives a source the number that epoll knows it by. In the end numbers come again: those that sources of
+// long ago still have are passed over.
+func (p *Poller) name(s *Source) int32 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.sources[p.next] != nil {
+		p.next = max(1, p.next+1)
+	}
+	token := p.next
+	p.next = max(1, token+1)
+	p.sources[token] = s
+	return token
 }
 
 // Disarm takes back what was asked of the descriptor; Wake still wakes whoever waits. A waiter that is

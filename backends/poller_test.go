@@ -1,6 +1,7 @@
 package backends
 
 import (
+	"math"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -66,4 +67,47 @@ func TestWakeBeforeArm(t *testing.T) {
 	s.Wake()
 	s.Arm(In, func() { woken <- true })
 	<-woken
+}
+
+// Sources that are watched for long are not forgotten when numbers come again.
+func TestNumbersComeAgain(t *testing.T) {
+	p, err := NewPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	woken := make(chan int, 8)
+	var sources [3]*Source
+	for i := range sources {
+		bell, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(bell)
+		if i == 2 {
+			p.next = math.MaxInt32
+		}
+		sources[i] = p.Watch(bell)
+		defer sources[i].Forget()
+		sources[i].Arm(In, func() { woken <- i })
+		if i == 2 {
+			p.next = math.MaxInt32
+		}
+	}
+	last := p.Watch(p.bell)
+	if got := p.name(last); got != 3 {
+		t.Errorf("the next number is %d", got)
+	}
+	for _, s := range sources {
+		if _, err := unix.Write(s.fd, []byte{1, 0, 0, 0, 0, 0, 0, 0}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got [3]bool
+	for range sources {
+		got[<-woken] = true
+	}
+	if got != [3]bool{true, true, true} {
+		t.Error(got)
+	}
 }

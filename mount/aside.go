@@ -137,15 +137,19 @@ func (*aside) patience() time.Duration { return 0 }
 
 func (*aside) ended(error) {}
 
-// dyingPeriod is how often a process is looked at whose request was interrupted and goes on.
-const dyingPeriod = 50 * time.Millisecond
+// dyingPeriod is after how long a process is looked at again whose request was interrupted and goes on, and
+// dyingMost the longest such time, when it has gone on for long: a user may have thousands of them.
+const (
+	dyingPeriod = 50 * time.Millisecond
+	dyingMost   = 2 * time.Second
+)
 
 // interrupt ends the wait of a request whose sender got a signal. A look-up, a stat(2) and their like are not
 // ended by a signal that their process handles: programs know no EINTR from them. They end when the process
 // is about to.
 func (s *Session) interrupt(p *parked) {
 	if a, ok := p.op.(*aside); ok {
-		s.whenDying(p, int(a.header().Pid))
+		s.whenDying(p, int(a.header().Pid), dyingPeriod)
 		return
 	}
 	p.cancel(syscall.EINTR)
@@ -154,14 +158,14 @@ func (s *Session) interrupt(p *parked) {
 func (a *aside) header() *fuse.InHeader { return as[fuse.InHeader](a.req) }
 
 // whenDying cancels a request when its sender is about to end. The kernel tells only of the first signal.
-func (s *Session) whenDying(p *parked, pid int) {
+func (s *Session) whenDying(p *parked, pid int, again time.Duration) {
 	time.AfterFunc(0, func() {
 		switch {
 		case s.waiting.get(p.in.Unique) != p: // it has its answer
 		case dying(pid):
 			p.cancel(syscall.EINTR)
 		default:
-			time.AfterFunc(dyingPeriod, func() { s.whenDying(p, pid) })
+			time.AfterFunc(again, func() { s.whenDying(p, pid, min(2*again, dyingMost)) })
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
 	"github.com/ipcfs/ipcfs/backends/nats"
@@ -28,13 +29,12 @@ func (t *Tree) attach(list []Attachment, published *topic.Store) error {
 		}
 		a.Rules = nats.Rules{MaxMsg: t.config.MaxMsg, MsgSize: t.config.MsgSize}
 		link := nats.Open(a.Name, a.Config, t.env.Poll, t.log)
-		queues := link.Queues()
-		t.links = append(t.links, attached{a.Name, link, queues})
+		t.links = append(t.links, attached{a.Name, link})
 		there := t.env.Elsewhere()
 		there.Name, there.Facts = a.Name, func() []nodes.Fact { return nodes.LinkMeasured(link.State()) }
 		t.kinds = append(t.kinds, nodes.Kind{
 			Name:  a.Name + "/queues",
-			Class: nodes.NewQueues(t.env, nodes.AttachedQueues(queues)), Elsewhere: there,
+			Class: nodes.NewQueues(t.env, nodes.AttachedQueues(link.Queues())), Elsewhere: there,
 		}, nodes.Kind{
 			Name:      a.Name + "/topics",
 			Class:     nodes.NewTopics(t.env, nodes.AttachedTopics(link, topic.NewRelay(t.env.Poll, published))),
@@ -46,9 +46,8 @@ func (t *Tree) attach(list []Attachment, published *topic.Store) error {
 
 // attached is what the tree has of an attachment.
 type attached struct {
-	name   string
-	link   *nats.Link
-	queues *nats.Queues
+	name string
+	link *nats.Link
 }
 
 // controls are the control files of all that is attached.
@@ -62,7 +61,7 @@ func (t *Tree) attachedControls() (list []nodes.Control) {
 // tellAttached has /ctl/events tell of what is made and removed elsewhere.
 func (t *Tree) tellAttached(watch *backends.Watch) {
 	for _, a := range t.links {
-		a.queues.Tell(func(kind backends.EventKind, name string) { watch.Tell(kind, a.name+"/queues/"+name) })
+		a.link.Tell(func(kind backends.EventKind, path string) { watch.Tell(kind, a.name+"/"+path) })
 	}
 }
 
@@ -89,3 +88,18 @@ func (t *Tree) attachedFacts() (list []nodes.Fact) {
 
 // keyOf makes a path a part of a key that a shell can have as a variable.
 func keyOf(path string) string { return strings.NewReplacer("/", "_", "-", "_").Replace(path) }
+
+// linkPatience is how long a tree that goes on with open files of what is attached waits for the servers. A
+// file that cannot be opened by then answers with EHOSTDOWN.
+const linkPatience = time.Second
+
+// awaitLinks waits a moment for what is attached, if files of it are open.
+func (t *Tree) awaitLinks(ts *tables) {
+	far := func(r handleRecord) bool { return t.kindOf(r.Node, "").Elsewhere != nil }
+	if !slices.ContainsFunc(ts.Handles, far) {
+		return
+	}
+	for _, a := range t.links {
+		a.link.Await(linkPatience)
+	}
+}

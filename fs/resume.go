@@ -86,6 +86,7 @@ func (t *Tree) resume(ts *tables) error {
 		}
 	}
 	backed := t.fillNodes(ts)
+	t.awaitLinks(ts)
 	for i := range ts.Handles {
 		r := &ts.Handles[i]
 		h := &opened{Handle: r.Handle}

@@ -13,18 +13,18 @@ import (
 // tells all. Link.mu guards it.
 type catalogue struct {
 	l      *Link
+	class  string // how the paths of its names begin
 	filter string // of subjects
 	nameOf func(stream string) (string, bool)
 	names  map[string]bool
-	told   func(kind backends.EventKind, name string) // nil: nobody is told
-	known  bool                                       // it was listed since there is a connection
-	stale  bool                                       // something happened while it was being listed
+	known  bool // it was listed since there is a connection
+	stale  bool // something happened while it was being listed
 	asks   bool
 }
 
 // newCatalogue begins to follow streams. The caller does not hold Link.mu.
-func (l *Link) newCatalogue(filter string, nameOf func(string) (string, bool)) *catalogue {
-	c := &catalogue{l: l, filter: filter, nameOf: nameOf, names: map[string]bool{}}
+func (l *Link) newCatalogue(class, filter string, nameOf func(string) (string, bool)) *catalogue {
+	c := &catalogue{l: l, class: class, filter: filter, nameOf: nameOf, names: map[string]bool{}}
 	l.mu.Lock()
 	defer l.unlock()
 	l.catalogues = append(l.catalogues, c)
@@ -110,8 +110,8 @@ func (c *catalogue) advised(what, stream string) {
 }
 
 func (c *catalogue) tell(kind backends.EventKind, name string) {
-	if told := c.told; told != nil {
-		c.l.wakes = append(c.l.wakes, func() { told(kind, name) })
+	if told := c.l.told; told != nil {
+		c.l.wakes = append(c.l.wakes, func() { told(kind, c.class+name) })
 	}
 }
 
@@ -133,12 +133,12 @@ type streamNames struct {
 	Streams []string `json:"streams"`
 }
 
-// Tell has f told of each queue that is made or removed from now on, by whomever. It is called with no lock
-// held.
-func (s *Queues) Tell(f func(kind backends.EventKind, name string)) {
-	s.l.mu.Lock()
-	defer s.l.mu.Unlock()
-	s.names.told = f
+// Tell has f told of each queue and topic that is made or removed from now on, by whomever, with its path in
+// the attachment. It is called with no lock held.
+func (l *Link) Tell(f func(kind backends.EventKind, path string)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.told = f
 }
 
 // Count is how many queues there are, as was heard last. It does not wait.

@@ -195,7 +195,7 @@ func (e *end) TryWrite(p []byte, m backends.Meta) (int, error) {
 func (e *end) Unit() int {
 	e.enter()
 	defer e.leave()
-	return e.q.rules.MsgSize
+	return e.q.unit()
 }
 
 // Recall is Recaller.Recall. What is on its way is not taken back at once, as a program that gets signals

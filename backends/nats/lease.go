@@ -87,8 +87,15 @@ func (l *Lease) ID() string { return l.e.q.stream + "-" + l.d.ack }
 // Record has nothing to do: it is the server that lends.
 func (*Lease) Record() error { return nil }
 
+// late reports whether the server has not heard of the lease for so long that somebody else may have the
+// message. Link.mu is held.
+func (l *Lease) late() bool { return time.Since(l.told) > l.e.q.l.c.Redeliver }
+
 // hold tells the server that the message is still out. Link.mu is held.
 func (l *Lease) hold() {
+	if l.late() || !l.e.q.l.up {
+		return
+	}
 	l.told = time.Now()
 	l.e.q.l.tell(l.d.ack, ackGoing)
 }
@@ -118,10 +125,14 @@ func (l *Lease) Done() error {
 	known := make(chan error, 1)
 	q := l.e.q
 	l.e.enter()
-	if q.removed {
+	if q.removed || l.late() {
+		var err error
+		if !q.removed {
+			err = l.again()
+		}
 		l.end()
 		l.e.leave()
-		return nil
+		return err
 	}
 	_, err := q.l.ask(&question{
 		subject: l.d.ack, body: []byte(ackDone), keep: true, patient: true, doubt: q.doubt,
@@ -138,9 +149,14 @@ func (l *Lease) Done() error {
 		q.room(1)
 	}
 	if err != nil && !q.removed {
-		return &backends.Refusal{Err: unix.EIO, Why: MayCome, Name: q.name, Value: int64(l.d.seq)}
+		return l.again()
 	}
 	return nil
+}
+
+// again says that the message may come again.
+func (l *Lease) again() error {
+	return &backends.Refusal{Err: unix.EIO, Why: MayCome, Name: l.e.q.name, Value: int64(l.d.seq)}
 }
 
 // Return gives the message back: the next who asks gets it, before newer ones. ErrUnsettled: it is to be

@@ -46,8 +46,10 @@ type Link struct {
 	healed    []func()               // who is told of a connection
 
 	catalogues []*catalogue
+	told       func(kind backends.EventKind, path string) // of what they hear; nil: nobody is
 	counts     counts
 	rtt        time.Duration
+	payload    int // bytes that the servers take in a message, headers included; 0: that is not known yet
 }
 
 // counts are what the status of an attachment tells.
@@ -173,7 +175,7 @@ func (l *Link) won(conn *nats.Conn) {
 	if l.closed || l.up || !conn.IsConnected() {
 		return
 	}
-	l.up, l.since, l.why = true, time.Now(), nil
+	l.up, l.since, l.why, l.payload = true, time.Now(), nil, int(conn.MaxPayload())
 	l.counts.connects++
 	l.log.Info("connected", "server", conn.ConnectedUrlRedacted())
 	l.again(time.Now(), true)
@@ -321,3 +323,19 @@ func (l *Link) State() State {
 	}
 	return s
 }
+
+// Await waits until there is a connection and what there is was listed, but not for long: it reports whether
+// that is so.
+func (l *Link) Await(patience time.Duration) bool {
+	for end := time.Now().Add(patience); ; time.Sleep(awaitPeriod) {
+		l.mu.Lock()
+		up := l.up
+		l.mu.Unlock()
+		if up || time.Now().After(end) {
+			return up
+		}
+	}
+}
+
+// awaitPeriod is how often Await looks.
+const awaitPeriod = 5 * time.Millisecond

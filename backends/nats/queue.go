@@ -206,6 +206,7 @@ func (q *queue) doubt() {
 				q.learn(&info)
 				q.wanted()
 				q.room(1)
+				q.stir()
 			}
 		},
 	}, q.l.c.Timeout)
@@ -216,7 +217,30 @@ func (q *queue) doubt() {
 func (q *queue) learn(info *streamInfo) {
 	q.rules = rulesOf(&info.Config)
 	q.full = info.State.Msgs >= uint64(q.rules.MaxMsg)
+	if q.mean == 0 {
+		q.mean = q.rules.MsgSize / 4
+	}
 }
+
+// stir wakes those who have something to do, as there is a connection again.
+func (q *queue) stir() {
+	for _, e := range q.ends {
+		if e.wake != nil && e.due() {
+			e.fire()
+		}
+	}
+}
+
+// unit is the longest message that the queue takes, in bytes: the servers need room for headers.
+func (q *queue) unit() int {
+	if most := q.l.payload - headerRoom; most > 0 {
+		return min(q.rules.MsgSize, most)
+	}
+	return q.rules.MsgSize
+}
+
+// headerRoom is what the headers of a message may take, in bytes.
+const headerRoom = 4 << 10
 
 // gone ends all use of a queue that was removed.
 func (q *queue) gone() {

@@ -111,7 +111,7 @@ func (s *sending) id(i int) string {
 // may looks whether a message can be one of the queue's.
 func (e *end) may(m *backends.Message) error {
 	switch {
-	case len(m.Data) > e.q.rules.MsgSize:
+	case len(m.Data) > e.q.unit():
 		return unix.EMSGSIZE
 	case m.Meta.Prio > maxPrio:
 		return unix.EINVAL

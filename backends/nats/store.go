@@ -32,7 +32,7 @@ type Queues struct {
 
 // Queues are those that the link leads to. It is to be called once.
 func (l *Link) Queues() *Queues {
-	return &Queues{l, l.newCatalogue(queueSubjects+">", queueOf)}
+	return &Queues{l, l.newCatalogue("queues/", queueSubjects+">", queueOf)}
 }
 
 // info asks for what there is to know of a stream.

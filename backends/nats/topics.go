@@ -75,7 +75,7 @@ type Feed interface {
 // Topics are those that the link leads to, which are given to readers by feeds. It is to be called once.
 func (l *Link) Topics(feeds Feeds) *Topics {
 	t := &Topics{
-		l: l, names: l.newCatalogue(topicSubjects+">", topicOf), feeds: feeds, began: time.Now(),
+		l: l, names: l.newCatalogue("topics/", topicSubjects+">", topicOf), feeds: feeds, began: time.Now(),
 		open: map[string]*topic{}, alls: map[string]*all{}, made: map[string]time.Time{},
 	}
 	l.mu.Lock()
@@ -83,13 +83,6 @@ func (l *Link) Topics(feeds Feeds) *Topics {
 	l.heard = append(l.heard, t.hear)
 	l.healed = append(l.healed, t.heal)
 	return t
-}
-
-// Tell has f told of each topic that is made or removed from now on, by whomever. It is called with no lock held.
-func (t *Topics) Tell(f func(kind backends.EventKind, name string)) {
-	t.l.mu.Lock()
-	defer t.l.mu.Unlock()
-	t.names.told = f
 }
 
 // Count is how many topics there are, as was heard last. It does not wait.

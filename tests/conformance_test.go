@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestConformance tries every property on every face through which messages go, and on the
@@ -62,6 +63,9 @@ func conform(t *testing.T, f *face) {
 		tr.program = f.program
 	}
 	tr.mounted(t, f.flags...)
+	if *long && len(f.flags) > 0 {
+		tr.dog.allow(10 * time.Minute) // each call travels
+	}
 	if f.apart {
 		tr.mountOther(t, f.flags...)
 	}

@@ -47,7 +47,7 @@ func TestReachCounted(t *testing.T) {
 	began := time.Now()
 	if *long {
 		tr.dog.allow(4 * time.Minute)
-		c.until = began.Add(2 * time.Minute)
+		c.until = began.Add(100 * time.Second)
 	}
 	var writers, readers, others sync.WaitGroup
 	for i := range pairs {

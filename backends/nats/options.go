@@ -214,7 +214,9 @@ func (c Config) Explain(err error) error {
 		return fmt.Errorf("nobody that is trusted here has signed the server's certificate: give ca=/FILE (%w)", err)
 	case errors.As(err, &otherName):
 		return fmt.Errorf("the server's certificate is for another name: %w", err)
-	case strings.Contains(err.Error(), "certificate required"), strings.Contains(err.Error(), "bad certificate"):
+	case strings.Contains(err.Error(), "certificate required"),
+		c.Cert == "" && strings.Contains(err.Error(), "closed by remote after TLS handshake"),
+		strings.Contains(err.Error(), "bad certificate"):
 		return fmt.Errorf("the server wants a certificate that it trusts: give cert=/FILE,key=/FILE (%w)", err)
 	}
 	return err

@@ -26,11 +26,11 @@ func ReturnMemory() {
 	for line := range strings.Lines(string(maps)) {
 		var from, to uintptr
 		var mode string
-		if n, _ := fmt.Sscanf(line, "%x-%x %s", &from, &to, &mode); n < 3 {
+		if n, _ := fmt.Sscanf(line, "%x-%x %s", &from, &to, &mode); n < 3 || len(mode) < 4 {
 			continue
 		}
 		// What can be written is the program's own by now.
-		if strings.HasSuffix(strings.TrimSuffix(line, "\n"), " "+exe) && (mode == "r-xp" || mode == "r--p") {
+		if strings.HasSuffix(strings.TrimSuffix(line, "\n"), " "+exe) && mode[0] == 'r' && mode[1] != 'w' {
 			_, _, _ = unix.Syscall(unix.SYS_MADVISE, from, to-from, unix.MADV_DONTNEED)
 		}
 	}

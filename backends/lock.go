@@ -168,26 +168,32 @@ func (k Lock) test(fd int) (Lock, error) {
 	return k, err
 }
 
-// Left gives back all locks of an owner: a process has closed the file (fcntl(2)).
-func (l *Locks) Left(owner uint64) {
+// Left gives back all locks of an owner, and reports whether there were any: a process has closed the file
+// (fcntl(2)).
+func (l *Locks) Left(owner uint64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if o := l.owners[owner]; o != nil {
+	o := l.owners[owner]
+	if o != nil {
 		l.end(owner, o)
 		l.wake()
 	}
+	return o != nil
 }
 
-// Closed gives back the locks that were asked for by an open file, which is closed for the last time.
-func (l *Locks) Closed(open uint64) {
+// Closed gives back the locks that were asked for by an open file, which is closed for the last time, and
+// reports whether there were any.
+func (l *Locks) Closed(open uint64) (some bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for owner, o := range l.owners {
 		if o.last.Open == open {
+			some = true
 			l.end(owner, o)
 			l.wake()
 		}
 	}
+	return some
 }
 
 func (l *Locks) end(owner uint64, o *lockOwner) {

@@ -48,6 +48,7 @@ func (t *Tree) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryLis
 			return t.failAt(h.Uid, "list", n, "", err)
 		}
 	}
+	t.handles.touch(h.Num)
 	i := int(in.Offset)
 	for ; i < len(h.list.names); i++ {
 		e := h.list.names[i]

@@ -18,6 +18,8 @@ type Handle struct {
 	Pid      uint32 // a thread of theirs
 	Poll     uint64 // by which the kernel is told that it is ready; 0: it was never polled
 	Closed   bool   // it was closed for the last time, and has something left to send
+
+	saved backends.Record // in the ledger
 }
 
 // opened is what is open by a handle.
@@ -25,8 +27,12 @@ type opened struct {
 	Handle
 	open nodes.Open // a *nodes.File, Bytes, or *memory; nil for a directory
 	list listing
-	mu   sync.Mutex   // of list
+	mu   sync.Mutex   // of list, saved, and what follows
 	held atomic.Int32 // by how many beside the handle (see hold)
+
+	listed backends.Record // in the ledger: what is left of a listing
+	lasts  bool            // its file writes what it keeps there
+	gone   bool            // it is in the table no more
 }
 
 // maxHandles is how many files one user may have open. It only has to keep one user from taking the daemon's
@@ -39,6 +45,8 @@ type handles struct {
 	mu   sync.RWMutex
 	all  map[uint64]*opened
 	last uint64
+
+	changed changes
 }
 
 func newHandles() *handles {
@@ -57,6 +65,7 @@ func (t *handles) add(h *opened) error {
 	t.last++
 	h.Num = t.last
 	t.all[h.Num] = h
+	t.changed.add(h.Num)
 	return nil
 }
 
@@ -75,8 +84,12 @@ func (t *handles) note(num uint64, f func(*Handle)) {
 	defer t.mu.Unlock()
 	if h := t.all[num]; h != nil {
 		f(&h.Handle)
+		t.changed.add(num)
 	}
 }
+
+// touch has the record of an open file written.
+func (t *handles) touch(num uint64) { t.note(num, func(*Handle) {}) }
 
 func (t *handles) get(num uint64) *opened {
 	t.mu.RLock()
@@ -86,6 +99,22 @@ func (t *handles) get(num uint64) *opened {
 
 // remove takes h out of the table; nil if it is not in it.
 func (t *handles) remove(num uint64) *opened {
+	h := t.take(num)
+	if h == nil || t.changed.ledger == nil {
+		return h
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.gone = true
+	t.changed.ledger.Drop(&h.saved)
+	t.changed.ledger.Drop(&h.listed)
+	if f, ok := h.open.(*nodes.File); ok {
+		f.Ends()
+	}
+	return h
+}
+
+func (t *handles) take(num uint64) *opened {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	h := t.all[num]

@@ -16,6 +16,7 @@ type Locking struct {
 	locks *backends.Locks // nil: the file has none
 	wait  *backends.LockWaiter
 	pays  backends.Payer
+	set   func() // is called when they have changed
 }
 
 // Locking begins a request for a lock. Addressed bytes have locks. A message face has none: each program that
@@ -29,6 +30,7 @@ func (t *Tree) Locking(in *fuse.LkIn) *Locking {
 	if m := t.memory(in.Fh); m != nil {
 		l.locks = m.Locks()
 		l.wait = l.locks.Waiter(t.env.Poll)
+		l.set = func() { t.locked(in.Fh) }
 	}
 	return l
 }
@@ -38,7 +40,11 @@ func (l *Locking) Try([]byte) (int, error) {
 	if l.locks == nil {
 		return 0, syscall.ENOLCK
 	}
-	return 0, l.locks.Set(l.lock, l.pays)
+	err := l.locks.Set(l.lock, l.pays)
+	if err == nil {
+		l.set()
+	}
+	return 0, err
 }
 
 // For tells what it waits for.
@@ -76,7 +82,16 @@ func (t *Tree) GetLk(_ <-chan struct{}, in *fuse.LkIn, out *fuse.LkOut) fuse.Sta
 // What ends with the open file ends at Release.
 func (t *Tree) Flush(_ <-chan struct{}, in *fuse.FlushIn) fuse.Status {
 	if m := t.memory(in.Fh); m != nil {
-		m.Locks().Left(in.LockOwner)
+		if m.Locks().Left(in.LockOwner) {
+			t.locked(in.Fh)
+		}
 	}
 	return fuse.OK
+}
+
+// locked notes that the locks of an open file have changed.
+func (t *Tree) locked(fh uint64) {
+	if h := t.handles.get(fh); h != nil {
+		t.table.touch(h.Node)
+	}
 }

@@ -125,6 +125,7 @@ func (t *Tree) opened(n Node, l *live, open nodes.Open, flags uint32, by nodes.C
 		}
 		h.open = l.memory
 		l.memory.answer(out)
+		t.table.touch(n.ID)
 	default:
 		out.OpenFlags = fuse.FOPEN_DIRECT_IO | fuse.FOPEN_NOFLUSH
 	}
@@ -165,9 +166,12 @@ func (t *Tree) close(h *opened, l *live) {
 	case nil:
 		return
 	case *memory:
-		open.Locks().Closed(h.Num)
+		if open.Locks().Closed(h.Num) {
+			t.table.touch(h.Node)
+		}
 		if last, err := open.leave(); last {
 			l.memory = nil
+			t.table.touch(h.Node)
 			t.env.Shares.Give(open.uid)
 			if err != nil {
 				t.log.Warn("closing shared memory", "err", err)

@@ -42,6 +42,8 @@ type handleRecord struct {
 	Names []nodes.Entry // of a directory that was read in part
 	Ended uint64        // where it was read to its end
 	Kept  nodes.Kept    // of a message face
+
+	keptAt, listed backends.Record // where Kept and Names are in the ledger
 }
 
 // classRecord is what a class keeps (nodes.Lasting).
@@ -51,7 +53,7 @@ type classRecord struct {
 }
 
 // tablesVersion is what the tables begin with. It changes with each change of a record.
-const tablesVersion = 0x6970636673_0001
+const tablesVersion = 0x6970636673_0002
 
 func (ts *tables) bytes() []byte { return nodes.Encode(ts.code) }
 
@@ -69,17 +71,27 @@ func (ts *tables) code(c *nodes.Coder) {
 		c.Refuse()
 		return
 	}
-	nodes.Number(c, &ts.Started)
-	nodes.Number(c, &ts.Seed[0])
-	nodes.Number(c, &ts.Seed[1])
+	ts.codeTree(c)
 	nodes.Number(c, &ts.LastNode)
 	nodes.Number(c, &ts.LastHandle)
 	nodes.Each(c, &ts.Nodes, func(n *nodeRecord) { n.code(c) })
-	nodes.Each(c, &ts.Handles, func(h *handleRecord) { h.code(c) })
-	nodes.Each(c, &ts.Classes, func(k *classRecord) {
-		c.Text(&k.Name)
-		c.Bytes(&k.Kept)
+	nodes.Each(c, &ts.Handles, func(h *handleRecord) {
+		h.code(c)
+		h.codeNames(c)
+		h.Kept.Code(c)
 	})
+	nodes.Each(c, &ts.Classes, func(k *classRecord) { k.code(c) })
+}
+
+func (ts *tables) codeTree(c *nodes.Coder) {
+	nodes.Number(c, &ts.Started)
+	nodes.Number(c, &ts.Seed[0])
+	nodes.Number(c, &ts.Seed[1])
+}
+
+func (k *classRecord) code(c *nodes.Coder) {
+	c.Text(&k.Name)
+	c.Bytes(&k.Kept)
 }
 
 func (n *nodeRecord) code(c *nodes.Coder) {
@@ -127,12 +139,14 @@ func (h *handleRecord) code(c *nodes.Coder) {
 	nodes.Number(c, &h.Pid)
 	nodes.Number(c, &h.Poll)
 	c.Flag(&h.Closed)
+	nodes.Number(c, &h.Ended)
+}
+
+func (h *handleRecord) codeNames(c *nodes.Coder) {
 	nodes.Each(c, &h.Names, func(e *nodes.Entry) {
 		c.Text(&e.Name)
 		nodes.Number(c, &e.Type)
 	})
-	nodes.Number(c, &h.Ended)
-	h.Kept.Code(c)
 }
 
 // check reports whether the numbers of nodes and of handles are those that were given, in their order, each

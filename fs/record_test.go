@@ -12,6 +12,9 @@ import (
 
 // fill gives each field of a record a value that none has by itself.
 func fill(v reflect.Value, next *int) {
+	if !v.CanSet() {
+		return // it is not in the record
+	}
 	*next++
 	switch v.Kind() {
 	case reflect.Struct:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/ipcfs/ipcfs/backends"
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
@@ -32,25 +33,29 @@ func (t *Tree) nodeRecords() (list []nodeRecord, last uint64) {
 		if id == fuse.FUSE_ROOT_ID {
 			continue
 		}
-		n := t.table.nodes[id]
-		r := nodeRecord{
-			Node: *n, Keyed: t.table.byKey[n.key()] == id,
-			Spare: t.table.spare[spot{n.Parent, n.Name}] == spare{node: id},
-		}
-		if n.Kind != dirKind {
-			r.Class = t.kinds[n.Kind].Name
-		}
-		if l := t.table.live[id]; l != nil && l.memory != nil {
-			m := l.memory
-			r.Memory, r.Payer, r.Backed, r.File = true, m.uid, m.backer != nil, m.id
-			var err error
-			if r.Locks, err = m.Locks().Held(); err != nil {
-				t.log.Warn("locks are lost", "name", n.Name, "err", err)
-			}
-		}
-		list = append(list, r)
+		list = append(list, t.nodeRecord(t.table.nodes[id]))
 	}
 	return list, t.table.last
+}
+
+// nodeRecord is the record of a node. The caller holds the table's lock.
+func (t *Tree) nodeRecord(n *Node) nodeRecord {
+	r := nodeRecord{
+		Node: *n, Keyed: t.table.byKey[n.key()] == n.ID,
+		Spare: t.table.spare[spot{n.Parent, n.Name}] == spare{node: n.ID},
+	}
+	if n.Kind != dirKind {
+		r.Class = t.kinds[n.Kind].Name
+	}
+	if l := t.table.live[n.ID]; l != nil && l.memory != nil {
+		m := l.memory
+		r.Memory, r.Payer, r.Backed, r.File = true, m.uid, m.backer != nil, m.id
+		var err error
+		if r.Locks, err = m.Locks().Held(); err != nil {
+			t.log.Warn("locks are lost", "name", n.Name, "err", err)
+		}
+	}
+	return r
 }
 
 func (t *Tree) handleRecords() (list []handleRecord, last uint64) {
@@ -90,9 +95,10 @@ func (t *Tree) resume(ts *tables) error {
 	for i := range ts.Handles {
 		r := &ts.Handles[i]
 		h := &opened{Handle: r.Handle}
+		h.lasts, h.listed = true, r.listed
 		h.list.resume(r.Names, r.Ended, t.env.Memory, h.Uid)
 		t.handles.resume(h, ts.LastHandle)
-		t.openAgain(h, &r.Kept, backed[h.Node])
+		t.openAgain(h, &r.Kept, backed[h.Node], r.keptAt)
 	}
 	return nil
 }
@@ -137,7 +143,7 @@ func (t *Tree) fillNodes(ts *tables) map[uint64]*nodeRecord {
 }
 
 // openAgain opens what is open by a handle. backing is the record of its node if that has shared memory open.
-func (t *Tree) openAgain(h *opened, kept *nodes.Kept, backing *nodeRecord) {
+func (t *Tree) openAgain(h *opened, kept *nodes.Kept, backing *nodeRecord, at backends.Record) {
 	n, ok := t.table.get(h.Node)
 	l := t.table.open(h.Node)
 	if !ok || l == nil || n.Mode&syscall.S_IFMT == syscall.S_IFDIR {
@@ -165,6 +171,7 @@ func (t *Tree) openAgain(h *opened, kept *nodes.Kept, backing *nodeRecord) {
 		if err == nil {
 			open.Resume(*kept)
 		}
+		open.Lasts(t.lasting.ledger, h.Num, at)
 		l.faces = append(l.faces, h)
 	case nodes.Memory:
 		t.env.Shares.Add(backing.Payer, 1)

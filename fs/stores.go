@@ -32,6 +32,7 @@ type stores struct {
 func (t *Tree) openStores(c Config, before *tables) (*stores, error) {
 	s := &stores{queues: mqueue.NewQueues(t.env.Poll, c.MaxMsg, c.MsgSize)}
 	t.closers = append(t.closers, s.queues)
+	s.queues.Lasts(c.Ledger, t.Left(backends.QueueRecord))
 	if err := s.queues.Refused(); err != nil {
 		return nil, nodes.Explain("create", "queues", err)
 	}
@@ -64,7 +65,7 @@ func (t *Tree) openStores(c Config, before *tables) (*stores, error) {
 	t.closers = append(t.closers, room)
 	s.leases = mqueue.OpenLeases(onLease, room)
 	t.closers = append(t.closers, s.leases)
-	s.leases.Work = t.env.Work
+	s.leases.Work, s.leases.Ledger = t.env.Work, c.Ledger
 	s.leases.Held = before.leases()
 	s.leases.Recover(s.queues, t.cameBack)
 	t.sockets = socket.NewMaker(t.env.Poll, c.Net)
@@ -75,6 +76,7 @@ func (t *Tree) openStores(c Config, before *tables) (*stores, error) {
 	}
 	t.closers = append(t.closers, s.sockets)
 	s.feeds = topic.NewStore(t.env.Poll, s.topics)
+	t.topics = s.feeds
 	s.messages, s.segments = sysv.NewQueues(t.env.Poll), sysv.NewSegments()
 	t.limited = []backends.Limited{
 		s.queues, s.messages, s.segments,

@@ -28,6 +28,8 @@ type Node struct {
 
 	By      uint32 // who had it looked up first
 	Lookups uint64 // how often the kernel was told of it and has not forgotten it
+
+	saved backends.Record // in the ledger
 }
 
 // key is the identity of an object that must keep its node id for as long as the kernel knows it.
@@ -60,6 +62,8 @@ type table struct {
 	last  uint64
 
 	byUser map[uint32]*looked
+
+	changed changes
 }
 
 // live is what is open of a node. It is opened and closed with mu held.
@@ -124,6 +128,7 @@ func (t *table) fresh(n Node, pid uint32) (id uint64) {
 		old.Lookups++
 		old.Mode, old.Uid, old.Gid = n.Mode, n.Uid, n.Gid
 		id = old.ID
+		t.changed.add(id)
 	} else {
 		id = t.add(n)
 	}
@@ -178,9 +183,11 @@ func (t *table) place(n *Node, parent uint64, name string) {
 	for above := t.nodes[parent]; above != nil; above = t.nodes[above.Parent] {
 		if above.Parent == n.ID {
 			above.Parent = 0
+			t.changed.add(above.ID)
 		}
 	}
 	n.Parent, n.Name = parent, name
+	t.changed.add(n.ID)
 }
 
 // add gives n its number. The caller holds t.mu.
@@ -189,6 +196,7 @@ func (t *table) add(n Node) uint64 {
 	n.ID, n.Lookups = t.last, 1
 	t.nodes[n.ID] = &n
 	t.looked(&n)
+	t.changed.add(n.ID)
 	return n.ID
 }
 
@@ -201,7 +209,9 @@ func (t *table) told(id uint64, a nodes.Attr) (news bool) {
 		return false
 	}
 	news = n.Mode != a.Mode || n.Uid != a.Uid || n.Gid != a.Gid
-	n.Mode, n.Uid, n.Gid = a.Mode, a.Uid, a.Gid
+	if n.Mode, n.Uid, n.Gid = a.Mode, a.Uid, a.Gid; news {
+		t.changed.add(id)
+	}
 	return news
 }
 
@@ -215,8 +225,10 @@ func (t *table) forget(id, count uint64) {
 	}
 	if n.Lookups > count {
 		n.Lookups -= count
+		t.changed.add(id)
 		return
 	}
+	t.changed.ledger.Drop(&n.saved)
 	delete(t.nodes, id)
 	delete(t.live, id)
 	t.unlooked(n)
@@ -233,7 +245,17 @@ func (t *table) forget(id, count uint64) {
 func (t *table) gone(k key) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.byKey, k)
+	if id, ok := t.byKey[k]; ok {
+		delete(t.byKey, k)
+		t.changed.add(id)
+	}
+}
+
+// touch has the record of a node written.
+func (t *table) touch(id uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.changed.add(id)
 }
 
 // moved notes a new place of an object, for those who stand in it.

@@ -20,6 +20,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/ipcfs/ipcfs/backends"
 	"github.com/ipcfs/ipcfs/backends/socket"
+	"github.com/ipcfs/ipcfs/backends/topic"
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
@@ -32,7 +33,9 @@ type Config struct {
 	Options         []string          // what was asked for, words for ctl/status
 	Flags           map[string]string // how people ask for settings: "net" by "--net"
 	Attached        []Attachment
-	Tables          []byte // of the tree with whose mount this one goes on (Tree.Tables); nil: of none
+	Tables          []byte           // of the tree with whose mount this one goes on (Tree.Tables); nil: of none
+	Ledger          *backends.Ledger // what another process goes on from, and another one has left; nil: there is none
+	Kept            []nodes.Fact     // what there is to tell of a process that keeps the mount
 	Version         string
 	Log             *slog.Logger
 
@@ -56,6 +59,7 @@ type Tree struct {
 	table   *table
 	handles *handles
 	sockets *socket.Maker
+	topics  *topic.Store
 	closers []io.Closer
 	links   []attached
 
@@ -68,6 +72,7 @@ type Tree struct {
 	mu      sync.Mutex
 	session Session
 
+	lasting         lasting
 	backingFailures atomic.Int64
 	// backing files of an earlier session that nobody can close any more but by their numbers
 	unbacked []int32
@@ -101,6 +106,15 @@ func New(c Config) (*Tree, error) {
 			return nil, err
 		}
 	}
+	t.lasting.ledger = c.Ledger
+	t.lasting.class, t.lasting.acts = map[string]*keptClass{}, map[uint64]*backends.Record{}
+	t.lasting.before = map[uint64][]byte{}
+	if before == nil {
+		var err error
+		if before, err = t.fromLedger(c.Ledger); err != nil {
+			return nil, fmt.Errorf("ledger: %w", err)
+		}
+	}
 	lock, moved, err := lockState(c.StateDir)
 	if err != nil {
 		return nil, err
@@ -113,12 +127,21 @@ func New(c Config) (*Tree, error) {
 		t.env.Notes.Flags = c.Flags
 		err = t.openKinds(c, before)
 	}
+	if err == nil && c.Ledger != nil {
+		t.topics.Lasts(c.Ledger, t.Left(backends.TopicRecord), t.Left(backends.MessageRecord))
+	}
 	if err == nil && before != nil {
 		err = t.resume(before)
 	}
 	if err != nil {
 		t.Close()
 		return nil, err
+	}
+	if c.Ledger != nil {
+		t.writeTo(c.Ledger)
+		ts := tables{Started: t.started.UnixNano(), Seed: t.seed}
+		t.put(&t.lasting.tree, backends.TreeRecord, 0, ts.codeTree)
+		t.CommitClasses()
 	}
 	if len(moved) > 0 {
 		t.log.Warn("in the state directory is not what should be there", "moved", moved)

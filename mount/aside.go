@@ -56,8 +56,8 @@ func (s *Session) setAside(req []byte, far bool, workers *backends.Workers, out 
 
 // run answers the request.
 func (a *aside) run(context.Context) {
-	out := a.s.buffer()
-	defer a.s.recycle(out)
+	out := a.s.plainBuffer()
+	defer a.s.buffers.Put(out)
 	n, status := a.s.protocol.HandleRequest([][]byte{a.req}, [][]byte{*out})
 	if !status.Ok() {
 		a.err = syscall.Errno(status)

@@ -76,13 +76,13 @@ func (s *Session) HandOver() (device int, session []byte, err error) {
 
 // nudge has the goroutine that reads requests return from its read(2): the kernel makes a request of what it
 // has in the page cache of the root, which is nothing (FUSE_NOTIFY_RETRIEVE). If it comes too late, it comes
-// to the next session, which heeds it as little.
-func (s *Session) nudge() {
+// to the next session, which heeds it as little. It reports whether it was asked.
+func (s *Session) nudge() bool {
 	const fixed = int(unsafe.Sizeof(fuse.NotifyRetrieveOut{}))
 	var msg [headerSize + fixed]byte
 	*as[fuse.OutHeader](msg[:]) = fuse.OutHeader{Length: uint32(len(msg)), Status: notifyRetrieve}
 	*as[fuse.NotifyRetrieveOut](msg[headerSize:]) = fuse.NotifyRetrieveOut{Nodeid: fuse.FUSE_ROOT_ID}
-	s.send(msg[:])
+	return s.dev.write(msg[:]) == nil
 }
 
 // takeOver reads what HandOver wrote.
@@ -115,12 +115,15 @@ func (s *Session) replay() error {
 // numbers have bit 63 set then, and the answers must have it too: a number is answered as it came.
 func (s *Session) goOnServing() {
 	polled, closed := s.tree.Unfinished()
+	resumed := s.buffer()
+	s.goOnFromDesks(*resumed)
+	s.recycle(resumed)
 	for _, kh := range polled {
 		s.wakePoller(kh)
 	}
 	out := s.buffer()
 	defer s.recycle(out)
-	for _, fh := range closed {
+	for _, fh := range closed { // the kernel knows no more of them
 		if s.file(fh) == nil {
 			continue
 		}
@@ -133,4 +136,7 @@ func (s *Session) goOnServing() {
 	var msg [headerSize]byte
 	*as[fuse.OutHeader](msg[:]) = fuse.OutHeader{Length: uint32(len(msg)), Status: notifyResend}
 	s.send(msg[:])
+	if s.ledger != nil {
+		s.answerAgain(*out)
+	}
 }

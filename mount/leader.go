@@ -54,6 +54,7 @@ func (s *Session) serveUntilLong(in, out []byte) (over bool) {
 			return true
 		default:
 		}
+		s.ledger.DeskOf(in).Reads()
 		n, err := s.dev.read(in)
 		if err != nil {
 			switch err {
@@ -71,6 +72,10 @@ func (s *Session) serveUntilLong(in, out []byte) (over bool) {
 		if malformed(req) {
 			s.refuse(req, out)
 			continue
+		}
+		s.ledger.Beat()
+		if forgets(req) {
+			s.ledger.DeskOf(in).Begun()
 		}
 		if unawaited(req) {
 			s.unawaited.Add(1)

@@ -23,7 +23,7 @@ func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
 	defer g.mu.Unlock()
 	// A READ that is answered in full the kernel follows by one for the next piece of a longer read(2), which
 	// would wait.
-	r := reading{o: o, size: min(int(in.Size), maxWhole), off: int64(in.Offset)}
+	r := reading{o: o, request: requestOf(in.Unique), size: min(int(in.Size), maxWhole), off: int64(in.Offset)}
 	n, err := 0, behind(&g.readers)
 	tries := err == nil
 	if tries {
@@ -81,7 +81,8 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 		return
 	}
 	nonblock := in.Flags&syscall.O_NONBLOCK != 0
-	w := writing{o: o, data: data}
+	w := writing{o: o, request: requestOf(in.Unique), data: data}
+	s.resumePart(&w)
 	err := behind(&g.writers)
 	tries, n := err == nil, 0
 	if tries {
@@ -93,6 +94,7 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 		s.note(&in.InHeader, err)
 		o.did(&in.InHeader, w.done, err, began, false)
 		s.answer(out, in.Unique, n, err)
+		w.ended(err)
 		if err == nil {
 			g.moved(backends.In, out)
 		} else {
@@ -104,7 +106,7 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 		g.tellPollers()
 	}
 	p := &parked{in: in.InHeader, nonblock: nonblock, tried: tries}
-	p.op = &writing{o: o, data: bytes.Clone(w.data), done: w.done}
+	p.op = &writing{o: o, request: w.request, data: bytes.Clone(w.data), done: w.done, part: w.part}
 	p.bytes = len(w.data)
 	g.wait(p, &g.writers, err, out)
 	if w.done > 0 {
@@ -162,6 +164,12 @@ func (s *Session) answer(out []byte, unique uint64, n int, err error) {
 
 // send gives the kernel an answer or a notification. ENOENT: nobody waits for it any more.
 func (s *Session) send(b []byte) {
+	if s.ledger != nil {
+		s.tree.Commit()
+		d := s.ledger.DeskOf(b)
+		d.Answers(len(b))
+		defer d.Done()
+	}
 	if err := s.dev.write(b); err != nil && err != syscall.ENOENT {
 		s.log.Debug("answer not taken", "err", err)
 	}
@@ -211,7 +219,7 @@ func (s *Session) release(req, out []byte) bool {
 	if o.late != nil {
 		o.late.Stop()
 	}
-	err := o.file.Finish()
+	err := o.finish(out)
 	if nodes.Waits(err) {
 		p := &parked{in: in.InHeader, op: &releasing{o, bytes.Clone(req)}, tried: true, answered: true}
 		if g.park(p, &g.writers, err == backends.ErrUnsettled, false) == 0 {

@@ -24,28 +24,42 @@ type operation interface {
 
 // reading is a READ of a message face.
 type reading struct {
-	o    *openFile
-	size int
-	off  int64
+	o       *openFile
+	request uint64 // its number
+	size    int
+	off     int64
 }
 
 // Try is nodes.Op's. If the file gives as much as there is, and others wait to write more than there was room
 // for, they go on as room is made, so that the answer gets that too: else a queue of ten messages would take
 // a request for every ten (TestLinesInOneRead). It does not take from readers who wait behind.
 func (r *reading) Try(buf []byte) (int, error) {
-	g := r.o.gate
+	d := r.o.sit(buf, r.request)
 	n, err := r.o.file.Read(buf, r.size, r.off)
-	for err == nil && n > 0 && g.writers.Len() > 0 && g.readers.Len() <= 1 {
-		spare := g.s.buffer()
-		g.serveLine(&g.writers, *spare)
-		g.s.recycle(spare)
+	for err == nil && n > 0 && r.makesRoom() {
+		spare := r.o.gate.s.buffer()
+		r.o.gate.serveLine(&r.o.gate.writers, *spare)
+		r.o.gate.s.recycle(spare)
 		more := r.o.file.More(buf, r.size, n)
 		if more == n {
 			break
 		}
 		n = more
 	}
+	r.o.rise(d, n, err)
 	return n, err
+}
+
+// makesRoom reports whether others wait to write for whom there may be room now. One who writes by the same open
+// file is left to later: what that keeps is as it was before, or after, one of the two.
+func (r *reading) makesRoom() bool {
+	g := r.o.gate
+	at := g.writers.Front()
+	if at == nil || g.readers.Len() > 1 {
+		return false
+	}
+	w, ok := at.Value.(*parked).op.(*writing)
+	return g.s.ledger == nil || ok && w.o != r.o
 }
 
 // For is nodes.Op's.
@@ -65,13 +79,16 @@ func (*reading) ended(error) {}
 
 // writing is a WRITE to a message face.
 type writing struct {
-	o    *openFile
-	data []byte // what is still to be sent
-	done int    // of a stream: how much was sent
+	o       *openFile
+	request uint64 // its number
+	data    []byte // what is still to be sent
+	done    int    // of a stream: how much was sent
+	part    backends.Record
 }
 
 // Try is nodes.Op's. An error after a part was taken is left for the next write.
 func (w *writing) Try(buf []byte) (int, error) {
+	d := w.o.sit(buf, w.request)
 	n, err := w.o.file.Write(w.data)
 	w.done += n
 	w.data = w.data[n:]
@@ -79,9 +96,13 @@ func (w *writing) Try(buf []byte) (int, error) {
 		err = backends.ErrWouldBlock
 	}
 	if nodes.Waits(err) {
+		w.keepPart(d, n)
+		w.o.rise(d, 0, err)
 		return 0, err
 	}
-	return w.answer(buf, err)
+	n, err = w.answer(buf, err)
+	w.o.rise(d, n, err)
+	return n, err
 }
 
 // For is nodes.Op's.
@@ -106,7 +127,11 @@ func (w *writing) answer(buf []byte, why error) (int, error) {
 
 func (*writing) patience() time.Duration { return 0 }
 
-func (*writing) ended(error) {}
+func (w *writing) ended(err error) {
+	if err != errLeft {
+		w.o.gate.s.ledger.Drop(&w.part)
+	}
+}
 
 // releasing is a RELEASE of a file that has something left to send (see nodes.Finisher). The request was
 // answered already.
@@ -116,7 +141,7 @@ type releasing struct {
 }
 
 // Try is nodes.Op's.
-func (r *releasing) Try([]byte) (int, error) { return 0, r.o.file.Finish() }
+func (r *releasing) Try(buf []byte) (int, error) { return 0, r.o.finish(buf) }
 
 // For is nodes.Op's.
 func (r *releasing) For() (backends.Waiter, backends.Ready) { return r.o.file.For(), backends.Out }

@@ -62,6 +62,9 @@ type Session struct {
 	started sync.Once
 	drops   chan drop
 	buffers sync.Pool
+	ledger  *backends.Ledger // what another process goes on from; nil: nothing is kept for one
+	settles backends.Record  // of what was settled with the kernel
+	left    leftBehind
 
 	waiting     waiting
 	tally       tally
@@ -126,6 +129,12 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 		options.DisabledCapabilities = fuse.CAP_PASSTHROUGH
 	}
 	s.protocol = fuse.NewProtocolServer(t, options)
+	if s.ledger = t.Ledger(); s.ledger != nil && o.Session == nil {
+		for _, one := range t.Left(backends.SessionRecord) {
+			s.o.Session, s.settles = one.Data, one.Record
+		}
+		o.Session = s.o.Session
+	}
 	if o.Session != nil {
 		if err := s.takeOver(o.Session); err != nil {
 			return nil, err
@@ -139,7 +148,7 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 	}
 	s.notePassthrough("the kernel has not answered yet")
 	at := socket.Root{Path: s.o.Mountpoint, Device: s.dev.fd}
-	if o.Device != 0 && o.Session == nil {
+	if o.Device != 0 && o.Session == nil && s.ledger == nil {
 		at.Path = "" // only the process that mounted it knows
 	}
 	s.poller = t.Poller()
@@ -158,6 +167,9 @@ func (s *Session) Live() <-chan struct{} { return s.live }
 // ErrStuck is what Serve returns if the mount is gone but somebody still holds files of it open: the process
 // should exit, which ends the connection.
 var ErrStuck = errors.New("files of the mount are still open")
+
+// Device is the open /dev/fuse.
+func (s *Session) Device() int { return s.dev.fd }
 
 // Serve answers requests until the file system is unmounted or aborted. Close must be called after it.
 func (s *Session) Serve() error {
@@ -209,6 +221,9 @@ func (s *Session) handle(req, out []byte) {
 	}()
 	if h.Opcode != opLookup {
 		s.goOnAfter(req)
+	}
+	if h.Opcode != opRead && h.Opcode != opWrite && h.Opcode != opRelease {
+		s.ledger.DeskOf(out).Begin(requestOf(h.Unique))
 	}
 	switch h.Opcode {
 	case opLookup:
@@ -271,6 +286,7 @@ func (s *Session) handle(req, out []byte) {
 		s.send(out[:n])
 		if h.Opcode == opInit {
 			s.negotiate(req, out[:n])
+			s.ledger.Put(&s.settles, backends.SessionRecord, 0, nodes.Encode(s.settled.code))
 			s.begin(func() {})
 		}
 	}
@@ -320,9 +336,6 @@ func (s *Session) Facts() []nodes.Fact {
 
 // Limits are the session's lines of /ctl/limits.
 func (s *Session) Limits() []backends.Limit { return s.waiting.Limits() }
-
-func (s *Session) buffer() *[]byte   { return s.buffers.Get().(*[]byte) }
-func (s *Session) recycle(b *[]byte) { s.buffers.Put(b) }
 
 // panicked logs a panic with its stack; the daemon lives on.
 func (s *Session) panicked(r any) fuse.Status {

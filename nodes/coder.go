@@ -24,6 +24,13 @@ func Encode(record func(*Coder)) []byte {
 	return c.b
 }
 
+// EncodeIn is Encode behind b, which it may use.
+func EncodeIn(b []byte, record func(*Coder)) []byte {
+	c := &Coder{b: b}
+	record(c)
+	return c.b
+}
+
 // Decode has record read b, to its end.
 func Decode(b []byte, record func(*Coder)) error {
 	c := &Coder{b: b, reads: true}

@@ -90,5 +90,5 @@ func (f *File) For() backends.Waiter {
 	if f.errand != nil {
 		return f.errand.task
 	}
-	return f.end
+	return backends.Shared(f.end)
 }

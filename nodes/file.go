@@ -16,6 +16,7 @@ type File struct {
 	face Face
 	end  backends.Endpoint
 	how  Reading
+	note noting
 
 	pays  *allowance     // for what it keeps in hand
 	path  string         // of the object, from the root of the tree, as it was opened; for errors
@@ -358,7 +359,7 @@ func (f *File) Probe() (backends.Ready, error) {
 func (f *File) Moves() backends.Ready { return f.moves }
 
 // Waiter is what the file waits for; files of one object share it.
-func (f *File) Waiter() backends.Waiter { return f.end }
+func (f *File) Waiter() backends.Waiter { return backends.Shared(f.end) }
 
 // LookedAt tells the file that it may have been opened only to ask what file it is.
 func (f *File) LookedAt() {

@@ -2,7 +2,6 @@ package nodes
 
 import (
 	"bytes"
-	"slices"
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -36,14 +35,27 @@ type Kept struct {
 	Text  []byte // which was this
 
 	Place backends.Place // of a reader of a topic
+
+	Step uint64 // of the work after which this was so (backends.Desk)
+}
+
+// more reports whether it keeps anything but the message in hand.
+func (k *Kept) more() bool {
+	return k.Knows || len(k.Pending) > 0 || k.Refused || k.Holds || k.Had || k.Until != 0 || k.Ended ||
+		k.Lease != "" || k.Truncated || k.Wrote || k.Shown || k.Place != backends.Place{}
 }
 
 // Code writes or reads it.
 func (k *Kept) Code(c *Coder) {
+	Number(c, &k.Step)
 	c.Bytes(&k.Hand)
 	Number(c, &k.Base)
 	Number(c, &k.At)
 	c.Flag(&k.Begun)
+	more := k.more()
+	if c.Flag(&more); !more {
+		return
+	}
 	Each(c, &k.Groups, func(gid *uint32) { Number(c, gid) })
 	c.Flag(&k.Knows)
 	c.Bytes(&k.Pending)
@@ -68,10 +80,13 @@ func (k *Kept) Code(c *Coder) {
 		Number(c, n)
 	}
 	c.Flag(&k.Place.Cut)
+	if !k.more() {
+		c.Refuse() // it has another form
+	}
 }
 
-// A carrier is a face that keeps something between two calls. keep notes it, and resume takes it up, right
-// after the file was opened again.
+// A carrier is a face that keeps something between two calls. keep notes it, in memory that the face goes on
+// to use, and resume takes it up, right after the file was opened again.
 type carrier interface {
 	keep(end backends.Endpoint, k *Kept)
 	resume(end backends.Endpoint, k *Kept)
@@ -81,14 +96,20 @@ type carrier interface {
 func (f *File) Keep() Kept {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	k := Kept{Hand: bytes.Clone(f.hand), Base: f.base, At: f.at, Begun: f.begun, Groups: f.groups, Knows: f.knows}
+	var k Kept
+	f.keepIn(&k)
+	k.Hand, k.Pending, k.Held = bytes.Clone(k.Hand), bytes.Clone(k.Pending), bytes.Clone(k.Held)
+	return k
+}
+
+func (f *File) keepIn(k *Kept) {
+	*k = Kept{Hand: f.hand, Base: f.base, At: f.at, Begun: f.begun, Groups: f.groups, Knows: f.knows}
 	if face, ok := f.face.(carrier); ok {
-		face.keep(f.end, &k)
+		face.keep(f.end, k)
 	}
 	if end, ok := f.end.(backends.Placer); ok {
 		k.Place = end.Place()
 	}
-	return k
 }
 
 // Resume has a file that was just opened go on with what another one kept. Its user pays for that, whatever
@@ -98,6 +119,7 @@ func (f *File) Resume(k Kept) {
 	defer f.mu.Unlock()
 	f.room = k.Hand
 	f.hand, f.base, f.at, f.begun = f.room, k.Base, k.At, k.Begun
+	f.note.step = k.Step
 	f.pays.add(cap(f.room))
 	if end, ok := f.end.(backends.Placer); ok {
 		end.Resume(k.Place)
@@ -175,7 +197,7 @@ func (p *peek) keep(_ backends.Endpoint, k *Kept) { k.Had = p.had }
 func (p *peek) resume(_ backends.Endpoint, k *Kept) { p.had = k.Had }
 
 func (w *Whole) keep(_ backends.Endpoint, k *Kept) {
-	k.Pending, k.Refused = slices.Clone(w.pending), w.refused
+	k.Pending, k.Refused = w.pending, w.refused
 }
 
 func (w *Whole) resume(_ backends.Endpoint, k *Kept) { w.pending, w.refused = k.Pending, k.Refused }
@@ -200,13 +222,13 @@ func (r *Records) resume(_ backends.Endpoint, k *Kept) {
 	r.packer.resume(k)
 }
 
-func (s *splitter) keep(k *Kept) { k.Pending = slices.Clone(s.pending) }
+func (s *splitter) keep(k *Kept) { k.Pending = s.pending }
 
 func (s *splitter) resume(k *Kept) { s.pending = k.Pending }
 
 func (p *packer) keep(k *Kept) {
 	if k.Holds = p.holds; p.holds {
-		k.Held, k.Meta = slices.Clone(p.held), p.meta
+		k.Held, k.Meta = p.held, p.meta
 	}
 }
 
@@ -223,7 +245,7 @@ func (k kernelQueues) Resume(end QueueEnd, name string) (Lease, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &kernelLease{one, end.(*mqueue.Queue)}, nil
+	return &kernelLease{one, backends.Shared(end).(*mqueue.Queue)}, nil
 }
 
 func (l *lease) keep(_ backends.Endpoint, k *Kept) {
@@ -237,7 +259,8 @@ func (l *lease) resume(end backends.Endpoint, k *Kept) {
 	if !ok || k.Lease == "" {
 		return
 	}
-	if one, err := from.Resume(end.(QueueEnd), k.Lease); err == nil {
+	one, err := from.Resume(end.(QueueEnd), k.Lease)
+	if l.done = err != nil; !l.done {
 		l.now, l.out = one, true
 	}
 }

@@ -20,6 +20,9 @@ type lease struct {
 	uid uint32 // who takes the messages
 	now Lease  // the message that is out, or that could neither be recorded nor put back; nil: none
 	out bool   // it was recorded, and may have been handed out
+
+	// an earlier process was told that the work on the message is done, and may not have answered
+	done bool
 }
 
 // deadQueue is where messages go that were tried too often.
@@ -77,6 +80,7 @@ func (l *lease) take(end backends.Endpoint, buf []byte) error {
 // ack forgets the message that was handed out.
 func (l *lease) ack() error {
 	if !l.out {
+		l.done = false
 		return nil
 	}
 	one := l.now
@@ -94,7 +98,7 @@ func (l *lease) Put(end backends.Endpoint, p []byte) (int, error) {
 		if word != "ack" && word != "nack" {
 			return 0, advise("write", syscall.EINVAL, errors.New("a lease takes ack or nack, one a line"))
 		}
-		if !l.out {
+		if !l.out && !(l.done && word == "ack") {
 			return 0, advise("write", syscall.ENOMSG, fmt.Errorf("%s: no message is out on this file", word))
 		}
 		if word == "ack" {

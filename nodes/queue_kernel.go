@@ -59,6 +59,9 @@ func (k kernelQueues) Create(name string, o Owner, r QueueRules, stays bool) (Qu
 		one.Close()
 		return nil, Seen{}, err
 	}
+	if stays {
+		return mqueue.NewEnd(one), seenQueue(name, a), nil
+	}
 	return one, seenQueue(name, a), nil
 }
 
@@ -67,6 +70,9 @@ func (k kernelQueues) Open(r Ref, access int, stays bool) (QueueEnd, error) {
 	one, err := k.open(r, access, stays)
 	if err != nil {
 		return nil, err
+	}
+	if stays {
+		return mqueue.NewEnd(one), nil
 	}
 	return one, nil
 }
@@ -113,7 +119,7 @@ func (k kernelQueues) Set(r Ref, rules QueueRules) error {
 
 // Lease is Leaser.Lease. The file of a lease is written by Record.
 func (k kernelQueues) Lease(end QueueEnd, uid uint32, buf []byte) (Lease, error) {
-	from := end.(*mqueue.Queue)
+	from := backends.Shared(end).(*mqueue.Queue)
 	one, err := k.leases.Take(from, uid, buf)
 	if err != nil {
 		return nil, err

@@ -192,7 +192,7 @@ func (q sysvQueue) open(flags int, by Caller, sel sysv.Select, face Face) (Open,
 	if err != nil {
 		return nil, err
 	}
-	return q.env.File(newQueueFace(face, one, q.tooLong), one, flags, by), nil
+	return q.env.File(newQueueFace(face, one, q.tooLong), sysv.NewEnd(one), flags, by), nil
 }
 
 // tooLong refuses a message that is too long.

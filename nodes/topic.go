@@ -136,6 +136,7 @@ func (t topicEntry) open(flags int, by Caller, face Face, how TopicRead) (Open, 
 	} else if end, err = one.Read(how, writes(flags)); err != nil {
 		return nil, err
 	}
+	end = topic.ForFile(end)
 	return t.all.env.File(&topicFace{wrapped: wrapped{face}, path: t.Path, topic: one}, end, flags, by), nil
 }
 

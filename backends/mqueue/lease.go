@@ -19,7 +19,9 @@ type Leases struct {
 	Held  map[string]bool   // records that Recover leaves to Resume: the files that took the messages go on
 	Work  *backends.Workers // if not nil, they take away the records of messages that went back to their queue
 	Bytes *backends.Budget  // what each user has out, in bytes of memory
-	Tries *backends.Budget  // how many messages that went back are remembered for each user
+	// what another process goes on from; nil: there is none
+	Ledger *backends.Ledger
+	Tries  *backends.Budget // how many messages that went back are remembered for each user
 
 	dir  *backends.Dir
 	room *backends.Room
@@ -57,6 +59,7 @@ type Lease struct {
 	uid      uint32 // who took it, and pays
 	file     string
 	recorded bool
+	desk     *backends.Desk // where it lies until it is recorded; nil: there is none
 }
 
 const (
@@ -127,24 +130,34 @@ func (l *Leases) Take(from *Queue, uid uint32, buf []byte) (*Lease, error) {
 	if err := l.pay(uid, most); err != nil {
 		return nil, err
 	}
-	n, m, err := from.TryRead(buf)
+	one := &Lease{Tries: 1, all: l, queue: from.name, ino: from.ino, owner: from.owner(), uid: uid}
+	one.file = l.newFile()
+	d := l.desk(one, takingLease)
+	if d != nil && most <= len(*d.Room()) {
+		buf = *d.Room()
+	}
+	n, m, err := (&End{from, d}).TryRead(buf)
 	if err != nil {
+		free(d)
 		l.unpay(uid, most)
 		return nil, err
 	}
 	l.unpay(uid, most)
 	l.count(uid, n)
-	one := &Lease{
-		Meta: m, Tries: 1, Data: bytes.Clone(buf[:n]), all: l, queue: from.name, ino: from.ino,
-		owner: from.owner(), uid: uid,
-	}
+	one.Meta, one.Data, one.desk = m, bytes.Clone(buf[:n]), d
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	one.Tries += l.tried(one)
-	l.last++
-	one.file = strconv.FormatInt(l.last, 10)
 	l.add(one)
 	return one, nil
+}
+
+// newFile is a name for a record.
+func (l *Leases) newFile() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last++
+	return strconv.FormatInt(l.last, 10)
 }
 
 // count counts a message of n bytes for a user who is not asked.
@@ -225,17 +238,26 @@ func (one *Lease) erase() error {
 // kernel has no other place for it. ErrWouldBlock if the queue is full. It does not wait for the record to
 // be gone: the disk may be slow, and the close(2) of a lease is taken up where everybody's requests are.
 func (one *Lease) Return(to backends.Port) error {
+	d := one.all.desk(one, returningLease)
+	if queue, ok := to.(*Queue); ok {
+		to = &End{queue, d}
+	}
 	if _, err := to.TryWrite(one.Data, one.Meta); err != nil {
+		free(d)
 		return err
 	}
+	free(one.desk)
+	one.desk = nil
 	one.all.remember(one)
+	erase := func() error { defer free(d); return one.erase() }
 	if one.all.Work == nil {
-		return one.Done()
+		one.over()
+		return erase()
 	}
 	one.over()
 	// A record that cannot be taken away brings the message once more at the next start; there is nobody to
 	// tell.
-	if task := one.all.Work.Go(one.uid, func(context.Context) { _ = one.erase() }); task.Done() {
+	if task := one.all.Work.Go(one.uid, func(context.Context) { _ = erase() }); task.Done() {
 		_ = one.erase() // the workers may have ended
 	}
 	return nil

@@ -28,8 +28,7 @@ func (one *Lease) Record() error {
 		return dir.Why(err)
 	}
 	defer unix.Close(fd)
-	text := fmt.Appendf(nil, recordFormat, one.Meta.Prio, one.Tries, len(one.Data), one.ino, one.owner,
-		one.uid, one.queue)
+	text := one.header()
 	for text = append(text, one.Data...); len(text) > 0 && err == nil; {
 		var n int
 		n, err = unix.Write(fd, text)
@@ -40,6 +39,8 @@ func (one *Lease) Record() error {
 		return dir.Why(err)
 	}
 	one.recorded = true
+	free(one.desk)
+	one.desk = nil
 	return nil
 }
 
@@ -51,11 +52,9 @@ func readRecord(dir int, name string) (*Lease, error) {
 	}
 	header, data, ok := bytes.Cut(text, []byte("\n"))
 	one := &Lease{Data: data, recorded: true}
-	size := 0
-	n, err := fmt.Sscanf(string(header)+"\n",
-		recordFormat, &one.Meta.Prio, &one.Tries, &size, &one.ino, &one.owner, &one.uid, &one.queue)
+	size, err := one.parse(string(header) + "\n")
 	switch {
-	case !ok || err != nil && n == 0:
+	case !ok || err == errRecord:
 		return nil, fmt.Errorf("%w: it begins with %.60q", errRecord, header)
 	case err != nil:
 		return one.old(header)
@@ -63,6 +62,16 @@ func readRecord(dir int, name string) (*Lease, error) {
 		return nil, fmt.Errorf("%w: %d bytes of %d, priority %d", errRecord, len(data), size, one.Meta.Prio)
 	}
 	return one, nil
+}
+
+// parse reads the first line of a record, and how long its message is. errRecord: it is none.
+func (one *Lease) parse(header string) (size int, err error) {
+	n, err := fmt.Sscanf(header, recordFormat, &one.Meta.Prio, &one.Tries, &size, &one.ino, &one.owner, &one.uid,
+		&one.queue)
+	if err != nil && n == 0 {
+		err = errRecord
+	}
+	return size, err
 }
 
 // old is a lease as earlier versions kept it, in a directory with the name of its queue: the queue and its

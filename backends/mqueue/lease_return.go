@@ -29,6 +29,7 @@ type comingBack struct {
 // another start, and so does what cannot be read: told is called for each queue with how many messages came
 // back, or why not ("" is the directory). It may be called later, too.
 func (l *Leases) Recover(q *Queues, told func(queue string, back int, err error)) {
+	l.fromDesks()
 	byQueue := map[string][]*Lease{}
 	l.find("", func(one *Lease, err error) {
 		if err != nil {

@@ -27,8 +27,9 @@ type Queue struct {
 	pays  backends.Payer // under all.mu; nil: nobody pays for fd
 	payer uint32         // who does
 
-	past *past
-	ends atomic.Int64 // how often its readers were ended
+	past  *past
+	count count
+	ends  atomic.Int64 // how often its readers were ended
 }
 
 // past is what the daemon remembers of a queue that the kernel does not.
@@ -49,24 +50,39 @@ const PrioMax = 32768
 
 // TryRead is mq_receive(3): the oldest of the messages with the highest priority.
 func (q *Queue) TryRead(p []byte) (int, backends.Meta, error) {
-	n, prio, err := mqReceive(q.fd, p)
+	var prio uint32
+	n, err := mqReceive(q.fd, p, &prio)
 	if err != nil {
-		return 0, backends.Meta{}, q.explain(err)
+		return 0, backends.Meta{}, q.nothing(err)
 	}
 	q.past.received.Add(1)
+	q.count.add(-1)
 	return n, backends.Meta{Prio: prio}, nil
 }
 
 // TryWrite is mq_send(3); EMSGSIZE if p is longer than msgsize.
 func (q *Queue) TryWrite(p []byte, m backends.Meta) (int, error) {
-	if q.removed.Load() {
-		return 0, backends.ErrRemoved
-	}
-	if err := mqSend(q.fd, p, m.Prio); err != nil {
-		return 0, q.explain(err)
+	if err := q.send(p, m); err != nil {
+		return 0, err
 	}
 	q.past.sent.Add(1)
+	q.count.add(1)
 	return len(p), nil
+}
+
+// send is mq_send(3), which nobody counts yet.
+func (q *Queue) send(p []byte, m backends.Meta) error {
+	if q.removed.Load() {
+		return backends.ErrRemoved
+	}
+	err := mqSend(q.fd, p, m.Prio)
+	if err == unix.EAGAIN {
+		q.count.is(q.count.most)
+	}
+	if err != nil {
+		return q.explain(err)
+	}
+	return nil
 }
 
 // Returns is Returner.Returns.
@@ -74,14 +90,20 @@ func (q *Queue) Returns() bool { return q.access == unix.O_RDWR }
 
 // TryReturn is Returner.TryReturn. The message counts as not received.
 func (q *Queue) TryReturn(p []byte, m backends.Meta) error {
-	if q.removed.Load() {
-		return backends.ErrRemoved
-	}
-	if err := mqSend(q.fd, p, m.Prio); err != nil {
-		return q.explain(err)
+	if err := q.send(p, m); err != nil {
+		return err
 	}
 	q.past.received.Add(-1)
+	q.count.add(1)
 	return nil
+}
+
+// nothing is explain where a message was to be received.
+func (q *Queue) nothing(err error) error {
+	if err == unix.EAGAIN {
+		q.count.is(0)
+	}
+	return q.explain(err)
 }
 
 func (q *Queue) explain(err error) error {
@@ -165,6 +187,7 @@ func (q *Queue) Close() error {
 	}
 	delete(q.all.open, queueKey{q.ino, q.access})
 	q.Forget()
+	q.all.counts.ledger.Drop(&q.count.record)
 	err := unix.Close(q.fd)
 	if q.pays != nil {
 		q.pays.Give(q.payer)

@@ -36,6 +36,7 @@ type Queues struct {
 	looked time.Time
 	tally  backends.Tally
 	looks  backends.Looks // that limits makes
+	counts counts
 }
 
 type queueKey struct {
@@ -166,7 +167,7 @@ func (q *Queues) take(name string, ino uint64, fd, access int,
 	}
 	one := &Queue{
 		Source: q.poll.Watch(fd), all: q, name: name, ino: ino, fd: fd, access: access, msgsize: attr.MsgSize,
-		past: q.past(name, ino), holders: 1,
+		past: q.past(name, ino), holders: 1, count: q.countOf(ino, attr),
 	}
 	q.open[queueKey{ino, access}] = one
 	return one, nil

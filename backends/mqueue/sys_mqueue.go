@@ -53,14 +53,14 @@ func mqSend(fd int, p []byte, prio uint32) error {
 }
 
 // mqReceive is mq_timedreceive(2) on a descriptor with O_NONBLOCK.
-func mqReceive(fd int, p []byte) (n int, prio uint32, err error) {
+func mqReceive(fd int, p []byte, prio *uint32) (n int, err error) {
 	r, _, errno := unix.RawSyscall6(unix.SYS_MQ_TIMEDRECEIVE, uintptr(fd),
 		uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
-		uintptr(unsafe.Pointer(&prio)), 0, 0)
+		uintptr(unsafe.Pointer(prio)), 0, 0)
 	if errno != 0 {
-		return 0, 0, errno
+		return 0, errno
 	}
-	return int(r), prio, nil
+	return int(r), nil
 }
 
 // mqGetattr is mq_getattr(3).

@@ -1,5 +1,7 @@
 package topic
 
+import "github.com/ipcfs/ipcfs/backends"
+
 // message is one that was published. Its bytes are stored once, whoever still has to read them, and never
 // change.
 type message struct {
@@ -9,6 +11,8 @@ type message struct {
 	logged bool // it is in its topic's backlog
 	pins   int  // readers who keep it beside the backlog (DropNew)
 	void   bool // nobody gets it, and it counts as lost for nobody (Relay)
+
+	saved backends.Record // in the ledger
 }
 
 // cost is what a message takes of the memory it is reckoned against, with what it takes to know of it.

@@ -91,6 +91,7 @@ func (f *feed) drop() {
 		return
 	}
 	s.m.logged = false
+	f.all.unsave(s.m)
 	f.unpinned(s.m)
 }
 

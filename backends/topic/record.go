@@ -33,6 +33,9 @@ func (ts *Store) Records() []Record {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	var list []Record
+	if ts.ledger != nil {
+		return nil // it is there
+	}
 	for _, t := range ts.open {
 		r := Record{
 			ID: t.id, Name: t.name, N: t.n, Lost: t.lost, Changes: t.changes, Cleared: t.cleared, Forgotten: t.forgotten,

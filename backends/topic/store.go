@@ -34,6 +34,11 @@ type Store struct {
 	feeds  map[*feed]struct{}
 	ways   uint64   // how often an attribute or a name changed
 	wakes  []func() // to be called when the lock is free
+
+	ledger  *backends.Ledger // nil: nothing is written
+	numbers uint64           // of topics in it
+	coder   []byte
+	reader  *Subscription // who takes a message just now
 }
 
 // NewStore finds the topics in dir.
@@ -95,6 +100,7 @@ func (ts *Store) find(r backends.Ref) (*Topic, backends.Attr, error) {
 		t.feed = newFeed(ts, t, a.Uid, rules)
 		ts.open[a.ID] = t
 		ts.feeds[&t.feed] = struct{}{}
+		t.save()
 	}
 	t.attr = a
 	return t, a, nil
@@ -192,6 +198,7 @@ func (ts *Store) gone(a backends.Attr) {
 	t.attr.Nlink = 0
 	delete(ts.open, a.ID)
 	delete(ts.feeds, &t.feed)
+	ts.ledger.Drop(&t.saved)
 	t.end()
 }
 
@@ -255,7 +262,10 @@ func (ts *Store) Rename(source, dest backends.Name, flags uint32, may func(backe
 	}
 	ts.ways++
 	for _, t := range ts.open {
-		t.name = moved(t.name)
+		if to := moved(t.name); to != t.name {
+			t.name = to
+			t.save()
+		}
 	}
 	merges := make(map[string]*merge, len(ts.merges))
 	for _, m := range ts.merges {

@@ -26,6 +26,8 @@ type Subscription struct {
 	gaps    uint64 // how many it missed before seen,
 	before  uint64 // and how many of them were not there any more when it began
 	cut     bool
+
+	done []backends.Record // of messages that it got, and nobody else is to get
 }
 
 // rejoin puts a reader who was set apart back at the end of the backlog.
@@ -130,6 +132,8 @@ func (s *Subscription) TryLend(most int) ([]byte, backends.Meta, error) {
 	ts := s.feed.all
 	ts.mu.Lock()
 	defer ts.unlock()
+	ts.reader = s
+	defer func() { ts.reader = nil }()
 	one, err := s.next()
 	if err != nil {
 		return nil, backends.Meta{}, err

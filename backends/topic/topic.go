@@ -25,6 +25,9 @@ type Topic struct {
 	forgotten uint64    // and those up to this one are not kept
 	changes   uint64    // how often the retained value changed
 	last      time.Time // when it was published to
+
+	number uint64          // in the ledger
+	saved  backends.Record // there
 }
 
 // MaxBytes is what all topics of one user may cost together.
@@ -77,10 +80,12 @@ func (t *Topic) TryWrite(p []byte, _ backends.Meta) (int, error) {
 	t.last = time.Now()
 	if err == errNobody {
 		t.n++
+		t.save()
 		return len(p), nil
 	}
 	t.changes++
 	m := &message{topic: t, seq: t.n + 1, data: bytes.Clone(p)}
+	t.saveMessage(m)
 	t.give(m)
 	t.all.merge(m, size)
 	return len(p), nil
@@ -191,6 +196,7 @@ func (t *Topic) Clear() {
 	}
 	t.cleared = t.n
 	t.changes++
+	t.save()
 	t.trim()
 	t.all.wakes = t.sleepers.take(backends.In, t.all.wakes)
 }
@@ -201,5 +207,6 @@ func (t *Topic) Forget() {
 	t.all.mu.Lock()
 	defer t.all.unlock()
 	t.forgotten = t.n
+	t.save()
 	t.trim()
 }

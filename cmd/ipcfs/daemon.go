@@ -17,12 +17,16 @@ import (
 	"github.com/ipcfs/ipcfs/cmd/ipcfs/watching"
 	"github.com/ipcfs/ipcfs/fs"
 	"github.com/ipcfs/ipcfs/mount"
+	"github.com/ipcfs/ipcfs/mount/keeper"
 	"golang.org/x/sys/unix"
 )
 
 // serve is the daemon: it mounts the tree and serves it until it is unmounted, from outside or because of a
 // signal. It never touches the tree itself: it would wait for itself.
 func (s *settings) serve() error {
+	if s.kept && !s.isWorker && s.device == 0 {
+		return s.keep()
+	}
 	// Modes come from the programs that create things, which have taken their umask off already.
 	unix.Umask(0)
 	// A terminal may stop programs that write to it in the background (stty tostop). If it
@@ -34,6 +38,14 @@ func (s *settings) serve() error {
 	signal.Notify(stop, append(signals(unix.SIGHUP), unix.SIGTERM, unix.SIGINT)...)
 	defer signal.Stop(stop)
 
+	if s.isWorker {
+		var err error
+		if s.post, err = keeper.Report(); err != nil {
+			return err
+		}
+		s.device, s.tree.Ledger, s.tree.Kept = s.post.Device, s.post.Ledger, keptFacts(s.post)
+		title("worker", s.mountpoint)
+	}
 	if err := s.clear(); err != nil {
 		return s.advise(err)
 	}
@@ -66,7 +78,16 @@ func (s *settings) serve() error {
 	if err != nil {
 		return s.advise(err)
 	}
-	return s.attend(session, stop, log)
+	if s.post != nil && s.device == 0 {
+		if err := s.post.Mounted(session.Device()); err != nil {
+			return err
+		}
+	}
+	err = s.attend(session, stop, log)
+	if s.post != nil {
+		s.post.Over()
+	}
+	return err
 }
 
 // watched serves metrics and the page, if that is asked for, until the caller calls what it returns. That it
@@ -77,7 +98,7 @@ func (s *settings) watched(tree *fs.Tree, log *slog.Logger) (end func()) {
 	}
 	server, err := watching.Start(tree.Monitor(), watching.Options{
 		Address: watching.Address(s.metricsListen), Names: s.metricsNames, Log: log,
-		Version: version(), Commit: buildHere().commit, Mountpoint: s.mountpoint,
+		Version: version(), Mountpoint: s.mountpoint,
 	})
 	if err != nil {
 		log.Error("no metrics are served", "err", err)
@@ -142,7 +163,6 @@ func (s *settings) attend(session *mount.Session, stop <-chan os.Signal, log *sl
 			if err := s.announce(); err != nil {
 				log.Warn("cannot tell that the tree is live", "err", err)
 			}
-			backends.ReturnMemory()
 			manager.ready("live at " + s.mountpoint)
 			watched.Go(func() { manager.guard(guarded, s.alive) })
 		case sig := <-stop:
@@ -166,7 +186,7 @@ func (s *settings) attend(session *mount.Session, stop <-chan os.Signal, log *sl
 // manager is the service manager, if one may have started the daemon: a daemon in the background, and that
 // of `ipcfs run`, are no service's main process.
 func (s *settings) manager(log *slog.Logger) *manager {
-	if s.logFile != "" || s.private {
+	if s.logFile != "" || s.private || s.isWorker {
 		return nil
 	}
 	return &manager{log}
@@ -196,6 +216,9 @@ func (s *settings) announce() error {
 		if err := unix.Dup3(int(log.Fd()), 2, 0); err != nil {
 			return err
 		}
+	}
+	if s.post != nil {
+		return s.post.Live()
 	}
 	if s.readyFd == 0 {
 		return nil

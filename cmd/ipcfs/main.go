@@ -7,11 +7,18 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/pflag"
 )
 
-func main() { os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	args := make([]string, 0, len(os.Args))
+	for _, arg := range os.Args[1:] {
+		args = append(args, strings.Clone(arg)) // their memory may be written over (title)
+	}
+	os.Exit(execute(args, os.Stdout, os.Stderr))
+}
 
 // Exit statuses beside 0. Those of `ipcfs run` are env(1)'s, to tell its own failures from its command's.
 const (

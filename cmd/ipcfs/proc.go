@@ -167,7 +167,8 @@ func daemonsAt(mountpoint string) (list []int) {
 		if err != nil || len(args) < 2 || pid == os.Getpid() || !isIpcfs(pid) {
 			continue
 		}
-		serves := slices.ContainsFunc(args, func(a string) bool { return a == "-f" || a == "--foreground" })
+		serves := slices.ContainsFunc(args, func(a string) bool { return a == "-f" || a == "--foreground" }) ||
+			args[1] == "keeper" || args[1] == "worker"
 		at := args[len(args)-1]
 		if !filepath.IsAbs(at) {
 			wd, _ := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid))

@@ -83,6 +83,11 @@ var settingTable = []setting{
 			return checked{&s.metricsNames, func(v string) error { _, err := nodes.ParseNames(v); return err }}
 		},
 	}, {
+		name: "keeper", value: "MODE", without: "`off`",
+		help:  "on, or off: when the daemon dies another one goes on",
+		about: "[semantics.md](semantics.md#when-the-daemon-ends)",
+		in:    func(s *settings) pflag.Value { return (*keeperMode)(&s.kept) },
+	}, {
 		name: "nonempty", without: "a directory that has files is refused",
 		about: "mounts over a directory that has files",
 		in:    func(s *settings) pflag.Value { return (*onOff)(&s.session.NonEmpty) },
@@ -277,3 +282,25 @@ func (r *netReach) Set(v string) error {
 
 // Type is pflag.Value.Type.
 func (r *netReach) Type() string { return "string" }
+
+// keeperMode is the value of keeper.
+type keeperMode bool
+
+func (m *keeperMode) String() string {
+	if *m {
+		return "on"
+	}
+	return "off"
+}
+
+// Set is pflag.Value.Set.
+func (m *keeperMode) Set(v string) error {
+	if v != "on" && v != "off" {
+		return fmt.Errorf("%q is neither on nor off", v)
+	}
+	*m = v == "on"
+	return nil
+}
+
+// Type is pflag.Value.Type.
+func (m *keeperMode) Type() string { return "string" }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ipcfs/ipcfs/fs"
 	"github.com/ipcfs/ipcfs/mount"
+	"github.com/ipcfs/ipcfs/mount/keeper"
 	"github.com/spf13/pflag"
 )
 
@@ -26,9 +27,12 @@ type settings struct {
 	metricsNames       string // which objects they name
 
 	// These are for a daemon that another ipcfs starts:
-	readyFd int    // a byte is written to it when the tree is live
-	logFile string // instead of stderr
-	private bool   // of `ipcfs run`, which has no need for a log
+	readyFd  int    // a byte is written to it when the tree is live
+	logFile  string // instead of stderr
+	private  bool   // of `ipcfs run`, which has no need for a log
+	isWorker bool   // of a keeper
+	kept     bool   // a keeper keeps the mount, and workers serve it
+	post     *keeper.Post
 }
 
 // register defines the flags all mounts have: those of settingTable.
@@ -52,7 +56,8 @@ func (s *settings) registerInternal(f *pflag.FlagSet) {
 	f.IntVar(&s.readyFd, "ready-fd", 0, "")
 	f.StringVar(&s.logFile, "log", "", "")
 	f.BoolVar(&s.private, "private", false, "")
-	for _, name := range []string{"ready-fd", "log", "private"} {
+	f.BoolVar(&s.isWorker, "worker", false, "")
+	for _, name := range []string{"ready-fd", "log", "private", "worker"} {
 		f.Lookup(name).Hidden = true
 	}
 }

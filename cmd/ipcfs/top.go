@@ -5,11 +5,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/ipcfs/ipcfs/fs"
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
@@ -64,7 +62,6 @@ type sample struct {
 	at      time.Time
 	daemon  facts
 	objects []object
-	moved   int64 // bytes, by reads and writes of message faces since the daemon began
 }
 
 // sample looks at a tree, or a part of it.
@@ -73,16 +70,7 @@ func (v *viewer) sample(path string) (s sample, err error) {
 	if s.objects, err = v.objects(path, maxLooked, false); err != nil {
 		return s, err
 	}
-	if s.daemon, err = v.facts("ctl/status.json"); err != nil {
-		return s, err
-	}
-	operations, err := v.read("ctl/operations")
-	for line := range strings.Lines(operations) {
-		if f := pairs(line); f["class"] != fs.NoClass {
-			n, _ := strconv.ParseInt(f["bytes"], 10, 64) // 0 of what is no such line
-			s.moved += n
-		}
-	}
+	s.daemon, err = v.facts("ctl/status.json")
 	return s, err
 }
 

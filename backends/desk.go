@@ -1,0 +1,398 @@
+package backends
+
+import (
+	"slices"
+	"sync/atomic"
+	"unsafe"
+)
+
+// A Desk is a place in a ledger where one request at a time is worked on. It has room for an answer, and keeps
+// a note of each message that went through the kernel meanwhile. A process that goes on from the ledger does
+// what was not finished once more: messages that were received come from the desk then, and those that were sent
+// are not sent again (Again, SentAgain). A nil Desk keeps nothing. It is for one goroutine at a time.
+type Desk struct {
+	l    *Ledger
+	n    int
+	head *deskHead
+	room *[]byte
+	all  []deskNote // room for notes
+	at   int        // of the notes that an earlier process left, the next
+	left int        // how many it left
+
+	unsure bool // it was about to send a message
+}
+
+type deskHead struct {
+	unique uint64 // of the request that is worked on; 0: none
+	step   uint64 // another one for each Begin of all desks
+	file   uint64 // by which open file it came; 0: it is no read or write
+	notes  uint32
+	saves  uint32 // 1: what the file keeps is written, with the step, before the answer is
+	answer uint32 // bytes of the answer, once it stands there
+	reads  uint32 // 1: requests are read into it; 2: and the one that is there was begun
+	sends  uint32 // 1: a message is being sent
+	prio   uint32 // of the message that was received last, once the kernel has written it
+	expect uint32 // how many notes there were when it was asked for one
+	unit   uint32 // how long that could be
+	clean  uint32 // bytes of the tray that hold nothing
+}
+
+// deskNote is a message that was received into the desk, or how much was sent.
+type deskNote struct {
+	at, n uint32 // where in the desk's room it begins, its length
+	prio  uint32
+	_     uint32
+	typ   int64
+}
+
+const (
+	maxDesks  = 1024
+	deskRoom  = 8 << 20 // bytes of addresses
+	deskNotes = 4096    // where notes begin
+	deskBytes = 1 << 20 // where the room for an answer begins,
+	spareFrom = 5 << 19 // and for messages that are framed,
+	trayFrom  = 4 << 20 // and where the kernel puts a message
+	noPrio    = 1<<32 - 1
+	// DeskBytes is the room for an answer or a request.
+	DeskBytes = 1<<20 + 4096
+	maxNotes  = (deskBytes - deskNotes) / int(unsafe.Sizeof(deskNote{}))
+)
+
+// Desk takes a desk; nil: all are in use.
+func (l *Ledger) Desk() *Desk {
+	if l == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n := len(l.spare); n > 0 {
+		d := l.spare[n-1]
+		l.spare = l.spare[:n-1]
+		return d
+	}
+	n := *l.word(wordDesks)
+	if n == maxDesks {
+		return nil
+	}
+	*l.word(wordDesks) = n + 1
+	return l.desk(int(n))
+}
+
+func (l *Ledger) desk(n int) *Desk {
+	d := &l.desks[n]
+	at := desksBegin + n*deskRoom
+	*d = Desk{l: l, n: n, head: (*deskHead)(unsafe.Pointer(&l.mem[at]))}
+	room := l.mem[at+deskBytes : at+deskBytes+DeskBytes : at+deskBytes+DeskBytes]
+	d.room = &room
+	d.all = unsafe.Slice((*deskNote)(unsafe.Pointer(&l.mem[at+deskNotes])), maxNotes)
+	return d
+}
+
+// oldDesks finds the desks of an earlier process. Those where work was not finished are Unfinished.
+func (l *Ledger) oldDesks() {
+	for n := range int(*l.word(wordDesks)) {
+		d := l.desk(n)
+		if d.head.unique != 0 || d.Request() != nil {
+			l.old = append(l.old, d)
+			continue
+		}
+		*d.head = deskHead{}
+		l.spare = append(l.spare, d)
+	}
+}
+
+// Unfinished are the desks where an earlier process left work whose number has some of these bits. 0: those that are
+// left then. They are the caller's to free.
+func (l *Ledger) Unfinished(bits uint64) (list []*Desk) {
+	if l == nil {
+		return nil
+	}
+	l.old = slices.DeleteFunc(l.old, func(d *Desk) bool {
+		ours := bits == 0 || d.head.unique&bits != 0
+		if ours {
+			list = append(list, d)
+		}
+		return ours
+	})
+	return list
+}
+
+// Free gives the desk up.
+func (d *Desk) Free() {
+	*d.head = deskHead{}
+	d.at, d.left = 0, 0
+	d.l.mu.Lock()
+	d.l.spare = append(d.l.spare, d)
+	d.l.mu.Unlock()
+}
+
+// Room is where an answer, or a request, is made.
+func (d *Desk) Room() *[]byte { return d.room }
+
+// Spare is room for messages that go into an answer in another form.
+func (d *Desk) Spare() []byte {
+	if d == nil {
+		return nil
+	}
+	at := desksBegin + d.n*deskRoom
+	return d.l.mem[at+spareFrom : at+trayFrom : at+trayFrom]
+}
+
+// Tray is where the kernel is to put the next message, of n bytes at most, and its priority. A process that goes on
+// finds a message that lies there: whenever this one is killed, the kernel ends the system call first, and nobody
+// sees what it returns. How long it is shows by what is on the tray otherwise, which no text ends in. nil: there is
+// none. Got or Nothing must be called next.
+func (d *Desk) Tray(n int) (p []byte, prio *uint32) {
+	if d == nil || n > DeskBytes {
+		return nil, nil
+	}
+	h := d.head
+	at := desksBegin + d.n*deskRoom + trayFrom
+	if int(h.clean) < n {
+		fill(d.l.mem[at+int(h.clean):at+n], d.l.blank())
+		h.clean = uint32(n)
+	}
+	h.unit, h.expect = uint32(n), h.notes
+	h.prio = noPrio
+	return d.l.mem[at : at+n : at+n], &h.prio
+}
+
+func fill(p []byte, with byte) {
+	for i := range p {
+		p[i] = with
+	}
+}
+
+// blank is what is on a tray where no message is.
+func (l *Ledger) blank() byte { return byte(0xf8 | *l.word(wordBlank)&7) }
+
+// Took takes the message of n bytes from the tray to p.
+func (d *Desk) Took(p []byte, n int, m Meta) {
+	at := desksBegin + d.n*deskRoom + trayFrom
+	tray := d.l.mem[at : at+n]
+	copy(p, tray)
+	d.Got(p[:n], m)
+	fill(tray, d.l.blank())
+	d.head.prio = noPrio
+}
+
+// fromTray notes a message that lies on the tray, and was not noted.
+func (d *Desk) fromTray() {
+	h := d.head
+	at := desksBegin + d.n*deskRoom + trayFrom
+	tray := d.l.mem[at : at+int(h.unit)]
+	if h.prio != noPrio && h.unit > 0 && h.expect == h.notes {
+		n := len(tray)
+		for n > 0 && tray[n-1] == d.l.blank() {
+			n--
+		}
+		d.all[h.notes] = deskNote{at: trayFrom, n: uint32(n), prio: h.prio}
+		h.notes++
+	}
+}
+
+// DeskOf is the desk in whose room b begins; nil: b is other memory.
+func (l *Ledger) DeskOf(b []byte) *Desk {
+	if l == nil {
+		return nil
+	}
+	at := uintptr(unsafe.Pointer(unsafe.SliceData(b))) - l.base - desksBegin
+	if at >= maxDesks*deskRoom {
+		return nil
+	}
+	return &l.desks[at/deskRoom]
+}
+
+// Reads says that a request is about to be read into the desk. A process that goes on finds it there, until
+// Begun.
+func (d *Desk) Reads() {
+	if d != nil {
+		*(*uint32)(unsafe.Pointer(&(*d.room)[0])) = 0
+		d.head.reads = 1
+	}
+}
+
+// Begun says that work on the request has begun.
+func (d *Desk) Begun() {
+	if d != nil {
+		d.head.reads = 2
+	}
+}
+
+// Request is a request that an earlier process read and did not begin with; nil: there is none.
+func (d *Desk) Request() []byte {
+	if n := *(*uint32)(unsafe.Pointer(&(*d.room)[0])); d.head.reads == 1 && n > 0 && n <= DeskBytes {
+		return (*d.room)[:n]
+	}
+	return nil
+}
+
+// Begin is called when work on a request begins, or begins anew.
+func (d *Desk) Begin(unique uint64) {
+	if d == nil {
+		return
+	}
+	h := d.head
+	h.unique = 0
+	h.notes, h.saves, h.answer, h.sends, h.unit, h.file = 0, 0, 0, 0, 0, 0
+	step := d.l.word(wordStep)
+	h.step = atomic.AddUint64(step, 1)
+	h.unique = unique
+	d.at, d.left = 0, 0
+}
+
+// Unique is the request that is worked on; 0: none.
+func (d *Desk) Unique() uint64 {
+	if d == nil {
+		return 0
+	}
+	return d.head.unique
+}
+
+// Resume is Begin of work that an earlier process did not finish.
+func (d *Desk) Resume() {
+	d.fromTray()
+	d.at, d.left = 0, int(d.head.notes)
+	d.unsure = d.head.sends != 0
+}
+
+// Sends says that a message is about to be sent.
+func (d *Desk) Sends() {
+	if d != nil {
+		d.head.sends = 1
+	}
+}
+
+// NotSent says that it was not.
+func (d *Desk) NotSent() {
+	if d != nil {
+		d.head.sends = 0
+	}
+}
+
+// Unsure reports, once, whether an earlier process was in the system call that sends the message which is to be sent
+// now. It has ended that, as no signal ends a call that does not wait: the message was sent unless there was no room.
+func (d *Desk) Unsure() bool {
+	if d == nil || !d.unsure || d.at != d.left {
+		return false
+	}
+	d.unsure = false
+	return true
+}
+
+// Step is the number of the work now; 0: there is no desk.
+func (d *Desk) Step() uint64 {
+	if d == nil {
+		return 0
+	}
+	return d.head.step
+}
+
+// By notes by which open file the request came.
+func (d *Desk) By(file uint64) { d.head.file = file }
+
+// File is what By noted.
+func (d *Desk) File() uint64 { return d.head.file }
+
+// Of tells what an earlier process left: the request, the number of the work, the length of the answer if it
+// stands in the room, and whether it counts only if what its file keeps has that number too.
+func (d *Desk) Of() (unique, step uint64, answer int, saves bool) {
+	return d.head.unique, d.head.step, int(d.head.answer), d.head.saves != 0
+}
+
+// Saves says that what a file keeps is about to be written with the number of the work.
+func (d *Desk) Saves() {
+	if d != nil {
+		d.head.saves = 1
+	}
+}
+
+// Answers says that the answer stands in the room, n bytes of it.
+func (d *Desk) Answers(n int) {
+	if d != nil {
+		d.head.answer = uint32(n)
+	}
+}
+
+// Done says that the request has its answer.
+func (d *Desk) Done() {
+	if d != nil {
+		d.head.unique = 0
+	}
+}
+
+// Full reports whether there is no room for one more note.
+func (d *Desk) Full() bool { return d != nil && int(d.head.notes) == len(d.all) }
+
+// Got notes that a message was received to p. It is not noted unless that is in the desk.
+func (d *Desk) Got(p []byte, m Meta) {
+	if d == nil {
+		return
+	}
+	at := d.offset(p)
+	if at >= deskRoom {
+		return
+	}
+	d.all[d.head.notes] = deskNote{at: uint32(at), n: uint32(len(p)), prio: m.Prio, typ: int64(m.Type)}
+	d.head.notes++
+	d.at, d.left = int(d.head.notes), int(d.head.notes)
+}
+
+// Sent notes that n bytes were sent.
+func (d *Desk) Sent(n int) {
+	if d == nil {
+		return
+	}
+	d.all[d.head.notes] = deskNote{n: uint32(n)}
+	d.head.notes++
+	d.head.sends = 0
+	d.at, d.left = int(d.head.notes), int(d.head.notes)
+}
+
+// Again gives the next message that an earlier process received for this request.
+func (d *Desk) Again(p []byte) (n int, m Meta, ok bool) {
+	if d == nil || d.at == d.left {
+		return 0, m, false
+	}
+	note := d.all[d.at]
+	d.at++
+	at := desksBegin + d.n*deskRoom + int(note.at)
+	n = copy(p, d.l.mem[at:at+int(note.n)])
+	if note.at == trayFrom {
+		if off := d.offset(p); off < deskRoom {
+			d.all[d.at-1].at = uint32(off)
+			fill(d.l.mem[at:at+n], d.l.blank())
+		}
+	}
+	return n, Meta{Prio: note.prio, Type: int(note.typ)}, true
+}
+
+// offset is where in the desk p begins; deskRoom or more: elsewhere.
+func (d *Desk) offset(p []byte) uintptr {
+	return uintptr(unsafe.Pointer(unsafe.SliceData(p))) - d.l.base - desksBegin - uintptr(d.n)*deskRoom
+}
+
+// SentAgain gives what the next send sent, which an earlier process made for this request.
+func (d *Desk) SentAgain() (n int, ok bool) {
+	if d == nil || d.at == d.left {
+		return 0, false
+	}
+	d.at++
+	return int(d.all[d.at-1].n), true
+}
+
+// A Noter is an Endpoint that notes on a desk what goes through the kernel. One open file has it.
+type Noter interface {
+	// Note says at which desk it is worked now; nil: at none.
+	Note(*Desk)
+	// Shared is what all who have the object open wait for.
+	Shared() Endpoint
+}
+
+// Shared is the Endpoint that all who have an object open share.
+func Shared(end Endpoint) Endpoint {
+	if n, ok := end.(Noter); ok {
+		return n.Shared()
+	}
+	return end
+}

@@ -1,0 +1,283 @@
+package backends
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Ledger is memory that outlives its process (memfd_create(2)), for what another process is to go on from:
+// records, and desks (see Desk). It is as it should be after each store, so a process may be killed anywhere.
+// A nil Ledger keeps nothing. It is safe for concurrent use; one process at a time has it.
+//
+// A record is a number, its kind, and bytes. They lie in slots of 64 bytes, 128 and so on; all slots of a size
+// are together. Each slot begins with a sequence number, which is stored last, and is 0 while the slot is free.
+// A record that changes gets another slot: of two with the same number the later one counts.
+type Ledger struct {
+	mem  []byte
+	base uintptr
+
+	mu    sync.Mutex
+	last  uint64 // sequence number
+	sizes [slotSizes]slots
+	spare []*Desk
+	old   []*Desk // that an earlier process left work on
+	desks [maxDesks]Desk
+}
+
+// slots are those of one size.
+type slots struct {
+	free []uint64 // where they begin
+	used uint64   // bytes of all that were ever used
+}
+
+// Record says where in a ledger a record is, for who keeps it up to date. The zero Record is nowhere yet. It is
+// its owner's to guard.
+type Record struct{ at uint64 }
+
+// Left is a record that an earlier process left.
+type Left struct {
+	Kind   uint32
+	Number uint64
+	Data   []byte
+	Record Record
+}
+
+// LedgerVersion changes with what any process writes into a ledger.
+const LedgerVersion = 0x6970636673_0002
+
+// The kinds of records that there are.
+const (
+	SessionRecord uint32 = iota + 1 // how a connection began
+	TreeRecord                      // what a tree is like
+	NodeRecord
+	HandleRecord // an open file
+	ListRecord   // of a directory that is read in part
+	KeptRecord   // what an open file keeps
+	ClassRecord  // what a class keeps
+	PartRecord   // how much a write that waits has sent
+	ActRecord    // what a request is about to do to a name
+	TopicRecord
+	MessageRecord // of a topic
+	QueueRecord   // how many messages a queue should hold
+)
+
+const (
+	slotSizes   = 20      // 64 bytes to 32 MiB
+	smallest    = 64      // bytes
+	sizeRoom    = 4 << 30 // bytes of memory that all slots of a size may take: addresses, until they are used
+	slotHeader  = 24
+	slotsBegin  = 1 << 20
+	desksBegin  = slotsBegin + slotSizes*sizeRoom
+	ledgerBytes = desksBegin + maxDesks*deskRoom
+
+	returned = 64 << 10 // slots of so many bytes give their memory back when they are free
+)
+
+// ErrLedger says that memory is no ledger, or one of another version.
+var ErrLedger = errors.New("not a ledger of this version")
+
+// NewLedger makes an empty ledger and returns its descriptor, which stays the caller's.
+func NewLedger() (fd int, err error) {
+	fd, err = unix.MemfdCreate("ipcfs-ledger", unix.MFD_CLOEXEC)
+	if err != nil {
+		return -1, fmt.Errorf("memfd_create: %w", err)
+	}
+	first := make([]byte, 4096)
+	*(*uint64)(unsafe.Pointer(&first[0])) = LedgerVersion
+	*(*uint64)(unsafe.Pointer(&first[wordBlank])) = rand.Uint64()
+	if err = unix.Ftruncate(fd, ledgerBytes); err == nil {
+		_, err = unix.Pwrite(fd, first, 0)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, fmt.Errorf("ledger: %w", err)
+	}
+	return fd, nil
+}
+
+// OpenLedger maps a ledger, of which an earlier process may have left records and desks. Call Each next.
+func OpenLedger(fd int) (*Ledger, error) {
+	mem, err := unix.Mmap(fd, 0, ledgerBytes, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_NORESERVE)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: mmap: %w", err)
+	}
+	_ = unix.Madvise(mem, unix.MADV_DONTDUMP)
+	l := &Ledger{mem: mem, base: uintptr(unsafe.Pointer(&mem[0]))}
+	if *l.word(0) != LedgerVersion {
+		_ = unix.Munmap(mem)
+		return nil, ErrLedger
+	}
+	return l, nil
+}
+
+func (l *Ledger) word(at uint64) *uint64 { return (*uint64)(unsafe.Pointer(&l.mem[at])) }
+
+// Words of the ledger's first page, beside its version.
+const (
+	usedWords  = 0x100 // of each size of slots, how many bytes were ever used
+	wordBeat   = 0x200 // how many requests were taken up
+	wordNode   = 0x208 // the last number of a node,
+	wordHandle = 0x210 // of an open file
+	wordStep   = 0x218 // and of a step (Desk.Begin)
+	wordDesks  = 0x220 // how many desks there are
+	wordBlank  = 0x228 // see Ledger.blank
+)
+
+// Beat counts a request that was taken up.
+func (l *Ledger) Beat() {
+	if l != nil {
+		*l.word(wordBeat)++
+	}
+}
+
+// LastNode and LastHandle are the numbers that were given last.
+func (l *Ledger) LastNode() *uint64 { return l.count(wordNode) }
+
+// LastHandle is LastNode of open files.
+func (l *Ledger) LastHandle() *uint64 { return l.count(wordHandle) }
+
+func (l *Ledger) count(at uint64) *uint64 {
+	if l == nil {
+		return new(uint64)
+	}
+	return l.word(at)
+}
+
+// sizeFor is the size of slots for records of n bytes.
+func sizeFor(n int) int { return max(0, bits.Len(uint(n+slotHeader-1))-bits.Len(uint(smallest-1))) }
+
+// Put has a record be of these bytes. After a kill it is what it was, or this.
+func (l *Ledger) Put(r *Record, kind uint32, number uint64, data []byte) {
+	if l == nil {
+		return
+	}
+	size := sizeFor(len(data))
+	if size >= slotSizes {
+		return // no face keeps as much
+	}
+	l.mu.Lock()
+	at := l.take(size)
+	if at == 0 {
+		l.mu.Unlock()
+		return // a record as it was is better than none
+	}
+	l.last++
+	seq := l.last
+	l.mu.Unlock()
+	*l.word(at + 8) = number
+	*l.word(at + 16) = uint64(kind)<<32 | uint64(len(data))
+	copy(l.mem[at+slotHeader:], data)
+	atomic.StoreUint64(l.word(at), seq)
+	old := r.at
+	r.at = at
+	if old != 0 {
+		l.release(old)
+	}
+}
+
+// Word is a record of one number, which is 0 at first; nil: there is no ledger.
+func (l *Ledger) Word(r *Record, kind uint32, number uint64) *int64 {
+	if l == nil {
+		return nil
+	}
+	if r.at == 0 {
+		l.Put(r, kind, number, make([]byte, 8))
+	}
+	if r.at == 0 {
+		return nil
+	}
+	return (*int64)(unsafe.Pointer(&l.mem[r.at+slotHeader]))
+}
+
+// take finds a free slot; 0: there is none. The caller holds l.mu.
+func (l *Ledger) take(size int) uint64 {
+	s := &l.sizes[size]
+	if n := len(s.free); n > 0 {
+		at := s.free[n-1]
+		s.free = s.free[:n-1]
+		return at
+	}
+	bytes := uint64(smallest) << size
+	if s.used+bytes > sizeRoom {
+		return 0
+	}
+	at := slotsBegin + uint64(size)*sizeRoom + s.used
+	s.used += bytes
+	*l.word(usedWords + 8*uint64(size)) = s.used
+	return at
+}
+
+// release frees a slot.
+func (l *Ledger) release(at uint64) {
+	atomic.StoreUint64(l.word(at), 0)
+	size := int((at - slotsBegin) / sizeRoom)
+	if bytes := uint64(smallest) << size; bytes >= returned {
+		_ = unix.Madvise(l.mem[at:at+bytes], unix.MADV_REMOVE)
+	}
+	l.mu.Lock()
+	l.sizes[size].free = append(l.sizes[size].free, at)
+	l.mu.Unlock()
+}
+
+// Drop ends a record.
+func (l *Ledger) Drop(r *Record) {
+	if l != nil && r.at != 0 {
+		l.release(r.at)
+		r.at = 0
+	}
+}
+
+// Each calls f with each record that an earlier process left, before anything is put. The bytes are the
+// ledger's, and stay what they are until the record changes.
+func (l *Ledger) Each(f func(kind uint32, number uint64, data []byte, r Record)) {
+	type name struct {
+		kind   uint32
+		number uint64
+	}
+	found := map[name]uint64{}
+	for size := range l.sizes {
+		s := &l.sizes[size]
+		s.used = *l.word(usedWords + 8*uint64(size))
+		bytes := uint64(smallest) << size
+		for at := slotsBegin + uint64(size)*sizeRoom; at < slotsBegin+uint64(size)*sizeRoom+s.used; at += bytes {
+			seq := *l.word(at)
+			if seq == 0 {
+				s.free = append(s.free, at)
+				continue
+			}
+			l.last = max(l.last, seq)
+			n := name{uint32(*l.word(at + 16) >> 32), *l.word(at + 8)}
+			old, twice := found[n]
+			switch {
+			case !twice:
+				found[n] = at
+			case *l.word(old) < seq:
+				found[n] = at
+				l.release(old)
+			default:
+				l.release(at)
+			}
+		}
+	}
+	for n, at := range found {
+		length := *l.word(at + 16) & 0xffffffff
+		f(n.kind, n.number, l.mem[at+slotHeader:at+slotHeader+length], Record{at})
+	}
+	l.oldDesks()
+}
+
+// LedgerBeat is the count of Beat, in the ledger of another process.
+func LedgerBeat(fd int) (*uint64, error) {
+	mem, err := unix.Mmap(fd, 0, 4096, unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: mmap: %w", err)
+	}
+	return (*uint64)(unsafe.Pointer(&mem[wordBeat])), nil
+}

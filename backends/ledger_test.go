@@ -1,0 +1,130 @@
+package backends
+
+import (
+	"bytes"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// ledgers are an empty ledger as one process has it, and what gives it as the next one does, whatever was done last.
+func ledgers(t *testing.T) (l *Ledger, next func() *Ledger) {
+	t.Helper()
+	fd, err := NewLedger()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	next = func() *Ledger {
+		l, err := OpenLedger(fd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	return next(), next
+}
+
+func records(l *Ledger) map[uint64]string {
+	all := map[uint64]string{}
+	l.Each(func(_ uint32, number uint64, data []byte, _ Record) { all[number] = string(data) })
+	return all
+}
+
+// TestLedger: another process finds each record as it was put last, and none that was dropped.
+func TestLedger(t *testing.T) {
+	l, next := ledgers(t)
+	l.Each(nil)
+	long := string(bytes.Repeat([]byte("long"), 100_000))
+	var a, b, c Record
+	for _, text := range []string{"x", long, "", "one"} {
+		l.Put(&a, NodeRecord, 1, []byte(text))
+	}
+	l.Put(&b, NodeRecord, 2, []byte("two"))
+	l.Put(&c, NodeRecord, 3, []byte(long))
+	l.Drop(&b)
+	l = next()
+	all := records(l)
+	if len(all) != 2 || all[1] != "one" || all[3] != long {
+		t.Errorf("%d records, %q", len(all), all[1])
+	}
+	// Killed between the two stores of a change: the later one counts.
+	before := a
+	seq := *l.word(a.at)
+	l.Put(&a, NodeRecord, 1, []byte("later"))
+	*l.word(before.at) = seq
+	if all = records(next()); all[1] != "later" {
+		t.Errorf("it is %q", all[1])
+	}
+	var none *Ledger
+	none.Put(&b, NodeRecord, 2, nil)
+	none.Drop(&b)
+	none.Beat()
+}
+
+// TestLedgerVersion: a ledger of another version is refused.
+func TestLedgerVersion(t *testing.T) {
+	l, _ := ledgers(t)
+	fd, err := NewLedger()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	other := *l.word(0) + 1
+	if _, err := unix.Pwrite(fd, (*[8]byte)(unsafe.Pointer(&other))[:], 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenLedger(fd); err != ErrLedger {
+		t.Error(err)
+	}
+}
+
+// TestDesk: another process finds what went through the kernel, in whatever moment the one before was killed.
+func TestDesk(t *testing.T) {
+	l, next := ledgers(t)
+	l.Each(nil)
+	d := l.Desk()
+	d.Begin(7)
+	first := (*d.Room())[16:]
+	copy(first, "first")
+	d.Got(first[:5], Meta{Prio: 1})
+	tray, prio := d.Tray(8)
+	copy(tray, "ab") // the kernel writes it, and nobody sees that it does
+	*prio = 2
+	l = next()
+	l.Each(nil)
+	list := l.Unfinished(0)
+	if len(list) != 1 || list[0].Unique() != 7 {
+		t.Fatalf("%d desks", len(list))
+	}
+	again := list[0]
+	again.Resume()
+	p := (*again.Room())[16:]
+	for _, want := range []string{"first", "ab"} {
+		n, m, ok := again.Again(p)
+		if !ok || string(p[:n]) != want || m.Prio == 0 {
+			t.Errorf("%q, %v, want %q", p[:n], m, want)
+		}
+		p = p[n:]
+	}
+	if _, _, ok := again.Again(p); ok {
+		t.Error("one more")
+	}
+	again.Sends()
+	l = next()
+	l.Each(nil)
+	again = l.Unfinished(0)[0]
+	again.Resume()
+	if again.Again(p); again.Unsure() {
+		t.Error("it is unsure while there are notes")
+	}
+	again.Again(p)
+	if !again.Unsure() || again.Unsure() {
+		t.Error("it is not unsure, once")
+	}
+	again.Free()
+	if l = next(); len(l.Unfinished(0)) > 0 {
+		t.Error("it is not free")
+	}
+}

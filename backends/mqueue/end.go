@@ -1,0 +1,109 @@
+package mqueue
+
+import (
+	"github.com/ipcfs/ipcfs/backends"
+	"golang.org/x/sys/unix"
+)
+
+// An End is a Queue as one open file has it. It notes on the file's desk what goes through the kernel, so that
+// another process can go on with it (backends.Desk).
+type End struct {
+	*Queue
+	desk *backends.Desk
+}
+
+// NewEnd makes an End of a queue that is held for it.
+func NewEnd(q *Queue) *End { return &End{Queue: q} }
+
+// Note is Noter.Note.
+func (e *End) Note(d *backends.Desk) { e.desk = d }
+
+// Shared is Noter.Shared.
+func (e *End) Shared() backends.Endpoint { return e.Queue }
+
+// TryRead is Port.TryRead.
+func (e *End) TryRead(p []byte) (int, backends.Meta, error) {
+	if n, m, ok := e.desk.Again(p); ok {
+		return n, m, nil
+	}
+	if e.desk.Full() {
+		return 0, backends.Meta{}, backends.ErrWouldBlock
+	}
+	tray, prio := e.desk.Tray(e.msgsize)
+	if tray == nil || len(p) < len(tray) {
+		n, m, err := e.Queue.TryRead(p)
+		if err == nil {
+			e.desk.Got(p[:n], m)
+		}
+		return n, m, err
+	}
+	n, err := mqReceive(e.fd, tray, prio)
+	if err != nil {
+		return 0, backends.Meta{}, e.nothing(err)
+	}
+	m := backends.Meta{Prio: *prio}
+	e.desk.Took(p, n, m)
+	e.past.received.Add(1)
+	e.count.add(-1)
+	return n, m, nil
+}
+
+// TryWrite is Port.TryWrite.
+func (e *End) TryWrite(p []byte, m backends.Meta) (int, error) {
+	again, err := e.put(p, m)
+	if err != nil {
+		return 0, err
+	}
+	if !again {
+		e.past.sent.Add(1)
+	}
+	return len(p), nil
+}
+
+// TryReturn is Returner.TryReturn.
+func (e *End) TryReturn(p []byte, m backends.Meta) error {
+	again, err := e.put(p, m)
+	if err == nil && !again {
+		e.past.received.Add(-1)
+	}
+	return err
+}
+
+// put sends a message, unless an earlier process did.
+func (e *End) put(p []byte, m backends.Meta) (again bool, err error) {
+	if _, ok := e.desk.SentAgain(); ok {
+		return true, nil
+	}
+	if e.desk.Full() {
+		return false, backends.ErrWouldBlock
+	}
+	if e.desk.Unsure() && !e.count.full() {
+		e.desk.Sent(len(p))
+		return true, nil
+	}
+	if e.full() {
+		return false, e.explain(unix.EAGAIN)
+	}
+	e.desk.Sends()
+	if err := e.Queue.send(p, m); err != nil {
+		e.desk.NotSent()
+		return false, err
+	}
+	e.desk.Sent(len(p))
+	e.count.add(1)
+	return false, nil
+}
+
+// full looks whether there is room for a message, if there should be none: other programs may have made some. So a
+// message is only sent if it surely goes in, unless another program is faster, and of one that an earlier process was
+// about to send the count tells whether it did.
+func (e *End) full() bool {
+	if e.desk == nil || e.count.now != nil && !e.count.full() {
+		return false
+	}
+	maxmsg, _, now, err := e.Limits()
+	if err == nil {
+		e.count.is(int64(now))
+	}
+	return err == nil && now >= maxmsg
+}

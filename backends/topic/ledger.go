@@ -1,0 +1,213 @@
+package topic
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+
+	"github.com/ipcfs/ipcfs/backends"
+)
+
+// A store that has a ledger writes each message there as it is published, and takes it out when all readers for
+// whom it was kept have written down that they have it. What else a topic is stands in a record of its own, which
+// is written when it changes by something else than a message.
+
+// numberBits are those of a message's number in the number of its record. The topic's are above them.
+const numberBits = 40
+
+// Lasts has the store write what it keeps into a ledger, and go on from what an earlier process left there, before
+// anybody has opened a topic.
+func (ts *Store) Lasts(l *backends.Ledger, topics, messages []backends.Left) {
+	of := map[uint64][]backends.Left{}
+	for _, m := range messages {
+		of[m.Number>>numberBits] = append(of[m.Number>>numberBits], m)
+	}
+	for _, one := range topics {
+		ts.resume(one, of[one.Number])
+		ts.numbers = max(ts.numbers, one.Number)
+		delete(of, one.Number)
+	}
+	for _, list := range of {
+		for _, m := range list {
+			l.Drop(&m.Record)
+		}
+	}
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	ts.ledger = l
+	for _, t := range ts.open {
+		t.save()
+	}
+}
+
+// resume has one topic go on. If it is gone, its records go too.
+func (ts *Store) resume(one backends.Left, messages []backends.Left) {
+	r, ok := readTopic(one.Data)
+	slices.SortFunc(messages, func(a, b backends.Left) int { return cmp.Compare(a.Number, b.Number) })
+	at := map[uint64]backends.Record{}
+	for _, m := range messages {
+		if len(m.Data) < messageHead {
+			continue
+		}
+		n := m.Number & (1<<numberBits - 1)
+		r.Last = max(r.Last, int64(binary.LittleEndian.Uint64(m.Data)))
+		r.Changes = max(r.Changes, binary.LittleEndian.Uint64(m.Data[8:]))
+		r.N = max(r.N, n)
+		r.Messages = append(r.Messages, MessageRecord{n, slices.Clone(m.Data[messageHead:])})
+		at[n] = m.Record
+	}
+	if ok {
+		ts.Resume([]Record{r})
+	}
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	t := ts.open[r.ID]
+	if t == nil {
+		return
+	}
+	t.number, t.saved = one.Number, one.Record
+	for pos := t.backlog.first; pos < t.backlog.end(); pos++ {
+		s := t.backlog.at(pos)
+		s.m.saved = at[s.n]
+	}
+}
+
+// save writes what a topic is beside its messages. The caller holds the store's lock.
+func (t *Topic) save() {
+	l := t.all.ledger
+	if l == nil || t.removed {
+		return
+	}
+	if t.number == 0 {
+		t.all.numbers++
+		t.number = t.all.numbers
+	}
+	b := t.all.coder[:0]
+	for _, n := range []uint64{t.id.Ino, t.id.Born, uint64(t.lastAt()), t.n, t.lost, t.changes, t.cleared, t.forgotten} {
+		b = binary.LittleEndian.AppendUint64(b, n)
+	}
+	t.all.coder = append(b, t.name...)
+	l.Put(&t.saved, backends.TopicRecord, t.number, t.all.coder)
+}
+
+const topicHead = 8 * 8
+
+func readTopic(b []byte) (r Record, ok bool) {
+	if len(b) < topicHead {
+		return r, false
+	}
+	n := func(i int) uint64 { return binary.LittleEndian.Uint64(b[8*i:]) }
+	return Record{
+		ID: backends.ID{Ino: n(0), Born: n(1)}, Last: int64(n(2)), N: n(3), Lost: n(4), Changes: n(5),
+		Cleared: n(6), Forgotten: n(7), Name: string(b[topicHead:]),
+	}, true
+}
+
+func (t *Topic) lastAt() int64 {
+	if t.last.IsZero() {
+		return 0
+	}
+	return t.last.UnixNano()
+}
+
+const messageHead = 16
+
+// saveMessage writes a message that is about to be given to the readers. The caller holds the store's lock.
+func (t *Topic) saveMessage(m *message) {
+	if t.all.ledger == nil {
+		return
+	}
+	b := binary.LittleEndian.AppendUint64(t.all.coder[:0], uint64(t.lastAt()))
+	b = binary.LittleEndian.AppendUint64(b, t.changes)
+	t.all.coder = append(b, m.data...)
+	t.all.ledger.Put(&m.saved, backends.MessageRecord, t.number<<numberBits|m.seq, t.all.coder)
+	if cap(t.all.coder) > keptCoder {
+		t.all.coder = nil
+	}
+}
+
+// keptCoder is how much room for a record is kept for the next one, in bytes.
+const keptCoder = 64 << 10
+
+// unsave takes out the record of a message that nobody is to get any more: at once, or when the reader who got it
+// last has written that down. The caller holds the store's lock.
+func (ts *Store) unsave(m *message) {
+	switch {
+	case ts.ledger == nil:
+	case ts.reader != nil:
+		ts.reader.done = append(ts.reader.done, m.saved)
+	default:
+		ts.ledger.Drop(&m.saved)
+	}
+}
+
+// An End is what one open file has of a topic: a Topic to publish to, or a Subscription. It notes on the file's desk
+// what was published (backends.Desk).
+type End struct {
+	backends.Endpoint
+	desk *backends.Desk
+}
+
+// Reader is an End to read.
+type Reader struct {
+	*Subscription
+	desk *backends.Desk
+}
+
+// ForFile is the end of a topic as one open file has it.
+func ForFile(end backends.Endpoint) backends.Endpoint {
+	switch end := end.(type) {
+	case *Topic:
+		return &End{Endpoint: end}
+	case *Subscription:
+		return &Reader{Subscription: end}
+	}
+	return end
+}
+
+// Note is Noter.Note.
+func (e *End) Note(d *backends.Desk) { e.desk = d }
+
+// Shared is Noter.Shared.
+func (e *End) Shared() backends.Endpoint { return e.Endpoint }
+
+// TryWrite is Port.TryWrite.
+func (e *End) TryWrite(p []byte, m backends.Meta) (int, error) {
+	return publish(e.Endpoint, e.desk, p, m)
+}
+
+// Note is Noter.Note.
+func (r *Reader) Note(d *backends.Desk) { r.desk = d }
+
+// Shared is Noter.Shared.
+func (r *Reader) Shared() backends.Endpoint { return r.Subscription }
+
+// TryWrite is Port.TryWrite.
+func (r *Reader) TryWrite(p []byte, m backends.Meta) (int, error) {
+	return publish(r.Subscription, r.desk, p, m)
+}
+
+// Saved is told that what its file has read is written down.
+func (r *Reader) Saved() {
+	ts := r.feed.all
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	for i := range r.done {
+		ts.ledger.Drop(&r.done[i])
+	}
+	r.done = r.done[:0]
+}
+
+func publish(to backends.Port, d *backends.Desk, p []byte, m backends.Meta) (int, error) {
+	if n, ok := d.SentAgain(); ok {
+		return n, nil
+	}
+	if d.Full() {
+		return 0, backends.ErrWouldBlock
+	}
+	n, err := to.TryWrite(p, m)
+	if err == nil {
+		d.Sent(n)
+	}
+	return n, err
+}

@@ -1,0 +1,265 @@
+package fs
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/nodes"
+)
+
+// A tree that has a ledger (Config.Ledger) writes its tables there as they change: each change before the answer
+// of the request that made it (Tree.Commit). So another process goes on from there whenever this one ends.
+
+// changes are the records of a table that are to be written.
+type changes struct {
+	ledger *backends.Ledger // nil: nothing is written
+	some   *atomic.Bool     // of either table
+	ids    []uint64
+}
+
+// add notes that a record has changed. The caller holds the table's lock.
+func (c *changes) add(id uint64) {
+	if c.ledger != nil {
+		c.ids = append(c.ids, id)
+		c.some.Store(true)
+	}
+}
+
+// lasting is what the ledger of a tree needs beside the tables.
+type lasting struct {
+	ledger *backends.Ledger
+	some   atomic.Bool
+	mu     sync.Mutex // of what follows
+	coder  []byte
+	tree   backends.Record
+	class  map[string]*keptClass
+	acts   map[uint64]*backends.Record // by the number of the request
+	before map[uint64][]byte           // what requests that an earlier process did not answer were about to do
+	others []backends.Left
+}
+
+// Left are the records of one kind that an earlier process left, of a kind that is not the tree's.
+func (t *Tree) Left(kind uint32) (list []backends.Left) {
+	for _, one := range t.lasting.others {
+		if one.Kind == kind {
+			list = append(list, one)
+		}
+	}
+	return list
+}
+
+// keptClass is what was written of a class.
+type keptClass struct {
+	record backends.Record
+	last   []byte
+}
+
+// writeTo has both tables write their changes to l from now on.
+func (t *Tree) writeTo(l *backends.Ledger) {
+	t.table.changed = changes{ledger: l, some: &t.lasting.some}
+	t.handles.changed = changes{ledger: l, some: &t.lasting.some}
+}
+
+// Ledger is the tree's; nil: it has none.
+func (t *Tree) Ledger() *backends.Ledger { return t.lasting.ledger }
+
+// Commit writes down what has changed, before an answer tells of it.
+func (t *Tree) Commit() {
+	if !t.lasting.some.Load() {
+		return
+	}
+	t.lasting.mu.Lock()
+	defer t.lasting.mu.Unlock()
+	t.lasting.some.Store(false)
+	t.commitNodes()
+	t.commitHandles()
+}
+
+func (t *Tree) commitNodes() {
+	l := t.lasting.ledger
+	t.table.mu.Lock()
+	defer t.table.mu.Unlock()
+	for _, id := range t.table.changed.ids {
+		n := t.table.nodes[id]
+		if n == nil || id == fuse.FUSE_ROOT_ID {
+			continue // forgotten meanwhile, or the root
+		}
+		r := t.nodeRecord(n)
+		t.put(&n.saved, backends.NodeRecord, id, r.code)
+	}
+	t.table.changed.ids = t.table.changed.ids[:0]
+	*l.LastNode() = t.table.last
+}
+
+func (t *Tree) commitHandles() {
+	l := t.lasting.ledger
+	var changed []*opened
+	var records []handleRecord
+	t.handles.mu.Lock()
+	for _, num := range t.handles.changed.ids {
+		if h := t.handles.all[num]; h != nil {
+			changed, records = append(changed, h), append(records, handleRecord{Handle: h.Handle})
+		}
+	}
+	t.handles.changed.ids = t.handles.changed.ids[:0]
+	*l.LastHandle() = t.handles.last
+	t.handles.mu.Unlock()
+	for i, h := range changed {
+		t.commitHandle(h, &records[i])
+	}
+}
+
+// commitHandle writes an open file, unless it was closed meanwhile.
+func (t *Tree) commitHandle(h *opened, r *handleRecord) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.gone {
+		return
+	}
+	r.Ended = h.list.ended
+	t.put(&h.saved, backends.HandleRecord, h.Num, r.code)
+	if f, ok := h.open.(*nodes.File); ok && !h.lasts {
+		h.lasts = true
+		f.Lasts(t.lasting.ledger, h.Num, backends.Record{})
+		f.Save(nil)
+	}
+	switch r.Names = h.list.names; {
+	case r.Names == nil:
+		t.lasting.ledger.Drop(&h.listed)
+	case h.listed == backends.Record{}:
+		t.put(&h.listed, backends.ListRecord, h.Num, r.codeNames)
+	}
+}
+
+// put writes a record. The caller holds t.lasting.mu.
+func (t *Tree) put(at *backends.Record, kind uint32, number uint64, record func(*nodes.Coder)) {
+	t.lasting.coder = nodes.EncodeIn(t.lasting.coder[:0], record)
+	t.lasting.ledger.Put(at, kind, number, t.lasting.coder)
+}
+
+// CommitClasses writes down what classes keep in memory that belongs to no open file.
+func (t *Tree) CommitClasses() {
+	if t.lasting.ledger == nil {
+		return
+	}
+	t.lasting.mu.Lock()
+	defer t.lasting.mu.Unlock()
+	for i, k := range t.kinds {
+		class, ok := k.Class.(nodes.Lasting)
+		if !ok {
+			continue
+		}
+		kept := t.lasting.class[k.Name]
+		if kept == nil {
+			kept = &keptClass{}
+			t.lasting.class[k.Name] = kept
+		}
+		r := classRecord{k.Name, nodes.Encode(class.Last)}
+		if b := nodes.Encode(r.code); !slices.Equal(b, kept.last) {
+			t.lasting.ledger.Put(&kept.record, backends.ClassRecord, uint64(i), b)
+			kept.last = b
+		}
+	}
+}
+
+// saved is where the records are that an earlier process wrote.
+type saved struct {
+	nodes, handles, kept, lists map[uint64]backends.Record
+}
+
+// fromLedger are the tables that an earlier process wrote; nil: none did.
+func (t *Tree) fromLedger(l *backends.Ledger) (*tables, error) {
+	if l == nil {
+		return nil, nil
+	}
+	ts := &tables{LastNode: *l.LastNode(), LastHandle: *l.LastHandle()}
+	at := saved{
+		nodes: map[uint64]backends.Record{}, handles: map[uint64]backends.Record{},
+		kept: map[uint64]backends.Record{}, lists: map[uint64]backends.Record{},
+	}
+	kept, lists := map[uint64]nodes.Kept{}, map[uint64][]nodes.Entry{}
+	var first error
+	read := func(b []byte, record func(*nodes.Coder)) bool {
+		err := nodes.Decode(b, record)
+		if err != nil && first == nil {
+			first = err
+		}
+		return err == nil
+	}
+	l.Each(func(kind uint32, number uint64, b []byte, r backends.Record) {
+		switch kind {
+		case backends.TreeRecord:
+			t.lasting.tree = r
+			read(b, ts.codeTree)
+		case backends.NodeRecord:
+			var n nodeRecord
+			if read(b, n.code) {
+				ts.Nodes = append(ts.Nodes, n)
+				at.nodes[number] = r
+			}
+		case backends.HandleRecord:
+			var h handleRecord
+			if read(b, h.code) {
+				ts.Handles = append(ts.Handles, h)
+				at.handles[number] = r
+			}
+		case backends.KeptRecord:
+			var k nodes.Kept
+			if read(b, k.Code) {
+				kept[number], at.kept[number] = k, r
+			}
+		case backends.ListRecord:
+			var h handleRecord
+			if read(b, h.codeNames) {
+				lists[number], at.lists[number] = h.Names, r
+			}
+		case backends.ClassRecord:
+			var k classRecord
+			if read(b, k.code) {
+				ts.Classes = append(ts.Classes, k)
+				t.lasting.class[k.Name] = &keptClass{record: r, last: slices.Clone(b)}
+			}
+		case backends.ActRecord:
+			t.lasting.before[number] = slices.Clone(b)
+			t.lasting.acts[number] = &r
+		default:
+			t.lasting.others = append(t.lasting.others, backends.Left{
+				Kind: kind, Number: number, Data: slices.Clone(b), Record: r,
+			})
+		}
+	})
+	if first != nil {
+		return nil, first
+	}
+	if t.lasting.tree == (backends.Record{}) {
+		return nil, nil
+	}
+	slices.SortFunc(ts.Nodes, func(a, b nodeRecord) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(ts.Handles, func(a, b handleRecord) int { return cmp.Compare(a.Num, b.Num) })
+	for i := range ts.Handles {
+		h := &ts.Handles[i]
+		h.Kept, h.Names = kept[h.Num], lists[h.Num]
+		h.saved, h.keptAt, h.listed = at.handles[h.Num], at.kept[h.Num], at.lists[h.Num]
+		delete(at.kept, h.Num)
+	}
+	for _, r := range at.kept {
+		l.Drop(&r) // its file was closed
+	}
+	for i := range ts.Nodes {
+		ts.Nodes[i].saved = at.nodes[ts.Nodes[i].ID]
+	}
+	ts.LastNode = max(ts.LastNode, last(ts.Nodes, func(n nodeRecord) uint64 { return n.ID }))
+	ts.LastHandle = max(ts.LastHandle, last(ts.Handles, func(h handleRecord) uint64 { return h.Num }))
+	return ts, ts.check()
+}
+
+func last[T any](list []T, number func(T) uint64) uint64 {
+	if len(list) == 0 {
+		return 0
+	}
+	return number(list[len(list)-1])
+}

@@ -1,0 +1,261 @@
+package mount
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/nodes"
+)
+
+// A session that has a ledger works at desks there, so that another process can go on whenever this one ends
+// (backends.Desk). What is done at a desk lies in this order: what went through the kernel, the answer, what the
+// open file keeps, the answer for the kernel. Each step says that the one before it was done.
+
+// resent is the bit in the number of a request that the kernel brings once more (FUSE_UNIQUE_RESEND).
+const resent = 1 << 63
+
+// closing marks the work on the end of an open file, in its number.
+const closing = 1 << 62
+
+// requestOf is the number of a request, however often it comes.
+func requestOf(unique uint64) uint64 { return unique &^ resent }
+
+// leftBehind is what an earlier process did not finish. Only the start reads it.
+type leftBehind struct {
+	desks map[uint64]*backends.Desk // by the number of the request
+	parts map[uint64]part
+}
+
+// part is how much a write has sent that has to wait with the rest.
+type part struct {
+	done, step uint64
+	at         backends.Record
+}
+
+func (p *part) code(c *nodes.Coder) {
+	nodes.Number(c, &p.done)
+	nodes.Number(c, &p.step)
+}
+
+// buffer is room for a request or an answer: a desk, if there is a ledger and one is free.
+func (s *Session) buffer() *[]byte {
+	if d := s.ledger.Desk(); d != nil {
+		return d.Room()
+	}
+	return s.plainBuffer()
+}
+
+// plainBuffer is room for what is not worked on at a desk.
+func (s *Session) plainBuffer() *[]byte { return s.buffers.Get().(*[]byte) }
+
+func (s *Session) recycle(b *[]byte) {
+	if d := s.ledger.DeskOf(*b); d != nil {
+		d.Free()
+		return
+	}
+	s.buffers.Put(b)
+}
+
+// sit is called when a read or write of an open file begins, or begins anew, at the desk of its answer; nil: it has
+// none. The caller holds the gate's lock.
+func (o *openFile) sit(answer []byte, request uint64) *backends.Desk {
+	d := o.gate.s.ledger.DeskOf(answer)
+	if d == nil {
+		return nil
+	}
+	if d.Unique() != request {
+		d.Begin(request)
+		d.By(o.fh)
+	}
+	o.file.WorkAt(d)
+	return d
+}
+
+// rise is called when the read or write has its answer, n bytes of it, or has to wait.
+func (o *openFile) rise(d *backends.Desk, n int, err error) {
+	if o.gate.s.ledger == nil {
+		return
+	}
+	o.file.WorkAt(nil)
+	if err == nil && d != nil {
+		putHeader(*d.Room(), d.Unique(), 0, headerSize+n)
+		d.Answers(headerSize + n)
+	}
+	o.file.Save(d)
+	if nodes.Waits(err) {
+		d.Done()
+	}
+}
+
+// finish does what an open file has left to do when it is closed, at the desk of buf. That work has a number of its
+// own: the kernel may have its answer already.
+func (o *openFile) finish(buf []byte) error {
+	d := o.sit(buf, closing|o.fh)
+	err := o.file.Finish()
+	if o.gate.s.ledger != nil {
+		o.file.WorkAt(nil)
+		o.file.Save(d)
+		d.Done()
+	}
+	return err
+}
+
+// keepPart notes that n more bytes of a write were sent before it has to wait.
+func (w *writing) keepPart(d *backends.Desk, n int) {
+	if d == nil || n == 0 {
+		return
+	}
+	p := part{done: uint64(w.done), step: d.Step()}
+	w.o.gate.s.ledger.Put(&w.part, backends.PartRecord, w.request, nodes.Encode(p.code))
+}
+
+// resumePart has a write go on behind what an earlier process sent of it.
+func (s *Session) resumePart(w *writing) {
+	if p, ok := s.left.parts[w.request]; ok {
+		delete(s.left.parts, w.request)
+		w.done, w.data, w.part = int(p.done), w.data[min(int(p.done), len(w.data)):], p.at
+	}
+}
+
+// forgets tells requests that have no answer, so that the kernel does not bring them again.
+func forgets(req []byte) bool {
+	switch as[fuse.InHeader](req).Opcode {
+	case opForget, opBatchForget:
+		return true
+	}
+	return false
+}
+
+// goOnFromDesks finds what an earlier process left at its desks, and does what the kernel will not ask for again.
+func (s *Session) goOnFromDesks(out []byte) {
+	s.left = leftBehind{map[uint64]*backends.Desk{}, map[uint64]part{}}
+	for _, one := range s.tree.Left(backends.PartRecord) {
+		p := part{at: one.Record}
+		if nodes.Decode(one.Data, p.code) == nil {
+			s.left.parts[one.Number] = p
+		}
+	}
+	for _, d := range s.ledger.Unfinished(0) {
+		if req := d.Request(); req != nil {
+			if !malformed(req) && forgets(req) {
+				s.handle(req, out)
+			}
+			d.Free()
+			continue
+		}
+		s.left.desks[d.Unique()] = d
+	}
+}
+
+// answerAgain takes up what the kernel brings again: first what an earlier process had begun with, and then all in
+// the order in which it was asked for.
+func (s *Session) answerAgain(out []byte) {
+	list := s.gather()
+	for number, d := range s.left.desks {
+		if number&closing == 0 {
+			continue
+		}
+		if o := s.file(number &^ closing); o != nil {
+			if _, step, _, _ := d.Of(); o.file.Saved() != step {
+				d.Resume()
+				o.gate.mu.Lock()
+				_ = o.finish(*d.Room()) // what it could not send is sent when the kernel asks once more
+				o.gate.mu.Unlock()
+			}
+		}
+	}
+	s.giveBack(list)
+	begun := func(req []byte) int {
+		if s.left.desks[requestOf(as[fuse.InHeader](req).Unique)] != nil {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(list, func(a, b []byte) int {
+		return cmp.Or(cmp.Compare(begun(a), begun(b)),
+			cmp.Compare(requestOf(as[fuse.InHeader](a).Unique), requestOf(as[fuse.InHeader](b).Unique)))
+	})
+	for _, req := range list {
+		s.requests.Add(1)
+		d := s.left.desks[requestOf(as[fuse.InHeader](req).Unique)]
+		delete(s.left.desks, requestOf(as[fuse.InHeader](req).Unique))
+		if d == nil {
+			s.handle(req, out)
+			continue
+		}
+		s.finish(req, d, out)
+		d.Free()
+	}
+	for _, d := range s.left.desks {
+		d.Free() // its request has its answer, or nobody waits for one any more
+	}
+	for _, p := range s.left.parts {
+		s.ledger.Drop(&p.at)
+	}
+	s.left = leftBehind{}
+}
+
+// giveBack returns messages to where they are from that an earlier process received for somebody who was killed since,
+// and had not answered with.
+func (s *Session) giveBack(list [][]byte) {
+	asked := map[uint64]bool{}
+	for _, req := range list {
+		asked[requestOf(as[fuse.InHeader](req).Unique)] = true
+	}
+	for request, d := range s.left.desks {
+		_, _, answer, _ := d.Of()
+		o := s.file(d.File())
+		if asked[request] || answer > 0 || request&closing != 0 || o == nil {
+			continue
+		}
+		d.Resume()
+		o.gate.mu.Lock()
+		o.file.GiveBack(d)
+		o.gate.mu.Unlock()
+	}
+}
+
+// gather reads what the kernel brings again, up to the answer of a question that is asked last.
+func (s *Session) gather() (list [][]byte) {
+	if !s.nudge() {
+		return nil
+	}
+	in := s.plainBuffer()
+	defer s.buffers.Put(in)
+	for {
+		n, err := s.dev.read(*in)
+		if err != nil {
+			return list // the leader meets it too
+		}
+		req := bytes.Clone((*in)[:n])
+		switch {
+		case malformed(req):
+		case as[fuse.InHeader](req).Opcode == opNotifyReply:
+			return list
+		default:
+			list = append(list, req)
+		}
+	}
+}
+
+// finish answers a request that an earlier process had begun with at d.
+func (s *Session) finish(req []byte, d *backends.Desk, out []byte) {
+	_, step, n, saves := d.Of()
+	h := as[fuse.InHeader](req)
+	moves := s.moves(req)
+	saved := moves != nil && moves.file.Saved() == step || s.left.parts[d.Unique()].step == step
+	switch {
+	case n > 0 && (saved || !saves):
+		answer := (*d.Room())[:n]
+		as[fuse.OutHeader](answer).Unique = h.Unique
+		s.send(answer)
+	case moves != nil && !saved:
+		d.Resume()
+		s.handle(req, *d.Room())
+	default:
+		s.handle(req, out)
+	}
+}

@@ -1,0 +1,111 @@
+package keeper
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// Link is what a keeper and its worker talk over: a socket of messages (unix(7), SOCK_SEQPACKET), each with a
+// word, a number, a text, and a descriptor or none. It is safe for concurrent use.
+type Link struct {
+	f    *os.File
+	mu   sync.Mutex
+	left []message // to be sent
+}
+
+type message struct {
+	word   string // at most 8 letters
+	number uint64
+	text   string
+	fd     int // -1: none
+}
+
+// maxText is how long a text is at most, in bytes.
+const maxText = 256
+
+// newLink makes a socket pair.
+func newLink() (ours *Link, theirs *os.File, err error) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	// Ours waits in Go's poller, and takes no thread.
+	if err := unix.SetNonblock(pair[0], true); err != nil {
+		return nil, nil, errors.Join(err, unix.Close(pair[0]), unix.Close(pair[1]))
+	}
+	return &Link{f: os.NewFile(uintptr(pair[0]), "worker")}, os.NewFile(uintptr(pair[1]), "keeper"), nil
+}
+
+// Close ends the link.
+func (l *Link) Close() { l.f.Close() }
+
+// queue has a message sent by flush.
+func (l *Link) queue(m message) { l.left = append(l.left, m) }
+
+func (l *Link) flush() {
+	for _, m := range l.left {
+		if l.send(m) != nil {
+			break
+		}
+	}
+	l.left = nil
+}
+
+func (l *Link) send(m message) error {
+	b := make([]byte, 16, 16+maxText)
+	copy(b, m.word)
+	binary.LittleEndian.PutUint64(b[8:], m.number)
+	b = append(b, m.text[:min(len(m.text), maxText)]...)
+	var rights []byte
+	if m.fd >= 0 {
+		rights = unix.UnixRights(m.fd)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	raw, err := l.f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var sent error
+	err = raw.Write(func(fd uintptr) bool {
+		sent = unix.Sendmsg(int(fd), b, rights, nil, unix.MSG_NOSIGNAL)
+		return sent != unix.EAGAIN
+	})
+	return errors.Join(err, sent)
+}
+
+func (l *Link) receive() (m message, err error) {
+	raw, err := l.f.SyscallConn()
+	if err != nil {
+		return m, err
+	}
+	b, oob := make([]byte, 16+maxText), make([]byte, unix.CmsgSpace(4))
+	var n, rights int
+	var got error
+	err = raw.Read(func(fd uintptr) bool {
+		n, rights, _, _, got = unix.Recvmsg(int(fd), b, oob, unix.MSG_CMSG_CLOEXEC)
+		return got != unix.EAGAIN && got != unix.EINTR
+	})
+	switch {
+	case err != nil:
+		return m, err
+	case got != nil:
+		return m, got
+	case n < 16:
+		return m, io.EOF
+	}
+	m.fd = -1
+	if list, err := unix.ParseSocketControlMessage(oob[:rights]); err == nil && len(list) > 0 {
+		if fds, err := unix.ParseUnixRights(&list[0]); err == nil && len(fds) > 0 {
+			m.fd = fds[0]
+		}
+	}
+	m.word, m.number = unix.ByteSliceToString(b[:8]), binary.LittleEndian.Uint64(b[8:])
+	m.text = string(b[16:n])
+	return m, nil
+}

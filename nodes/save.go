@@ -1,0 +1,85 @@
+package nodes
+
+import (
+	"github.com/ipcfs/ipcfs/backends"
+)
+
+// noting is what an open file needs to write what it keeps into a ledger.
+type noting struct {
+	ledger *backends.Ledger // nil: into none
+	number uint64           // of the open file
+	record backends.Record
+	end    backends.Noter // of the file; nil: nothing that it moves is noted
+	coder  Coder
+	kept   Kept
+	step   uint64 // of the work that was saved last
+	fresh  bool   // nothing was kept when it was saved last, or it was never saved
+}
+
+// A saver is an Endpoint that is told when what its file has read is written down.
+type saver interface{ Saved() }
+
+// Lasts has the file keep what it keeps in a ledger, under its number. r is where an earlier process had it.
+func (f *File) Lasts(l *backends.Ledger, number uint64, r backends.Record) {
+	f.note.ledger, f.note.number, f.note.record = l, number, r
+	f.note.end, _ = f.end.(backends.Noter)
+	f.note.fresh = r == backends.Record{}
+}
+
+// Ends drops what the ledger has of the file.
+func (f *File) Ends() { f.note.ledger.Drop(&f.note.record) }
+
+// Saved is the number of the work that was saved last.
+func (f *File) Saved() uint64 { return f.note.step }
+
+// WorkAt says at which desk the next calls are worked on; nil: at none.
+func (f *File) WorkAt(d *backends.Desk) {
+	if f.note.end != nil && f.aside == 0 {
+		f.note.end.Note(d)
+	}
+}
+
+// Save writes down what the file keeps after a read or write that is worked on at d, if it keeps anything. Once
+// it returns, another process goes on from here.
+func (f *File) Save(d *backends.Desk) {
+	if f.note.ledger == nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.errand != nil {
+		return // it saves when it is over
+	}
+	k := &f.note.kept
+	f.keepIn(k)
+	if k.nothing() && f.note.fresh {
+		return
+	}
+	d.Saves()
+	f.note.fresh = k.nothing()
+	k.Step = d.Step()
+	f.note.step = k.Step
+	f.note.coder.b = f.note.coder.b[:0]
+	k.Code(&f.note.coder)
+	f.note.ledger.Put(&f.note.record, backends.KeptRecord, f.note.number, f.note.coder.b)
+	if end, ok := f.end.(saver); ok {
+		end.Saved()
+	}
+}
+
+// GiveBack returns messages that were received at d, and that nobody will ask for, to where they are from.
+func (f *File) GiveBack(d *backends.Desk) {
+	to, ok := f.end.(backends.Returner)
+	buf := make([]byte, backends.DeskBytes)
+	for ok {
+		n, m, more := d.Again(buf)
+		if !more || to.TryReturn(buf[:n], m) != nil {
+			return
+		}
+	}
+}
+
+// nothing reports whether a file that has just been opened keeps the same.
+func (k *Kept) nothing() bool {
+	return len(k.Hand) == 0 && !k.Begun && !k.more()
+}

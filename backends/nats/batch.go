@@ -49,6 +49,7 @@ func (s *sending) together() int {
 // batch sends the next n messages together.
 func (s *sending) batch(n int) {
 	q := s.e.q
+	s.away = n
 	s.ask(&question{
 		keep: true, patient: true, doubt: q.doubt,
 		post: func(at string) { s.post(n, at) },
@@ -94,7 +95,6 @@ func (s *sending) committed(n int, m *nats.Msg, err error) {
 	}
 	switch code {
 	case 0:
-		s.most = 0
 		s.stored(n)
 	case codeBatchDuplicate: // it came a second time, and the first had no answer
 		s.e.q.l.counts.duplicates += int64(n)

@@ -26,7 +26,8 @@ type sending struct {
 	ids  []string // of each, as far as they were made
 	n    int      // that are stored
 	due  time.Time
-	when time.Time // when it ended, with something of which is not known whether it is stored
+	when time.Time // when it ended, with something of which is not known whether it is stored,
+	away int       // which were so many messages that went together, or one
 
 	most   int // that may go together, as there is room; 0: that is not known
 	shrunk int // how often it was found out that there is less
@@ -82,7 +83,7 @@ func (e *end) sending(list []backends.Message) *sending {
 		s.list = append(s.list, backends.Message{Data: bytes.Clone(m.Data), Meta: m.Meta})
 	}
 	if old := e.unsure; old != nil && time.Since(old.when) < doubleWindow && same(old.list, list) {
-		s.ids = old.ids
+		s.ids, s.most = old.ids, old.away // a repetition is known only if it is the same
 	}
 	e.unsure = nil
 	return s
@@ -143,6 +144,7 @@ func (s *sending) next() {
 // publish sends one message.
 func (s *sending) publish() {
 	q, m := s.e.q, &s.list[s.n]
+	s.away = 1
 	s.ask(&question{
 		subject: queueSubject(q.name, m.Meta.Prio), header: nats.Header{nats.MsgIdHdr: []string{s.id(s.n)}}, body: m.Data,
 		keep: true, patient: true, doubt: q.doubt,
@@ -187,6 +189,7 @@ func (s *sending) answered(m *nats.Msg, err error) {
 // stored goes on after n more messages.
 func (s *sending) stored(n int) {
 	s.n += n
+	s.most = 0
 	s.e.q.sent += int64(n)
 	s.next()
 }
@@ -196,7 +199,7 @@ func (s *sending) failed(err error) {
 	switch err {
 	case errTimeout, errDown, errClosed:
 		s.when = time.Now()
-		s.e.unsure = &sending{list: s.list[s.n:], ids: s.ids[min(s.n, len(s.ids)):], when: s.when}
+		s.e.unsure = &sending{list: s.list[s.n:], ids: s.ids[min(s.n, len(s.ids)):], when: s.when, away: s.away}
 		err = errUnsure
 	}
 	s.finish(err)

@@ -51,9 +51,15 @@ func (p *probing) room(e *end) {
 		answer: func(m *nats.Msg, err error) {
 			p.asks--
 			var info streamInfo
-			if err == nil && decode(m.Data, &info) == nil && idOf(&info) == q.id {
+			if err == nil {
+				err = decode(m.Data, &info)
+			}
+			switch {
+			case err == unix.ENOENT, err == nil && idOf(&info) != q.id:
+				q.gone()
+			case err == nil:
 				q.learn(&info)
-			} else {
+			default:
 				q.doubt()
 			}
 			if p.done() {

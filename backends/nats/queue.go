@@ -171,7 +171,10 @@ func (q *queue) tick(now time.Time) (busy bool) {
 		busy = e.tick(now) || busy
 	}
 	q.wanted()
-	q.room(1)
+	if q.writers.Len() > 0 {
+		q.retry()
+		q.doubt() // for those who poll
+	}
 	return busy || len(q.spare)+len(q.pulls)+q.line.Len()+q.writers.Len() > 0
 }
 
@@ -205,7 +208,7 @@ func (q *queue) doubt() {
 			case err == nil:
 				q.learn(&info)
 				q.wanted()
-				q.room(1)
+				q.retry()
 				q.stir()
 			}
 		},
@@ -275,6 +278,13 @@ func (q *queue) room(n int) {
 	}
 }
 
+// retry has the first who waits for room try again, whether or not there is any.
+func (q *queue) retry() {
+	if at := q.writers.Front(); at != nil && q.l.up {
+		at.Value.(*end).roomy()
+	}
+}
+
 // hear begins to hear of room, for the first who waits for it. Room that was made before is not told, so that
 // one tries once more when the server knows that we listen.
 func (q *queue) hear() {
@@ -283,7 +293,7 @@ func (q *queue) hear() {
 	}
 	q.hears = true
 	q.l.out.send(parcel{Msg: nats.Msg{Subject: q.acks()}, listen: true})
-	q.room(1)
+	q.retry()
 }
 
 // heardAck takes the news of an acknowledgement.

@@ -329,7 +329,11 @@ func (t topicEntry) Report() ([]Fact, error) {
 	if err != nil {
 		return nil, err
 	}
-	facts := append(owned(a), created(a.BornAt())...)
+	born := a.BornAt()
+	if t.all.store.OpenDirs {
+		born = a.Ctime // the identity of what is kept elsewhere is no time
+	}
+	facts := append(owned(a), created(born)...)
 	if a.Type() == syscall.S_IFDIR {
 		return append(facts, t.all.told(t.all.store.Opener.AllState(t.Path))...), nil
 	}

@@ -103,9 +103,12 @@ func (t attachedTopic) Publishers() (list []backends.Waiter) {
 
 // Read is Topic.Read.
 func (t attachedTopic) Read(how TopicRead, writes bool) (backends.Endpoint, error) {
-	end, err := t.Topic.Read(how.Group, !how.Retained, writes, func(f nats.Feed) backends.Endpoint {
-		return how.of(f.(relayFeed).Topic, false)
-	})
+	read := func(f nats.Feed) backends.Endpoint { return how.of(f.(relayFeed).Topic, false) }
+	open := func() (*nats.TopicEnd, error) { return t.Topic.Read(!how.Retained, writes, read) }
+	if how.Group != "" {
+		open = func() (*nats.TopicEnd, error) { return t.Topic.Group(how.Group, writes, read) }
+	}
+	end, err := open()
 	if err != nil {
 		return nil, err
 	}
@@ -117,8 +120,13 @@ func (t attachedTopic) State() topic.State {
 	there := t.Topic.State()
 	s := topic.State{Last: there.Last}
 	if f, ok := there.Feed.(relayFeed); ok {
-		s = withEnds(f.Topic.State(), there.Ends)
+		s = f.Topic.State()
 	}
+	for _, g := range there.Groups {
+		of := g.(relayFeed).Topic.State()
+		s.Readers, s.Lost = append(s.Readers, of.Readers...), s.Lost+of.Lost
+	}
+	s = withEnds(s, there.Ends)
 	_, ok := fromThere(t.Topic.Rules())
 	s.Messages, s.Broken = there.Messages, !ok
 	return s

@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,8 @@ type block struct {
 	info, heading string
 	line          int // of the fence
 	lines         []string
+	env           []string // that it runs with
+	dir           string   // where it stands; "": in the root of the tree
 }
 
 // pages are the files whose blocks are run.
@@ -89,6 +92,7 @@ func matches(got, want string) bool {
 
 // TestPages: every ```console block of the README and of docs does what it shows. Each stands in the root of a
 // tree with nothing in it, and is one shell: sh, or bash where the fence says so. The blocks of a page share a tree.
+// Where the fence says attached there are two more trees, at $ONE and $TWO, which share a server.
 func TestPages(t *testing.T) {
 	t.Parallel()
 	for _, page := range pages(t) {
@@ -101,8 +105,12 @@ func TestPages(t *testing.T) {
 		t.Run(filepath.Base(page), func(t *testing.T) {
 			t.Parallel()
 			tr := mountTree(t)
+			env := reachPage(t, tr, page)
 			for _, b := range list {
 				_, shell, _ := strings.Cut(b.info, " ")
+				if b.env = env; shell == "attached" {
+					shell, b.dir = "bash", tr.work
+				}
 				t.Run(fmt.Sprint(b.line, " ", b.heading), func(t *testing.T) {
 					check(t, tr.join())
 					if shell == "" {
@@ -147,9 +155,9 @@ func (b block) run(t *testing.T, tr *tree, shell ...string) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, shell[0], append(shell[1:], "-c", script.String())...)
-	cmd.Dir = tr.mnt
+	cmd.Dir = cmp.Or(b.dir, tr.mnt)
 	cmd.Env = append(os.Environ(), tr.env()...)
-	cmd.Env = append(cmd.Env, "HOME="+home, "IPCFS="+tr.mnt, "LC_ALL=C")
+	cmd.Env = append(append(cmd.Env, "HOME="+home, "IPCFS="+tr.mnt, "LC_ALL=C"), b.env...)
 	cmd.WaitDelay = patience
 	out, err := cmd.CombinedOutput()
 	if errors.Is(err, exec.ErrWaitDelay) {

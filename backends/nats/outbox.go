@@ -20,6 +20,7 @@ type outbox struct {
 type parcel struct {
 	nats.Msg
 	listen, leave bool
+	group         string // of those who share what is published there; "": none
 }
 
 // send has a parcel sent. It does not block.
@@ -78,18 +79,19 @@ func (l *Link) send() {
 }
 
 func (l *Link) post(conn *nats.Conn, p *parcel, heard map[string]*nats.Subscription) {
+	at := p.Subject + " " + p.group
 	switch {
 	case p.listen:
-		if s := heard[p.Subject]; s != nil && s.IsValid() {
+		if s := heard[at]; s != nil && s.IsValid() {
 			return
 		}
-		if s, err := conn.ChanSubscribe(p.Subject, l.in); err == nil {
-			heard[p.Subject] = s
+		if s, err := conn.ChanQueueSubscribe(p.Subject, p.group, l.in); err == nil {
+			heard[at] = s
 		}
 	case p.leave:
-		if s := heard[p.Subject]; s != nil {
+		if s := heard[at]; s != nil {
 			_ = s.Unsubscribe()
-			delete(heard, p.Subject)
+			delete(heard, at)
 		}
 	default:
 		if err := conn.PublishMsg(&p.Msg); err != nil {

@@ -299,6 +299,9 @@ func (o *topic) learn(a backends.Attr, r TopicRules) {
 	if o.feed != nil {
 		o.feed.Become(a, r)
 	}
+	for _, e := range o.groups {
+		e.share.Become(a, r)
+	}
 }
 
 // gone is called when the topic was removed.
@@ -312,6 +315,9 @@ func (o *topic) gone() {
 	}
 	if o.feed != nil {
 		o.feed.End(true)
+	}
+	for _, e := range o.groups {
+		e.share.End(true)
 	}
 	for _, w := range o.waits {
 		w.told(unix.ESTALE)

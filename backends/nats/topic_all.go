@@ -172,8 +172,14 @@ func (t *Topics) hear(m *nats.Msg) bool {
 // heardOf takes a message that was published to a topic: for its readers, or for those of a directory.
 func (t *Topics) heardOf(path string, n uint64, m *nats.Msg) {
 	if !strings.HasSuffix(m.Sub.Subject, ">") {
-		if stream, err := topicStream(path); err == nil && t.open[stream] != nil {
-			t.open[stream].live(n, arrivalOf(m))
+		stream, err := topicStream(path)
+		o := t.open[stream]
+		switch {
+		case err != nil || o == nil:
+		case m.Sub.Queue != "":
+			o.shared(m.Sub.Queue, n, m)
+		default:
+			o.live(n, arrivalOf(m))
 		}
 		return
 	}
@@ -210,6 +216,9 @@ func (t *Topics) heal() {
 		if o.listens > 0 {
 			o.listens--
 			o.counts(1)
+		}
+		for name := range o.groups {
+			o.gather(name, true)
 		}
 		o.check()
 	}

@@ -18,6 +18,7 @@ type TopicEnd struct {
 	// Link.mu guards what follows.
 	writes, follows, counts bool
 	group                   string
+	share                   Feed // of the group
 	holders                 int
 	wake                    func()
 	news                    bool        // something ended, and nobody was armed
@@ -185,8 +186,8 @@ func (e *TopicEnd) Close() error {
 		e.leave()
 		return nil
 	}
-	if e.group != "" && e.o.groups[e.group] == e {
-		delete(e.o.groups, e.group)
+	if e.group != "" {
+		e.o.disband(e)
 	}
 	e.wake = nil
 	e.leave()

@@ -92,6 +92,7 @@ type TopicState struct {
 	Last     uint64 // number of the newest message
 	Messages int    // that are stored
 	Feed     Feed   // that has the rest; nil: none
+	Groups   []Feed
 	Ends     []*TopicEnd
 }
 
@@ -104,6 +105,9 @@ func (o *Topic) State() TopicState {
 		s.Feed = one.feed
 		for e := range one.ends {
 			s.Ends = append(s.Ends, e)
+		}
+		for _, e := range one.groups {
+			s.Groups = append(s.Groups, e.share)
 		}
 	}
 	return s
@@ -118,9 +122,9 @@ func (o *Topic) Publisher() *TopicEnd {
 	return e
 }
 
-// Read is an end that reads what read makes of the feed, when that has all that was published until now. Who names
-// a group shares one. counts says whether it is a reader for those who publish to readers only.
-func (o *Topic) Read(group string, counts, writes bool, read func(Feed) backends.Endpoint) (*TopicEnd, error) {
+// Read is an end that reads what read makes of the feed, when that has all that was published until now. counts says
+// whether it is a reader for those who publish to readers only.
+func (o *Topic) Read(counts, writes bool, read func(Feed) backends.Endpoint) (*TopicEnd, error) {
 	l := o.t.l
 	l.mu.Lock()
 	one := o.shared()
@@ -136,16 +140,7 @@ func (o *Topic) Read(group string, counts, writes bool, read func(Feed) backends
 		one.unfollow()
 		return nil, err
 	}
-	if e := one.groups[group]; e != nil {
-		one.unfollow() // once for all of them
-		e.holders++
-		e.writes = e.writes || writes
-		return e, nil
-	}
-	e := &TopicEnd{o: one, read: read(one.feed), writes: writes, holders: 1, group: group, follows: true, counts: counts}
-	if group != "" {
-		one.groups[group] = e
-	}
+	e := &TopicEnd{o: one, read: read(one.feed), writes: writes, holders: 1, follows: true, counts: counts}
 	one.ends[e] = struct{}{}
 	if counts {
 		one.counts(1)

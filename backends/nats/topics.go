@@ -64,6 +64,8 @@ type Feeds interface {
 type Feed interface {
 	// Give gives the next message: what lies between it and the last one is lost.
 	Give(seq uint64, data []byte, at time.Time)
+	// Share is Give where others get messages, too.
+	Share(seq uint64, data []byte, at time.Time)
 	// Void is a message that takes the retained value back, or all that is kept, and is nobody's.
 	Void(seq uint64, all bool)
 	// Miss notes that the messages up to a number will not come.

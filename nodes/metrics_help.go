@@ -3,54 +3,57 @@ package nodes
 import "strings"
 
 // factHelp says what the number of a fact measures, for metrics. The keys are those of the status files.
-var factHelp = map[string]string{
+// A slice, unlike a map, takes no time at the start of the program.
+var factHelp = []struct{ key, text string }{
 	// of the daemon
-	"requests":             "Requests that the kernel made.",
-	"requests_unawaited":   "Requests whose sender goes on without an answer: forgetting, closing, interrupting.",
-	"parked":               "Requests that wait for others.",
-	"threads":              "Threads of the daemon.",
-	"passthrough_failures": "Opens of shared memory whose bytes the kernel did not take over.",
-	"open":                 "Files of the tree that are open.",
-	"nodes":                "Files and directories that the kernel remembers.",
-	"rss":                  "Memory of the daemon that is not swapped out, in bytes.",
-	"cpu_ms":               "Time that the daemon had a processor, in ms.",
-	"restarts":             "Workers that were started since the one before had died.",
+	{"requests", "Requests that the kernel made."},
+	{"requests_unawaited", "Requests whose sender goes on without an answer: forgetting, closing, interrupting."},
+	{"parked", "Requests that wait for others."},
+	{"threads", "Threads of the daemon."},
+	{"passthrough_failures", "Opens of shared memory whose bytes the kernel did not take over."},
+	{"open", "Files of the tree that are open."},
+	{"nodes", "Files and directories that the kernel remembers."},
+	{"rss", "Memory of the daemon that is not swapped out, in bytes."},
+	{"cpu_ms", "Time that the daemon had a processor, in ms."},
+	{"restarts", "Workers that were started since the one before had died."},
 	// of objects
-	"accepted":        "Calls that were accepted.",
-	"allocated":       "Memory that the object takes, in bytes; a part that was never written takes none.",
-	"backlog":         "Calls that may wait to be accepted.",
-	"bytes":           "Bytes that wait, or that the memory is long.",
-	"cbytes":          "Bytes that wait.",
-	"connections":     "Connections that are open through the tree.",
-	"dialled":         "Calls that were made through the tree.",
-	"groups":          "Groups of readers who share the messages.",
-	"leases":          "Messages that are out on lease.",
-	"links":           "Names of the object.",
-	"lost":            "Messages that a slow reader lost.",
-	"maxmsg":          "Messages that fit into a queue; of the daemon, into a new one.",
-	"memory":          "Memory that is kept for slow readers, in bytes.",
-	"messages":        "Messages that wait, or that are kept.",
-	"msgsize":         "Bytes that a message may have; of the daemon, in a new queue.",
-	"nattch":          "Processes that have the segment attached.",
-	"next_bytes":      "Bytes of the message that waits, where there is one.",
-	"parked_readers":  "Reads that wait for a message.",
-	"parked_writers":  "Writes that wait for room.",
-	"published":       "Messages that were published.",
-	"qbytes":          "Bytes that may wait.",
-	"qnum":            "Messages that wait.",
-	"readers":         "Files that are open to be read.",
-	"received":        "Messages that were received through the tree.",
-	"sent":            "Messages that were sent through the tree.",
-	"waiting_readers": "Those who wait for a message, in read(2) or in poll(2).",
-	"waiting_writers": "Those who wait for room, in write(2) or in poll(2).",
-	"watchers":        "Readers who hear of changes of the value.",
-	"writers":         "Files that are open to be written.",
+	{"accepted", "Calls that were accepted."},
+	{"allocated", "Memory that the object takes, in bytes; a part that was never written takes none."},
+	{"backlog", "Calls that may wait to be accepted."},
+	{"bytes", "Bytes that wait, or that the memory is long."},
+	{"cbytes", "Bytes that wait."},
+	{"connections", "Connections that are open through the tree."},
+	{"dialled", "Calls that were made through the tree."},
+	{"groups", "Groups of readers who share the messages."},
+	{"leases", "Messages that are out on lease."},
+	{"links", "Names of the object."},
+	{"lost", "Messages that a slow reader lost."},
+	{"maxmsg", "Messages that fit into a queue; of the daemon, into a new one."},
+	{"memory", "Memory that is kept for slow readers, in bytes."},
+	{"messages", "Messages that wait, or that are kept."},
+	{"msgsize", "Bytes that a message may have; of the daemon, in a new queue."},
+	{"nattch", "Processes that have the segment attached."},
+	{"next_bytes", "Bytes of the message that waits, where there is one."},
+	{"parked_readers", "Reads that wait for a message."},
+	{"parked_writers", "Writes that wait for room."},
+	{"published", "Messages that were published."},
+	{"qbytes", "Bytes that may wait."},
+	{"qnum", "Messages that wait."},
+	{"readers", "Files that are open to be read."},
+	{"received", "Messages that were received through the tree."},
+	{"sent", "Messages that were sent through the tree."},
+	{"waiting_readers", "Those who wait for a message, in read(2) or in poll(2)."},
+	{"waiting_writers", "Those who wait for room, in write(2) or in poll(2)."},
+	{"watchers", "Readers who hear of changes of the value."},
+	{"writers", "Files that are open to be written."},
 }
 
 // helpOf is what the number of a fact measures.
 func helpOf(key string) string {
-	if text, ok := factHelp[key]; ok {
-		return text
+	for _, f := range factHelp {
+		if f.key == key {
+			return f.text
+		}
 	}
 	if class, ok := strings.CutPrefix(key, "objects_"); ok {
 		return "Objects of the class " + class + "."

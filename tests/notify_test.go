@@ -1,7 +1,9 @@
 package tests
 
 import (
+	"fmt"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -48,4 +50,22 @@ func TestNotify(t *testing.T) {
 	check(t, daemon.Process.Signal(syscall.SIGTERM))
 	await("STOPPING=1", "STATUS=unmounting "+name)
 	check(t, daemon.Wait())
+}
+
+// TestResident: a daemon that has just begun holds 12 MiB at most (proc(5), VmRSS).
+func TestResident(t *testing.T) {
+	t.Parallel()
+	if raceSlows > 1 {
+		t.Skip("a race-built daemon holds more")
+	}
+	tr := mountTree(t)
+	pid, err := tr.pid()
+	check(t, err)
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	check(t, err)
+	_, after, _ := strings.Cut(string(text), "VmRSS:")
+	var kB int
+	if _, err := fmt.Sscan(after, &kB); err != nil || kB > 12<<10 {
+		t.Errorf("%d kB", kB)
+	}
 }

@@ -57,6 +57,9 @@ func TestPackage(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
+		if st, err := os.Stat(dist + "/ipcfs-" + version + "-linux-" + runtime.GOARCH); err != nil || st.Size() > 14e6 {
+			t.Errorf("the program is more than 14 MB: %v %v", st, err)
+		}
 		debs = append(debs, dist+"/ipcfs_"+version+"_"+runtime.GOARCH+".deb")
 	}
 	script, err := filepath.Abs("testdata/package.sh")

@@ -98,7 +98,7 @@ func (s *settings) watched(tree *fs.Tree, log *slog.Logger) (end func()) {
 	}
 	server, err := watching.Start(tree.Monitor(), watching.Options{
 		Address: watching.Address(s.metricsListen), Names: s.metricsNames, Log: log,
-		Version: version(), Mountpoint: s.mountpoint,
+		Version: version(), Commit: buildHere().commit, Mountpoint: s.mountpoint,
 	})
 	if err != nil {
 		log.Error("no metrics are served", "err", err)
@@ -163,6 +163,7 @@ func (s *settings) attend(session *mount.Session, stop <-chan os.Signal, log *sl
 			if err := s.announce(); err != nil {
 				log.Warn("cannot tell that the tree is live", "err", err)
 			}
+			backends.ReturnMemory()
 			manager.ready("live at " + s.mountpoint)
 			watched.Go(func() { manager.guard(guarded, s.alive) })
 		case sig := <-stop:

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // TestPackaged holds that what is packaged is what the tables make.
@@ -52,6 +53,19 @@ func TestAbout(t *testing.T) {
 	} {
 		if text := about(word); !strings.Contains(text, want) {
 			t.Errorf("help %s has no %q:\n%s", word, want, text)
+		}
+	}
+	for _, word := range []string{"next@TIME", "next@5s", "prio/7", "since/0"} {
+		name, _, _ := strings.Cut(strings.ReplaceAll(word, "/", "@"), "@")
+		if text := about(word); text == "" || text != about(name) {
+			t.Errorf("help %s: %q", word, text)
+		}
+	}
+	for _, topic := range helpTopics {
+		for line := range strings.Lines(about(topic.name)) {
+			if n := utf8.RuneCountInString(line) - 1; n > plainWidth && strings.Contains(strings.TrimSpace(line), " ") {
+				t.Errorf("help %s has a line of %d columns: %s", topic.name, n, line)
+			}
 		}
 	}
 	if text := about("frobnicate"); text != "" {

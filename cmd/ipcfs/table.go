@@ -29,7 +29,11 @@ func markdown(rows [][]string) string {
 	return b.String()
 }
 
-// plain is how a terminal shows a table: columns of equal width, without quotes and links.
+// plainWidth is how wide a terminal is presumed to be.
+const plainWidth = 80
+
+// plain is how a terminal shows a table, without quotes and links: columns of equal width, or, where those
+// would be too many for a line, row by row.
 func plain(rows [][]string) string {
 	var width []int
 	bare := make([][]string, len(rows))
@@ -43,6 +47,13 @@ func plain(rows [][]string) string {
 			width[j] = max(width[j], utf8.RuneCountInString(cell))
 		}
 	}
+	total := 0
+	for _, w := range width {
+		total += w + 2
+	}
+	if total-2 > plainWidth {
+		return byRows(bare)
+	}
 	var b strings.Builder
 	for _, row := range bare {
 		line := ""
@@ -52,6 +63,40 @@ func plain(rows [][]string) string {
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
 	return b.String()
+}
+
+// byRows shows a table whose first row is its head row by row: the first cell, and below it the others, each
+// with its head.
+func byRows(rows [][]string) string {
+	var b strings.Builder
+	for _, row := range rows[1:] {
+		b.WriteString(wrapped("", row[0]))
+		for j, cell := range row[1:] {
+			if cell != "" {
+				b.WriteString(wrapped("    ", rows[0][j+1]+": "+cell))
+			}
+		}
+	}
+	return b.String()
+}
+
+// wrapped is a text in lines that fit a terminal. Words that do not fit have a line of their own.
+func wrapped(indent, text string) string {
+	var b strings.Builder
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && utf8.RuneCountInString(line+" "+word) > plainWidth {
+			b.WriteString(line + "\n")
+			line = indent + "  " + word
+			continue
+		}
+		if line == "" {
+			line = indent + word
+		} else {
+			line += " " + word
+		}
+	}
+	return b.String() + line + "\n"
 }
 
 // unquoted is a cell without the marks of markdown: `code`, and [text](address), which becomes text.

@@ -5,9 +5,11 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/ipcfs/ipcfs/fs"
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
@@ -62,6 +64,7 @@ type sample struct {
 	at      time.Time
 	daemon  facts
 	objects []object
+	moved   int64 // bytes, by reads and writes of message faces since the daemon began
 }
 
 // sample looks at a tree, or a part of it.
@@ -70,7 +73,16 @@ func (v *viewer) sample(path string) (s sample, err error) {
 	if s.objects, err = v.objects(path, maxLooked, false); err != nil {
 		return s, err
 	}
-	s.daemon, err = v.facts("ctl/status.json")
+	if s.daemon, err = v.facts("ctl/status.json"); err != nil {
+		return s, err
+	}
+	operations, err := v.read("ctl/operations")
+	for line := range strings.Lines(operations) {
+		if f := pairs(line); f["class"] != fs.NoClass {
+			n, _ := strconv.ParseInt(f["bytes"], 10, 64) // 0 of what is no such line
+			s.moved += n
+		}
+	}
 	return s, err
 }
 

@@ -73,9 +73,17 @@ func fileRows() [][]string {
 	return rows
 }
 
-// about is what the tables have to say about a word: a whole table by
-// its name, or the rows that have the word.
+// about is what the tables have to say about a word: a whole table by its name, or the rows that have the
+// word. A control file may come with what its user puts in: next@5s, prio/7.
 func about(word string) string {
+	text := rowsAbout(word)
+	if i := strings.IndexAny(word, "@/"); text == "" && i > 0 {
+		text = rowsAbout(word[:i])
+	}
+	return text
+}
+
+func rowsAbout(word string) string {
 	text := ""
 	for _, t := range helpTopics {
 		rows := t.rows()

@@ -207,6 +207,10 @@ func (s *topScreen) head() string {
 		text = fmt.Sprintf(" %.0f/s parked %d sort:%s", rate, d.num("parked"), topSorts[s.sort].name)
 	}
 	at := []rune("ipcfs " + s.at.Mountpoint)
+	moved := fmt.Sprintf("  %s/s", bytesOf(int64(float64(max(s.now.moved-s.last.moved, 0))/seconds)))
+	if len(at)+utf8.RuneCountInString(text+moved) <= s.width {
+		text = strings.Replace(text, " req/s", " req/s"+moved, 1)
+	}
 	if room := max(s.width-utf8.RuneCountInString(text), 8); len(at) > room {
 		at = append([]rune("<"), at[len(at)-room+1:]...) // the end of a long path tells more than its beginning
 	}

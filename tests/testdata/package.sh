@@ -15,7 +15,7 @@ PATH=/usr/sbin:/usr/bin:/sbin:/bin
 printf '# of mlocate\nPRUNEFS = "NFS nfs"\n' > /etc/updatedb.conf
 cp /etc/updatedb.conf /updatedb.before
 dpkg -i /old.deb
-test "$(ipcfs version | head -n1)" # it runs
+ipcfs version | grep -Eq '^ipcfs 1\.0\.0 \([0-9a-f]{7}, 20[0-9]{2}-[0-9]{2}-[0-9]{2}, go' # what is stamped
 for unit in ipcfs.service ipcfs@.service; do
 	grep -q '^ExecStart=/usr/bin/ipcfs -f' /usr/lib/systemd/system/$unit
 	! grep /usr/local /usr/lib/systemd/system/$unit

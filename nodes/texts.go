@@ -278,6 +278,9 @@ func (l *looks) next() *textSource {
 		}
 		l.line.Remove(at)
 		s.looks = nil
+		if s.begun != s.done {
+			s.looked = time.Now() // it is being made, or waits for this very look to end: that is its look
+		}
 		if heir := s.heir(l.uid); heir != nil {
 			heir.add(s)
 		}

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
 )
@@ -191,5 +192,36 @@ func TestTextRestless(t *testing.T) {
 		objects.Store(1)
 		<-woken
 		_, _ = f.Close(), other.Close()
+	}
+}
+
+// TestLookMeetsOrder: a look at a text that was ordered, and has waited for the worker that the look itself
+// takes for longer than looks are apart, comes to its end.
+func TestLookMeetsOrder(t *testing.T) {
+	e := textEnv(t)
+	f := e.shown(t, TextControl("status", func() (string, error) { return "x", nil }), 1)
+	if _, err := readText(t, f); err != nil {
+		t.Fatal(err)
+	}
+	all, text := e.Texts, f.end.(*Text)
+	l := &looks{all: all, uid: 1, set: true}
+	all.mu.Lock()
+	all.looks[1] = l
+	text.src.watching[text] = struct{}{}
+	l.add(text.src)
+	text.src.begun, text.src.looked = text.src.begun+1, time.Time{}
+	all.mu.Unlock()
+	next := make(chan *textSource)
+	go func() { next <- l.next() }()
+	select {
+	case s := <-next:
+		if s != nil {
+			t.Error("the text is made twice at a time")
+		}
+	case <-time.After(10 * time.Second):
+		panic("a look goes round and round, and nobody gets a text any more")
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
 	}
 }

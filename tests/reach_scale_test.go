@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestReachSleepers: 10,000 readers that wait on 100 queues elsewhere cost the daemon few threads and little
@@ -17,14 +18,15 @@ func TestReachSleepers(t *testing.T) {
 		t.Skip("it takes a minute: -long")
 	}
 	processes, each, queues := 10, 1000, 100
-	tr := mountTree(t, "--attach", "prod="+natsServers(t, 1, "").URL(), "--maxmsg", "200", "--msgsize", "16")
+	tr := mountTree(t, "--attach", "prod="+natsServers(t, 1, "").URL())
 	if !eventually(patience, func() bool { return isUp(tr.mnt) }) {
 		t.Fatal("there is no connection")
 	}
 	files := make([]string, queues)
 	for i := range files {
 		files[i] = fmt.Sprintf("%s/prod/queues/q%03d", tr.mnt, i)
-		check(t, os.WriteFile(files[i], nil, 0644))
+		line := fmt.Sprintf("prod/queues/q%03d maxmsg=200 msgsize=16\n", i)
+		check(t, os.WriteFile(tr.mnt+"/ctl/new", []byte(line), 0))
 	}
 	before := resident(t, tr)
 	var cmds []*exec.Cmd
@@ -36,7 +38,15 @@ func TestReachSleepers(t *testing.T) {
 		check(t, cmd.Start())
 		cmds, outs = append(cmds, cmd), append(outs, out)
 	}
-	check(t, tr.parked(processes*each))
+	tr.dog.allow(4 * time.Minute)
+	began, parked := time.Now(), ""
+	if !eventually(3*time.Minute, func() bool {
+		parked, _ = tr.status("parked")
+		return parked == strconv.Itoa(processes*each)
+	}) {
+		t.Fatalf("parked=%s, want %d", parked, processes*each)
+	}
+	t.Logf("asleep after %v", time.Since(began))
 	threads, err := tr.status("threads")
 	check(t, err)
 	if n, _ := strconv.Atoi(threads); n > 32 {

@@ -50,7 +50,7 @@ type Left struct {
 }
 
 // LedgerVersion changes with what any process writes into a ledger.
-const LedgerVersion = 0x6970636673_0002
+const LedgerVersion = 0x6970636673_0003
 
 // The kinds of records that there are.
 const (
@@ -62,7 +62,6 @@ const (
 	KeptRecord   // what an open file keeps
 	ClassRecord  // what a class keeps
 	PartRecord   // how much a write that waits has sent
-	ActRecord    // what a request is about to do to a name
 	TopicRecord
 	MessageRecord // of a topic
 	QueueRecord   // how many messages a queue should hold

@@ -37,8 +37,6 @@ type lasting struct {
 	coder  []byte
 	tree   backends.Record
 	class  map[string]*keptClass
-	acts   map[uint64]*backends.Record // by the number of the request
-	before map[uint64][]byte           // what requests that an earlier process did not answer were about to do
 	others []backends.Left
 }
 
@@ -223,9 +221,6 @@ func (t *Tree) fromLedger(l *backends.Ledger) (*tables, error) {
 				ts.Classes = append(ts.Classes, k)
 				t.lasting.class[k.Name] = &keptClass{record: r, last: slices.Clone(b)}
 			}
-		case backends.ActRecord:
-			t.lasting.before[number] = slices.Clone(b)
-			t.lasting.acts[number] = &r
 		default:
 			t.lasting.others = append(t.lasting.others, backends.Left{
 				Kind: kind, Number: number, Data: slices.Clone(b), Record: r,

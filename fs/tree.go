@@ -107,8 +107,7 @@ func New(c Config) (*Tree, error) {
 		}
 	}
 	t.lasting.ledger = c.Ledger
-	t.lasting.class, t.lasting.acts = map[string]*keptClass{}, map[uint64]*backends.Record{}
-	t.lasting.before = map[uint64][]byte{}
+	t.lasting.class = map[string]*keptClass{}
 	if before == nil {
 		var err error
 		if before, err = t.fromLedger(c.Ledger); err != nil {

@@ -368,23 +368,6 @@ func (f *File) LookedAt() {
 	}
 }
 
-// measured is the text that the file shows, if it is one whose length fstat(2) tells exactly: it has an end,
-// and nobody writes by the same open file.
-func (f *File) measured() *Text {
-	t, ok := f.end.(*Text)
-	if !ok || f.how != ReadText || f.moves != backends.In {
-		return nil
-	}
-	return t
-}
-
-// Measures reports whether Measure has something to do.
-func (f *File) Measures() bool { return f.measured() != nil }
-
-// Measure is called before Stat: it has a text made whose length Stat then tells. ErrUnsettled: it is to be
-// called again when the file is ready to be read.
-func (f *File) Measure() error { return f.measured().Measure() }
-
 // Stat is fstat(2), also of an object whose name is gone.
 func (f *File) Stat() (Attr, error) {
 	a, err := f.end.Stat()

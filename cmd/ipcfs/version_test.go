@@ -12,7 +12,9 @@ func TestBuild(t *testing.T) {
 	of := func(version string, settings ...debug.BuildSetting) *debug.BuildInfo {
 		return &debug.BuildInfo{Main: debug.Module{Version: version}, Settings: settings}
 	}
-	vcs := []debug.BuildSetting{{Key: "vcs.revision", Value: "172e18068cd9aaaa"}, {Key: "vcs.time", Value: "2026-11-28T22:03:27Z"}}
+	vcs := []debug.BuildSetting{
+		{Key: "vcs.revision", Value: "172e18068cd9aaaa"}, {Key: "vcs.time", Value: "2026-11-28T22:03:27Z"},
+	}
 	devel := release + "-devel"
 	for _, c := range []struct {
 		stamp string

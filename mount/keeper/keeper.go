@@ -1,6 +1,7 @@
 // Package keeper has a mount outlive the process that serves it. A keeper is a small process that holds what
-// cannot be opened again: the open /dev/fuse and the ledger (backends.Ledger). It starts the worker, which does all the work, waits for its end, and starts the next one, which goes on
-// where the last one was. It takes no part in any request.
+// cannot be opened again: the open /dev/fuse and the ledger (backends.Ledger). It starts the worker, which
+// does all the work, waits for its end, and starts the next one, which goes on where the last one was. It takes
+// no part in any request.
 //
 // A Link is what the two talk over. A worker sends its keeper the device once it has mounted, tells when the
 // tree is live, and that it ends because the mount has ended. All else is a crash.

@@ -109,7 +109,8 @@ func (c *Servers) configure(dir string, i, n int, extra string) (*server, error)
 	d := &server{conf: filepath.Join(dir, "nats.conf"), http: c.host(i) + ":8222", member: n > 1}
 	var b strings.Builder
 	fmt.Fprintf(&b, "server_name: n%d\nlisten: %q\nhttp: %q\n", i, c.Addr(i), d.http)
-	fmt.Fprintf(&b, "jetstream { store_dir: %q, max_file_store: 1GB, max_memory_store: 256MB, sync_interval: always }\n", dir)
+	fmt.Fprintf(&b, "jetstream { store_dir: %q, max_file_store: 1GB, max_memory_store: 256MB, sync_interval: always }\n",
+		dir)
 	if n > 1 {
 		fmt.Fprintf(&b, "cluster { name: test, listen: \"%s:6222\", no_advertise: true, routes: [", c.host(i))
 		for j := range n {
@@ -146,7 +147,8 @@ func (c *Servers) Ready() error {
 			continue
 		}
 		var err error
-		if !ipctool.Eventually(ipctool.Patience(), func() bool { err = d.healthy(); return err == nil || d.dead() }) || err != nil {
+		settled := func() bool { err = d.healthy(); return err == nil || d.dead() }
+		if !ipctool.Eventually(ipctool.Patience(), settled) || err != nil {
 			text, _ := os.ReadFile(d.log.Name())
 			return fmt.Errorf("%v: %w\n%s", d.cmd, err, text)
 		}

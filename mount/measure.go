@@ -81,7 +81,10 @@ func (m *measuring) answer(buf []byte) (int, error) {
 func (m *measuring) For() (backends.Waiter, backends.Ready) { return m.o.file.Waiter(), backends.In }
 
 // Stop is nodes.Op's: programs know no EINTR from fstat(2). They are told of whole pages.
-func (m *measuring) Stop(buf []byte, _ error) (int, error) { return m.answer(buf) }
+func (m *measuring) Stop(buf []byte, _ error) (int, error) {
+	m.o.unprobe(m)
+	return m.answer(buf)
+}
 
 func (*measuring) patience() time.Duration { return 0 }
 

@@ -286,6 +286,7 @@ func (p *polling) For() (backends.Waiter, backends.Ready) { return p.o.file.Wait
 
 // Stop is nodes.Op's: what was ready when it was known last.
 func (p *polling) Stop(buf []byte, why error) (int, error) {
+	p.o.unprobe(p)
 	return p.answer(buf, p.o.file.Ready()), nil
 }
 

@@ -42,6 +42,18 @@ func (s *Session) poll(req, buf []byte) {
 	g.arm()
 }
 
+// unprobe tells a file that op, which is being stopped, waits no more for what it is ready for, unless others
+// do. Else what they waited for would be ready for ever, and whoever polls the file be told so again and again.
+// The caller holds the gate's lock.
+func (o *openFile) unprobe(op operation) {
+	for at := o.gate.probers.Front(); at != nil; at = at.Next() {
+		if at.Value.(*parked).op != op {
+			return
+		}
+	}
+	o.file.Unprobe()
+}
+
 // putPoll writes the answer to a POLL and returns its length.
 func putPoll(buf []byte, ready backends.Ready) int {
 	if ready&backends.In != 0 {

@@ -213,8 +213,26 @@ func (t *Text) Recall(dir backends.Ready) bool {
 		t.src.all.mu.Lock()
 		defer t.src.all.mu.Unlock()
 		t.reads, t.waits = 0, false
+		t.unask()
 	}
 	return true
+}
+
+// Unprobe takes back what Probe and Measure have asked for, when nobody waits for that any more.
+func (t *Text) Unprobe() {
+	t.src.all.mu.Lock()
+	defer t.src.all.mu.Unlock()
+	t.probes = 0
+	t.unask()
+}
+
+// unask goes on to wait for a change, for those who still do, where nobody waits for a rendering any more. The
+// caller holds src.all.mu.
+func (t *Text) unask() {
+	if t.wake != nil && t.reads == 0 && t.probes == 0 {
+		delete(t.src.asking, t)
+		t.src.watch(t)
+	}
 }
 
 // TryRead is not for texts, which have no bound: see textFace.

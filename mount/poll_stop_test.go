@@ -1,0 +1,47 @@
+package mount
+
+import (
+	"syscall"
+	"testing"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/ipcfs/ipcfs/nodes"
+)
+
+// TestPollStopped: what a poll that is interrupted has asked for is no answer to a later one; but another that waits
+// for the same has it.
+func TestPollStopped(t *testing.T) {
+	k := newKernel(t)
+	node := k.lookup(k.lookup(fuse.FUSE_ROOT_ID, "ctl"), "status")
+	read := func() *openFile {
+		_, read, poll := k.open(node, syscall.O_RDONLY)
+		unique := k.send(read)
+		k.await()
+		if errno, _ := k.answer(unique); errno != 0 {
+			t.Fatalf("read: %v", errno)
+		}
+		return k.s.file(as[pollIn](poll).Fh)
+	}
+	o, buf := read(), make([]byte, 4096)
+	p, other := &polling{o: o}, &polling{o: o}
+	for _, alone := range []bool{false, true} {
+		o.gate.mu.Lock()
+		for _, op := range []operation{p, other} {
+			if _, err := op.Try(buf); !nodes.Waits(err) {
+				t.Errorf("a text that is to be made: %v", err)
+			}
+		}
+		if !alone {
+			o.gate.probers.PushBack(&parked{op: other})
+		}
+		_, _ = p.Stop(buf, syscall.EINTR)
+		o.gate.probers.Init()
+		o.gate.mu.Unlock()
+		read() // after what was asked for
+		o.gate.mu.Lock()
+		if _, err := other.Try(buf); nodes.Waits(err) != alone {
+			t.Errorf("alone: %v, and answered %v", alone, err)
+		}
+		o.gate.mu.Unlock()
+	}
+}

@@ -6,7 +6,6 @@ import (
 
 	"github.com/ipcfs/ipcfs/nodes"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
 // makeMetrics is the text that Prometheus reads: of the program and its process, of the tree, and how many
@@ -21,8 +20,9 @@ func (s *Server) makeMetrics() ([]byte, error) {
 	build.Set(1)
 	registry := prometheus.NewPedanticRegistry()
 	for _, c := range []prometheus.Collector{
-		build, collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics()),
+		build, prometheus.NewProcessCollector(prometheus.ProcessCollectorOpts{}),
+		//lint:ignore SA1019 package collectors has the same one, and links database/sql and expvar
+		prometheus.NewGoCollector(),
 		s.monitor.Collector(s.labels), s.history,
 	} {
 		if err := registry.Register(c); err != nil {

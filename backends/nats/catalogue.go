@@ -1,7 +1,6 @@
 package nats
 
 import (
-	"sort"
 	"strings"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -113,18 +112,6 @@ func (c *catalogue) tell(kind backends.EventKind, name string) {
 	if told := c.l.told; told != nil {
 		c.l.wakes = append(c.l.wakes, func() { told(kind, c.class+name) })
 	}
-}
-
-// list are the names, sorted, as they were heard last.
-func (c *catalogue) list() []string {
-	c.l.mu.Lock()
-	defer c.l.mu.Unlock()
-	list := make([]string, 0, len(c.names))
-	for name := range c.names {
-		list = append(list, name)
-	}
-	sort.Strings(list)
-	return list
 }
 
 // streamNames is what STREAM.NAMES answers.

@@ -18,7 +18,6 @@ type end struct {
 	q      *queue
 	reads  bool // it was opened to be read,
 	writes bool // to be written
-	unit   int
 
 	// Link.mu guards what follows.
 	wake   func() // nil: nobody waits

@@ -20,10 +20,7 @@ type Lease struct {
 }
 
 // A returning is a lease on its way back.
-type returning struct {
-	done bool
-	err  error
-}
+type returning struct{ done bool }
 
 // Lease takes a message, and waits for the answers, but not for a message: ErrWouldBlock. It is for workers.
 func (s *Queues) Lease(e *End) (*Lease, error) {

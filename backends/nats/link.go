@@ -188,9 +188,7 @@ func (l *Link) won(conn *nats.Conn) {
 	for _, c := range l.catalogues {
 		c.refresh()
 	}
-	for _, f := range l.healed {
-		l.wakes = append(l.wakes, f)
-	}
+	l.wakes = append(l.wakes, l.healed...)
 }
 
 // lost is called when the connection is gone, or could not be made.

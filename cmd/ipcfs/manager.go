@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"strings"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/ipcfs/ipcfs/backends"
-	"golang.org/x/sys/unix"
 )
 
 // A manager is the service manager that started the daemon, systemd as a rule, and is told how it is
@@ -17,15 +15,8 @@ import (
 // nobody either. It is safe for concurrent use; nothing it does waits.
 type manager struct{ log *slog.Logger }
 
-// ready tells that the tree is live, or is again after reloading.
+// ready tells that the tree is live.
 func (m *manager) ready(status string) { m.tell(status, daemon.SdNotifyReady) }
-
-// reloading tells that what follows, until ready, is no failure.
-func (m *manager) reloading(status string) {
-	var now unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
-	m.tell(status, daemon.SdNotifyReloading, fmt.Sprint("MONOTONIC_USEC=", now.Nano()/1000))
-}
 
 // stopping tells that the daemon is about to end.
 func (m *manager) stopping(status string) { m.tell(status, daemon.SdNotifyStopping) }

@@ -27,7 +27,7 @@ type deskHead struct {
 	step   uint64 // another one for each Begin of all desks
 	file   uint64 // by which open file it came; 0: it is no read or write
 	notes  uint32
-	saves  uint32 // 1: what the file keeps is written, with the step, before the answer is
+	saves  bool   // what the file keeps is written, with the step, before the answer is
 	answer uint32 // bytes of the answer, once it stands there
 	reads  uint32 // 1: requests are read into it; 2: and the one that is there was begun
 	sends  uint32 // 1: a message is being sent
@@ -234,7 +234,7 @@ func (d *Desk) Begin(unique uint64) {
 	}
 	h := d.head
 	h.unique = 0
-	h.notes, h.saves, h.answer, h.sends, h.unit, h.file = 0, 0, 0, 0, 0, 0
+	h.notes, h.saves, h.answer, h.sends, h.unit, h.file = 0, false, 0, 0, 0, 0
 	step := d.l.word(wordStep)
 	h.step = atomic.AddUint64(step, 1)
 	h.unique = unique
@@ -271,7 +271,7 @@ func (d *Desk) NotSent() {
 }
 
 // Unsure reports, once, whether an earlier process was in the system call that sends the message which is to be sent
-// now. It has ended that, as no signal ends a call that does not wait: the message was sent unless there was no room.
+// now. It has ended that, as no signal ends a call that does not wait, or had not made it yet.
 func (d *Desk) Unsure() bool {
 	if d == nil || !d.unsure || d.at != d.left {
 		return false
@@ -297,13 +297,13 @@ func (d *Desk) File() uint64 { return d.head.file }
 // Of tells what an earlier process left: the request, the number of the work, the length of the answer if it
 // stands in the room, and whether it counts only if what its file keeps has that number too.
 func (d *Desk) Of() (unique, step uint64, answer int, saves bool) {
-	return d.head.unique, d.head.step, int(d.head.answer), d.head.saves != 0
+	return d.head.unique, d.head.step, int(d.head.answer), d.head.saves
 }
 
-// Saves says that what a file keeps is about to be written with the number of the work.
-func (d *Desk) Saves() {
+// Saves says whether what a file keeps is about to be written with the number of the work. Until it is, no answer counts.
+func (d *Desk) Saves(will bool) {
 	if d != nil {
-		d.head.saves = 1
+		d.head.saves = will
 	}
 }
 

@@ -81,6 +81,7 @@ func (o *openFile) rise(d *backends.Desk, n int, err error) {
 	}
 	o.file.WorkAt(nil)
 	if err == nil && d != nil {
+		d.Saves(true) // before there is an answer
 		putHeader(*d.Room(), d.Unique(), 0, headerSize+n)
 		d.Answers(headerSize + n)
 	}

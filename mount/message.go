@@ -222,7 +222,7 @@ func (s *Session) release(req, out []byte) bool {
 	err := o.finish(out)
 	if nodes.Waits(err) {
 		p := &parked{in: in.InHeader, op: &releasing{o, bytes.Clone(req)}, tried: true, answered: true}
-		if g.park(p, &g.writers, err == backends.ErrUnsettled, false) == 0 {
+		if g.park(p, &g.writers, err == backends.ErrUnsettled, in.Unique == 0) == 0 {
 			s.tree.Closing(o.fh)
 			g.arm()
 			if in.Unique != 0 {

@@ -53,9 +53,10 @@ func (f *File) Save(d *backends.Desk) {
 	k := &f.note.kept
 	f.keepIn(k)
 	if k.nothing() && f.note.fresh {
+		d.Saves(false)
 		return
 	}
-	d.Saves()
+	d.Saves(true)
 	f.note.fresh = k.nothing()
 	k.Step = d.Step()
 	f.note.step = k.Step

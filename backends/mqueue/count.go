@@ -6,55 +6,110 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// count is how many messages a queue should hold by what the daemon has sent and received, in the ledger. It is right
-// as long as no other program uses the queue, and again when that was found empty or full.
+// count is how many messages a queue should hold by what the daemon has sent and received, in the ledger. All who have
+// the queue open share it. It is right as long as no other program uses the queue, and again when that was found empty
+// or full. A nil count counts nothing.
 type count struct {
-	now    *int64 // nil: nobody needs to know
-	most   int64
-	record backends.Record
+	now     *int64
+	most    int64
+	odd     int64 // how many more there were than an earlier process had counted when it ended
+	record  backends.Record
+	holders int // under Queues.mu
 }
 
 // counts are those of all queues.
 type counts struct {
 	ledger *backends.Ledger           // nil: nothing is counted
 	left   map[uint64]backends.Record // by an earlier process, by inode
+	all    map[uint64]*count
 }
 
 // Lasts has the queues count in a ledger, and go on from what an earlier process left there.
 func (q *Queues) Lasts(l *backends.Ledger, left []backends.Left) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.counts = counts{l, map[uint64]backends.Record{}}
+	q.counts = counts{l, map[uint64]backends.Record{}, map[uint64]*count{}}
 	for _, one := range left {
 		q.counts.left[one.Number] = one.Record
 	}
 }
 
-// count begins the count of a queue that is opened, or goes on with it. The caller holds q.mu.
-func (q *Queues) countOf(ino uint64, a mqAttr) (c count) {
-	c.most = int64(a.MaxMsg)
-	c.record = q.counts.left[ino]
-	delete(q.counts.left, ino)
+// of is the count of a queue that is opened, of which nothing was sent or received since an earlier process did. The
+// caller holds Queues.mu.
+func (cs *counts) of(ino uint64, a mqAttr) *count {
+	if cs.ledger == nil {
+		return nil
+	}
+	if c := cs.all[ino]; c != nil {
+		return c
+	}
+	c := &count{most: int64(a.MaxMsg), record: cs.left[ino]}
 	known := c.record != backends.Record{}
-	if c.now = q.counts.ledger.Word(&c.record, backends.QueueRecord, ino); c.now != nil && !known {
-		*c.now = int64(a.CurMsgs)
+	delete(cs.left, ino)
+	if c.now = cs.ledger.Word(&c.record, backends.QueueRecord, ino); c.now == nil {
+		return nil
+	}
+	if known {
+		c.odd = int64(a.CurMsgs) - *c.now
+	}
+	*c.now = int64(a.CurMsgs)
+	cs.all[ino] = c
+	return c
+}
+
+// hold is of for one who gives it up with drop.
+func (cs *counts) hold(ino uint64, a mqAttr) *count {
+	c := cs.of(ino, a)
+	if c != nil {
+		c.holders++
 	}
 	return c
 }
 
+// drop ends the count of a queue when the last has given it up. The caller holds Queues.mu.
+func (cs *counts) drop(ino uint64, c *count) {
+	if c == nil {
+		return
+	}
+	if c.holders--; c.holders == 0 {
+		cs.ledger.Drop(&c.record)
+		delete(cs.all, ino)
+	}
+}
+
 // add counts n messages more.
 func (c *count) add(n int64) {
-	if c.now != nil {
+	if c != nil {
 		atomic.AddInt64(c.now, n)
 	}
 }
 
 // is notes how many there are.
 func (c *count) is(n int64) {
-	if c.now != nil {
+	if c != nil {
 		atomic.StoreInt64(c.now, n)
 	}
 }
 
+// isFull notes that there is no room.
+func (c *count) isFull() {
+	if c != nil {
+		c.is(c.most)
+	}
+}
+
 // full reports whether the queue should be full.
-func (c *count) full() bool { return c.now != nil && atomic.LoadInt64(c.now) >= c.most }
+func (c *count) full() bool { return c != nil && atomic.LoadInt64(c.now) >= c.most }
+
+// sent reports whether the one message went into the queue that an earlier process was about to send. It had not
+// counted that yet: the queue shows it. If that is further from the count, other programs use it, too, and the message
+// was sent unless there was no room.
+func (c *count) sent() bool {
+	switch {
+	case c == nil || c.odd == 1:
+		return true
+	case c.odd == 0 || c.odd == -1: // it may have received one
+		return false
+	}
+	return !c.full()
+}

@@ -100,7 +100,7 @@ func (q *Queues) take(name string, ino uint64, fd, access int,
 	}
 	one := &Queue{
 		Source: q.poll.Watch(fd), all: q, name: name, ino: ino, fd: fd, access: access, msgsize: attr.MsgSize,
-		past: q.past(name, ino), holders: 1, count: q.countOf(ino, attr),
+		past: q.past(name, ino), holders: 1, count: q.counts.hold(ino, attr),
 	}
 	q.open[queueKey{ino, access}] = one
 	return one, nil

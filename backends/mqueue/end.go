@@ -77,7 +77,7 @@ func (e *End) put(p []byte, m backends.Meta) (again bool, err error) {
 	if e.desk.Full() {
 		return false, backends.ErrWouldBlock
 	}
-	if e.desk.Unsure() && !e.count.full() {
+	if e.desk.Unsure() && e.count.sent() {
 		e.desk.Sent(len(p))
 		return true, nil
 	}
@@ -98,7 +98,7 @@ func (e *End) put(p []byte, m backends.Meta) (again bool, err error) {
 // message is only sent if it surely goes in, unless another program is faster, and of one that an earlier process was
 // about to send the count tells whether it did.
 func (e *End) full() bool {
-	if e.desk == nil || e.count.now != nil && !e.count.full() {
+	if e.desk == nil || e.count != nil && !e.count.full() {
 		return false
 	}
 	maxmsg, _, now, err := e.Limits()

@@ -210,10 +210,15 @@ func (q *Queues) alone(name string) (*Queue, error) {
 		unix.Close(fd)
 		return nil, err
 	}
+	attr, err := mqGetattr(fd)
+	if err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return &Queue{
 		Source: q.poll.Watch(fd), all: q, name: name, ino: a.Ino, fd: fd, access: unix.O_RDWR,
-		past: q.past(name, a.Ino),
+		past: q.past(name, a.Ino), count: q.counts.of(a.Ino, attr),
 	}, nil
 }

@@ -28,7 +28,7 @@ type Queue struct {
 	payer uint32         // who does
 
 	past  *past
-	count count
+	count *count
 	ends  atomic.Int64 // how often its readers were ended
 }
 
@@ -77,7 +77,7 @@ func (q *Queue) send(p []byte, m backends.Meta) error {
 	}
 	err := mqSend(q.fd, p, m.Prio)
 	if err == unix.EAGAIN {
-		q.count.is(q.count.most)
+		q.count.isFull()
 	}
 	if err != nil {
 		return q.explain(err)
@@ -187,7 +187,7 @@ func (q *Queue) Close() error {
 	}
 	delete(q.all.open, queueKey{q.ino, q.access})
 	q.Forget()
-	q.all.counts.ledger.Drop(&q.count.record)
+	q.all.counts.drop(q.ino, q.count)
 	err := unix.Close(q.fd)
 	if q.pays != nil {
 		q.pays.Give(q.payer)

@@ -1,0 +1,102 @@
+package mqueue
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/ipcfs/ipcfs/backends"
+	"golang.org/x/sys/unix"
+)
+
+// TestSentOrNot: of a message that was about to be sent when the process was killed, the next one tells by the queue
+// whether it was: it is neither lost nor sent twice. What came back from a lease meanwhile makes no difference.
+func TestSentOrNot(t *testing.T) {
+	for _, sent := range []bool{false, true} {
+		t.Run(fmt.Sprint("sent=", sent), func(t *testing.T) { sentOrNot(t, sent) })
+	}
+}
+
+func sentOrNot(t *testing.T, sent bool) {
+	leases, q, one, at := leasing(t)
+	fd, err := backends.NewLedger()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	next := func() (l *backends.Ledger, left []backends.Left) {
+		l, err := backends.OpenLedger(fd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Each(func(kind uint32, number uint64, data []byte, r backends.Record) {
+			left = append(left, backends.Left{Kind: kind, Number: number, Data: data, Record: r})
+		})
+		return l, left
+	}
+	ledger, _ := next()
+	q.Lasts(ledger, nil)
+	one.Close()
+	open := func(q *Queues) *Queue {
+		a, err := q.Stat(backends.Ref{Path: one.name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		one, err := q.Open(backends.Ref{Path: one.name, Was: a}, unix.O_RDWR)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return one
+	}
+	before := open(q)
+	if _, err := before.TryWrite([]byte("leased"), backends.Meta{}); err != nil {
+		t.Fatal(err)
+	}
+	if one, err := leases.Take(before, uint32(os.Getuid()), make([]byte, 64)); err != nil || one.Record() != nil {
+		t.Fatal(err)
+	}
+	d := ledger.Desk()
+	d.Begin(8)
+	d.Sends()
+	if sent {
+		if err := mqSend(before.fd, []byte("new"), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	ledger, left := next()
+	p, err := backends.NewPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	q = NewQueues(p, 2, 64)
+	defer q.Close()
+	q.Lasts(ledger, left)
+	dir, err := backends.OpenDir(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	OpenLeases(dir, nil).Recover(q, func(queue string, back int, err error) {
+		if back != 1 || err != nil {
+			t.Error(queue, back, err)
+		}
+	})
+	after := open(q)
+	end := NewEnd(after)
+	d = ledger.Unfinished(0)[0]
+	d.Resume()
+	end.Note(d)
+	if _, err := end.TryWrite([]byte("new"), backends.Meta{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, n, err := after.Limits(); n != 2 || err != nil {
+		t.Errorf("%d messages, %v", n, err)
+	}
+	if *after.count.now != 2 || !after.count.full() {
+		t.Errorf("it counts %d messages", *after.count.now)
+	}
+	after.Close()
+	before.Close()
+}

@@ -252,6 +252,7 @@ func (e *end) Arm(want backends.Ready, wake func()) {
 	e.enter()
 	defer e.leave()
 	e.want, e.wake = want, wake
+	e.unprobed()
 	if e.due() {
 		e.news = false
 		e.fire()

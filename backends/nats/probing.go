@@ -13,12 +13,14 @@ import (
 type probing struct {
 	take *take // nil: it is over, or nobody may read
 	asks int   // questions about room that are not answered
+	left bool  // nobody waits for it any more
 }
 
 // Probe is Prober.Probe. Without a connection it is what was known last.
 func (e *end) Probe() (backends.Ready, error) {
 	e.enter()
 	defer e.leave()
+	e.unprobed()
 	p := e.probe
 	if p == nil && (e.q.removed || !e.q.l.up) {
 		return e.ready(), nil
@@ -35,11 +37,28 @@ func (e *end) Probe() (backends.Ready, error) {
 			p.room(e)
 		}
 	}
-	if !p.done() {
+	if p.left = false; !p.done() {
 		return 0, backends.ErrUnsettled
 	}
 	e.probe = nil
 	return e.ready(), nil
+}
+
+// Unprobe tells that nobody waits for an answer of Probe any more. What is on its way goes on to its end.
+func (e *end) Unprobe() {
+	e.enter()
+	defer e.leave()
+	if e.probe != nil {
+		e.probe.left = true
+	}
+}
+
+// unprobed forgets a probing that is over and that nobody waits for: else whoever is armed would be told of it again
+// and again.
+func (e *end) unprobed() {
+	if p := e.probe; p != nil && p.left && p.done() {
+		e.probe = nil
+	}
 }
 
 func (p *probing) done() bool { return p.asks == 0 && (p.take == nil || p.take.over) }

@@ -1,0 +1,70 @@
+package nats_test
+
+import (
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/backends/nats"
+	"github.com/ipcfs/ipcfs/tests/natsd"
+)
+
+// TestUnprobe: a poll that was interrupted while it waited for the servers' answer leaves nothing behind that
+// wakes whoever waits, but a message.
+func TestUnprobe(t *testing.T) {
+	servers, err := natsd.Start(t.TempDir(), 1, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer servers.Close()
+	_, config, err := nats.ParseAttach("prod=" + servers.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	poll, err := backends.NewPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := nats.Open("prod", config, poll, slog.New(slog.DiscardHandler))
+	defer link.Close()
+	if !link.Await(20 * time.Second) {
+		t.Fatal("no connection")
+	}
+	end, _, err := link.Queues().Create("q", backends.Owner{Mode: 0600}, nats.Rules{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end.Close()
+	if _, err := end.Probe(); !errors.Is(err, backends.ErrUnsettled) {
+		t.Fatalf("Probe: %v", err)
+	}
+	end.Unprobe()
+
+	// Whatever wakes, whoever waits looks again, and waits again.
+	woken := make(chan struct{}, 1)
+	wake := func() { woken <- struct{}{} }
+	const enough = 20
+	var buf [16]byte
+	end.Arm(backends.In, wake)
+	sent := false
+	for range enough {
+		for !sent {
+			_, err := end.TryWrite([]byte("hello"), backends.Meta{})
+			if sent = err == nil; !sent && !errors.Is(err, backends.ErrWouldBlock) && !errors.Is(err, backends.ErrUnsettled) {
+				t.Fatal(err)
+			}
+		}
+		<-woken
+		n, _, err := end.TryRead(buf[:])
+		if err == nil {
+			if got := string(buf[:n]); got != "hello" {
+				t.Errorf("got %q", got)
+			}
+			return
+		}
+		end.Arm(backends.In, wake)
+	}
+	t.Errorf("woken %d times, and nothing to read", enough)
+}

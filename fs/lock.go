@@ -30,7 +30,8 @@ func (t *Tree) Locking(in *fuse.LkIn) *Locking {
 	if m := t.memory(in.Fh); m != nil {
 		l.locks = m.Locks()
 		l.wait = l.locks.Waiter(t.env.Poll)
-		l.set = func() { t.locked(in.Fh) }
+		fh := in.Fh // what is at in is another request by then
+		l.set = func() { t.locked(fh) }
 	}
 	return l
 }

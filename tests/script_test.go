@@ -69,6 +69,8 @@ func condition(cond string) (bool, error) {
 		return *long, nil
 	case "fusermount":
 		return *fusermount, nil
+	case "nats":
+		return haveServers(), nil
 	case "passthrough":
 		return !*fusermount && havePassthrough(), nil
 	}

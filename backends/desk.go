@@ -300,7 +300,8 @@ func (d *Desk) Of() (unique, step uint64, answer int, saves bool) {
 	return d.head.unique, d.head.step, int(d.head.answer), d.head.saves
 }
 
-// Saves says whether what a file keeps is about to be written with the number of the work. Until it is, no answer counts.
+// Saves says whether what a file keeps is about to be written with the number of the work. Until it is, no
+// answer counts.
 func (d *Desk) Saves(will bool) {
 	if d != nil {
 		d.head.saves = will

@@ -355,13 +355,6 @@ func (f *File) Probe() (backends.Ready, error) {
 	return f.holds(ready), err
 }
 
-// Unprobe tells that nobody waits for an answer of Probe or Measure any more.
-func (f *File) Unprobe() {
-	if u, ok := f.end.(interface{ Unprobe() }); ok {
-		u.Unprobe()
-	}
-}
-
 // Moves is what the file was opened for: In to be read, Out to be written.
 func (f *File) Moves() backends.Ready { return f.moves }
 

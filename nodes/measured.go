@@ -18,3 +18,10 @@ func (f *File) Measures() bool { return f.measured() != nil }
 // Measure is called before Stat: it has a text made whose length Stat then tells. ErrUnsettled: it is to be
 // called again when the file is ready to be read.
 func (f *File) Measure() error { return f.measured().Measure() }
+
+// Unprobe tells that nobody waits for an answer of Probe or Measure any more.
+func (f *File) Unprobe() {
+	if u, ok := f.end.(interface{ Unprobe() }); ok {
+		u.Unprobe()
+	}
+}

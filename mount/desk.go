@@ -8,6 +8,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/ipcfs/ipcfs/backends"
 	"github.com/ipcfs/ipcfs/nodes"
+	"golang.org/x/sys/unix"
 )
 
 // A session that has a ledger works at desks there, so that another process can go on whenever this one ends
@@ -219,25 +220,29 @@ func (s *Session) giveBack(list [][]byte) {
 	}
 }
 
-// gather reads what the kernel brings again, up to the answer of a question that is asked last.
+// gather reads what the kernel brings again. It has put that before what is new (fuse_chan_resend), but for
+// FORGET and INTERRUPT, which come between: so there is no more of it when nothing is left, or something new came.
 func (s *Session) gather() (list [][]byte) {
-	if !s.nudge() {
+	if err := unix.SetNonblock(s.dev.fd, true); err != nil {
+		s.log.Error("cannot look for requests without an answer", "err", err)
 		return nil
 	}
+	defer func() { _ = unix.SetNonblock(s.dev.fd, false) }()
 	in := s.plainBuffer()
 	defer s.buffers.Put(in)
 	for {
-		n, err := s.dev.read(*in)
+		n, err := s.dev.tryRead(*in)
 		if err != nil {
-			return list // the leader meets it too
+			return list // there are no more, or the leader meets it too
 		}
 		req := bytes.Clone((*in)[:n])
-		switch {
-		case malformed(req):
-		case as[fuse.InHeader](req).Opcode == opNotifyReply:
+		if malformed(req) {
+			continue
+		}
+		list = append(list, req)
+		h := as[fuse.InHeader](req)
+		if h.Unique&resent == 0 && !forgets(req) && h.Opcode != opInterrupt {
 			return list
-		default:
-			list = append(list, req)
 		}
 	}
 }

@@ -14,9 +14,19 @@ type device struct{ fd int }
 // ECONNABORTED: it was aborted.
 func (d device) read(p []byte) (int, error) {
 	for {
+		n, err := d.tryRead(p)
+		if err != unix.EAGAIN {
+			return n, err
+		}
+	}
+}
+
+// tryRead is read, but for EAGAIN: there is no request, and the device does not block.
+func (d device) tryRead(p []byte) (int, error) {
+	for {
 		n, err := unix.Read(d.fd, p)
 		switch err {
-		case unix.EINTR, unix.EAGAIN, unix.ENOENT: // ENOENT: the request was interrupted before we took it
+		case unix.EINTR, unix.ENOENT: // ENOENT: the request was interrupted before we took it
 			continue
 		}
 		return n, err

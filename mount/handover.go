@@ -76,13 +76,14 @@ func (s *Session) HandOver() (device int, session []byte, err error) {
 
 // nudge has the goroutine that reads requests return from its read(2): the kernel makes a request of what it
 // has in the page cache of the root, which is nothing (FUSE_NOTIFY_RETRIEVE). If it comes too late, it comes
-// to the next session, which heeds it as little. It reports whether it was asked.
-func (s *Session) nudge() bool {
+// to the next session, which heeds it as little. Some kernels refuse, as the root is no file (Linux 6.18.44:
+// EINVAL): then the goroutine returns when the next request comes.
+func (s *Session) nudge() {
 	const fixed = int(unsafe.Sizeof(fuse.NotifyRetrieveOut{}))
 	var msg [headerSize + fixed]byte
 	*as[fuse.OutHeader](msg[:]) = fuse.OutHeader{Length: uint32(len(msg)), Status: notifyRetrieve}
 	*as[fuse.NotifyRetrieveOut](msg[headerSize:]) = fuse.NotifyRetrieveOut{Nodeid: fuse.FUSE_ROOT_ID}
-	return s.dev.write(msg[:]) == nil
+	_ = s.dev.write(msg[:])
 }
 
 // takeOver reads what HandOver wrote.

@@ -3,6 +3,7 @@ package tests
 import (
 	"bufio"
 	"bytes"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -17,6 +18,9 @@ import (
 	"github.com/ipcfs/ipcfs/tests/ipctool"
 	"golang.org/x/sys/unix"
 )
+
+var stormCount = flag.Int("storm", 0,
+	"how many messages TestStorm moves through each object; 0: a few, or those of -long")
 
 // Stormy is programs that move numbers through a tree whose worker is killed again and again.
 type stormy struct {
@@ -211,12 +215,13 @@ func (s *stormy) expect(what string, count int, readers ...*stormReader) {
 // notices: none is lost, none comes twice, no call fails.
 func TestStorm(t *testing.T) {
 	t.Parallel()
-	if !*long {
-		t.Skip("it takes minutes (-long)")
+	count, kills, limit := often(500, 5000), often(15, 60), 10*lifetime
+	if *stormCount > 0 {
+		count, kills, limit = *stormCount, 1<<30, 12*time.Hour
 	}
-	const count, kills, limit = 250_000, 1 << 30, time.Hour
 	pause := func() time.Duration { return time.Duration(50+rand.IntN(450)) * time.Millisecond }
 	tr := mountTree(t, "--keeper=on")
+	tr.dog.allow(limit + patience)
 	s := &stormy{t: t, tr: tr}
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -247,12 +252,13 @@ func TestStorm(t *testing.T) {
 	s.write("lines", "ctl/queues/l/lines", 0, count)
 	s.write("plain", "queues/e", 0, count)
 	s.write("plain", "topics/t", 0, count)
+	began := time.Now()
 	s.rage(kills, limit, pause)
 	s.end("queues/q", 2)
 	s.end("queues/l", 1)
 	s.end("queues/e", 1)
 	s.end("topics/t", 1)
-	t.Logf("%d kills", s.kills)
+	t.Logf("%d messages through each object, %d kills, %v", count, s.kills, time.Since(began).Round(time.Millisecond))
 	s.expect("queue", count, s.readers[:2]...)
 	s.expect("lines", count, s.readers[2])
 	s.expect("lease", count, s.readers[3])

@@ -15,7 +15,7 @@ func (t *Tree) own() []nodes.Fact {
 	for _, k := range t.kinds[:len(t.kinds)-1] {
 		classes = append(classes, k.Name)
 	}
-	return append([]nodes.Fact{
+	facts := []nodes.Fact{
 		{Key: "classes", Value: classes},
 		{Key: "uid", Value: nodes.ID(os.Geteuid())},
 		{Key: "net", Value: t.config.Net.String()},
@@ -24,7 +24,11 @@ func (t *Tree) own() []nodes.Fact {
 		{Key: "msgsize", Value: defaultOf(t.config.MsgSize, "msgsize_default")},
 		{Key: "rss", Value: residentBytes()},
 		{Key: "cpu_ms", Value: nodes.Count(cpuTime())},
-	}, t.config.Kept...)
+	}
+	if t.config.Kept != nil {
+		facts = append(facts, t.config.Kept()...)
+	}
+	return facts
 }
 
 // defaultOf is what a new queue has: what was asked for, or the kernel's default; 0 if that is not known.

@@ -33,9 +33,9 @@ type Config struct {
 	Options         []string          // what was asked for, words for ctl/status
 	Flags           map[string]string // how people ask for settings: "net" by "--net"
 	Attached        []Attachment
-	Tables          []byte           // of the tree with whose mount this one goes on (Tree.Tables); nil: of none
-	Ledger          *backends.Ledger // what another process goes on from, and another one has left; nil: there is none
-	Kept            []nodes.Fact     // what there is to tell of a process that keeps the mount
+	Tables          []byte              // of the tree with whose mount this one goes on (Tree.Tables); nil: of none
+	Ledger          *backends.Ledger    // what another process goes on from, and another one has left; nil: there is none
+	Kept            func() []nodes.Fact // what there is to tell of a process that keeps the mount; nil: none does
 	Version         string
 	Log             *slog.Logger
 

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -72,6 +75,32 @@ func (s *Session) HandOver() (device int, session []byte, err error) {
 	s.waiting.end(errLeft)
 	s.waiting.drained()
 	return s.dev.fd, nodes.Encode(s.settled.code), nil
+}
+
+// Leave stops taking requests, once the session is live, at a moment when none is half done, for another process that
+// goes on from the ledger. End the process next: close neither the tree nor the session. What takes longer than limit
+// is done once more by the other process, as if this one had been killed.
+func (s *Session) Leave(limit time.Duration) {
+	<-s.live
+	s.handed.Store(true)
+	s.end.Do(func() { close(s.ended) })
+	s.nudge()
+	quiet := make(chan struct{})
+	go func() {
+		defer close(quiet)
+		s.workers.Wait()
+		s.waiting.settled(limit)
+		s.mu.RLock()
+		gates := slices.Collect(maps.Values(s.gates))
+		s.mu.RUnlock()
+		for _, g := range gates {
+			g.mu.Lock() // for good: what waits there moves no more
+		}
+	}()
+	select {
+	case <-quiet:
+	case <-time.After(limit):
+	}
 }
 
 // nudge has the goroutine that reads requests return from its read(2): the kernel makes a request of what it

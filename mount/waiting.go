@@ -79,6 +79,9 @@ func (w *waiting) settle(p *parked, settles bool) {
 	} else {
 		w.away--
 	}
+	if w.ended != 0 {
+		w.over.Broadcast()
+	}
 }
 
 func (w *waiting) remove(p *parked) {
@@ -134,6 +137,23 @@ func (w *waiting) end(errno syscall.Errno) {
 	w.mu.Unlock()
 	for _, p := range w.older(time.Now().Add(time.Hour)) {
 		p.cancel(errno)
+	}
+}
+
+// settled waits until none is on its way any more, for limit at most. Those that wait go on waiting, and no more may.
+func (w *waiting) settled(limit time.Duration) {
+	late := false
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = errLeft
+	defer time.AfterFunc(limit, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		late = true
+		w.over.Broadcast()
+	}).Stop()
+	for w.away > 0 && !late {
+		w.over.Wait()
 	}
 }
 

@@ -125,6 +125,17 @@ func TestHandOver(t *testing.T) {
 	k := &keeper{t: t, tr: bareTree(t)}
 	t.Cleanup(k.abandon)
 	k.start()
+	k.goesOn(func() {
+		for range 2 {
+			k.handOver()
+		}
+	})
+	k.end()
+}
+
+// goesOn has programs use all that there is while other processes come to serve the mount.
+func (k *keeper) goesOn(others func()) {
+	k.t.Helper()
 	k.sh(`cd $MNT
 		for q in a l n p s h f w e o t; do : > queues/$q; done
 		echo 'topics/t slow=block depth=4' > ctl/new
@@ -141,9 +152,7 @@ func TestHandOver(t *testing.T) {
 		"recv-lines=ctl/queues/l/lines",
 		"send=queues/n", "next=ctl/queues/n/next", "send=topics/t", "map=shm/m")
 	k.sh(`rm /dev/shm/d/n999; : > /dev/shm/d/n0a`)
-	for range 2 {
-		k.handOver()
-	}
+	others()
 	load()
 	readers()
 	k.sh(`cd $MNT
@@ -152,5 +161,4 @@ func TestHandOver(t *testing.T) {
 	still()
 	k.sh(`[ -z "$(cat $MNT/ctl/queues/t/drain)" ]
 		rm $MNT/queues/* $MNT/topics/t; rm -r /dev/shm/*`)
-	k.end()
 }

@@ -54,7 +54,7 @@ func (s *settings) start(flags ...string) (*exec.Cmd, <-chan bool, error) {
 		return nil, nil, err
 	}
 	defer w.Close()
-	flags = append([]string{"--foreground", "--ready-fd=3"}, flags...)
+	flags = append([]string{"--foreground", "--ready-fd=3", "--program=" + s.program}, flags...)
 	daemon := ipcfs(append(flags, s.args()...)...)
 	daemon.Stderr = os.Stderr
 	daemon.ExtraFiles = []*os.File{w}

@@ -42,6 +42,17 @@ func commands() []command {
 				"or ENOTCONN, and are named; the objects stay.\n",
 			flags: umountCommand,
 		}, {
+			name:  "upgrade",
+			args:  "MOUNTPOINT",
+			short: "put the program on disk into service",
+			long: "The tree has to have a keeper (--keeper=on). Programs that use it notice\n" +
+				"nothing. A program that does not start, or does not serve, is given up, and the\n" +
+				"one of before goes on. SIGHUP to the keeper does the same, and ctl/status says\n" +
+				"how it ended.\n" +
+				"\n" +
+				"Exit status: 0 done, 1 not done, and why.\n",
+			flags: upgradeCommand,
+		}, {
 			name:  "status",
 			args:  "[MOUNTPOINT]",
 			short: "tell how a tree is",

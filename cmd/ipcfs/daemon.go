@@ -18,12 +18,13 @@ import (
 	"github.com/ipcfs/ipcfs/fs"
 	"github.com/ipcfs/ipcfs/mount"
 	"github.com/ipcfs/ipcfs/mount/keeper"
+	"github.com/ipcfs/ipcfs/nodes"
 	"golang.org/x/sys/unix"
 )
 
 // serve is the daemon: it mounts the tree and serves it until it is unmounted, from outside or because of a
 // signal. It never touches the tree itself: it would wait for itself.
-func (s *settings) serve() error {
+func (s *settings) serve() (failure error) {
 	if s.kept && !s.isWorker && s.device == 0 {
 		return s.keep()
 	}
@@ -40,10 +41,16 @@ func (s *settings) serve() error {
 
 	if s.isWorker {
 		var err error
-		if s.post, err = keeper.Report(); err != nil {
+		if s.post, err = keeper.Report(version()); err != nil {
 			return err
 		}
-		s.device, s.tree.Ledger, s.tree.Kept = s.post.Device, s.post.Ledger, keptFacts(s.post)
+		defer func() {
+			if failure != nil {
+				s.post.Failed(failure)
+			}
+		}()
+		s.device, s.tree.Ledger = s.post.Device, s.post.Ledger
+		s.tree.Kept = func() []nodes.Fact { return keptFacts(s.post) }
 		title("worker", s.mountpoint)
 	}
 	if err := s.clear(); err != nil {
@@ -143,6 +150,9 @@ func (s *settings) openTree(log *slog.Logger) (*fs.Tree, error) {
 	}
 }
 
+// leaveLimit is how long a worker may take to leave the mount to another one. Its keeper waits a little longer.
+const leaveLimit = 2 * time.Second
+
 // attend serves the session, tells when it is live, and ends it on a
 // signal. A second signal ends the daemon at once.
 func (s *settings) attend(session *mount.Session, stop <-chan os.Signal, log *slog.Logger) error {
@@ -154,6 +164,10 @@ func (s *settings) attend(session *mount.Session, stop <-chan os.Signal, log *sl
 	defer over()
 	go func() { served <- session.Serve() }()
 	live := session.Live()
+	var leave <-chan struct{}
+	if s.post != nil {
+		leave = s.post.Leave
+	}
 	stopping := false
 	for {
 		select {
@@ -174,6 +188,10 @@ func (s *settings) attend(session *mount.Session, stop <-chan os.Signal, log *sl
 			log.Info("unmounting", "signal", sig.String())
 			manager.stopping("unmounting " + s.mountpoint)
 			go func() { unmounted <- session.Unmount() }()
+		case <-leave:
+			session.Leave(leaveLimit)
+			log.Info("another worker goes on")
+			os.Exit(0) // and nothing is closed
 		case err := <-unmounted:
 			if err != nil {
 				return ended(err, log)

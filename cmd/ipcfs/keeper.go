@@ -2,11 +2,15 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"sync"
 	"unsafe"
 
@@ -19,8 +23,9 @@ import (
 // keep keeps the mount, and has workers serve it.
 func (s *settings) keep() error {
 	signal.Ignore(unix.SIGTTOU)
-	stop := make(chan os.Signal, 2)
-	signal.Notify(stop, append(signals(unix.SIGHUP), unix.SIGTERM, unix.SIGINT)...)
+	stop, hup := make(chan os.Signal, 2), make(chan os.Signal, 1)
+	signal.Notify(hup, unix.SIGHUP)
+	signal.Notify(stop, unix.SIGTERM, unix.SIGINT)
 	defer signal.Stop(stop)
 	level := new(slog.LevelVar)
 	log, err := s.logger(level)
@@ -37,17 +42,34 @@ func (s *settings) keep() error {
 		return err
 	}
 	title("keeper", s.mountpoint)
+	terminal := hasTerminal()
 	k := keeper.Keeper{
-		Command: s.worker,
+		Command: s.worker, Program: s.program, Log: log,
 		Live: func() error {
 			manager.ready("live at " + s.mountpoint)
 			watched.Go(func() { manager.guard(guarded, s.alive) })
 			return s.announce()
 		},
-		Unmount: func() error { return mount.Unmount(s.mountpoint) },
-		Log:     log,
+		Unmount:   func() error { return mount.Unmount(s.mountpoint) },
+		Upgrading: func() { manager.reloading("an upgrade begins") },
+		Upgraded: func(result string) {
+			if result == keeper.Done {
+				result = "upgraded"
+			}
+			manager.ready("live at " + s.mountpoint + ", " + result)
+		},
+		HungUp: func() bool { return terminal && !hasTerminal() },
+		Argv: func(inheritance string) []string {
+			return s.own("ipcfs", "--inheritance="+inheritance)
+		},
 	}
-	err = k.Run(stop)
+	if s.inheritance != "" {
+		k.Before = new(keeper.Inheritance)
+		if err := json.Unmarshal([]byte(s.inheritance), k.Before); err != nil {
+			return fmt.Errorf("inheritance: %w", err)
+		}
+	}
+	err = k.Run(stop, hup)
 	var status keeper.Ended
 	if errors.As(err, &status) {
 		if status == 0 {
@@ -58,16 +80,53 @@ func (s *settings) keep() error {
 	return err
 }
 
-// worker is the command of a worker of this mount.
-func (s *settings) worker(program string) *exec.Cmd {
-	args := []string{"--foreground", "--worker"}
+// own is the command line of a process that this daemon becomes, or starts.
+func (s *settings) own(first ...string) []string {
+	args := append(first, "--foreground", "--program="+s.program)
 	if s.logFile != "" {
 		args = append(args, "--log="+s.logFile)
 	}
-	cmd := exec.Command(program, append(args, s.args()...)...)
+	return append(args, s.args()...)
+}
+
+// worker is the command of a worker of this mount.
+func (s *settings) worker(program string) *exec.Cmd {
+	cmd := exec.Command(program, s.own("--worker")...)
 	cmd.Args[0] = "ipcfs"
-	cmd.Stderr = os.Stderr
 	return cmd
+}
+
+// hasTerminal reports whether the process has a controlling terminal (tty(4)).
+func hasTerminal() bool {
+	f, err := os.OpenFile("/dev/tty", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err == nil {
+		f.Close()
+	}
+	return err == nil
+}
+
+// programHere is where this program is, as the name by which it was started has it: that name may lead to another
+// program later. "" if that is not known.
+func programHere() string {
+	self, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	name, err := exec.LookPath(strings.Clone(os.Args[0])) // title writes over it
+	if err != nil {
+		return self
+	}
+	if name, err = filepath.Abs(name); err != nil {
+		return self
+	}
+	one, err := os.Stat(name)
+	if err != nil {
+		return self
+	}
+	if other, err := os.Stat("/proc/self/exe"); err != nil || !os.SameFile(one, other) {
+		return self
+	}
+	return name
 }
 
 // keptFacts are what ctl/status tells of the keeper, and of the workers before this one.
@@ -77,6 +136,11 @@ func keptFacts(p *keeper.Post) []nodes.Fact {
 	}
 	if p.Last != "" {
 		facts = append(facts, nodes.Fact{Key: "last_crash", Value: p.Last})
+	}
+	n, last := p.Upgrades()
+	facts = append(facts, nodes.Fact{Key: "upgrades", Value: nodes.Count(n)})
+	if last != "" {
+		facts = append(facts, nodes.Fact{Key: "last_upgrade", Value: last})
 	}
 	return facts
 }

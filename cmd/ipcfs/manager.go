@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/ipcfs/ipcfs/backends"
+	"golang.org/x/sys/unix"
 )
 
 // A manager is the service manager that started the daemon, systemd as a rule, and is told how it is
@@ -17,6 +19,18 @@ type manager struct{ log *slog.Logger }
 
 // ready tells that the tree is live.
 func (m *manager) ready(status string) { m.tell(status, daemon.SdNotifyReady) }
+
+// reloading tells that the daemon is being replaced, until it is ready again (sd_notify(3), RELOADING=1).
+func (m *manager) reloading(status string) {
+	m.tell(status, daemon.SdNotifyReloading, fmt.Sprintf("MONOTONIC_USEC=%d", monotonic().Microseconds()))
+}
+
+// monotonic is CLOCK_MONOTONIC (clock_gettime(2)).
+func monotonic() time.Duration {
+	var now unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
+	return time.Duration(now.Nano())
+}
 
 // stopping tells that the daemon is about to end.
 func (m *manager) stopping(status string) { m.tell(status, daemon.SdNotifyStopping) }

@@ -33,6 +33,9 @@ type settings struct {
 	isWorker bool   // of a keeper
 	kept     bool   // a keeper keeps the mount, and workers serve it
 	post     *keeper.Post
+
+	program     string // where the next program is found
+	inheritance string // of the keeper before this one, in the same process
 }
 
 // register defines the flags all mounts have: those of settingTable.
@@ -57,7 +60,9 @@ func (s *settings) registerInternal(f *pflag.FlagSet) {
 	f.StringVar(&s.logFile, "log", "", "")
 	f.BoolVar(&s.private, "private", false, "")
 	f.BoolVar(&s.isWorker, "worker", false, "")
-	for _, name := range []string{"ready-fd", "log", "private", "worker"} {
+	f.StringVar(&s.program, "program", programHere(), "")
+	f.StringVar(&s.inheritance, "inheritance", "", "")
+	for _, name := range []string{"ready-fd", "log", "private", "worker", "program", "inheritance"} {
 		f.Lookup(name).Hidden = true
 	}
 }

@@ -3,8 +3,13 @@
 // does all the work, waits for its end, and starts the next one, which goes on where the last one was. It takes
 // no part in any request.
 //
-// A Link is what the two talk over. A worker sends its keeper the device once it has mounted, tells when the
-// tree is live, and that it ends because the mount has ended. All else is a crash.
+// A Link is what the two talk over. A worker tells that it is ready, and waits for its keeper's word. It sends
+// the device once it has mounted, tells when the tree is live, and that it ends because the mount has ended, or
+// that it leaves as it was asked to. All else is a crash.
+//
+// An upgrade (upgrade.go) starts a worker from the program that is on disk now. Only when that is ready is the
+// worker that serves asked to leave, and if the new one does not serve then, the program of before goes on.
+// In the end the keeper itself becomes the new program (successor.go).
 package keeper
 
 import (
@@ -14,7 +19,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"syscall"
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -25,41 +29,34 @@ import (
 type Keeper struct {
 	// Command makes the command of a worker, with this program: the keeper's, also when its file is gone.
 	Command func(program string) *exec.Cmd
+	Program string       // where the next program is found
+	Before  *Inheritance // of the keeper that this one goes on for; nil: of none
 	Live    func() error // is called when the tree is live for the first time
 	Unmount func() error // takes the mount away that nobody serves any more
 	Log     *slog.Logger
 
+	Upgrading func()                            // is called when an upgrade begins,
+	Upgraded  func(result string)               // and when it has ended
+	HungUp    func() bool                       // reports whether SIGHUP is for the end of a terminal
+	Argv      func(inheritance string) []string // of a keeper that goes on for this one
+
 	ledger  int
-	device  int          // -1 until a worker has mounted
-	program *os.File     // what workers run
-	worker  *worker      // the one that serves
-	crashes brake        // how often workers have ended
-	count   int          // of them
-	last    string       // how and when the last one did
-	ends    chan *worker // a worker has ended
-	tells   chan told    // a worker has said something
-	pulse   pulse        // what the look found last
-	live    bool         // the tree was live
-	stops   bool         // the mount is to end
-}
+	device  int              // -1 until a worker has mounted
+	program *os.File         // what workers run
+	worker  *worker          // the one that serves
+	crashes brake            // how often workers have ended
+	count   int              // of them
+	last    string           // how and when the last one did
+	again   <-chan time.Time // when the next one is to be started
+	ends    chan *worker     // a worker has ended
+	tells   chan told        // a worker has said something
+	pulse   pulse            // what the look found last
+	live    bool             // the tree was live
+	stops   bool             // the mount is to end
 
-// worker is a process that serves, or has served, the mount.
-type worker struct {
-	cmd  *exec.Cmd
-	link *Link
-	live bool
-	over bool // it has ended because the mount did
-	err  error
-}
-
-// killed reports whether it was SIGKILL that ended it.
-func (w *worker) killed() bool {
-	st := w.cmd.ProcessState
-	if st == nil {
-		return false
-	}
-	status := st.Sys().(syscall.WaitStatus)
-	return status.Signaled() && status.Signal() == unix.SIGKILL
+	upgrade  upgrade
+	upgrades int    // how many have ended
+	result   string // of the last one, and when
 }
 
 // told is a message of a worker.
@@ -76,63 +73,114 @@ type Ended int
 
 func (e Ended) Error() string { return fmt.Sprint("exit status ", int(e)) }
 
-// Run serves until the mount ends, or a signal of stop has it end.
-func (k *Keeper) Run(stop <-chan os.Signal) error {
+// Run serves until the mount ends, or a signal of stop has it end. One of reload has the program that is on
+// disk now put into service.
+func (k *Keeper) Run(stop, reload <-chan os.Signal) error {
 	// A worker is killed when this thread ends (prctl(2), PR_SET_PDEATHSIG), which it does with the process.
 	runtime.LockOSThread()
-	k.device = -1
 	k.ends, k.tells = make(chan *worker), make(chan told)
 	var err error
-	if k.ledger, err = backends.NewLedger(); err != nil {
-		return err
-	}
 	if k.program, err = os.Open("/proc/self/exe"); err != nil {
 		return err
 	}
-	if err := k.pulse.open(k.ledger); err != nil {
+	if err := k.begin(); err != nil {
 		return err
 	}
 	beats := time.NewTicker(beatPeriod)
 	defer beats.Stop()
-	k.start()
-	var again <-chan time.Time
 	for {
 		select {
 		case sig := <-stop:
-			k.stops = true
-			if k.worker == nil {
-				return k.giveUp(fmt.Errorf("%v while no worker ran", sig))
+			if done, err := k.stop(sig); done {
+				return err
 			}
-			_ = k.worker.cmd.Process.Signal(sig) // it may have ended just now
+		case sig := <-reload:
+			if !k.HungUp() {
+				k.beginUpgrade()
+			} else if done, err := k.stop(sig); done {
+				return err
+			}
 		case t := <-k.tells:
 			k.heed(t)
 		case <-beats.C:
 			k.look()
-		case <-again:
-			again = nil
+		case <-k.upgrade.late:
+			k.tooLate()
+		case <-k.again:
 			k.start()
 		case w := <-k.ends:
-			if w != k.worker {
-				continue
-			}
-			if done, err := k.over(w); done {
+			if done, err := k.ended(w); done {
 				return err
 			}
-			wait, ok := k.crashes.pause(time.Now(), w.live, w.killed())
-			if !ok {
-				return k.giveUp(errors.New(k.last))
-			}
-			again = time.After(wait)
 		}
 	}
+}
+
+// begin starts the first worker, or goes on with that of an earlier keeper.
+func (k *Keeper) begin() (err error) {
+	k.device = -1
+	if k.Before != nil {
+		return k.inherit(k.Before)
+	}
+	if k.ledger, err = backends.NewLedger(); err != nil {
+		return err
+	}
+	if err = k.pulse.open(k.ledger); err == nil {
+		k.start()
+	}
+	return err
+}
+
+// stop has the worker end the mount, and reports whether there is none to do so.
+func (k *Keeper) stop(sig os.Signal) (bool, error) {
+	k.stops = true
+	k.endUpgrade(nil)
+	if k.worker == nil {
+		return true, k.giveUp(fmt.Errorf("%v while no worker ran", sig))
+	}
+	if k.worker.process != nil {
+		_ = k.worker.process.Signal(sig) // it may have ended just now
+	}
+	return false, nil
+}
+
+// ended is called when a process has ended, and reports whether the mount has too.
+func (k *Keeper) ended(w *worker) (bool, error) {
+	switch {
+	case w == k.upgrade.next:
+		how := w.end()
+		if w.err == nil && w.why == "" {
+			how = "it ended before it was ready, " + how
+		}
+		k.endUpgrade(errors.New(how))
+		return false, nil
+	case w != k.worker:
+		return false, nil
+	case k.upgrade.leaves && !w.over:
+		k.takeOver()
+		return false, nil
+	}
+	if done, err := k.over(w); done {
+		return true, err
+	}
+	if k.upgrade.takes {
+		k.goBack(errors.New(w.end()))
+		return false, nil
+	}
+	wait, ok := k.crashes.pause(time.Now(), w.live, w.killed())
+	if !ok {
+		return true, k.giveUp(errors.New(k.last))
+	}
+	k.again = time.After(wait)
+	return false, nil
 }
 
 // over is called when the worker has ended, and reports whether the mount has too.
 func (k *Keeper) over(w *worker) (bool, error) {
 	k.worker = nil
 	status := 1
-	if st := w.cmd.ProcessState; st != nil && st.Exited() {
-		status = st.ExitCode()
+	if w.state != nil && w.state.Exited() {
+		status = w.state.ExitCode()
 	}
 	switch {
 	case w.over && status == 0:
@@ -143,17 +191,13 @@ func (k *Keeper) over(w *worker) (bool, error) {
 		return true, Ended(status) // it has said why
 	case k.stops:
 		return true, k.Unmount()
+	case k.upgrade.takes:
+		return false, nil // that is told as the end of the upgrade
 	}
 	k.count++
-	why := "could not be started"
-	if w.cmd.ProcessState != nil {
-		why = w.cmd.ProcessState.String()
-	}
-	if w.err != nil {
-		why += ": " + w.err.Error()
-	}
-	k.last = fmt.Sprintf("%s, %s", time.Now().Format(time.RFC3339), why)
-	k.Log.Error("the worker has ended, another one goes on", "how", why, "restarts", k.count)
+	how := w.end()
+	k.last = fmt.Sprintf("%s, %s", time.Now().Format(time.RFC3339), how)
+	k.Log.Error("the worker has ended, another one goes on", "how", how, "restarts", k.count)
 	return false, nil
 }
 
@@ -163,75 +207,43 @@ func (k *Keeper) giveUp(why error) error {
 	return errors.Join(fmt.Errorf("%w: %w", ErrGaveUp, why), k.Unmount())
 }
 
-// start starts a worker. One that cannot be started has ended.
+// start starts a worker, which serves.
 func (k *Keeper) start() {
-	w := &worker{}
+	k.again = nil
+	k.serve(k.spawn(k.program, nil))
+}
+
+// serve has a worker go on with the mount, or make it.
+func (k *Keeper) serve(w *worker) {
 	k.worker = w
-	program := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), k.program.Fd())
-	w.cmd = k.Command(program)
-	ours, theirs, err := newLink()
-	if err == nil {
-		defer theirs.Close()
-		w.link = ours
-		files := []*os.File{theirs, os.NewFile(uintptr(dup(k.ledger)), "ledger")}
-		w.cmd.ExtraFiles = files
-		w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
-		err = w.cmd.Start()
-		for _, f := range files[1:] {
-			f.Close()
-		}
-	}
-	if err != nil {
-		w.err = err
-		go func() { k.ends <- w }()
-		return
-	}
 	k.pulse.began()
 	if k.device >= 0 {
-		w.link.queue(message{word: "device", fd: k.device})
+		w.tell(message{word: "device", fd: k.device})
 	}
-	w.link.queue(message{word: "go", number: uint64(k.count), text: k.last, fd: -1})
-	go k.attend(w)
-}
-
-func dup(fd int) int {
-	n, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
-	if err != nil {
-		return -1
-	}
-	return n
-}
-
-// attend sends the worker what it needs, hears what it says, and waits for its end.
-func (k *Keeper) attend(w *worker) {
-	w.link.flush()
-	for {
-		m, err := w.link.receive()
-		if err != nil {
-			break
-		}
-		k.tells <- told{w, m}
-	}
-	w.err = nil
-	_ = w.cmd.Wait() // ProcessState has it
-	w.link.Close()
-	k.ends <- w
+	w.tell(k.upgradeText())
+	w.tell(message{word: "go", number: uint64(k.count), text: k.last, fd: -1})
 }
 
 // heed does what a worker says.
 func (k *Keeper) heed(t told) {
-	m := t.message
+	m, w := t.message, t.from
 	switch m.word {
 	case "device":
 		if k.device < 0 {
 			k.device = m.fd
 			return
 		}
+	case "ready":
+		k.isReady(w, m.number, m.text)
 	case "live":
-		t.from.live = true
-		k.isLive()
+		w.live = true
+		k.isLive(w)
+	case "failed":
+		w.why = backends.Line(m.text)
 	case "over":
-		t.from.over = true
+		w.over = true
+	case unheard:
+		k.succeed(w)
 	}
 	if m.fd >= 0 {
 		_ = unix.Close(m.fd)
@@ -239,11 +251,17 @@ func (k *Keeper) heed(t told) {
 }
 
 // isLive is called when a worker serves.
-func (k *Keeper) isLive() {
+func (k *Keeper) isLive(w *worker) {
+	if w != k.worker {
+		return
+	}
 	if k.live {
-		k.Log.Info("another worker serves", "pid", k.worker.cmd.Process.Pid, "restarts", k.count)
+		k.Log.Info("another worker serves", "pid", w.process.Pid, "restarts", k.count)
 	} else if err := k.Live(); err != nil {
 		k.Log.Warn("cannot tell that the tree is live", "err", err)
 	}
 	k.live = true
+	if k.upgrade.takes {
+		k.tookOver()
+	}
 }

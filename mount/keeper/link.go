@@ -13,9 +13,8 @@ import (
 // Link is what a keeper and its worker talk over: a socket of messages (unix(7), SOCK_SEQPACKET), each with a
 // word, a number, a text, and a descriptor or none. It is safe for concurrent use.
 type Link struct {
-	f    *os.File
-	mu   sync.Mutex
-	left []message // to be sent
+	f  *os.File
+	mu sync.Mutex
 }
 
 type message struct {
@@ -26,7 +25,10 @@ type message struct {
 }
 
 // maxText is how long a text is at most, in bytes.
-const maxText = 256
+const maxText = 512
+
+// linkVersion changes with what is said over links, and with Inheritance.
+const linkVersion = 1
 
 // newLink makes a socket pair.
 func newLink() (ours *Link, theirs *os.File, err error) {
@@ -44,16 +46,15 @@ func newLink() (ours *Link, theirs *os.File, err error) {
 // Close ends the link.
 func (l *Link) Close() { l.f.Close() }
 
-// queue has a message sent by flush.
-func (l *Link) queue(m message) { l.left = append(l.left, m) }
-
-func (l *Link) flush() {
-	for _, m := range l.left {
-		if l.send(m) != nil {
-			break
-		}
+// descriptor is the socket.
+func (l *Link) descriptor() (int, error) {
+	raw, err := l.f.SyscallConn()
+	if err != nil {
+		return -1, err
 	}
-	l.left = nil
+	var n int
+	err = raw.Control(func(fd uintptr) { n = int(fd) })
+	return n, err
 }
 
 func (l *Link) send(m message) error {

@@ -14,6 +14,7 @@ type pulse struct {
 	last  uint64
 	since time.Time // since when requests wait and none is taken up; zero: that is not so
 	shot  bool      // the worker was asked for its stacks
+	start time.Time // of the worker
 }
 
 const (
@@ -22,6 +23,8 @@ const (
 	hangLimit = 10 * time.Second
 	// and stackLimit how long it may write its stacks then.
 	stackLimit = 2 * time.Second
+	// startLimit is how long one may take that does not serve yet.
+	startLimit = time.Minute
 )
 
 func (p *pulse) open(ledger int) (err error) {
@@ -29,14 +32,21 @@ func (p *pulse) open(ledger int) (err error) {
 	return err
 }
 
-func (p *pulse) began() { p.since, p.shot = time.Time{}, false }
+func (p *pulse) began() { p.since, p.shot, p.start = time.Time{}, false, time.Now() }
 
 // look ends a worker that takes up no requests though some wait. Go's runtime writes all stacks at SIGQUIT.
 func (k *Keeper) look() {
-	if k.worker == nil || k.device < 0 || !k.worker.live {
+	if k.worker == nil || k.worker.process == nil || k.device < 0 {
 		return
 	}
 	p, now := &k.pulse, time.Now()
+	if !k.worker.live {
+		if now.Sub(p.start) > startLimit {
+			k.worker.why = "it did not serve"
+			k.signal(unix.SIGKILL)
+		}
+		return
+	}
 	fds := []unix.PollFd{{Fd: int32(k.device), Events: unix.POLLIN}}
 	n, _ := unix.Poll(fds, 0)
 	switch beat := *p.beat; {
@@ -48,9 +58,9 @@ func (k *Keeper) look() {
 		k.signal(unix.SIGKILL)
 	case now.Sub(p.since) > hangLimit && !p.shot:
 		p.shot = true
-		k.Log.Error("the worker takes up no requests", "pid", k.worker.cmd.Process.Pid, "for", hangLimit)
+		k.Log.Error("the worker takes up no requests", "pid", k.worker.process.Pid, "for", hangLimit)
 		k.signal(unix.SIGQUIT)
 	}
 }
 
-func (k *Keeper) signal(sig os.Signal) { _ = k.worker.cmd.Process.Signal(sig) }
+func (k *Keeper) signal(sig os.Signal) { _ = k.worker.process.Signal(sig) }

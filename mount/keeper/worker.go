@@ -3,6 +3,7 @@ package keeper
 import (
 	"fmt"
 	"os"
+	"sync/atomic"
 
 	"github.com/ipcfs/ipcfs/backends"
 	"golang.org/x/sys/unix"
@@ -12,27 +13,40 @@ import (
 const (
 	linkFd   = 3
 	ledgerFd = 4
+	errFd    = 5 // stderr of one that serves
 )
 
 // Post is a worker's side of its keeper.
 type Post struct {
 	Ledger   *backends.Ledger
-	Device   int    // that an earlier worker has mounted; 0: none has
-	Restarts int    // how many workers there were
-	Last     string // how and when the last one ended; "" if none has crashed
+	Device   int           // that an earlier worker has mounted; 0: none has
+	Restarts int           // how many workers have crashed
+	Last     string        // how and when the last one did; "" if none has
+	Leave    chan struct{} // is closed when another worker is to go on with the mount
 
-	link *Link
+	link     *Link
+	upgrades atomic.Pointer[message]
 }
 
-// Report is called first by a process that a keeper has started.
-func Report() (*Post, error) {
-	p := &Post{}
-	unix.CloseOnExec(linkFd)
-	unix.CloseOnExec(ledgerFd)
+// Report is called first by a process that a keeper has started, a program of this version. It returns when
+// the process is to go on with the mount, or to make it.
+func Report(version string) (*Post, error) {
+	p := &Post{Leave: make(chan struct{})}
+	for _, fd := range []int{linkFd, ledgerFd, errFd} {
+		unix.CloseOnExec(fd)
+	}
 	if err := unix.SetNonblock(linkFd, true); err != nil {
 		return nil, err
 	}
 	p.link = &Link{f: os.NewFile(linkFd, "keeper")}
+	var err error
+	if p.Ledger, err = backends.OpenLedger(ledgerFd); err != nil {
+		return nil, err
+	}
+	_ = unix.Close(ledgerFd)
+	if err := p.link.send(message{word: "ready", number: linkVersion, text: version, fd: -1}); err != nil {
+		return nil, err
+	}
 	for gone := false; !gone; {
 		m, err := p.link.receive()
 		if err != nil {
@@ -43,25 +57,46 @@ func Report() (*Post, error) {
 			p.Device = m.fd
 		case "go":
 			p.Restarts, p.Last, gone = int(m.number), m.text, true
+		default:
+			p.heed(m)
 		}
 	}
-	var err error
-	if p.Ledger, err = backends.OpenLedger(ledgerFd); err != nil {
-		return nil, err
+	if err := unix.Dup3(errFd, 2, 0); err != nil {
+		return nil, fmt.Errorf("stderr: %w", err)
 	}
-	_ = unix.Close(ledgerFd)
+	_ = unix.Close(errFd)
 	go p.hear()
 	return p, nil
 }
 
-// hear waits for the keeper's end: then nobody would go on after this process either, and it ends as if it had been
-// killed.
+// hear heeds the keeper until its end: then nobody would go on after this process either, and it ends as if it had
+// been killed.
 func (p *Post) hear() {
 	for {
-		if _, err := p.link.receive(); err != nil {
+		m, err := p.link.receive()
+		if err != nil {
 			os.Exit(1)
 		}
+		p.heed(m)
 	}
+}
+
+func (p *Post) heed(m message) {
+	switch m.word {
+	case "leave":
+		close(p.Leave)
+	case "upgrade":
+		p.upgrades.Store(&m)
+	}
+}
+
+// Upgrades are how many upgrades there were, and how and when the last one ended.
+func (p *Post) Upgrades() (int, string) {
+	m := p.upgrades.Load()
+	if m == nil {
+		return 0, ""
+	}
+	return int(m.number), m.text
 }
 
 // Mounted has the keeper keep the device.
@@ -69,6 +104,11 @@ func (p *Post) Mounted(device int) error { return p.link.send(message{word: "dev
 
 // Live tells that the tree is live.
 func (p *Post) Live() error { return p.link.send(message{word: "live", fd: -1}) }
+
+// Failed tells why this process cannot go on.
+func (p *Post) Failed(why error) {
+	_ = p.link.send(message{word: "failed", text: why.Error(), fd: -1})
+}
 
 // Over tells that the mount has ended, and that this process will, too.
 func (p *Post) Over() { _ = p.link.send(message{word: "over", fd: -1}) }

@@ -87,6 +87,36 @@ grep -Eq 'No such device|not connected' /reader
 ! mountpoint -q /mnt/ipc
 test "$(of Result)" = success
 
+# with a keeper: reload puts the program into service that is there now, or fails and says why
+printf 'IPCFS_FLAGS=--maxmsg 5 --msgsize 128 --keeper=on\n' > /etc/default/ipcfs@mnt-ipc
+systemctl start $unit
+main=$(of MainPID)
+grep -qx "keeper_pid=$main" /mnt/ipc/ctl/status
+pid=$(cat /mnt/ipc/ctl/pid)
+kill -9 "$pid"
+test "$(cat /mnt/ipc/ctl/pid)" != "$pid"
+pid=$(cat /mnt/ipc/ctl/pid)
+cp /usr/local/bin/ipcfs /usr/local/bin/ipcfs.new
+echo >> /usr/local/bin/ipcfs.new
+mv /usr/local/bin/ipcfs.new /usr/local/bin/ipcfs
+systemctl reload $unit
+test "$(cat /mnt/ipc/ctl/pid)" != "$pid"
+for of in $main $(cat /mnt/ipc/ctl/pid); do test /proc/$of/exe -ef /usr/local/bin/ipcfs; done
+test "$(of StatusText)" = "live at /mnt/ipc, upgraded"
+pid=$(cat /mnt/ipc/ctl/pid)
+chmod -x /usr/local/bin/ipcfs
+! systemctl reload $unit
+chmod +x /usr/local/bin/ipcfs
+kill -HUP "$main" # as with ExecReload= of one's own
+until_ grep -qx upgrades=2 /mnt/ipc/ctl/status
+test "$(of MainPID) $(of ActiveState) $(of NRestarts)" = "$main active 0"
+kill -9 "$main"
+until_ dead "$main"
+until_ test -e /mnt/ipc/ctl/pid
+systemctl stop $unit
+! mountpoint -q /mnt/ipc
+test "$(of Result)" = success
+
 # the service at the usual place, and the mount unit there
 systemctl start ipcfs
 rm /mnt/ipc/queues/*

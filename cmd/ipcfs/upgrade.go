@@ -1,0 +1,112 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/ipcfs/ipcfs/mount/keeper"
+	"github.com/moby/sys/mountinfo"
+	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// upgradeLimit is how long an upgrade may take: the keeper gives each of its steps less.
+	upgradeLimit = time.Minute
+	// upgradePeriod is how often is asked whether it has ended.
+	upgradePeriod = 20 * time.Millisecond
+)
+
+// upgradeCommand is `ipcfs upgrade`.
+func upgradeCommand(*pflag.FlagSet) func(io.Writer, []string) error {
+	return func(out io.Writer, args []string) error {
+		if len(args) != 1 {
+			return usagef("one mount point is needed")
+		}
+		p, err := treeAround(args[0])
+		if err != nil {
+			return err
+		}
+		before, err := daemonFacts(p.Info)
+		if err != nil {
+			return notLive(p.Info, err)
+		}
+		if !before.has("keeper_pid") {
+			return fmt.Errorf("%s: its daemon has no keeper, which an upgrade needs (mount it with %s=on)",
+				p.Mountpoint, flagOf("keeper"))
+		}
+		fd, err := keeperAt(int(before.num("keeper_pid")), int(before.num("pid")))
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.Mountpoint, err)
+		}
+		defer unix.Close(fd)
+		if err := unix.PidfdSendSignal(fd, unix.SIGHUP, nil, 0); err != nil {
+			return notYours(fmt.Errorf("%s: its keeper: %w", p.Mountpoint, err))
+		}
+		result, err := awaitUpgrade(p.Info, fd, before.num("upgrades"))
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.Mountpoint, err)
+		}
+		_, how, _ := strings.Cut(result.str("last_upgrade"), ", ")
+		if how != keeper.Done {
+			return fmt.Errorf("%s: not upgraded: %s", p.Mountpoint, strings.TrimPrefix(how, keeper.Done+", "))
+		}
+		_, err = fmt.Fprintf(out, "%s: ipcfs %s serves, pid %d\n", p.Mountpoint, result.str("version"), result.num("pid"))
+		return err
+	}
+}
+
+// daemonFacts are what ctl/status tells.
+func daemonFacts(m *mountinfo.Info) (facts, error) {
+	v, err := lookAt(m)
+	if err != nil {
+		return nil, err
+	}
+	defer v.Close()
+	return v.facts("ctl/status.json")
+}
+
+// keeperAt is a pidfd of the keeper of a worker. Numbers of another pid namespace are those of strangers here.
+func keeperAt(pid, worker int) (int, error) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err == nil {
+		if isIpcfs(pid) && parentOf(worker) == pid {
+			return fd, nil
+		}
+		unix.Close(fd)
+	}
+	return -1, fmt.Errorf("its keeper, pid %d, is not found among the processes here", pid)
+}
+
+// parentOf is the process that another one is a child of; 0: it is not known.
+func parentOf(pid int) int {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+	if len(fields) < 2 {
+		return 0
+	}
+	parent, _ := strconv.Atoi(fields[1])
+	return parent
+}
+
+// awaitUpgrade waits until one more upgrade has ended than before. Nobody serves for a moment of it.
+func awaitUpgrade(m *mountinfo.Info, keeper int, before int64) (facts, error) {
+	for end := time.Now().Add(upgradeLimit); time.Now().Before(end); {
+		f, err := daemonFacts(m)
+		switch {
+		case err == nil && f.num("upgrades") > before:
+			return f, nil
+		case isGone(keeper, upgradePeriod):
+			return nil, errors.New("its keeper has ended")
+		case err != nil && !errors.Is(err, errSilent):
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("the upgrade has not ended: %w", syscall.ETIMEDOUT)
+}

@@ -1,0 +1,129 @@
+package keeper
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/ipcfs/ipcfs/backends"
+	"golang.org/x/sys/unix"
+)
+
+// worker is a process that serves the mount, has served it, or waits to.
+type worker struct {
+	process *os.Process
+	state   *os.ProcessState // how it has ended
+	link    *Link
+	said    *os.File // what one that waits has to say (stderr(3)); nil: the log has it
+	waits   bool     // it is ready to go on with the mount
+	live    bool
+	over    bool   // it has ended because the mount did
+	why     string // it could not go on
+	err     error  // it could not be started
+}
+
+// killed reports whether it was SIGKILL that ended it.
+func (w *worker) killed() bool {
+	if w.state == nil {
+		return false
+	}
+	status := w.state.Sys().(syscall.WaitStatus)
+	return status.Signaled() && status.Signal() == unix.SIGKILL
+}
+
+// end is how the worker has ended, in words.
+func (w *worker) end() string {
+	text := "could not be started"
+	if w.state != nil {
+		text = w.state.String()
+	}
+	switch {
+	case w.err != nil:
+		text += ": " + w.err.Error()
+	case w.why != "":
+		text += ": " + w.why
+	case w.said != nil:
+		b, _ := io.ReadAll(io.NewSectionReader(w.said, 0, maxText))
+		first, _, _ := strings.Cut(strings.TrimSpace(string(b)), "\n")
+		if first = strings.TrimPrefix(first, "ipcfs: "); first != "" {
+			text += ": " + backends.Line(first)
+		}
+	}
+	return text
+}
+
+func (w *worker) kill() {
+	if w.process != nil {
+		_ = w.process.Kill()
+	}
+}
+
+// tell sends a message. That it does not come is no matter: then the worker has ended.
+func (w *worker) tell(m message) {
+	if w.link != nil {
+		_ = w.link.send(m)
+	}
+}
+
+// spawn starts a worker. One that cannot be started has ended.
+func (k *Keeper) spawn(program *os.File, said *os.File) *worker {
+	w := &worker{said: said}
+	if w.err = k.launch(w, program); w.err != nil {
+		go func() { k.ends <- w }()
+		return w
+	}
+	go k.attend(w)
+	return w
+}
+
+func (k *Keeper) launch(w *worker, program *os.File) error {
+	ours, theirs, err := newLink()
+	if err != nil {
+		return err
+	}
+	defer theirs.Close()
+	ledger, err := unix.FcntlInt(uintptr(k.ledger), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		ours.Close()
+		return fmt.Errorf("dup: %w", err)
+	}
+	file := os.NewFile(uintptr(ledger), "ledger")
+	defer file.Close()
+	cmd := k.Command(fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), program.Fd()))
+	cmd.ExtraFiles = []*os.File{theirs, file, os.Stderr}
+	if cmd.Stderr = os.Stderr; w.said != nil {
+		cmd.Stderr = w.said
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		ours.Close()
+		var path *os.PathError
+		if errors.As(err, &path) {
+			err = path.Err // its name is ours
+		}
+		return err
+	}
+	w.process, w.link = cmd.Process, ours
+	return nil
+}
+
+// attend hears what a worker says, and waits for its end, or until it is told to stop.
+func (k *Keeper) attend(w *worker) {
+	for {
+		m, err := w.link.receive()
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			k.tells <- told{w, message{word: unheard, fd: -1}}
+			return
+		}
+		if err != nil {
+			break
+		}
+		k.tells <- told{w, m}
+	}
+	w.state, _ = w.process.Wait()
+	w.link.Close()
+	k.ends <- w
+}

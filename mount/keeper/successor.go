@@ -1,0 +1,102 @@
+package keeper
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Inheritance is what a keeper goes on from that runs in the process of an earlier one (execve(2)): descriptors
+// and what they are, and what there is to tell. The worker stays this process's child.
+type Inheritance struct {
+	Device, Ledger, Link int
+	Worker               int // its process id
+	Restarts             int
+	Last                 string
+	Upgrades             int
+	Again                bool // another upgrade is to follow
+}
+
+// unheard is the word for that nobody listens for the worker any more.
+const unheard = "unheard"
+
+// succeed has the program that the worker runs go on as the keeper, in this process. If that cannot be, this
+// keeper goes on.
+func (k *Keeper) succeed(w *worker) {
+	link, err := w.link.descriptor()
+	if err == nil {
+		err = k.become(Inheritance{
+			Device: k.device, Ledger: k.ledger, Link: link, Worker: w.process.Pid,
+			Restarts: k.count, Last: k.last, Upgrades: k.upgrades, Again: k.upgrade.again,
+		})
+	}
+	_ = w.link.f.SetReadDeadline(time.Time{})
+	go k.attend(w)
+	k.finish(fmt.Sprintf("%s, but for the keeper, which stays the program that it was: %v", Done, err))
+}
+
+// become is execve(2). Signals wait meanwhile: their default would end the process.
+func (k *Keeper) become(i Inheritance) error {
+	text, err := json.Marshal(i)
+	if err != nil {
+		return err
+	}
+	for _, fd := range []int{i.Device, i.Ledger, i.Link} {
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0); err != nil {
+			return fmt.Errorf("fcntl: %w", err)
+		}
+		defer unix.CloseOnExec(fd)
+	}
+	var before, all unix.Sigset_t
+	for _, sig := range []unix.Signal{unix.SIGHUP, unix.SIGTERM, unix.SIGINT, unix.SIGUSR1} {
+		all.Val[0] |= 1 << (sig - 1)
+	}
+	if err := unix.PthreadSigmask(unix.SIG_BLOCK, &all, &before); err != nil {
+		return fmt.Errorf("sigmask: %w", err)
+	}
+	err = unix.Exec(fmt.Sprintf("/proc/self/fd/%d", k.program.Fd()), k.Argv(string(text)), os.Environ())
+	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil)
+	return fmt.Errorf("execve: %w", err)
+}
+
+// inherit goes on for an earlier keeper.
+func (k *Keeper) inherit(i *Inheritance) error {
+	for _, fd := range []int{i.Device, i.Ledger, i.Link} {
+		unix.CloseOnExec(fd)
+	}
+	process, err := os.FindProcess(i.Worker)
+	if err != nil {
+		return err
+	}
+	k.device, k.ledger, k.count, k.last, k.upgrades = i.Device, i.Ledger, i.Restarts, i.Last, i.Upgrades
+	if err := k.pulse.open(k.ledger); err != nil {
+		return err
+	}
+	w := &worker{process: process, link: &Link{f: os.NewFile(uintptr(i.Link), "worker")}, live: true}
+	k.worker = w
+	go k.attend(w)
+	k.reap()
+	k.isLive(w)
+	k.upgrade.again = i.Again
+	k.finish(Done)
+	return nil
+}
+
+// reap waits for the ends of processes that the program of before has started and that are no workers.
+func (k *Keeper) reap() {
+	lists, _ := filepath.Glob("/proc/self/task/*/children")
+	for _, name := range lists {
+		text, _ := os.ReadFile(name)
+		for word := range strings.FieldsSeq(string(text)) {
+			if pid, err := strconv.Atoi(word); err == nil && pid != k.worker.process.Pid {
+				go func() { _, _ = unix.Wait4(pid, nil, 0, nil) }()
+			}
+		}
+	}
+}

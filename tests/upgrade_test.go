@@ -1,0 +1,165 @@
+package tests
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// A shelf is where a daemon finds its next program.
+type shelf struct {
+	t       *testing.T
+	tr      *tree
+	name    string
+	program []byte // that is tested
+}
+
+// shelved is a tree with a keeper, whose program is on a shelf.
+func shelved(t *testing.T, flags ...string) *shelf {
+	t.Helper()
+	at, err := exec.LookPath("ipcfs")
+	check(t, err)
+	s := &shelf{t: t, tr: bareTree(t)}
+	s.program, err = os.ReadFile(at)
+	check(t, err)
+	s.name = s.tr.work + "/bin/ipcfs"
+	check(t, os.Mkdir(filepath.Dir(s.name), 0755))
+	s.put(s.program)
+	s.tr.program = s.name
+	s.tr.mounted(t, append([]string{"--keeper=on"}, flags...)...)
+	return s
+}
+
+// put puts a program on the shelf, as packages are installed: another file gets the name.
+func (s *shelf) put(program []byte) {
+	s.t.Helper()
+	check(s.t, os.WriteFile(s.name+".new", program, 0755))
+	check(s.t, os.Rename(s.name+".new", s.name))
+}
+
+// another is the program with a number in it that is another by one: of the version of a ledger, or of a session.
+func (s *shelf) another(version uint64) []byte {
+	s.t.Helper()
+	is, other := binary.NativeEndian.AppendUint64(nil, version), binary.NativeEndian.AppendUint64(nil, version+1)
+	program := bytes.ReplaceAll(s.program, is, other)
+	if bytes.Equal(program, s.program) {
+		s.t.Skipf("no %#x in the program", version)
+	}
+	return program
+}
+
+func (s *shelf) upgrade() (string, error) {
+	out, err := s.tr.command("ipcfs", "upgrade", s.tr.mnt).CombinedOutput()
+	return string(out), err
+}
+
+// pids are those of keeper and worker.
+func (s *shelf) pids() (keeper, worker int) {
+	s.t.Helper()
+	text, err := s.tr.status("keeper_pid")
+	check(s.t, err)
+	keeper, err = strconv.Atoi(text)
+	check(s.t, err)
+	worker, err = s.tr.pid()
+	check(s.t, err)
+	return keeper, worker
+}
+
+// runs reports whether a process runs the program that is on the shelf now.
+func (s *shelf) runs(pid int) bool {
+	s.t.Helper()
+	it, err := os.Stat(fmt.Sprintf("/proc/%d/exe", pid))
+	check(s.t, err)
+	here, err := os.Stat(s.name)
+	check(s.t, err)
+	return os.SameFile(it, here)
+}
+
+// TestUpgrade: the program that is on disk is put into service, worker and keeper, again and again, and programs notice
+// nothing. The keeper stays the same process.
+func TestUpgrade(t *testing.T) {
+	t.Parallel()
+	s := shelved(t)
+	first, worker := s.pids()
+	k := &keeper{t: t, tr: s.tr}
+	k.goesOn(func() {
+		for i := range 3 {
+			s.put(append(bytes.Clone(s.program), byte(i)))
+			if out, err := s.upgrade(); err != nil || !strings.Contains(out, " serves, pid ") {
+				t.Fatalf("%v\n%s%s", err, out, s.tr.logs())
+			}
+			keeper, next := s.pids()
+			if keeper != first || next == worker || !s.runs(keeper) || !s.runs(next) {
+				t.Errorf("keeper %d, then %d; worker %d, then %d", first, keeper, worker, next)
+			}
+			worker = next
+		}
+	})
+	k.sh(`eval "$(grep -E '^(pid|keeper_pid|restarts|upgrades|last_upgrade)=' $MNT/ctl/status)"
+		[ "$restarts $upgrades" = "0 3" ]
+		case $last_upgrade in *', done') ;; *) exit 1;; esac
+		[ "$(tr '\0' ' ' < /proc/$pid/cmdline | sed 's/ *$//')" = "ipcfs worker $MNT" ]
+		[ "$(tr '\0' ' ' < /proc/$keeper_pid/cmdline | sed 's/ *$//')" = "ipcfs keeper $MNT" ]
+		kill -9 $pid
+		[ $(cat $MNT/ctl/pid) != $pid ]`)
+	_, worker = s.pids()
+	check(t, unix.Kill(first, unix.SIGTERM))
+	if !gone(first, patience) || !gone(worker, patience) {
+		t.Error("SIGTERM has not ended the daemon")
+	}
+}
+
+// TestUpgradeNot: a program that does not come up leaves the one that was, and the command says why.
+func TestUpgradeNot(t *testing.T) {
+	t.Parallel()
+	s := shelved(t)
+	k := &keeper{t: t, tr: s.tr}
+	k.sh(`: > $MNT/queues/q; : > $MNT/queues/r; echo one > $MNT/queues/q`)
+	sleeper := k.carry("sleep=queues/r")
+	first, worker := s.pids()
+	for _, c := range []struct {
+		what, why string
+		put       func()
+		goesBack  bool
+	}{
+		{"gone", "no such file", func() { check(t, os.Remove(s.name)) }, false},
+		{"a directory", "permission denied", func() { check(t, os.Mkdir(s.name, 0755)) }, false},
+		{"not executable", "permission denied", func() {
+			check(t, os.Remove(s.name))
+			check(t, os.WriteFile(s.name, s.program, 0644))
+		}, false},
+		{"not a program", "exec format error", func() { s.put([]byte("hello\n")) }, false},
+		{"another program", "it ended before it was ready, exit status 3: oh no", func() {
+			s.put([]byte("#!/bin/sh\necho oh no >&2\nexit 3\n"))
+		}, false},
+		{"one that does not know a flag", "unknown flag: --keeper", func() {
+			s.put(bytes.ReplaceAll(s.program, []byte("keeper"), []byte("sleeps")))
+		}, false},
+		{"another ledger", "not a ledger of this version", func() { s.put(s.another(0x6970636673_0003)) }, false},
+		{"another session", "cannot be taken over from: not a record; the program of before goes on",
+			func() { s.put(s.another(0x6970636673_0001)) }, true},
+	} {
+		c.put()
+		out, err := s.upgrade()
+		if err == nil || !strings.Contains(out, c.why) || strings.Count(out, "\n") != 1 {
+			t.Errorf("%s: %v\n%s", c.what, err, out)
+		}
+		keeper, now := s.pids()
+		if keeper != first || !c.goesBack && now != worker {
+			t.Errorf("%s: keeper %d, then %d; worker %d, then %d", c.what, first, keeper, worker, now)
+		}
+		worker = now
+	}
+	k.sh(`[ "$(head -n1 $MNT/queues/q)" = one ]; printf wake > $MNT/queues/r`)
+	sleeper()
+	k.sh(`rm $MNT/queues/q $MNT/queues/r
+		grep -q '^restarts=0$' $MNT/ctl/status`)
+}

@@ -217,6 +217,8 @@ func (s *Session) giveBack(list [][]byte) {
 		o.gate.mu.Lock()
 		o.file.GiveBack(d)
 		o.gate.mu.Unlock()
+		delete(s.left.desks, request) // a process that goes on from here does not return them once more
+		d.Free()
 	}
 }
 

@@ -24,13 +24,14 @@ type File struct {
 	size  *size          // of a control file
 
 	mu     sync.Mutex
-	hand   []byte // the last unit
-	lent   bool   // hand is memory that others may hold too, and nobody changes
-	room   []byte // memory of its own for what is in hand
-	kept   int    // bytes the face keeps: what was written in part, a message that did not fit
-	base   int64  // the file offset of hand[0]
-	begun  bool   // a text was read
-	at     int64  // where the next read is expected; all before it was read
+	hand   []byte             // the last unit
+	lent   bool               // hand is memory that others may hold too, and nobody changes
+	room   []byte             // memory of its own for what is in hand
+	kept   int                // bytes the face keeps: what was written in part, a message that did not fit
+	base   int64              // the file offset of hand[0]
+	begun  bool               // a text was read
+	at     int64              // where the next read is expected; all before it was read
+	back   []backends.Message // what goes back to where it is from; nobody asked for it any more
 	closed func()
 
 	work   *backends.Workers // for what its face may take long with,
@@ -66,12 +67,6 @@ type Face interface {
 	// Put sends what one write brought, or as much of it as there is room for if the face does not keep
 	// writes whole.
 	Put(end backends.Endpoint, p []byte) (int, error)
-}
-
-// A Finisher is a face that has something to do when its file is closed for the last time. ErrWouldBlock
-// puts it off until the endpoint is ready to be written.
-type Finisher interface {
-	Finish(end backends.Endpoint) error
 }
 
 // A Batcher is a face of which one read gives as many units as there are and fit.
@@ -292,18 +287,6 @@ func (f *File) Truncated() bool {
 	return ok
 }
 
-// Finish does what the face has left to do before Close. While it answers ErrWouldBlock it is to be called
-// again when the endpoint is ready to be written.
-func (f *File) Finish() error {
-	last, ok := f.face.(Finisher)
-	if !ok {
-		return nil
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return Located(f.path, last.Finish(f.end))
-}
-
 // Whole reports whether a write of n bytes has to be one message and could be, and so must not be sent if
 // it may be a part of a longer one.
 func (f *File) Whole(n int) bool {
@@ -388,6 +371,7 @@ func (f *File) Close() error {
 	f.letGo()
 	f.pays.add(-cap(f.room) - f.kept)
 	f.room, f.kept = nil, 0
+	f.dropBack()
 	f.mu.Unlock()
 	if c, ok := f.face.(Closer); ok {
 		c.Closed()

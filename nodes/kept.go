@@ -27,6 +27,8 @@ type Kept struct {
 	Until   int64         // how long a read waits, in nanoseconds since 1970; 0: for ever
 	Ended   bool          // the end is to be told
 
+	Back []backends.Message // what is to go back to its queue
+
 	Lease string // the record of a message that is out
 
 	Truncated, Wrote bool // opened with O_TRUNC; written to since
@@ -41,7 +43,7 @@ type Kept struct {
 
 // more reports whether it keeps anything but the message in hand.
 func (k *Kept) more() bool {
-	return k.Knows || len(k.Pending) > 0 || k.Refused || k.Holds || k.Had || k.Until != 0 || k.Ended ||
+	return k.Knows || len(k.Pending) > 0 || len(k.Back) > 0 || k.Refused || k.Holds || k.Had || k.Until != 0 || k.Ended ||
 		k.Lease != "" || k.Truncated || k.Wrote || k.Shown || k.Place != backends.Place{}
 }
 
@@ -62,12 +64,11 @@ func (k *Kept) Code(c *Coder) {
 	c.Flag(&k.Refused)
 	c.Flag(&k.Holds)
 	c.Bytes(&k.Held)
-	Number(c, &k.Meta.Prio)
-	c.Text(&k.Meta.From)
-	Number(c, &k.Meta.Type)
-	Number(c, &k.Meta.Seq)
-	Number(c, &k.Meta.Lost)
-	c.Text(&k.Meta.Topic)
+	codeMeta(c, &k.Meta)
+	Each(c, &k.Back, func(m *backends.Message) {
+		c.Bytes(&m.Data)
+		codeMeta(c, &m.Meta)
+	})
 	c.Flag(&k.Had)
 	Number(c, &k.Until)
 	c.Flag(&k.Ended)
@@ -83,6 +84,15 @@ func (k *Kept) Code(c *Coder) {
 	if !k.more() {
 		c.Refuse() // it has another form
 	}
+}
+
+func codeMeta(c *Coder, m *backends.Meta) {
+	Number(c, &m.Prio)
+	c.Text(&m.From)
+	Number(c, &m.Type)
+	Number(c, &m.Seq)
+	Number(c, &m.Lost)
+	c.Text(&m.Topic)
 }
 
 // A carrier is a face that keeps something between two calls. keep notes it, in memory that the face goes on
@@ -103,7 +113,8 @@ func (f *File) Keep() Kept {
 }
 
 func (f *File) keepIn(k *Kept) {
-	*k = Kept{Hand: f.hand, Base: f.base, At: f.at, Begun: f.begun, Groups: f.groups, Knows: f.knows}
+	*k = Kept{Hand: f.hand, Base: f.base, At: f.at, Begun: f.begun, Back: f.back, Groups: f.groups,
+		Knows: f.knows}
 	if face, ok := f.face.(carrier); ok {
 		face.keep(f.end, k)
 	}
@@ -119,8 +130,11 @@ func (f *File) Resume(k Kept) {
 	defer f.mu.Unlock()
 	f.room = k.Hand
 	f.hand, f.base, f.at, f.begun = f.room, k.Base, k.At, k.Begun
-	f.note.step = k.Step
+	f.note.step, f.back = k.Step, k.Back
 	f.pays.add(cap(f.room))
+	for _, one := range f.back {
+		f.pays.add(len(one.Data))
+	}
 	if end, ok := f.end.(backends.Placer); ok {
 		end.Resume(k.Place)
 	}

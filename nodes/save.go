@@ -50,6 +50,11 @@ func (f *File) Save(d *backends.Desk) {
 	if f.errand != nil {
 		return // it saves when it is over
 	}
+	f.save(d, d.Step())
+}
+
+// save is Save, with the number of the work that was saved last. The caller holds f.mu.
+func (f *File) save(d *backends.Desk, step uint64) {
 	k := &f.note.kept
 	f.keepIn(k)
 	if k.nothing() && f.note.fresh {
@@ -58,25 +63,13 @@ func (f *File) Save(d *backends.Desk) {
 	}
 	d.Saves(true)
 	f.note.fresh = k.nothing()
-	k.Step = d.Step()
+	k.Step = step
 	f.note.step = k.Step
 	f.note.coder.b = f.note.coder.b[:0]
 	k.Code(&f.note.coder)
 	f.note.ledger.Put(&f.note.record, backends.KeptRecord, f.note.number, f.note.coder.b)
 	if end, ok := f.end.(saver); ok {
 		end.Saved()
-	}
-}
-
-// GiveBack returns messages that were received at d, and that nobody will ask for, to where they are from.
-func (f *File) GiveBack(d *backends.Desk) {
-	to, ok := f.end.(backends.Returner)
-	buf := make([]byte, backends.DeskBytes)
-	for ok {
-		n, m, more := d.Again(buf)
-		if !more || to.TryReturn(buf[:n], m) != nil {
-			return
-		}
 	}
 }
 

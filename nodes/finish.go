@@ -1,0 +1,73 @@
+package nodes
+
+import (
+	"bytes"
+	"cmp"
+
+	"github.com/ipcfs/ipcfs/backends"
+)
+
+// A Finisher is a face that has something to do when its file is closed for the last time. ErrWouldBlock
+// puts it off until the endpoint is ready to be written.
+type Finisher interface {
+	Finish(end backends.Endpoint) error
+}
+
+// Finish does what the face has left to do before Close. While it answers ErrWouldBlock it is to be called
+// again when the endpoint is ready to be written.
+func (f *File) Finish() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	err := f.putBack()
+	if last, ok := f.face.(Finisher); ok && !Waits(err) {
+		err = cmp.Or(last.Finish(f.end), err)
+	}
+	return Located(f.path, err)
+}
+
+// GiveBack returns messages that were received at d, and that nobody will ask for, to where they are from. What
+// there is no room for goes back when the file is closed.
+func (f *File) GiveBack(d *backends.Desk) {
+	if to, ok := f.end.(backends.Returner); !ok || !to.Returns() {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for buf := make([]byte, backends.DeskBytes); ; {
+		n, m, more := d.Again(buf)
+		if !more {
+			break
+		}
+		f.back = append(f.back, backends.Message{Data: bytes.Clone(buf[:n]), Meta: m})
+		f.pays.add(n)
+	}
+	_ = f.putBack() // it waits for the close
+	if f.note.ledger != nil {
+		f.save(nil, f.note.step)
+	}
+}
+
+// putBack returns what is to go back, as far as there is room. If the object is gone, it goes its way. The caller
+// holds f.mu.
+func (f *File) putBack() (err error) {
+	for len(f.back) > 0 {
+		one := f.back[0]
+		switch e := f.end.(backends.Returner).TryReturn(one.Data, one.Meta); {
+		case Waits(e):
+			return e
+		case e != backends.ErrRemoved:
+			err = cmp.Or(err, e)
+		}
+		f.pays.add(-len(one.Data))
+		f.back = f.back[1:]
+	}
+	return err
+}
+
+// dropBack forgets what is still to go back. The caller holds f.mu.
+func (f *File) dropBack() {
+	for _, one := range f.back {
+		f.pays.add(-len(one.Data))
+	}
+	f.back = nil
+}

@@ -69,7 +69,7 @@ func (t *Tree) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *fu
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if status := t.opened(n, l, open, in.Flags, caller(&in.InHeader), &out.OpenOut); !status.Ok() {
-		_ = maker.Remove(n.Name, caller(&in.InHeader)) // nothing is made by an open that fails
+		nodes.Unmake(object, seen, caller(&in.InHeader))
 		t.table.forget(n.ID, 1)
 		return status
 	}

@@ -117,7 +117,7 @@ func (e socketEntry) createPlain(name string, o Owner, flags int, by Caller) (Se
 	seen := Seen{Ref: Ref{Path: n.Path(), Was: e.shown(n.Path(), a)}}
 	open, err := e.all.plain(seen).Open(flags, by)
 	if err != nil {
-		_ = e.Remove(name, Caller{}) // nothing is made by an open that fails
+		Unmake(e, seen, Caller{})
 	}
 	return seen, open, err
 }

@@ -75,7 +75,7 @@ func (d queueDir) Create(name string, o Owner, flags int, by Caller) (Seen, Open
 		return seen, nil, err
 	}
 	if err := d.paid(one, by); err != nil {
-		_ = d.Remove(name, by) // nothing is made by an open that fails
+		Unmake(d, seen, by)
 		return seen, nil, err
 	}
 	return seen, queue{d.Queues, seen.Ref}.file(one, flags, by, &Plain{}), nil

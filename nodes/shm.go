@@ -39,7 +39,7 @@ func (m memory) Create(name string, o Owner, flags int, by Caller) (Seen, Open, 
 	}
 	open, err := memory{entry{m.folder, seen}}.Open(flags, by)
 	if err != nil {
-		_ = m.Remove(name, by) // nothing is made by an open that fails
+		Unmake(m, seen, by)
 	}
 	return seen, open, err
 }

@@ -152,7 +152,7 @@ func (e socketEntry) Create(name string, o Owner, flags int, by Caller) (Seen, O
 	}
 	open, err := e.all.at(seen).Open(flags|syscall.O_CREAT, by)
 	if err != nil {
-		_ = e.Remove(path.Base(seen.Path), Caller{}) // nothing is made by an open that fails
+		Unmake(e, seen, Caller{})
 	}
 	return seen, open, err
 }

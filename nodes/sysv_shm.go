@@ -118,6 +118,9 @@ func (d segmentDir) Create(name string, o Owner, flags int, by Caller) (Seen, Op
 		return seen, nil, err
 	}
 	open, err := segment{d.Segments, seen.Ref}.Open(flags&^syscall.O_TRUNC, by)
+	if err != nil {
+		Unmake(d, seen, by)
+	}
 	return seen, open, err
 }
 

@@ -77,7 +77,7 @@ func (t topicEntry) Create(name string, o Owner, flags int, by Caller) (Seen, Op
 	}
 	open, err := topicEntry{seen, t.all}.Open(flags, by)
 	if err != nil {
-		_ = t.Remove(name, by) // nothing is made by an open that fails
+		Unmake(t, seen, by)
 	}
 	return seen, open, err
 }

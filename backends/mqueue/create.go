@@ -55,21 +55,26 @@ func (q *Queues) make(name string, o backends.Owner, attr *mqAttr, cost int64,
 	if err != nil {
 		return nil, err
 	}
-	one, err := q.created(name, fd, o, cost, may)
+	a, err := backends.Fstat(fd)
 	if err != nil {
-		_ = mqUnlink(name) // nothing half-made stays behind
+		unix.Close(fd)
 		return nil, err
 	}
-	return one, nil
+	one, err := q.created(name, fd, a, o, cost, may)
+	if err == nil {
+		return one, nil
+	}
+	// Nothing half-made stays behind. What has the name now may be somebody else's.
+	if now, e := q.Find(name); e == nil && now.ID == a.ID {
+		_ = mqUnlink(name)
+	}
+	return nil, err
 }
 
 // created holds a queue that was made as fd, and gives it to its owner.
-func (q *Queues) created(name string, fd int, o backends.Owner, cost int64,
+func (q *Queues) created(name string, fd int, a backends.Attr, o backends.Owner, cost int64,
 	may func(int, error) (int, error)) (*Queue, error) {
-	a, err := backends.Fstat(fd)
-	if err == nil {
-		err = backends.Apply(fd, backends.Change{Uid: &o.Uid, Gid: &o.Gid, Mode: &o.Mode})
-	}
+	err := backends.Apply(fd, backends.Change{Uid: &o.Uid, Gid: &o.Gid, Mode: &o.Mode})
 	if err != nil {
 		unix.Close(fd)
 		return nil, err

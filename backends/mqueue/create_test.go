@@ -1,0 +1,48 @@
+package mqueue
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/ipcfs/ipcfs/backends"
+	"golang.org/x/sys/unix"
+)
+
+// TestCreateFails: of a queue that cannot be held open when it is made nothing stays, and a queue that somebody
+// else has made of its name meanwhile is left alone.
+func TestCreateFails(t *testing.T) {
+	p, err := backends.NewPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	q := NewQueues(p, 2, 64)
+	defer q.Close()
+	name := fmt.Sprintf("ipcfs-create-%d", os.Getpid())
+	o := backends.Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0600}
+	refuse := func(int, error) (int, error) { return -1, unix.EMFILE }
+	_, err = q.create(name, o, 2, 64, refuse)
+	if errors.Is(err, ErrBytes) || errors.Is(err, unix.ENOSPC) {
+		t.Skip("no room for a queue: ", err)
+	}
+	if _, there := q.Find(name); err != unix.EMFILE || there != unix.ENOENT {
+		t.Errorf("%v; afterwards its name is %v", err, there)
+	}
+	var theirs int
+	_, err = q.create(name, o, 2, 64, func(int, error) (int, error) {
+		err := mqUnlink(name)
+		if err == nil {
+			theirs, err = mqOpen(name, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR, 0600, &mqAttr{MaxMsg: 2, MsgSize: 64})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return -1, unix.EMFILE
+	})
+	defer unix.Close(theirs)
+	if e := mqUnlink(name); err != unix.EMFILE || e != nil {
+		t.Errorf("%v; the other's queue: %v", err, e)
+	}
+}

@@ -11,29 +11,46 @@ import (
 )
 
 // TestCrowd: what an open or a stat of a name costs does not grow with the number of programs that do so at
-// the same time. The test counts the requests that programs wait for.
+// the same time. The test counts the requests that programs wait for. Without turns others add up to 100 to
+// each (mount/turns.go). A turn ends unused when the machine is so busy that its thread does not run in time,
+// so what is too much is measured again: the least counts.
 func TestCrowd(t *testing.T) {
 	tr := mountTree(t)
 	topic := tr.mnt + "/topics/t" // takes any number of messages
 	check(t, os.WriteFile(topic, nil, 0644))
+	const mostAdded, tries = 6, 4
 	for _, way := range []string{"open", "stat", "write", "echo"} {
+		alone := 0.0
 		for _, n := range []int{1, 2, 16, 256} {
-			each := max(often(2, 4), often(256, 512)/n)
-			before := awaited(t, tr)
-			var out, errs bytes.Buffer
-			cmd := tr.command("ipctool", "crowd", strconv.Itoa(n), strconv.Itoa(each), way, topic)
-			cmd.Env, cmd.Stdout, cmd.Stderr = append(cmd.Env, undisturbed), &out, &errs
-			if err := cmd.Run(); err != nil {
-				t.Fatalf("%s of %d: %v %s", way, n, err, errs.String())
+			least := crowded(t, tr, n, way, topic)
+			if n == 1 {
+				alone = least
 			}
-			requests := float64(awaited(t, tr)-before) / float64(n*each)
-			ns, _ := strconv.Atoi(strings.TrimSpace(out.String()))
-			t.Logf("%-5s by %3d: %5.1f requests, %v", way, n, requests, time.Duration(ns/(n*each)))
-			if requests > 8 {
-				t.Errorf("%s by %d at a time: %.1f requests each, at most 8 wanted", way, n, requests)
+			for try := 1; try < tries && least > alone+mostAdded; try++ {
+				least = min(least, crowded(t, tr, n, way, topic))
+			}
+			if least > alone+mostAdded {
+				t.Errorf("%s by %d at a time: %.1f requests each, by one alone %.1f", way, n, least, alone)
 			}
 		}
 	}
+}
+
+// crowded is how many requests each of n programs makes that do the same to a path at the same time.
+func crowded(t *testing.T, tr *tree, n int, way, path string) float64 {
+	t.Helper()
+	each := max(often(2, 4), often(256, 512)/n)
+	before := awaited(t, tr)
+	var out, errs bytes.Buffer
+	cmd := tr.command("ipctool", "crowd", strconv.Itoa(n), strconv.Itoa(each), way, path)
+	cmd.Env, cmd.Stdout, cmd.Stderr = append(cmd.Env, undisturbed), &out, &errs
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%s of %d: %v %s", way, n, err, errs.String())
+	}
+	requests := float64(awaited(t, tr)-before) / float64(n*each)
+	ns, _ := strconv.Atoi(strings.TrimSpace(out.String()))
+	t.Logf("%-5s by %3d: %5.1f requests, %v", way, n, requests, time.Duration(ns/(n*each)))
+	return requests
 }
 
 // awaited is how many requests the daemon has had that somebody waited for.

@@ -77,9 +77,9 @@ func (s *Session) HandOver() (device int, session []byte, err error) {
 	return s.dev.fd, nodes.Encode(s.settled.code), nil
 }
 
-// Leave stops taking requests, once the session is live, at a moment when none is half done, for another process that
-// goes on from the ledger. End the process next: close neither the tree nor the session. What takes longer than limit
-// is done once more by the other process, as if this one had been killed.
+// Leave stops taking requests, once the session is live, at a moment when none is half done, for another
+// process that goes on from the ledger. End the process next: close neither the tree nor the session. What
+// takes longer than limit is done once more by the other process, as if this one had been killed.
 func (s *Session) Leave(limit time.Duration) {
 	<-s.live
 	s.handed.Store(true)

@@ -140,7 +140,8 @@ func (w *waiting) end(errno syscall.Errno) {
 	}
 }
 
-// settled waits until none is on its way any more, for limit at most. Those that wait go on waiting, and no more may.
+// settled waits until none is on its way any more, for limit at most. Those that wait go on waiting, and no
+// more may.
 func (w *waiting) settled(limit time.Duration) {
 	late := false
 	w.mu.Lock()

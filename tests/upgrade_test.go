@@ -45,7 +45,8 @@ func (s *shelf) put(program []byte) {
 	check(s.t, os.Rename(s.name+".new", s.name))
 }
 
-// another is the program with a number in it that is another by one: of the version of a ledger, or of a session.
+// another is the program with a number in it that is another by one: of the version of a ledger, or of a
+// session.
 func (s *shelf) another(version uint64) []byte {
 	s.t.Helper()
 	is, other := binary.NativeEndian.AppendUint64(nil, version), binary.NativeEndian.AppendUint64(nil, version+1)
@@ -83,8 +84,8 @@ func (s *shelf) runs(pid int) bool {
 	return os.SameFile(it, here)
 }
 
-// TestUpgrade: the program that is on disk is put into service, worker and keeper, again and again, and programs notice
-// nothing. The keeper stays the same process.
+// TestUpgrade: the program that is on disk is put into service, worker and keeper, again and again, and
+// programs notice nothing. The keeper stays the same process.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
 	s := shelved(t)

@@ -105,8 +105,8 @@ func hasTerminal() bool {
 	return err == nil
 }
 
-// programHere is where this program is, as the name by which it was started has it: that name may lead to another
-// program later. "" if that is not known.
+// programHere is where this program is, as the name by which it was started has it: that name may lead to
+// another program later. "" if that is not known.
 func programHere() string {
 	self, err := os.Executable()
 	if err != nil {
@@ -145,8 +145,8 @@ func keptFacts(p *keeper.Post) []nodes.Fact {
 	return facts
 }
 
-// title has ps(1) show what the process is, and for which mount point, as far as there is room where its arguments
-// were (proc_pid_cmdline(5)).
+// title has ps(1) show what the process is, and for which mount point, as far as there is room where its
+// arguments were (proc_pid_cmdline(5)).
 func title(what, mountpoint string) {
 	first, last := os.Args[0], os.Args[len(os.Args)-1]
 	begin := uintptr(unsafe.Pointer(unsafe.StringData(first)))

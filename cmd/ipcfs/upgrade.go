@@ -57,7 +57,8 @@ func upgradeCommand(*pflag.FlagSet) func(io.Writer, []string) error {
 		if how != keeper.Done {
 			return fmt.Errorf("%s: not upgraded: %s", p.Mountpoint, strings.TrimPrefix(how, keeper.Done+", "))
 		}
-		_, err = fmt.Fprintf(out, "%s: ipcfs %s serves, pid %d\n", p.Mountpoint, result.str("version"), result.num("pid"))
+		_, err = fmt.Fprintf(out, "%s: ipcfs %s serves, pid %d\n",
+			p.Mountpoint, result.str("version"), result.num("pid"))
 		return err
 	}
 }
@@ -72,7 +73,8 @@ func daemonFacts(m *mountinfo.Info) (facts, error) {
 	return v.facts("ctl/status.json")
 }
 
-// keeperAt is a pidfd of the keeper of a worker. Numbers of another pid namespace are those of strangers here.
+// keeperAt is a pidfd of the keeper of a worker. Numbers of another pid namespace are those of strangers
+// here.
 func keeperAt(pid, worker int) (int, error) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err == nil {

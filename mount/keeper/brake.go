@@ -4,9 +4,10 @@ import "time"
 
 // brake says when workers end too often.
 type brake struct {
-	own  []time.Time // by themselves
-	all  []time.Time // or killed by others
-	dead int         // how many one after the other never served
+	own    []time.Time // by themselves
+	all    []time.Time // or killed by others
+	dead   int         // how many one after the other never served
+	unable time.Time   // since when none could be started, or was let start; zero: the last one could
 }
 
 const (
@@ -14,23 +15,37 @@ const (
 	mostAll     = 500 // one that is killed each time after it has served harms nobody
 	crashPeriod = 10 * time.Second
 	longPause   = 2 * time.Second
+	// unableLimit is how long a machine may refuse a process, a descriptor, or memory.
+	unableLimit = time.Minute
 )
 
 // pause notes an end, and says how long to wait before the next start: nothing after the first, as somebody
-// waits. false: there were too many.
-func (b *brake) pause(now time.Time, served, killed bool) (time.Duration, bool) {
-	if b.dead++; served {
+// waits. false: there were too many. What the machine refuses to start, or kills before it serves, is tried
+// for longer than what ends by itself.
+func (b *brake) pause(now time.Time, w *worker) (time.Duration, bool) {
+	refused := w.err != nil || w.killed()
+	b.dead++
+	switch {
+	case w.live || !refused:
+		b.unable = time.Time{}
+	case b.unable.IsZero():
+		b.unable = now
+	}
+	if w.live {
 		b.dead = 0
 	}
 	b.all = append(since(b.all, now.Add(-crashPeriod)), now)
-	if !killed {
+	if !refused {
 		b.own = append(since(b.own, now.Add(-crashPeriod)), now)
 	}
-	if len(b.own) >= mostOwn || len(b.all) >= mostAll || b.dead >= mostOwn {
+	switch {
+	case len(b.own) >= mostOwn, len(b.all) >= mostAll, b.dead >= mostOwn && !refused:
+		return 0, false
+	case !b.unable.IsZero() && now.Sub(b.unable) > unableLimit:
 		return 0, false
 	}
 	if n := max(len(b.own), b.dead); n > 1 {
-		return min(longPause, 50*time.Millisecond<<n), true
+		return min(longPause, 50*time.Millisecond<<min(n, 10)), true
 	}
 	return 0, true
 }

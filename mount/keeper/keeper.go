@@ -1,15 +1,15 @@
-// Package keeper has a mount outlive the process that serves it. A keeper is a small process that holds what
-// cannot be opened again: the open /dev/fuse and the ledger (backends.Ledger). It starts the worker, which
-// does all the work, waits for its end, and starts the next one, which goes on where the last one was. It takes
-// no part in any request.
+// Package keeper has a mount outlive the process that serves it. A keeper is a small process that holds
+// what cannot be opened again: the open /dev/fuse and the ledger (backends.Ledger). It starts the worker,
+// which does all the work, waits for its end, and starts the next one, which goes on where the last one
+// was. It takes no part in any request.
 //
-// A Link is what the two talk over. A worker tells that it is ready, and waits for its keeper's word. It sends
-// the device once it has mounted, tells when the tree is live, and that it ends because the mount has ended, or
-// that it leaves as it was asked to. All else is a crash.
+// A Link is what the two talk over. A worker tells that it is ready, and waits for its keeper's word. It
+// sends the device once it has mounted, tells when the tree is live, and that it ends because the mount has
+// ended, or that it leaves as it was asked to. All else is a crash.
 //
-// An upgrade (upgrade.go) starts a worker from the program that is on disk now. Only when that is ready is the
-// worker that serves asked to leave, and if the new one does not serve then, the program of before goes on.
-// In the end the keeper itself becomes the new program (successor.go).
+// An upgrade (upgrade.go) starts a worker from the program that is on disk now. Only when that is ready is
+// the worker that serves asked to leave, and if the new one does not serve then, the program of before goes
+// on. In the end the keeper itself becomes the new program (successor.go).
 package keeper
 
 import (
@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -47,6 +48,7 @@ type Keeper struct {
 	crashes brake            // how often workers have ended
 	count   int              // of them
 	last    string           // how and when the last one did
+	refused string           // why the next one cannot be started
 	again   <-chan time.Time // when the next one is to be started
 	ends    chan *worker     // a worker has ended
 	tells   chan told        // a worker has said something
@@ -80,6 +82,7 @@ func (k *Keeper) Run(stop, reload <-chan os.Signal) error {
 	runtime.LockOSThread()
 	k.ends, k.tells = make(chan *worker), make(chan told)
 	var err error
+	takeThreads()
 	if k.program, err = os.Open("/proc/self/exe"); err != nil {
 		return err
 	}
@@ -114,6 +117,27 @@ func (k *Keeper) Run(stop, reload <-chan os.Signal) error {
 			}
 		}
 	}
+}
+
+// spareThreads are more than a keeper ever needs at a time.
+const spareThreads = 12
+
+// takeThreads has Go's runtime make its threads now. Where it gets none later (RLIMIT_NPROC, pids.max), it
+// would end the process.
+func takeThreads() {
+	var all, made sync.WaitGroup
+	all.Add(1)
+	for range spareThreads {
+		made.Add(1)
+		go func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			made.Done()
+			all.Wait()
+		}()
+	}
+	made.Wait()
+	all.Done()
 }
 
 // begin starts the first worker, or goes on with that of an earlier keeper.
@@ -167,9 +191,9 @@ func (k *Keeper) ended(w *worker) (bool, error) {
 		k.goBack(errors.New(w.end()))
 		return false, nil
 	}
-	wait, ok := k.crashes.pause(time.Now(), w.live, w.killed())
+	wait, ok := k.crashes.pause(time.Now(), w)
 	if !ok {
-		return true, k.giveUp(errors.New(k.last))
+		return true, k.giveUp(errors.New(w.end()))
 	}
 	k.again = time.After(wait)
 	return false, nil
@@ -194,8 +218,16 @@ func (k *Keeper) over(w *worker) (bool, error) {
 	case k.upgrade.takes:
 		return false, nil // that is told as the end of the upgrade
 	}
-	k.count++
 	how := w.end()
+	if w.err != nil {
+		if k.refused != how {
+			k.refused = how // it is said once, and tried often
+			k.Log.Error("a worker cannot be started", "why", how)
+		}
+		return false, nil
+	}
+	k.count++
+	k.refused = ""
 	k.last = fmt.Sprintf("%s, %s", time.Now().Format(time.RFC3339), how)
 	k.Log.Error("the worker has ended, another one goes on", "how", how, "restarts", k.count)
 	return false, nil

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Inheritance is what a keeper goes on from that runs in the process of an earlier one (execve(2)): descriptors
-// and what they are, and what there is to tell. The worker stays this process's child.
+// Inheritance is what a keeper goes on from that runs in the process of an earlier one (execve(2)):
+// descriptors and what they are, and what there is to tell. The worker stays this process's child.
 type Inheritance struct {
 	Device, Ledger, Link int
 	Worker               int // its process id

@@ -28,7 +28,8 @@ const (
 	takeLimit  = 20 * time.Second // and for one to serve what the other has left
 )
 
-// beginUpgrade starts a worker of the program that is on disk now. It serves when the one that does now has left.
+// beginUpgrade starts a worker of the program that is on disk now. It serves when the one that does now has
+// left.
 func (k *Keeper) beginUpgrade() {
 	switch {
 	case k.upgrade.program != nil || k.upgrade.over:

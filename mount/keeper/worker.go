@@ -69,8 +69,8 @@ func Report(version string) (*Post, error) {
 	return p, nil
 }
 
-// hear heeds the keeper until its end: then nobody would go on after this process either, and it ends as if it had
-// been killed.
+// hear heeds the keeper until its end: then nobody would go on after this process either, and it ends as if
+// it had been killed.
 func (p *Post) hear() {
 	for {
 		m, err := p.link.receive()

@@ -1,0 +1,192 @@
+package tests
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestKeeperRefused: while the machine refuses a new worker what it needs, programs wait, and go on when it
+// does no more.
+func TestKeeperRefused(t *testing.T) {
+	t.Parallel()
+	s := shelved(t)
+	k := &keeper{t: t, tr: s.tr}
+	k.sh(`: > $MNT/queues/q; touch $MNT/sockets/s; mkfifo $MNT/fifos/f`)
+	sleepers := k.carry("sleep=queues/q", "sleep=queues/q", "sleep=queues/q", "sleep=queues/q")
+	first, _ := s.pids()
+	limit := func(max uint64) {
+		var old unix.Rlimit
+		check(t, unix.Prlimit(first, unix.RLIMIT_NOFILE, nil, &old))
+		check(t, unix.Prlimit(first, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: max, Max: old.Max}, nil))
+	}
+	log := func() string { // and nothing else is looked at: nobody may be serving the tree
+		text, err := os.ReadFile(s.tr.state + "/ipcfs.log")
+		check(t, err)
+		return string(text)
+	}
+	group := fmt.Sprintf("/sys/fs/cgroup/pids/ipcfs-%d", first)
+	t.Cleanup(func() { _ = os.Remove(group) })
+	in := func(file, text string) {
+		check(t, os.WriteFile(group+"/"+file, []byte(text), 0))
+	}
+	for _, c := range []struct {
+		what, why    string
+		begins, ends func()
+	}{
+		{"its program is not executable", "permission denied",
+			func() { check(t, os.Chmod(s.name, 0644)) }, func() { check(t, os.Chmod(s.name, 0755)) }},
+		{"no descriptor is free", "too many open files", func() { limit(3) }, func() { limit(1024) }},
+		{"fork(2) is refused", "resource temporarily unavailable", func() {
+			if err := os.Mkdir(group, 0755); err != nil {
+				t.Logf("no cgroup of its own: %v", err)
+				group = ""
+				return
+			}
+			in("cgroup.procs", fmt.Sprint(first))
+			in("pids.max", "1")
+		}, func() { in("pids.max", "max") }},
+		{"its program is gone", "", func() { check(t, os.Remove(s.name)) }, func() {}},
+	} {
+		before := strings.Count(log(), "a worker cannot be started")
+		_, worker := s.pids()
+		c.begins()
+		if group == "" {
+			group = "none"
+			continue
+		}
+		check(t, unix.Kill(worker, unix.SIGKILL))
+		if c.why != "" && !eventually(patience, func() bool {
+			return strings.Count(log(), "a worker cannot be started") > before
+		}) {
+			t.Fatalf("%s: a worker was started all the same\n%s", c.what, log())
+		}
+		c.ends()
+		k.sh(`printf wake > $MNT/queues/q`)
+		if !strings.Contains(log(), c.why) {
+			t.Errorf("%s: the log has no %q\n%s", c.what, c.why, log())
+		}
+	}
+	if group == "none" {
+		k.sh(`printf wake > $MNT/queues/q`)
+	}
+	sleepers()
+	k.sh(`rm $MNT/queues/q`)
+}
+
+// TestKeeperFull: where the state is kept on a file system with no room at all, a worker is followed by
+// another.
+func TestKeeperFull(t *testing.T) {
+	t.Parallel()
+	tr := bareTree(t)
+	check(t, os.Mkdir(tr.state, 0700))
+	check(t, unix.Mount("tmpfs", tr.state, "tmpfs", 0, "size=256k,nr_inodes=60,mode=700"))
+	t.Cleanup(func() { check(t, unix.Unmount(tr.state, unix.MNT_DETACH)) })
+	tr.mounted(t, "--keeper=on")
+	k := &keeper{t: t, tr: tr}
+	k.sh(`: > $MNT/queues/q; touch $MNT/sockets/s; mkfifo $MNT/fifos/f; : > $MNT/topics/t; echo job > $MNT/queues/q
+		exec 3<> $MNT/ctl/queues/q/lease; read -r x <&3
+		dd if=/dev/zero of=$STATE/fill bs=1k 2> /dev/null || true
+		i=0; while touch $STATE/fill$i; do i=$((i+1)); done 2> /dev/null
+		kill -9 $(cat $MNT/ctl/pid)
+		[ "$(sed -n s/^restarts=//p $MNT/ctl/status)" = 1 ]
+		[ -p $MNT/fifos/f ]; [ -f $MNT/sockets/s ]
+		echo ack >&3; [ -z "$(cat $MNT/ctl/queues/q/drain)" ]
+		rm $MNT/queues/q $STATE/fill*`)
+}
+
+// TestKeeperGivesUp: a worker that crashes again and again is given up: nothing is mounted, and the daemon
+// ends with status 1 and says why.
+func TestKeeperGivesUp(t *testing.T) {
+	t.Parallel()
+	tr := bareTree(t)
+	cmd := tr.command("ipcfs", "-f", "--state-dir", tr.state, "--keeper=on", tr.mnt)
+	var said strings.Builder
+	cmd.Stderr = &said
+	check(t, cmd.Start())
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	last := 0
+	for crashes := range 5 {
+		var pid int
+		if !eventually(patience, func() bool {
+			pid, _ = tr.pid()
+			return pid != 0 && pid != last
+		}) {
+			t.Fatalf("no worker after %d crashes\n%s", crashes, said.String())
+		}
+		last = pid
+		check(t, unix.Kill(pid, unix.SIGSEGV))
+	}
+	select {
+	case err := <-done:
+		var status *exec.ExitError
+		if !errors.As(err, &status) || status.ExitCode() != 1 {
+			t.Errorf("it has ended with %v, want status 1", err)
+		}
+	case <-time.After(patience):
+		t.Fatal("it goes on")
+	}
+	if text := said.String(); !strings.Contains(text, "the daemon ended again and again: exit status 2") ||
+		!strings.Contains(text, "SIGSEGV") || !strings.Contains(text, "goroutine ") {
+		t.Errorf("it says:\n%s", text)
+	}
+	if len(mounts(tr.tid, tr.work)) > 0 {
+		t.Error("it is still mounted")
+	}
+}
+
+// TestKeeperKilledBoth: when keeper and worker are killed at once, the next daemon takes the dead mount
+// away, and has what a daemon that was killed leaves.
+func TestKeeperKilledBoth(t *testing.T) {
+	t.Parallel()
+	s := shelved(t)
+	k := &keeper{t: t, tr: s.tr}
+	k.sh(`: > $MNT/queues/q; echo one > $MNT/queues/q; echo two > $MNT/queues/q
+		exec 3<> $MNT/ctl/queues/q/lease; read -r x <&3; [ $x = one ]
+		kill -9 $(sed -n s/^keeper_pid=//p $MNT/ctl/status) $(cat $MNT/ctl/pid)`)
+	s.tr.mounted(t, "--keeper=on")
+	k.sh(`[ "$(cat $MNT/ctl/queues/q/drain | sort | tr '\n' ' ')" = 'one two ' ]; rm $MNT/queues/q
+		grep -q '^restarts=0$' $MNT/ctl/status`)
+}
+
+// TestKeeperStopped: with a keeper that is stopped (SIGSTOP) the tree is served, and can be unmounted. When
+// it goes on, it does what was to be done.
+func TestKeeperStopped(t *testing.T) {
+	t.Parallel()
+	s := shelved(t)
+	k := &keeper{t: t, tr: s.tr}
+	keeper, worker := s.pids()
+	check(t, unix.Kill(keeper, unix.SIGSTOP))
+	k.sh(`: > $MNT/queues/q; echo one > $MNT/queues/q`)
+	check(t, unix.Kill(worker, unix.SIGKILL))
+	check(t, unix.Kill(keeper, unix.SIGCONT))
+	k.sh(`[ "$(head -n1 $MNT/queues/q)" = one ]; rm $MNT/queues/q`)
+	check(t, unix.Kill(keeper, unix.SIGSTOP))
+	out, err := s.tr.umount()
+	check(t, unix.Kill(keeper, unix.SIGCONT))
+	if err != nil || out != "" || !gone(keeper, patience) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestKeeperHang: a worker that takes no requests although some wait is killed, and the next one goes on.
+func TestKeeperHang(t *testing.T) {
+	soak(t)
+	t.Parallel()
+	s := shelved(t)
+	k := &keeper{t: t, tr: s.tr}
+	_, worker := s.pids()
+	k.sh(`: > $MNT/queues/q`)
+	check(t, unix.Kill(worker, unix.SIGSTOP))
+	k.sh(`echo one > $MNT/queues/q; [ "$(head -n1 $MNT/queues/q)" = one ]; rm $MNT/queues/q`)
+	if log := s.tr.logs(); !strings.Contains(log, "the worker takes up no requests") {
+		t.Error(log)
+	}
+}

@@ -121,7 +121,7 @@ func (t *Tree) opened(n Node, l *live, open nodes.Open, flags uint32, by nodes.C
 		l.memory = newMemory(open, by.Uid, t.backer())
 		if l.memory.failed != nil {
 			t.backingFailures.Add(1)
-			t.log.Warn("no passthrough for this object", "path", t.where(n), "err", l.memory.failed)
+			t.log.Warn("no passthrough for this object", "path", t.spoken(n), "err", l.memory.failed)
 		}
 		h.open = l.memory
 		l.memory.answer(out)

@@ -52,7 +52,7 @@ func (t *Tree) nodeRecord(n *Node) nodeRecord {
 		r.Memory, r.Payer, r.Backed, r.File = true, m.uid, m.backer != nil, m.id
 		var err error
 		if r.Locks, err = m.Locks().Held(); err != nil {
-			t.log.Warn("locks are lost", "name", n.Name, "err", err)
+			t.log.Warn("locks are lost", "path", t.spoken(*n), "err", err)
 		}
 	}
 	return r
@@ -158,7 +158,7 @@ func (t *Tree) openAgain(h *opened, kept *nodes.Kept, backing *nodeRecord, at ba
 	}
 	open, err := t.sameObject(n, h, kept)
 	if err != nil {
-		t.log.Warn("an open file cannot go on", "path", t.where(n), "pid", h.Pid, "err", err)
+		t.log.Warn("an open file cannot go on", "path", t.spoken(n), "pid", h.Pid, "err", err)
 		open = t.lostOpen(n, err)
 		if backing != nil && backing.Backed {
 			t.unbacked = append(t.unbacked, backing.File)
@@ -182,7 +182,7 @@ func (t *Tree) openAgain(h *opened, kept *nodes.Kept, backing *nodeRecord, at ba
 		h.open = l.memory
 		for _, k := range backing.Locks {
 			if err := open.Locks().Set(k, t.env.Shares); err != nil {
-				t.log.Warn("a lock is lost", "path", t.where(n), "pid", k.Pid, "err", err)
+				t.log.Warn("a lock is lost", "path", t.spoken(n), "pid", k.Pid, "err", err)
 			}
 		}
 		return

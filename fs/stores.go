@@ -100,11 +100,12 @@ func (t *Tree) heedRemovals(dir *backends.Dir, removed func(name string)) {
 
 // cameBack tells what became of messages that a daemon that died had handed out.
 func (t *Tree) cameBack(queue string, back int, err error) {
+	at := strings.TrimSuffix("queues/"+queue, "queues/")
 	if back > 0 {
-		t.log.Info("messages that were out on lease are back in their queue", "queue", queue, "messages", back)
+		t.log.Info("messages that were out on lease are back in their queue", "path", backends.Word(at), "messages", back)
 	}
 	if err != nil {
-		t.log.Warn("a message that was out on lease stays where it is", "queue", queue, "err", err)
-		t.env.Notes.Note(strings.TrimSuffix("queues/"+queue, "queues/"), fmt.Errorf("lease: %w", err))
+		t.log.Warn("a message that was out on lease stays where it is", "path", backends.Word(at), "err", err)
+		t.env.Notes.Note(at, fmt.Errorf("lease: %w", err))
 	}
 }

@@ -394,3 +394,6 @@ func (t *Tree) where(n Node) string {
 	}
 	return join(t.kinds[n.Kind].Name, path)
 }
+
+// spoken is where a node is, as one word of the log.
+func (t *Tree) spoken(n Node) string { return backends.Word(t.where(n)) }

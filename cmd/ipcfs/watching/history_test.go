@@ -2,6 +2,8 @@ package watching
 
 import (
 	"fmt"
+	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -99,10 +101,48 @@ func TestParseAddress(t *testing.T) {
 	for text, ok := range map[string]bool{
 		"127.0.0.1:9177": true, "localhost:1": true, "[::1]:0": true, "127.9.9.9:80": true, "unix:/run/x": true,
 		"0.0.0.0:1": false, ":9177": false, "192.168.1.1:9": false, "9177": false, "unix:": false, "": false,
-		"localhost:": false, "unix:/" + strings.Repeat("x", 107): false,
+		"localhost:": false, "127.0.0.1:http": false, "127.0.0.1:65536": false, "127.0.0.1:-1": false,
+		"unix:/" + strings.Repeat("x", 107): false,
 	} {
 		if _, err := ParseAddress(text); (err == nil) != ok {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
+}
+
+// FuzzParseAddress: what is taken is where nobody else's machine can ask, and what net.Listen takes without a look at
+// a service's or a host's name. A browser that was sent there is served.
+func FuzzParseAddress(f *testing.F) {
+	for _, s := range []string{
+		"127.0.0.1:9177", "localhost:1", "[::1]:0", "127.9.9.9:80", "unix:/run/x", "0.0.0.0:1", ":9177",
+		"[::ffff:127.0.0.1]:1", "[::ffff:10.0.0.1]:1", "[::1%lo]:1", "[[::1]]:1", "unix:", "localhost:", "LOCALHOST:1",
+		"127.0.0.1:http", "127.1:1",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		a, err := ParseAddress(text)
+		if err != nil {
+			if a != "" || err.Error() == "" {
+				t.Errorf("%q is refused, and is %q: %v", text, a, err)
+			}
+			return
+		}
+		if string(a) != text {
+			t.Fatalf("%q is %q", text, a)
+		}
+		if path, ok := a.path(); ok {
+			if _, err := net.ResolveUnixAddr("unix", path); err != nil || len(path) < 1 || len(path) > 107 {
+				t.Errorf("%q: %v", text, err)
+			}
+			return
+		}
+		at, err := netip.ParseAddrPort(strings.Replace(text, "localhost", "127.0.0.1", 1))
+		if err != nil || !at.Addr().IsLoopback() {
+			t.Errorf("%q is %v, %v", text, at, err)
+		}
+		if s := (&Server{o: Options{Address: a}}); !s.ours(text) {
+			t.Errorf("%q is not served there", text)
+		}
+	})
 }

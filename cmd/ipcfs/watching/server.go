@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -50,6 +51,9 @@ func ParseAddress(text string) (Address, error) {
 	host, port, err := net.SplitHostPort(text)
 	if err != nil || port == "" {
 		return "", fmt.Errorf("%q is neither 127.0.0.1:PORT nor unix:PATH", text)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || strconv.FormatUint(n, 10) != port {
+		return "", fmt.Errorf("port %q is not a number up to 65535", port)
 	}
 	if !loopback(host) {
 		return "", fmt.Errorf("%q is no loopback address: for other machines put a proxy before it that knows who asks",

@@ -48,5 +48,5 @@ func lockIn(line string) (k Lock, ok bool) {
 	if words[8] != "EOF" {
 		k.End, err = strconv.ParseInt(words[8], 10, 64)
 	}
-	return k, err == nil
+	return k, err == nil && k.Start >= 0 && k.End >= k.Start
 }

@@ -1,7 +1,9 @@
 package backends
 
 import (
+	"fmt"
 	"math"
+	"strconv"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -22,4 +24,32 @@ func TestLockIn(t *testing.T) {
 			t.Errorf("%q: %+v %v", line, got, ok)
 		}
 	}
+}
+
+// FuzzLockIn: a line as the kernel writes it (fs/locks.c, lock_get_status) gives the lock that it tells of, and
+// no other line gives one that lies outside of every file.
+func FuzzLockIn(f *testing.F) {
+	f.Add("lock:\t1: OFDLCK ADVISORY  WRITE -1 00:1c:7 10 19\n", false, true, int64(10), int64(19))
+	f.Add("lock:\t1: -> POSIX ADVISORY READ 7 00:1c:7 0 EOF", true, false, int64(0), int64(math.MaxInt64))
+	f.Add("lock: 1: a b c d e -5 3", true, true, int64(3), int64(1))
+	f.Fuzz(func(t *testing.T, line string, flock, write bool, start, end int64) {
+		if k, ok := lockIn(line); ok && (k.Start < 0 || k.End < k.Start) {
+			t.Errorf("%q is %+v", line, k)
+		}
+		want := Lock{Flock: flock, Type: unix.F_RDLCK, Start: start, End: end}
+		kind, how, last := "OFDLCK", "READ", "EOF"
+		if flock {
+			kind = "FLOCK "
+		}
+		if write {
+			how, want.Type = "WRITE", unix.F_WRLCK
+		}
+		if end != math.MaxInt64 {
+			last = strconv.FormatInt(end, 10)
+		}
+		line = fmt.Sprintf("lock:\t1: %s ADVISORY  %s -1 00:1c:7 %d %s\n", kind, how, start, last)
+		if k, ok := lockIn(line); start >= 0 && end >= start && (!ok || k != want) {
+			t.Errorf("%q is %+v, %v", line, k, ok)
+		}
+	})
 }

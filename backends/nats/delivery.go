@@ -34,35 +34,40 @@ func prioOf(consumer string) (uint32, bool) {
 	return uint32(prio), err == nil
 }
 
+// given is what the subject at which a message is acknowledged says of it:
+// $JS.ACK.STREAM.CONSUMER.TRIES.SEQ.CSEQ.TIME.PENDING, or with DOMAIN.ACCOUNT before the stream and a token behind.
+func given(ack string) (stream string, d delivery, ok bool) {
+	rest, ok := strings.CutPrefix(ack, "$JS.ACK.")
+	switch dots := strings.Count(rest, "."); {
+	case !ok || dots < 6 || dots == 7:
+		return "", d, false
+	case dots > 7:
+		_, rest, _ = strings.Cut(rest, ".")
+		_, rest, _ = strings.Cut(rest, ".")
+	}
+	stream, rest, _ = strings.Cut(rest, ".")
+	consumer, rest, _ := strings.Cut(rest, ".")
+	tries, rest, _ := strings.Cut(rest, ".")
+	number, _, _ := strings.Cut(rest, ".")
+	d.prio, ok = prioOf(consumer)
+	n, err := strconv.ParseUint(tries, 10, 31)
+	seq, e := strconv.ParseUint(number, 10, 64)
+	d.tries, d.seq = int(n), seq
+	return stream, d, ok && err == nil && e == nil
+}
+
 // delivered is the message of a queue that was pulled; nil if m is something else.
 func (l *Link) delivered(m *nats.Msg) *delivery {
-	// $JS.ACK.STREAM.CONSUMER.TRIES.SEQ.CSEQ.TIME.PENDING, or with DOMAIN.ACCOUNT before the stream and a
-	// token behind
-	rest, ok := strings.CutPrefix(m.Reply, "$JS.ACK.")
+	stream, d, ok := given(m.Reply)
 	if !ok {
 		return nil
 	}
-	if strings.Count(rest, ".") > 6 {
-		_, rest, _ = strings.Cut(rest, ".")
-		_, rest, _ = strings.Cut(rest, ".")
-	}
-	stream, rest, _ := strings.Cut(rest, ".")
-	consumer, rest, _ := strings.Cut(rest, ".")
-	given, rest, _ := strings.Cut(rest, ".")
-	number, _, _ := strings.Cut(rest, ".")
-	prio, ok := prioOf(consumer)
-	tries, err := strconv.Atoi(given)
-	seq, e := strconv.ParseUint(number, 10, 64)
-	q := l.queues[stream]
-	if !ok || err != nil || e != nil {
+	d.q, d.data, d.ack, d.at = l.queues[stream], m.Data, m.Reply, time.Now()
+	if d.q == nil {
+		l.giveBack(&d)
 		return nil
 	}
-	d := &delivery{q: q, prio: prio, seq: seq, tries: tries, data: m.Data, ack: m.Reply, at: time.Now()}
-	if q == nil {
-		l.giveBack(d)
-		return nil
-	}
-	return d
+	return &d
 }
 
 // What is said of a delivery at its subject.

@@ -84,3 +84,16 @@ func FuzzParseAddress(f *testing.F) {
 		}
 	})
 }
+
+// FuzzParseReach: what is lent is one of three words, and each is read as String writes it.
+func FuzzParseReach(f *testing.F) {
+	for _, s := range []string{"off", "loopback", "any", "", "Any", "any ", "2"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		r, err := ParseReach(s)
+		if err == nil && r.String() != s || err != nil && r != ReachNone {
+			t.Errorf("%q is %v, %v", s, r, err)
+		}
+	})
+}

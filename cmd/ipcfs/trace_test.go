@@ -2,7 +2,11 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"strings"
 	"testing"
+
+	"github.com/ipcfs/ipcfs/backends"
 )
 
 // TestTraceJSON: numbers are numbers, and a command that is named as one is none.
@@ -20,4 +24,27 @@ func TestTraceJSON(t *testing.T) {
 	if out.String() != want {
 		t.Errorf("%s\nwant\n%s", &out, want)
 	}
+}
+
+// FuzzTrace: whatever strangers are called, a line of theirs is one row, and one line of JSON that says the same.
+func FuzzTrace(f *testing.F) {
+	for _, s := range []string{"sh", "two words", "a\nlost 9", "lost 9", "pid=1", "\x1b[2J", "\xff", "", "%41"} {
+		f.Add(s, "queues/"+s, "13")
+	}
+	f.Add("sh", "q", "99999999999999999999")
+	f.Fuzz(func(t *testing.T, command, path, us string) {
+		line := "at=T pid=7 command=" + backends.Word(command) + " path=" + backends.Word(path) + " us=" + backends.Word(us)
+		var row, object bytes.Buffer
+		if err := (&tracing{}).line(&row, line); err != nil || strings.Count(row.String(), "\n") != 1 {
+			t.Fatalf("%q: %q, %v", line, &row, err)
+		}
+		if err := (&tracing{json: true}).line(&object, line); err != nil {
+			t.Fatal(err)
+		}
+		var got map[string]any
+		if err := json.Unmarshal(object.Bytes(), &got); err != nil || strings.Count(object.String(), "\n") != 1 ||
+			got["command"] != backends.Word(command) || got["path"] != backends.Word(path) || got["pid"] != 7. {
+			t.Errorf("%q: %s, %v", line, &object, err)
+		}
+	})
 }

@@ -39,6 +39,10 @@ var cases = []testCase{
 	{name: "echo > queue", class: "queues", op: "echo", native: "mq", mounted: "file", size: 6},
 	{name: "sysv queue 64 B", class: "sysv/queues", op: "solo", native: "msg", mounted: "file", size: 64},
 	{name: "topic 64 B", class: "topics", op: "solo", native: "pair", mounted: "file", size: 64},
+	{name: "topic lines 64 B", class: "topics", op: "send", native: "mq", mounted: "lines", size: 64,
+		target: same},
+	{name: "topic lines by 4K", class: "topics", op: "send", native: "mq", mounted: "lines4k", size: 64,
+		target: same},
 	{name: "fifo ping 64 B", class: "fifos", op: "ping", native: "file", mounted: "file", size: 64,
 		target: same},
 	{name: "fifo ping 64 KiB", class: "fifos", op: "ping", native: "file", mounted: "file", size: 64 << 10,
@@ -100,14 +104,20 @@ func (b *bench) objects(c testCase) (native, mounted string, remove func(), err 
 		}
 	}
 	unlink := func(path string) func() error { return func() error { return os.Remove(path) } }
-	switch c.class {
-	case "queues":
+	msgsize := max(c.size, c.msgsize)
+	if c.native == "mq" {
 		native = name + ".native"
-		msgsize := max(c.size, c.msgsize)
 		for _, suffix := range []string{"", back("")} {
 			object(func() error { return mqCreate(native+suffix, queueLength, msgsize) },
 				func() error { return mqUnlink(native + suffix) })
-			object(func() error { return b.newQueue(name+suffix, msgsize) }, unlink(mounted+suffix))
+		}
+	}
+	switch c.class {
+	case "queues":
+		for _, suffix := range []string{"", back("")} {
+			object(func() error {
+				return b.make("queues/%s maxmsg=%d msgsize=%d mode=0600\n", name+suffix, queueLength, msgsize)
+			}, unlink(mounted+suffix))
 		}
 	case "sysv/queues":
 		key := benchKeys | os.Getpid()&0x7fff<<1
@@ -115,7 +125,8 @@ func (b *bench) objects(c testCase) (native, mounted string, remove func(), err 
 		object(func() error { return msgCreate(key) }, func() error { return msgRemove(key) })
 		object(func() error { return os.WriteFile(mounted, nil, 0600) }, unlink(mounted))
 	case "topics":
-		object(func() error { return os.WriteFile(mounted, nil, 0600) }, unlink(mounted))
+		// A publisher waits for its reader, as the sender of a queue does.
+		object(func() error { return b.make("topics/%s slow=block mode=0600\n", name) }, unlink(mounted))
 	case "fifos":
 		for _, path := range []string{native, back(native), mounted, back(mounted)} {
 			object(func() error { return unix.Mkfifo(path, 0600) }, unlink(path))
@@ -155,12 +166,12 @@ const benchKeys = 0x1bcf0000
 // queueLength is maxmsg of a queue, on both sides. It is the kernel's default.
 const queueLength = 10
 
-// newQueue makes a queue in the tree.
-func (b *bench) newQueue(name string, msgsize int) error {
+// make makes an object in the tree, by a line of /ctl/new.
+func (b *bench) make(line string, of ...any) error {
 	f, err := os.OpenFile(b.Tree+"/ctl/new", os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(f, "queues/%s maxmsg=%d msgsize=%d mode=0600\n", name, queueLength, msgsize)
+	_, err = fmt.Fprintf(f, line, of...)
 	return errors.Join(err, f.Close())
 }

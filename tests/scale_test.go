@@ -4,76 +4,106 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 )
 
-// TestSleepers: 2000 readers blocked on 100 queues, or 10,000, cost the daemon few threads and little memory,
-// and each gets a message.
-func TestSleepers(t *testing.T) {
-	processes, each, queues := 10, often(200, 1000), 100
-	tr := mountTree(t, "--maxmsg", "10", "--msgsize", "16")
-	files := make([]string, queues)
-	for i := range files {
-		files[i] = fmt.Sprintf("%s/queues/q%03d", tr.mnt, i)
-		check(t, os.WriteFile(files[i], nil, 0644))
-	}
-	var cmds []*exec.Cmd
-	var outs []*bytes.Buffer
+// sleepers are programs with many threads, each of which waits for a message of one of files, in turn.
+type sleepers struct {
+	files []string
+	each  int // of each file
+	cmds  []*exec.Cmd
+	outs  []*bytes.Buffer
+}
+
+// putToSleep starts 10 programs of so many threads, and waits until all are asleep.
+func putToSleep(t *testing.T, tr *tree, threads int, files []string) *sleepers {
+	t.Helper()
+	const processes = 10
+	s := &sleepers{files: files, each: processes * threads / len(files)}
 	began, before := time.Now(), awaited(t, tr)
 	for range processes {
-		cmd, out := tr.command("ipctool", append([]string{"sleepers", strconv.Itoa(each)}, files...)...),
+		cmd, out := tr.command("ipctool", append([]string{"sleepers", strconv.Itoa(threads)}, files...)...),
 			&bytes.Buffer{}
 		cmd.Stdout, cmd.Stderr = out, os.Stderr
 		check(t, cmd.Start())
-		cmds, outs = append(cmds, cmd), append(outs, out)
+		s.cmds, s.outs = append(s.cmds, cmd), append(s.outs, out)
 	}
-	check(t, tr.parked(processes*each))
-	requests := float64(awaited(t, tr)-before) / float64(processes*each)
-	t.Logf("asleep after %v, %.1f requests each", time.Since(began), requests)
+	if parked := ""; !eventually(3*time.Minute, func() bool {
+		parked, _ = tr.status("parked")
+		return parked == strconv.Itoa(processes*threads)
+	}) {
+		t.Fatalf("parked=%s, want %d", parked, processes*threads)
+	}
+	t.Logf("asleep after %v, %.1f requests each", time.Since(began),
+		float64(awaited(t, tr)-before)/float64(processes*threads))
+	return s
+}
 
+// expect wakes them with a message each, which send sends to a file, and checks that each got one.
+func (s *sleepers) expect(t *testing.T, send func(file string, msgs []string)) {
+	t.Helper()
+	want := map[string]int{}
+	for i, file := range s.files {
+		msgs := make([]string, s.each)
+		for j := range msgs {
+			msgs[j] = fmt.Sprint(i, ".", j)
+			want[msgs[j]] = 1
+		}
+		send(file, msgs)
+	}
+	got := map[string]int{}
+	for i, cmd := range s.cmds {
+		check(t, cmd.Wait())
+		for line := range strings.Lines(s.outs[i].String()) {
+			line = strings.TrimSpace(line)
+			got[line[strings.LastIndexByte(line, ' ')+1:]]++
+		}
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("%d messages came, of %d", len(got), len(want))
+		for msg := range want {
+			if got[msg] != 1 {
+				t.Fatalf("message %s came %d times", msg, got[msg])
+			}
+		}
+	}
+}
+
+// fewThreads holds that the daemon does not take a thread for each reader.
+func fewThreads(t *testing.T, tr *tree) {
+	t.Helper()
 	threads, err := tr.status("threads")
 	check(t, err)
 	if n, _ := strconv.Atoi(threads); n > 32 {
 		t.Errorf("%d threads, at most 32 wanted", n)
 	}
-	pid, err := tr.status("pid")
-	check(t, err)
-	status, err := os.ReadFile("/proc/" + pid + "/status")
-	check(t, err)
-	_, line, _ := strings.Cut(string(status), "VmRSS:")
-	var kib int
-	fmt.Sscan(line, &kib)
-	if limit := 200 << 10; kib == 0 || kib > limit && raceFlag != "-race" {
-		t.Errorf("%d KiB resident, at most %d wanted", kib, limit)
-	}
-	t.Logf("%s threads, %d MiB resident", threads, kib>>10)
+	t.Logf("%s threads", threads)
+}
 
-	for i, file := range files {
-		msgs := make([]string, processes*each/queues)
-		for j := range msgs {
-			msgs[j] = fmt.Sprint(i, ".", j)
-		}
-		send(t, tr, file[strings.LastIndexByte(file, '/')+1:], msgs...)
+// TestSleepers: 2000 readers blocked on 100 queues, or 10,000, cost the daemon few threads and little memory,
+// and each gets a message.
+func TestSleepers(t *testing.T) {
+	tr := mountTree(t, "--maxmsg", "10", "--msgsize", "16")
+	files := make([]string, 100)
+	for i := range files {
+		files[i] = fmt.Sprintf("%s/queues/q%03d", tr.mnt, i)
+		check(t, os.WriteFile(files[i], nil, 0644))
 	}
-	count := map[string]int{}
-	for i, cmd := range cmds {
-		check(t, cmd.Wait())
-		for _, line := range strings.Split(strings.TrimSpace(outs[i].String()), "\n") {
-			count[line[strings.LastIndexByte(line, ' ')+1:]]++
-		}
+	s := putToSleep(t, tr, often(200, 1000), files)
+	fewThreads(t, tr)
+	mib := resident(t, tr)
+	if limit := 100; mib > limit && raceFlag != "-race" {
+		t.Errorf("%d MiB resident, at most %d wanted", mib, limit)
 	}
-	for i := range queues {
-		for j := range processes * each / queues {
-			if msg := fmt.Sprint(i, ".", j); count[msg] != 1 {
-				t.Fatalf("message %s came %d times", msg, count[msg])
-			}
-		}
-	}
+	t.Logf("%d MiB resident", mib)
+	s.expect(t, func(file string, msgs []string) { send(t, tr, filepath.Base(file), msgs...) })
 }
 
 // TestLineOfReaders: readers that wait for one queue are served in the order they came.

@@ -21,21 +21,12 @@ func BenchmarkStatus(b *testing.B) {
 }
 
 func benchStatus(b *testing.B, text string, objects int) {
-	tr, err := newTree(b.TempDir(), b.Log)
-	if err != nil {
-		b.Fatal(err)
-	}
+	tr := mountTree(b)
 	defer func() {
 		for i := range objects {
 			_ = os.Remove(fmt.Sprint("/dev/shm/o", i))
 		}
-		for _, problem := range tr.leftovers() {
-			b.Error(problem)
-		}
 	}()
-	if out, err := tr.mount(); err != nil || out != "" {
-		b.Fatal(err, out)
-	}
 	for i := range objects {
 		if err := os.WriteFile(fmt.Sprint("/dev/shm/o", i), nil, 0600); err != nil {
 			b.Fatal(err)

@@ -31,19 +31,8 @@ func (p *fanProcess) ready(b *testing.B) {
 // medians. Nothing is lost on any of them: a fast end waits.
 func BenchmarkTopicFanout(b *testing.B) {
 	const readers, count, size, batch = 100, 200, 1 << 10, 128 << 10
-	tr, err := newTree(b.TempDir(), b.Log)
-	if err != nil {
-		b.Fatal(err)
-	}
+	tr := mountTree(b)
 	tr.dog.allow(10 * lifetime)
-	defer func() {
-		for _, problem := range tr.leftovers() {
-			b.Error(problem)
-		}
-	}()
-	if out, err := tr.mount(); err != nil || out != "" {
-		b.Fatal(err, out)
-	}
 	var all []*fanProcess
 	defer func() {
 		for _, p := range all {

@@ -55,8 +55,8 @@ func newTree(work string, log func(...any)) (*tree, error) {
 	return t, nil
 }
 
-// bareTree is newTree for a Go test, checked and cleaned up when the test ends.
-func bareTree(t *testing.T) *tree {
+// bareTree is newTree for a Go test or benchmark, checked and cleaned up when that ends.
+func bareTree(t testing.TB) *tree {
 	t.Helper()
 	tr, err := newTree(t.TempDir(), t.Log)
 	if err != nil {
@@ -71,7 +71,7 @@ func bareTree(t *testing.T) *tree {
 }
 
 // mountTree is bareTree with the daemon's mount.
-func mountTree(t *testing.T, flags ...string) *tree {
+func mountTree(t testing.TB, flags ...string) *tree {
 	t.Helper()
 	tr := bareTree(t)
 	tr.mounted(t, flags...)
@@ -79,7 +79,7 @@ func mountTree(t *testing.T, flags ...string) *tree {
 }
 
 // mounted mounts the tree.
-func (t *tree) mounted(on *testing.T, flags ...string) {
+func (t *tree) mounted(on testing.TB, flags ...string) {
 	on.Helper()
 	if out, err := t.mount(flags...); err != nil || out != "" {
 		on.Fatalf("mount: %v\n%s", err, out)

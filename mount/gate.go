@@ -82,14 +82,15 @@ func (g *gate) serve(buf []byte) {
 // moved is called when a message went through in the direction that is ready now for the other side: In after
 // a write, Out after a read. The caller holds g.mu.
 func (g *gate) moved(dir backends.Ready, buf []byte) {
+	if g.readers.Len() == 0 && g.writers.Len() == 0 && len(g.polls) == 0 {
+		return
+	}
 	if dir == backends.In {
 		for _, w := range g.polls {
 			w.seen &^= backends.In // an edge, even for one who has not taken the message before
 		}
 	}
-	if g.readers.Len() > 0 || g.writers.Len() > 0 || len(g.polls) > 0 {
-		g.serve(buf)
-	}
+	g.serve(buf)
 }
 
 // serveLine answers requests from the head of a line and reports whether it answered any.

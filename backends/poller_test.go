@@ -7,20 +7,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A source that is disarmed is silent, but can be woken by hand and armed again.
-func TestDisarm(t *testing.T) {
+// bell is a source of events, watched until the test ends.
+func bell(t *testing.T) (p *Poller, s *Source, fd int) {
 	p, err := NewPoller()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.Close()
-	bell, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	t.Cleanup(func() { _ = p.Close() })
+	fd, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Close(bell)
-	s := p.Watch(bell)
-	defer s.Forget()
+	t.Cleanup(func() { unix.Close(fd) })
+	s = p.Watch(fd)
+	t.Cleanup(s.Forget)
+	return p, s, fd
+}
+
+// A source that is disarmed is silent, but can be woken by hand and armed again.
+func TestDisarm(t *testing.T) {
+	p, s, fd := bell(t)
 	woken := make(chan bool, 8)
 	wake := func() { woken <- true }
 	// settled waits until the poller has looked at everything that happened before.
@@ -33,7 +39,7 @@ func TestDisarm(t *testing.T) {
 	s.Disarm() // of what was never armed
 	s.Arm(In, wake)
 	s.Disarm()
-	if _, err := unix.Write(bell, []byte{1, 0, 0, 0, 0, 0, 0, 0}); err != nil {
+	if _, err := unix.Write(fd, []byte{1, 0, 0, 0, 0, 0, 0, 0}); err != nil {
 		t.Fatal(err)
 	}
 	if n := settled(); n != 0 {
@@ -51,18 +57,7 @@ func TestDisarm(t *testing.T) {
 
 // A Wake between a try and the Arm that follows it is not lost.
 func TestWakeBeforeArm(t *testing.T) {
-	p, err := NewPoller()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
-	bell, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(bell)
-	s := p.Watch(bell)
-	defer s.Forget()
+	_, s, _ := bell(t)
 	woken := make(chan bool, 8)
 	s.Wake()
 	s.Arm(In, func() { woken <- true })

@@ -43,10 +43,7 @@ func BenchmarkAbuse(b *testing.B) {
 		}
 	}
 	queue, err := os.OpenFile(tr.mnt+"/queues/q", os.O_RDWR|os.O_CREATE, 0600)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer os.Remove(tr.mnt + "/queues/q")
+	check(b, err)
 	defer queue.Close()
 
 	floor := tr.work + "/floor"
@@ -83,18 +80,11 @@ func BenchmarkAbuse(b *testing.B) {
 	}
 	phases = append(phases, phase{"all", all}, phase{"floor", floors}, phase{"spin", spinners})
 	took := make([][]time.Duration, len(phases))
-	message := make([]byte, 128)
 	for b.Loop() {
 		for i, p := range phases {
 			sendAll(b, others, p.others, syscall.SIGCONT)
 			for range 2000 {
-				begun := time.Now()
-				_, err1 := queue.Write(message[:64])
-				_, err2 := queue.Read(message)
-				if err1 != nil || err2 != nil {
-					b.Fatal(err1, err2)
-				}
-				took[i] = append(took[i], time.Since(begun))
+				took[i] = append(took[i], writeRead(b, queue))
 			}
 			sendAll(b, others, p.others, syscall.SIGSTOP)
 		}

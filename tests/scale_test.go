@@ -169,27 +169,36 @@ func mixOfNativeAndMount(t *testing.T, total int) {
 	for range receivers {
 		send(t, tr, "mix", "!")
 	}
-	var count [ends][]byte
-	for i := range count {
-		count[i] = make([]byte, total/ends)
-	}
-	for i, r := range receivers {
+	for _, r := range receivers {
 		check(t, r.Wait())
-		var next [ends]uint32
-		for b := outs[i].Bytes(); len(b) >= 8; b = b[8:] {
-			id, n := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:])
-			if n < next[id] {
-				t.Fatalf("receiver %d: message %d of sender %d came after %d", i, n, id, next[id]-1)
-			}
-			next[id] = n + 1
-			count[id][n]++
-		}
 	}
-	for id := range count {
-		for n, c := range count[id] {
+	for id, counts := range mixed(t, outs, ends, total/ends) {
+		for n, c := range counts {
 			if c != 1 {
 				t.Fatalf("message %d of sender %d came %d times", n, id, c)
 			}
 		}
 	}
+}
+
+// mixed counts how often each message of each sender came, by what `ipctool mix-recv` printed, and checks that each
+// receiver got those of one sender in their order.
+func mixed(t *testing.T, outs []*bytes.Buffer, senders, each int) [][]byte {
+	t.Helper()
+	counts := make([][]byte, senders)
+	for i := range counts {
+		counts[i] = make([]byte, each)
+	}
+	for i, out := range outs {
+		next := make([]uint32, senders)
+		for b := out.Bytes(); len(b) >= 8; b = b[8:] {
+			id, n := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:])
+			if n < next[id] {
+				t.Fatalf("receiver %d: message %d of sender %d came after %d", i, n, id, next[id]-1)
+			}
+			next[id] = n + 1
+			counts[id][n]++
+		}
+	}
+	return counts
 }

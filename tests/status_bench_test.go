@@ -33,10 +33,7 @@ func benchStatus(b *testing.B, text string, objects int) {
 		}
 	}
 	queue, err := os.OpenFile(tr.mnt+"/queues/q", os.O_RDWR|os.O_CREATE, 0600)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer os.Remove(tr.mnt + "/queues/q")
+	check(b, err)
 	defer queue.Close()
 	var over atomic.Bool
 	texts, took := 0, time.Duration(0)
@@ -52,15 +49,8 @@ func benchStatus(b *testing.B, text string, objects int) {
 		done <- err
 	}()
 	waits := make([]time.Duration, 0, b.N)
-	message := make([]byte, 128)
 	for b.Loop() {
-		begun := time.Now()
-		_, err1 := queue.Write(message[:64])
-		_, err2 := queue.Read(message)
-		if err1 != nil || err2 != nil {
-			b.Fatal(err1, err2)
-		}
-		waits = append(waits, time.Since(begun))
+		waits = append(waits, writeRead(b, queue))
 	}
 	over.Store(true)
 	if err := <-done; err != nil {
@@ -70,4 +60,17 @@ func benchStatus(b *testing.B, text string, objects int) {
 	b.ReportMetric(float64(waits[len(waits)/2].Nanoseconds())/1e3, "median-µs")
 	b.ReportMetric(float64(waits[len(waits)*99/100].Nanoseconds())/1e3, "p99-µs")
 	b.ReportMetric(float64(took.Microseconds())/float64(max(texts, 1)), "µs/text")
+}
+
+// writeRead is how long a message takes that is written to a queue, which is empty, and read.
+func writeRead(b *testing.B, queue *os.File) time.Duration {
+	message := make([]byte, 128)
+	begun := time.Now()
+	_, err1 := queue.Write(message[:64])
+	_, err2 := queue.Read(message)
+	took := time.Since(begun)
+	if err1 != nil || err2 != nil {
+		b.Fatal(err1, err2)
+	}
+	return took
 }

@@ -1,6 +1,7 @@
 package backends
 
 import (
+	"fmt"
 	"path"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 // Attr is what stat(2) tells of an object.
 type Attr struct {
 	ID
+	Dev                 uint64 // the file system that it lies in, as st_dev; 0: in none
 	Mode                uint32 // type and permissions, as st_mode
 	Nlink               uint32
 	Uid, Gid            uint32
@@ -94,6 +96,9 @@ func Named(p string) Name {
 // Type is the S_IFMT part of the mode.
 func (a Attr) Type() uint32 { return a.Mode & unix.S_IFMT }
 
+// Device is the file system as mountinfo of proc(5) has it, MAJOR:MINOR.
+func (a Attr) Device() string { return fmt.Sprintf("%d:%d", unix.Major(a.Dev), unix.Minor(a.Dev)) }
+
 // Change is a set of attributes to set; nil fields stay as they are.
 type Change struct {
 	Mode         *uint32
@@ -125,7 +130,7 @@ const seenMask = unix.STATX_BASIC_STATS | unix.STATX_BTIME
 func attrOf(st *unix.Statx_t) Attr {
 	at := func(t unix.StatxTimestamp) time.Time { return time.Unix(t.Sec, int64(t.Nsec)) }
 	a := Attr{
-		ID: ID{Ino: st.Ino}, Mode: uint32(st.Mode), Nlink: st.Nlink, Uid: st.Uid, Gid: st.Gid,
+		ID: ID{Ino: st.Ino}, Dev: unix.Mkdev(st.Dev_major, st.Dev_minor), Mode: uint32(st.Mode), Nlink: st.Nlink, Uid: st.Uid, Gid: st.Gid,
 		Size: int64(st.Size), Blocks: int64(st.Blocks), Atime: at(st.Atime), Mtime: at(st.Mtime), Ctime: at(st.Ctime),
 	}
 	if st.Mask&unix.STATX_BTIME != 0 {

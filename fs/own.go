@@ -17,6 +17,7 @@ func (t *Tree) own() []nodes.Fact {
 	}
 	facts := []nodes.Fact{
 		{Key: "classes", Value: classes},
+		{Key: "ipc_namespace", Value: nodes.ID(ipcNamespace())},
 		{Key: "uid", Value: nodes.ID(os.Geteuid())},
 		{Key: "net", Value: t.config.Net.String()},
 		{Key: "state_dir", Value: t.config.StateDir},
@@ -29,6 +30,15 @@ func (t *Tree) own() []nodes.Fact {
 		facts = append(facts, t.config.Kept()...)
 	}
 	return facts
+}
+
+// ipcNamespace is the number of the namespace whose queues and System V objects there are (namespaces(7)).
+func ipcNamespace() uint64 {
+	var st unix.Stat_t
+	if unix.Stat("/proc/self/ns/ipc", &st) != nil {
+		return 0
+	}
+	return st.Ino
 }
 
 // defaultOf is what a new queue has: what was asked for, or the kernel's default; 0 if that is not known.

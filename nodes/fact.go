@@ -22,7 +22,7 @@ type Fact struct {
 type Count int64
 
 // ID is a Fact's number that measures nothing.
-type ID uint32
+type ID uint64
 
 // Literal is a string that is the daemon's own, and one word as it is.
 type Literal string

@@ -283,7 +283,7 @@ func (q queue) Report() ([]Fact, error) {
 	if err != nil {
 		return nil, err
 	}
-	facts := owned(a)
+	facts := append(owned(a), native(a)...)
 	s, err := q.store.Rules.State(q.Ref)
 	if err != nil {
 		return append(facts, Fact{"bytes", a.Size}), nil // the daemon may look, but not open it
@@ -302,6 +302,15 @@ func owned(a Attr) []Fact {
 	return []Fact{
 		{"mode", fmt.Sprintf("%#o", a.Mode&07777)}, {"uid", ID(a.Uid)}, {"gid", ID(a.Gid)},
 	}
+}
+
+// native are the facts that tell a native program's descriptors and mappings of the object from those of
+// one that has the same name elsewhere, in another ipc or mount namespace.
+func native(a Attr) []Fact {
+	if a.Dev == 0 {
+		return nil
+	}
+	return []Fact{{"device", Literal(a.Device())}, {"inode", ID(a.Ino)}}
 }
 
 // created is when an object was made, if that is known.

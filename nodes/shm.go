@@ -87,6 +87,6 @@ func (m memory) Report() ([]Fact, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(append(owned(a), created(a.BornAt())...),
+	return append(append(append(owned(a), native(a)...), created(a.BornAt())...),
 		Fact{"bytes", a.Size}, Fact{"allocated", a.Blocks * 512}, Fact{"links", int(a.Nlink)}), nil
 }

@@ -38,6 +38,7 @@ type seen struct {
 	Text           []byte
 	Errno          syscall.Errno
 	Mode, Uid, Gid uint32
+	Dev, Ino       uint64
 	Size           int64
 	Sent, Received int64 // s since 1970: mtime and atime
 	Left           int   // of the last answer to Walk: how many objects were not looked at
@@ -225,6 +226,7 @@ func (l looker) object(name string) seen {
 		s.Errno = err.(syscall.Errno)
 		return s
 	}
+	s.Dev, s.Ino = uint64(st.Dev), st.Ino
 	s.Mode, s.Uid, s.Gid, s.Size = st.Mode, st.Uid, st.Gid, st.Size
 	s.Sent, s.Received = st.Mtim.Sec, st.Atim.Sec
 	return s

@@ -88,10 +88,11 @@ func (v *viewer) objects(path string, most int, users bool) (list []object, err 
 	if err != nil {
 		return nil, err
 	}
-	var native map[string][]holder
+	var held map[identity][]holder
 	if users {
-		native = holders(v.m.Mountpoint, int(daemon.num("pid")))
+		held = holders(int(daemon.num("pid")))
 	}
+	segments := fmt.Sprintf("ipc:[%d]", daemon.num("ipc_namespace")) // as /proc/PID/ns/ipc has it
 	known := false
 	for _, class := range daemon.words("classes") {
 		within := path == "" || strings.HasPrefix(class+"/", path+"/")
@@ -109,7 +110,11 @@ func (v *viewer) objects(path string, most int, users bool) (list []object, err 
 			return nil, err
 		}
 		for _, s := range found {
-			list = append(list, objectOf(class, s, native))
+			o := objectOf(class, s)
+			if users {
+				o.users = o.uses(held, segments)
+			}
+			list = append(list, o)
 		}
 	}
 	if !known || path != "" && len(list) == 0 {
@@ -120,12 +125,9 @@ func (v *viewer) objects(path string, most int, users bool) (list []object, err 
 	return list, nil
 }
 
-func objectOf(class string, s seen, native map[string][]holder) object {
+func objectOf(class string, s seen) object {
 	o := object{seen: s, class: class, name: strings.TrimPrefix(string(s.Path), class+"/")}
 	o.facts, _ = factsOf(s.Text) // of one whose status may not be read there are none
-	if native != nil {
-		o.users = o.uses(native[string(s.Path)])
-	}
 	return o
 }
 
@@ -134,8 +136,21 @@ func (o object) waiting() int64 {
 	return o.facts.num("waiting_readers") + o.facts.num("waiting_writers")
 }
 
-// uses are the processes that use the object.
-func (o object) uses(native []holder) (list []use) {
+// identities are the files by which the object is used past the daemon: its own in the tree, which the kernel may
+// serve, and the native one.
+func (o object) identities(segments string) []identity {
+	tree := identity{deviceOf(unix.Major(o.Dev), unix.Minor(o.Dev)), o.Ino}
+	switch {
+	case o.facts.has("inode"):
+		return []identity{tree, {o.facts.str("device"), uint64(o.facts.num("inode"))}}
+	case o.class == "sysv/shm" && o.facts.has("id"):
+		return []identity{tree, {segments, uint64(o.facts.num("id"))}}
+	}
+	return []identity{tree}
+}
+
+// uses are the processes that use the object, of all that are held.
+func (o object) uses(held map[identity][]holder, segments string) (list []use) {
 	for side, key := range map[string]string{"reader": "reader_pids", "writer": "writer_pids"} {
 		for _, word := range o.facts.words(key) {
 			tid, name, _ := strings.Cut(word, ":")
@@ -153,9 +168,11 @@ func (o object) uses(native []holder) (list []use) {
 		}
 		list[i].Waits, list[i].Seconds = w.str("in"), time.Since(w.time("since")).Seconds()
 	}
-	for _, h := range native {
-		if !slices.ContainsFunc(list, func(u use) bool { return u.Pid == h.Pid }) {
-			list = append(list, use{Pid: h.Pid, Command: h.Command, How: h.How})
+	for _, file := range o.identities(segments) {
+		for _, h := range held[file] {
+			if !slices.ContainsFunc(list, func(u use) bool { return u.Pid == h.Pid }) {
+				list = append(list, use{Pid: h.Pid, Command: h.Command, How: h.How})
+			}
 		}
 	}
 	slices.SortStableFunc(list, func(a, b use) int {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
@@ -19,7 +19,17 @@ type holder struct {
 	Command string `json:"command"`
 	How     string `json:"how"`
 	path    string // as /proc has it
+	file    identity
 }
+
+// An identity says which file it is, whatever its name: by its file system, MAJOR:MINOR, and its inode
+// number there. System V shared memory has the ipc namespace for a file system, and its id.
+type identity struct {
+	in  string
+	ino uint64
+}
+
+func deviceOf(major, minor uint32) string { return fmt.Sprintf("%d:%d", major, minor) }
 
 func (h holder) String() string { return fmt.Sprintf("%d %s", h.Pid, h.Command) }
 
@@ -61,99 +71,102 @@ func process(tid int) int {
 	return tid
 }
 
-// scan calls found for what every process holds: the files it has open, mapped, and
-// stands in, by the names that the kernel has for them. It asks nothing of the files. The
-// kernel tells only root about other users' processes.
+// scan calls found for what every process holds: the files it has open, mapped, and stands in. A file
+// system that hangs is not asked. The kernel tells only root about other users' processes.
 func scan(found func(holder)) {
 	for _, pid := range processes() {
 		h := holder{Pid: pid}
 		proc := "/proc/" + strconv.Itoa(pid)
-		tell := func(how, path string) {
-			if path == "" || path[0] != '/' {
-				return
-			}
+		tell := func(how, path string, file identity) {
 			if h.Command == "" {
 				h.Command = commandOf(pid)
 			}
-			h.How, h.path = how, strings.TrimSuffix(path, " (deleted)")
+			h.How, h.path, h.file = how, strings.TrimSuffix(path, " (deleted)"), file
 			found(h)
 		}
 		for _, link := range []string{"cwd", "root"} {
 			if to, err := os.Readlink(proc + "/" + link); err == nil && to != "/" {
-				tell("cwd", to)
+				tell("cwd", to, behind(proc, link))
 			}
 		}
 		fds, _ := os.ReadDir(proc + "/fd")
 		for _, fd := range fds {
-			if to, err := os.Readlink(proc + "/fd/" + fd.Name()); err == nil {
-				if queue := nativeQueue(proc+"/fd/"+fd.Name(), to); queue != "" {
-					to = queue
-				}
-				tell("open", to)
+			// What has no path is a pipe, a socket or the like.
+			if to, err := os.Readlink(proc + "/fd/" + fd.Name()); err == nil && strings.HasPrefix(to, "/") {
+				tell("open", to, behind(proc, "fd/"+fd.Name()))
 			}
 		}
 		maps, _ := os.ReadFile(proc + "/maps")
-		var last string
-		for line := range bytes.Lines(maps) {
-			if at := bytes.IndexByte(line, '/'); at >= 0 {
-				if to := strings.TrimSuffix(string(line[at:]), "\n"); to != last {
-					tell("map", to)
-					last = to
-				}
+		var last identity
+		for line := range strings.Lines(string(maps)) {
+			file, path, ok := mapping(line)
+			if !ok || file == last {
+				continue
 			}
+			if last = file; strings.HasPrefix(path, "/SYSV") {
+				ns, _ := os.Readlink(proc + "/ns/ipc")
+				file.in = ns
+			}
+			tell("map", path, file)
 		}
 	}
 }
 
-// mqueueMagic is MQUEUE_MAGIC (ipc/mqueue.c).
-const mqueueMagic = 0x19800202
-
-// nativeQueue is the path in a tree of a POSIX queue, whose descriptor leads to "/NAME"
-// (mq_overview(7)); it is "" if the descriptor is of something else.
-func nativeQueue(link, to string) string {
-	if strings.Count(to, "/") != 1 || len(to) < 2 {
-		return ""
+// behind is the file that a link of /proc leads to. A mask of nothing and AT_STATX_DONT_SYNC have what the
+// kernel knows, also of a tree whose daemon is dead or hangs, or that its owner keeps from all others; then
+// the number of an open file is in fdinfo.
+func behind(proc, link string) identity {
+	var st unix.Statx_t
+	if unix.Statx(unix.AT_FDCWD, proc+"/"+link, unix.AT_STATX_DONT_SYNC, 0, &st) != nil {
+		return identity{}
 	}
-	var st unix.Statfs_t
-	if unix.Statfs(link, &st) != nil || st.Type != mqueueMagic {
-		return ""
+	file := identity{deviceOf(st.Dev_major, st.Dev_minor), st.Ino}
+	if fd, open := strings.CutPrefix(link, "fd/"); open && file.ino == 0 {
+		info, _ := os.ReadFile(proc + "/fdinfo/" + fd)
+		for line := range strings.Lines(string(info)) {
+			if ino, ok := strings.CutPrefix(line, "ino:"); ok {
+				file.ino, _ = strconv.ParseUint(strings.TrimSpace(ino), 10, 64)
+			}
+		}
 	}
-	return "/dev/mqueue" + to
+	return file
 }
 
-// inside are the processes that use the mount at a mount point, each once, without those that serve it.
-func inside(mountpoint string) (list []holder) {
-	serve := daemonsAt(mountpoint)
+// mapping is the file of a line of proc_pid_maps(5), and its path. It is not ok if there is no file.
+func mapping(line string) (file identity, path string, ok bool) {
+	head, path, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "/")
+	f := strings.Fields(head)
+	if !ok || len(f) != 5 {
+		return file, "", false
+	}
+	var major, minor uint32
+	if _, err := fmt.Sscanf(f[3], "%x:%x", &major, &minor); err != nil {
+		return file, "", false
+	}
+	ino, err := strconv.ParseUint(f[4], 10, 64)
+	return identity{deviceOf(major, minor), ino}, "/" + path, err == nil
+}
+
+// inside are the processes that use a mount, each once, without those that serve it.
+func inside(m *mountinfo.Info) (list []holder) {
+	serve := daemonsAt(m.Mountpoint)
+	device := deviceOf(uint32(m.Major), uint32(m.Minor))
 	scan(func(h holder) {
-		in := h.path == mountpoint || strings.HasPrefix(h.path, mountpoint+"/")
 		known := slices.ContainsFunc(list, func(o holder) bool { return o.Pid == h.Pid })
-		if in && !known && !slices.Contains(serve, h.Pid) && h.Pid != os.Getpid() {
+		if h.file.in == device && !known && !slices.Contains(serve, h.Pid) && h.Pid != os.Getpid() {
 			list = append(list, h)
 		}
 	})
 	return list
 }
 
-// holders are those of objects natively, by the paths that the objects have in a tree:
-// queues/NAME, shm/NAME, and what is open through the mount point and does not pass through the
-// daemon. The daemon of the tree is left out.
-func holders(mountpoint string, daemon int) map[string][]holder {
-	of := map[string][]holder{}
+// holders are the processes that hold a file, by the file; without the daemon of the tree.
+func holders(daemon int) map[identity][]holder {
+	of := map[identity][]holder{}
 	scan(func(h holder) {
-		if h.Pid == daemon {
-			return
-		}
-		for _, way := range []struct{ native, class string }{
-			{"/dev/mqueue/", "queues/"}, {"/dev/shm/", "shm/"}, {mountpoint + "/", ""},
-		} {
-			name, ok := strings.CutPrefix(h.path, way.native)
-			if !ok {
-				continue
-			}
-			name = way.class + name
-			if !slices.ContainsFunc(of[name], func(o holder) bool { return o.Pid == h.Pid && o.How == h.How }) {
-				of[name] = append(of[name], h)
-			}
+		known := slices.ContainsFunc(of[h.file], func(o holder) bool { return o.Pid == h.Pid && o.How == h.How })
+		if h.Pid != daemon && !known {
+			of[h.file] = append(of[h.file], h)
 		}
 	})
 	return of

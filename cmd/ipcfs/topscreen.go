@@ -331,7 +331,7 @@ func (s *topScreen) object() []string {
 		}
 	}
 	right := []string{"WHO"}
-	for _, u := range o.uses(nil) {
+	for _, u := range o.uses(nil, "") {
 		right = append(right, u.String())
 	}
 	lines := []string{backends.Word(s.detail) + "  " + o.remark()}

@@ -51,7 +51,7 @@ func (u unmounting) umount(path string) error {
 	case !ours(m):
 		return fmt.Errorf("%s: not an ipcfs mount but %s", path, m.FSType)
 	}
-	users := u.users(m.Mountpoint)
+	users := u.users(m)
 	daemons := daemonsAt(m.Mountpoint)
 	if err := u.take(m, path); err != nil {
 		return err
@@ -93,17 +93,17 @@ const usersPeriod = 100 * time.Millisecond
 
 // users are the processes that use a tree. With --wait it says whom it waits for, and
 // returns when there are none; with --force it does not look.
-func (u unmounting) users(mountpoint string) []holder {
+func (u unmounting) users(m *mountinfo.Info) []holder {
 	if u.force {
 		return nil
 	}
-	list := inside(mountpoint)
+	list := inside(m)
 	if !u.wait {
 		return list
 	}
-	for said := ""; len(list) > 0; list = inside(mountpoint) {
+	for said := ""; len(list) > 0; list = inside(m) {
 		if text := named(list); text != said {
-			fmt.Fprintf(os.Stderr, "ipcfs: %s is in use, waiting for: %s\n", mountpoint, text)
+			fmt.Fprintf(os.Stderr, "ipcfs: %s is in use, waiting for: %s\n", m.Mountpoint, text)
 			said = text
 		}
 		time.Sleep(usersPeriod)

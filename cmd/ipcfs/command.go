@@ -153,8 +153,9 @@ func commands() []command {
 			name:  "help",
 			args:  "[COMMAND|WORD]",
 			short: "tell more about a command, or a word",
-			long: "WORD is a class, a control file, a command of ctl, a limit, a setting; classes,\n" +
-				"files, verbs, events, limits and settings are all of those.\n",
+			long: "WORD is a class, a control file, a command of ctl, a limit, an errno (EDQUOT,\n" +
+				"122, 'disk quota exceeded'), a setting; classes, files, verbs, events, limits,\n" +
+				"errors and settings are all of those.\n",
 			flags: helpCommand,
 		},
 		{name: "_init", flags: initCommand},

@@ -49,7 +49,9 @@ func TestCandidates(t *testing.T) {
 func TestAbout(t *testing.T) {
 	for word, want := range map[string]string{
 		"maxmsg": "--maxmsg N", "verbs": "drain", "lease": "max_tries", "queues": "next@TIME",
-		"RLIMIT_MSGQUEUE": "ulimit -q",
+		"RLIMIT_MSGQUEUE": "ulimit -q", "rlimit_msgqueue": "ulimit -q",
+		"EDQUOT": "cat ctl/limits", "edquot": "cat ctl/limits", "122": "cat ctl/limits",
+		"disk quota exceeded": "cat ctl/limits",
 	} {
 		if text := about(word); !strings.Contains(text, want) {
 			t.Errorf("help %s has no %q:\n%s", word, want, text)

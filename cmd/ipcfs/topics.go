@@ -20,6 +20,7 @@ var helpTopics = []helpTopic{
 	{"verbs", "Commands that ctl takes", func() [][]string { return nodes.VerbRows(fs.Classes()) }},
 	{"events", "Lines of events", func() [][]string { return nodes.EventRows(fs.Classes()) }},
 	{"limits", "Limits", nodes.LimitRows},
+	{"errors", "Errors", errorRows},
 	{"settings", "Settings", settingRows},
 }
 
@@ -74,9 +75,13 @@ func fileRows() [][]string {
 }
 
 // about is what the tables have to say about a word: a whole table by its name, or the rows that have the
-// word. A control file may come with what its user puts in: next@5s, prio/7.
+// word. A control file may come with what its user puts in: next@5s, prio/7. An errno may be written small,
+// as a number, or as programs print it.
 func about(word string) string {
 	text := rowsAbout(word)
+	if text == "" {
+		text = rowsAbout(strings.ToUpper(word))
+	}
 	if i := strings.IndexAny(word, "@/"); text == "" && i > 0 {
 		text = rowsAbout(word[:i])
 	}
@@ -103,8 +108,11 @@ func rowsAbout(word string) string {
 	return strings.TrimSuffix(text, "\n")
 }
 
-// mentions reports whether a row is about a word: one of its first two cells has it.
+// mentions reports whether a row is about a word: one of its first two cells has it, or it is the third.
 func mentions(row []string, word string) bool {
+	if len(row) > 2 && strings.EqualFold(row[2], word) {
+		return true
+	}
 	for _, cell := range row[:min(2, len(row))] {
 		for _, w := range strings.FieldsFunc(unquoted(cell), func(r rune) bool {
 			return strings.ContainsRune(" ,=[]|", r)

@@ -40,7 +40,7 @@ var factHelp = []struct{ key, text string }{
 	{"qbytes", "Bytes that may wait."},
 	{"qnum", "Messages that wait."},
 	{"readers", "Files that are open to be read."},
-	{"received", "Messages that were received through the tree."},
+	{"received", "Messages that were received through the tree; of topics, counted for each reader."},
 	{"sent", "Messages that were sent through the tree."},
 	{"waiting_readers", "Those who wait for a message, in read(2) or in poll(2)."},
 	{"waiting_writers", "Those who wait for room, in write(2) or in poll(2)."},

@@ -363,7 +363,7 @@ func (t *Topics) told(s topic.State, ends ...backends.Waiter) []Fact {
 		}
 	}
 	facts := []Fact{
-		{"published", Count(s.Last)}, {"lost", Count(s.Lost)},
+		{"published", Count(s.Last)}, {"received", Count(s.Given)}, {"lost", Count(s.Lost)},
 		{"messages", s.Messages}, {"memory", s.Cost}, {"watchers", s.Watchers},
 		{"groups", list(groups)}, {"lag", list(lag)},
 	}

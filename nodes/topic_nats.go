@@ -124,7 +124,7 @@ func (t attachedTopic) State() topic.State {
 	}
 	for _, g := range there.Groups {
 		of := g.(relayFeed).Topic.State()
-		s.Readers, s.Lost = append(s.Readers, of.Readers...), s.Lost+of.Lost
+		s.Readers, s.Lost, s.Given = append(s.Readers, of.Readers...), s.Lost+of.Lost, s.Given+of.Given
 	}
 	s = withEnds(s, there.Ends)
 	_, ok := fromThere(t.Topic.Rules())

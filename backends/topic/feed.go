@@ -23,6 +23,7 @@ type feed struct {
 	follow   int // how many of them follow the backlog
 	watchers int // notices that are open
 	lost     uint64
+	given    uint64 // messages that readers got, each counted for each of them
 	sleepers sleepers
 	stalled  bool // a publisher was told to wait (Block), and nothing has made room since
 	removed  bool

@@ -9,6 +9,7 @@ type State struct {
 	Value    uint64 // number of the retained one; 0: none
 	Messages int    // it holds
 	Cost     int    // of them, in bytes of memory
+	Given    uint64 // messages that readers got, counted once for each reader
 	Lost     uint64 // messages that readers missed, counted once for each reader
 	Watchers int    // who wait for notices
 	Readers  []ReaderState
@@ -35,7 +36,7 @@ func (t *Topic) State() State {
 }
 
 func (f *feed) state() State {
-	s := State{Last: f.n, Messages: f.backlog.len(), Cost: f.bytes, Lost: f.lost, Watchers: f.watchers}
+	s := State{Last: f.n, Messages: f.backlog.len(), Cost: f.bytes, Given: f.given, Lost: f.lost, Watchers: f.watchers}
 	for r := range f.readers {
 		s.Lost += r.missed()
 		s.Readers = append(s.Readers, ReaderState{r, r.group, len(r.rest()), r.missed()})

@@ -147,6 +147,10 @@ func (s *Subscription) TryLend(most int) ([]byte, backends.Meta, error) {
 	}
 	s.gaps += m.Lost
 	s.seen, s.skipped = one.n, 0
+	one.m.topic.given++
+	if s.topic == nil {
+		s.feed.given++
+	}
 	if len(s.own) == 0 {
 		s.pass()
 		return one.m.data, m, nil

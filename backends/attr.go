@@ -130,7 +130,8 @@ const seenMask = unix.STATX_BASIC_STATS | unix.STATX_BTIME
 func attrOf(st *unix.Statx_t) Attr {
 	at := func(t unix.StatxTimestamp) time.Time { return time.Unix(t.Sec, int64(t.Nsec)) }
 	a := Attr{
-		ID: ID{Ino: st.Ino}, Dev: unix.Mkdev(st.Dev_major, st.Dev_minor), Mode: uint32(st.Mode), Nlink: st.Nlink, Uid: st.Uid, Gid: st.Gid,
+		ID: ID{Ino: st.Ino}, Dev: unix.Mkdev(st.Dev_major, st.Dev_minor),
+		Mode: uint32(st.Mode), Nlink: st.Nlink, Uid: st.Uid, Gid: st.Gid,
 		Size: int64(st.Size), Blocks: int64(st.Blocks), Atime: at(st.Atime), Mtime: at(st.Mtime), Ctime: at(st.Ctime),
 	}
 	if st.Mask&unix.STATX_BTIME != 0 {

@@ -2,6 +2,8 @@ package nodes
 
 import (
 	"errors"
+	"slices"
+	"sync"
 
 	"github.com/ipcfs/ipcfs/backends"
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,22 +16,25 @@ type Elsewhere struct {
 	Facts func() []Fact // about the way there, for metrics; nil: there are none
 	Work  *backends.Workers
 	Texts *Texts // about its objects
-	// Known are the facts of its objects by their names, as they were heard last, for metrics. It does not
-	// wait. nil: none are known.
-	Known func() map[string][]Fact
+
+	mu    sync.Mutex
+	kinds map[string]*heard
 }
 
-// measure makes metrics of what is known. The way there is told of once.
-func (e *Elsewhere) measure(out chan<- prometheus.Metric, prefix string, told map[*Elsewhere]bool) {
-	if e.Facts != nil && !told[e] {
+// places are those where some of the kinds are, each once.
+func places(kinds []Kind) (list []*Elsewhere) {
+	for _, k := range kinds {
+		if k.Elsewhere != nil && !slices.Contains(list, k.Elsewhere) {
+			list = append(list, k.Elsewhere)
+		}
+	}
+	return list
+}
+
+// measure makes metrics of the way there.
+func (e *Elsewhere) measure(out chan<- prometheus.Metric) {
+	if e.Facts != nil {
 		measure(out, "ipcfs_attached_", []string{"attached"}, []string{e.Name}, e.Facts())
-	}
-	told[e] = true
-	if e.Known == nil {
-		return
-	}
-	for name, facts := range e.Known() {
-		measure(out, prefix, []string{"name"}, []string{backends.Word(name)}, facts)
 	}
 }
 

@@ -54,11 +54,10 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	if facts, err := c.daemon(); err == nil {
 		measure(out, "ipcfs_daemon_", nil, nil, facts)
 	}
-	told := map[*Elsewhere]bool{}
+	for _, e := range places(c.kinds) {
+		e.measure(out)
+	}
 	for _, k := range c.kinds {
-		if k.Elsewhere != nil {
-			k.Elsewhere.measure(out, prefixOf(k.Name), told)
-		}
 		skipped := objects(k, c.may, c.looks, func(one Surveyed) {
 			measure(out, prefixOf(k.Name), []string{"name"}, []string{backends.Word(one.Name)}, one.Facts)
 		})

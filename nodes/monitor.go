@@ -63,20 +63,22 @@ func (n Names) Has(class, name string) bool {
 }
 
 // Objects tells of all objects that the viewer may know of, with their names whether or not the viewer is to
-// be told those: up to 1000 of each class. It returns which classes have directories that were left out, and
-// how many, as they take too long to look into.
+// be told those: up to 1000 of each class, and of what is elsewhere up to 200, as was heard last. It returns
+// which classes have directories that were left out, and how many, as they take too long to look into.
 func (m *Monitor) Objects(v Viewer, tell func(Surveyed)) (skipped map[string]int) {
 	may := v.By.maySearch()
 	skipped = map[string]int{}
 	for _, k := range m.Kinds {
-		if k.Elsewhere != nil {
-			continue // to look would be to ask over the network, again and again
-		}
 		if n := objects(k, may, &m.looks, tell); n > 0 {
 			skipped[k.Name] = n
 		}
 	}
 	return skipped
+}
+
+// Places are the attachments, which tell of the way there.
+func (m *Monitor) Places() []*Elsewhere {
+	return slices.DeleteFunc(places(m.Kinds), func(e *Elsewhere) bool { return e.Facts == nil })
 }
 
 // Failures are the last failures of objects that the viewer is told of by name, the newest first.
@@ -85,7 +87,7 @@ func (m *Monitor) Failures(v Viewer, most int) []string {
 	return m.Notes.Newest(most, func(at string) bool {
 		for _, k := range m.Kinds {
 			if name, ok := strings.CutPrefix(at, k.Name+"/"); ok {
-				return v.Names.Has(k.Name, name) && k.Elsewhere == nil && (v.By.Uid == 0 || leads(k, name, may))
+				return v.Names.Has(k.Name, name) && (v.By.Uid == 0 || k.Elsewhere != nil || leads(k, name, may))
 			}
 		}
 		return v.Names == "*" && slices.ContainsFunc(m.Kinds, func(k Kind) bool { return at == k.Name })

@@ -41,6 +41,9 @@ func (c monitorCollector) Collect(out chan<- prometheus.Metric) {
 	if facts, err := c.Daemon(); err == nil {
 		measure(out, "ipcfs_daemon_", nil, nil, facts)
 	}
+	for _, e := range places(c.Kinds) {
+		e.measure(out)
+	}
 	c.objects(out)
 	c.operations(out)
 	c.limits(out)

@@ -30,10 +30,11 @@ type survey struct {
 
 // objects tells of the objects of a class, up to maxMeasured, and returns how many directories were left out
 // as they take too long to look into. A directory that others can lock too, and keep locked, is not waited
-// for long.
+// for long. Of what is elsewhere it tells what was heard last.
 func objects(k Kind, may func(way ...Attr) bool, looks *backends.Looks, tell func(Surveyed)) (skipped int) {
 	if k.Elsewhere != nil {
-		return 0 // nobody waits for what is elsewhere
+		k.Elsewhere.heard(k, tell)
+		return 0
 	}
 	v := &survey{k, may, looks, tell, maxMeasured}
 	dir := k.Class.At(Seen{})

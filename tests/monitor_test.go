@@ -238,3 +238,32 @@ func TestMonitorBrowser(t *testing.T) {
 		t.Errorf("%s\n%s", dom, &said)
 	}
 }
+
+// TestMonitorAttached: the page and the metrics tell of what servers keep, as it was heard last, and of the way
+// there; and of the rest as before when the servers are gone.
+func TestMonitorAttached(t *testing.T) {
+	t.Parallel()
+	servers := natsServers(t, 1, "")
+	before := bareTree(t)
+	before.mounted(t, "--attach", "prod="+servers.URL())
+	if !eventually(patience, func() bool {
+		return os.WriteFile(before.mnt+"/prod/queues/far", []byte("x"), 0600) == nil // there is a link
+	}) {
+		t.Fatal(before.logs())
+	}
+	check(t, os.MkdirAll(before.mnt+"/prod/topics/plant", 0755))
+	check(t, os.WriteFile(before.mnt+"/prod/topics/plant/t", []byte("y"), 0600))
+	_, err := before.umount()
+	check(t, err)
+	w := watchTree(t, "unix", "--attach", "prod="+servers.URL(), "--metrics-names", "on")
+	w.text("/metrics", `(?s)ipcfs_attached_up{attached="prod"} 1\n.*`+
+		`ipcfs_prod_queues_maxmsg{name="far"} 10\n.*ipcfs_prod_topics_published_total{name="plant/t"} 1\n`)
+	text, err := os.ReadFile(w.tr.mnt + "/ctl/metrics")
+	check(t, err)
+	if !strings.Contains(string(text), `ipcfs_prod_queues_maxmsg{name="far"} 10`) {
+		t.Errorf("%s", text)
+	}
+	check(t, servers.Kill(1))
+	w.text("/metrics", `(?s)ipcfs_attached_up{attached="prod"} 0\n.*ipcfs_prod_queues_maxmsg{name="far"} 10\n`)
+	w.text("/", `(?s)prod: the link is down.*prod/queues/far`)
+}

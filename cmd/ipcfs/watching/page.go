@@ -49,6 +49,19 @@ func (s *Server) header(p *page, facts []nodes.Fact) {
 		", shared memory: ", said["shm"], ", network: ", said["net"])
 	p.element("p", amount(float32(number(said["requests"]))), " requests, ", said["parked"], " wait, ", said["open"],
 		" files open, ", amount(float32(number(said["rss"]))/(1<<20)), " MiB, as of ", time.Now().Format("15:04:05"))
+	for _, there := range s.monitor.Places() {
+		said := map[string]any{}
+		for _, f := range there.Facts() {
+			said[f.Key] = f.Value
+		}
+		since, _ := time.Parse(time.RFC3339, fmt.Sprint(said["since"]))
+		state := []any{there.Name, ": the link is ", said["link"], " for ", lasting(time.Since(since))}
+		if why := said["reason"]; why != nil {
+			p.element(`p class="warn"`, append(state, ": ", why)...)
+		} else {
+			p.element("p", append(state, ", ", said["server"])...)
+		}
+	}
 	if s.page.Names == "" {
 		p.element("p", "Objects are not told of by name: --metrics-names on, or --metrics-listen unix:PATH.")
 	}

@@ -1,0 +1,116 @@
+package nodes
+
+import (
+	"context"
+	"path"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// How often the objects of a kind elsewhere are asked about while somebody watches, also when they could not
+// be asked, and how many of them.
+const (
+	hearPeriod = 5 * time.Second
+	hearAgain  = time.Second
+	maxHeard   = 200
+)
+
+// heard is what was heard last of the objects of a kind that is elsewhere. Whoever watches a tree does not
+// wait for others, and nothing is asked while nobody watches.
+type heard struct {
+	mu     sync.Mutex
+	list   []Surveyed
+	next   time.Time // when they are asked about
+	asking bool
+}
+
+// heard tells of the objects of one of its kinds as they were heard of last, and has them asked about anew if
+// that was a while ago. Directories of an attachment are open to all, so it tells everybody.
+func (e *Elsewhere) heard(k Kind, tell func(Surveyed)) {
+	e.mu.Lock()
+	h := e.kinds[k.Name]
+	if h == nil {
+		h = &heard{}
+		if e.kinds == nil {
+			e.kinds = map[string]*heard{}
+		}
+		e.kinds[k.Name] = h
+	}
+	e.mu.Unlock()
+	h.mu.Lock()
+	list := h.list
+	if !h.asking && !time.Now().Before(h.next) {
+		h.asking = true
+		e.Work.Go(Nobody.Uid, func(ctx context.Context) { h.ask(ctx, k) })
+	}
+	h.mu.Unlock()
+	for _, one := range list {
+		tell(one)
+	}
+}
+
+// ask asks about all objects. If that fails, what was heard before stays.
+func (h *heard) ask(ctx context.Context, k Kind) {
+	a := &asking{ctx: ctx, kind: k}
+	err := a.all(k.Class.At(Seen{}), "")
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.asking, h.next = false, time.Now().Add(hearAgain)
+	if err == nil {
+		h.list, h.next = a.found, time.Now().Add(hearPeriod)
+	}
+}
+
+// asking is one round of questions about the objects of a kind.
+type asking struct {
+	ctx   context.Context
+	kind  Kind
+	found []Surveyed
+}
+
+func (a *asking) all(dir Object, at string) error {
+	d, ok := dir.(Directory)
+	if !ok {
+		return nil
+	}
+	list, err := d.List()
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		if len(a.found) == maxHeard {
+			return nil
+		}
+		if err := a.ctx.Err(); err != nil {
+			return err
+		}
+		s, err := d.Find(e.Name)
+		if err == nil {
+			err = a.one(s, path.Join(at, e.Name))
+		}
+		switch Errno(err) {
+		case 0, syscall.ENOENT, syscall.ESTALE, syscall.EIDRM: // it is gone meanwhile
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *asking) one(s Seen, name string) error {
+	object := a.kind.Class.At(s)
+	if s.Was.Type() == syscall.S_IFDIR {
+		return a.all(object, name)
+	}
+	one := Surveyed{Class: a.kind.Name, Name: name, Seen: s}
+	if reporter, ok := object.(Reporter); ok {
+		facts, err := reporter.Report()
+		if err != nil {
+			return err
+		}
+		one.Facts = facts
+	}
+	a.found = append(a.found, one)
+	return nil
+}

@@ -5,14 +5,16 @@ import (
 	"sync/atomic"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"golang.org/x/sys/unix"
 )
 
 // Datagrams is a datagram socket that listens: one socket for each address, as one cannot take what is sent
 // to the loopback addresses of both families and nothing else. It is an Endpoint, and safe for concurrent
 // use.
 type Datagrams struct {
-	all  []*Conn // 127.0.0.1 before ::1
-	turn atomic.Uint32
+	all   []*Conn // 127.0.0.1 before ::1
+	reach Reach   // where it may send to
+	turn  atomic.Uint32
 }
 
 // TryRead receives one datagram, of each address in turn. The Meta says who sent it.
@@ -26,10 +28,18 @@ func (d *Datagrams) TryRead(p []byte) (n int, m backends.Meta, err error) {
 	return n, m, err
 }
 
-// TryWrite sends p to where m says, from the address of the same family.
+// TryWrite sends p to where m says, from the address of the same family. That a socket is bound to ::1 does not
+// keep the kernel from sending to other machines (Linux 6.18).
 func (d *Datagrams) TryWrite(p []byte, m backends.Meta) (int, error) {
+	to, err := netip.ParseAddrPort(m.From)
+	if err != nil {
+		return 0, unix.EDESTADDRREQ
+	}
+	if !d.reach.may(to.Addr()) {
+		return 0, d.reach.refusal()
+	}
 	from := d.all[0]
-	if to, err := netip.ParseAddrPort(m.From); err == nil && !to.Addr().Unmap().Is4() {
+	if !to.Addr().Unmap().Is4() {
 		from = d.all[len(d.all)-1]
 	}
 	return from.TryWrite(p, m)

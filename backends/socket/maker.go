@@ -73,7 +73,7 @@ func (s *Maker) Bind(a Address, o backends.Owner, stat func() (backends.Attr, er
 	if err != nil {
 		return nil, backends.Explain(err)
 	}
-	d := &Datagrams{}
+	d := &Datagrams{reach: s.Reach}
 	for _, fd := range fds {
 		d.all = append(d.all, newConn(s.poll, fd, Peer{}, stat, nil))
 	}

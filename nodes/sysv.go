@@ -40,8 +40,7 @@ type sysvDir struct {
 	sysvNames
 }
 
-// sysvQueue is one queue. The kernel's id is its identity: the kernel does not give it again soon
-// (ipc_idmax, sysvipc(7)).
+// sysvQueue is one queue.
 type sysvQueue struct {
 	*SysV
 	Ref
@@ -50,7 +49,13 @@ type sysvQueue struct {
 func (q sysvQueue) id() int { return sysv.ID(q.Was) }
 
 // info is what the kernel tells of the queue.
-func (q sysvQueue) info() (sysv.QueueInfo, error) { return q.back.Stat(q.id()) }
+func (q sysvQueue) info() (sysv.QueueInfo, error) {
+	info, err := q.back.Stat(q.id())
+	if err == nil {
+		err = q.Is(info.Attr())
+	}
+	return info, err
+}
 
 // Stat is Object.Stat.
 func (d sysvDir) Stat(bool) (Attr, error) { return d.attr(d.began), nil }

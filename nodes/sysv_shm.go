@@ -220,8 +220,7 @@ func (d segmentDir) Remove(name string, by Caller) error {
 	return d.back.Remove(sysv.ID(seen.Was))
 }
 
-// segment is one segment, or a name without a size. The kernel's id is its identity: the kernel does not
-// give it again soon.
+// segment is one segment, or a name without a size.
 type segment struct {
 	*Segments
 	Ref
@@ -233,8 +232,17 @@ func (s segment) Stat(bool) (Attr, error) {
 		seen, err := s.seenUnsized(key)
 		return seen.Was, err
 	}
-	info, err := s.back.Stat(sysv.ID(s.Was))
+	info, err := s.info()
 	return info.Attr(), err
+}
+
+// info is what the kernel tells of the segment.
+func (s segment) info() (sysv.SegmentInfo, error) {
+	info, err := s.back.Stat(sysv.ID(s.Was))
+	if err == nil {
+		err = s.Is(info.Attr())
+	}
+	return info, err
 }
 
 // Open is Object.Open: memory that can be mapped, or where the daemon has no right to that, bytes to read
@@ -331,7 +339,7 @@ func (s segment) Report() ([]Fact, error) {
 	if key, ok := unsizedKey(s.Was); ok {
 		return append([]Fact{{"key", keyName(key)}}, owned(a)...), nil
 	}
-	i, err := s.back.Stat(sysv.ID(s.Was))
+	i, err := s.info()
 	if err != nil {
 		return nil, err
 	}

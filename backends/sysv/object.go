@@ -22,6 +22,14 @@ const firstIno = 16
 // ID is the id of the object with these attributes.
 func ID(a backends.Attr) int { return int(a.Ino) - firstIno }
 
+// identity is which object it is. An id serves again when some four million objects were made since (Linux
+// 6.18), which a user can do in a minute. So key and creator are a part of it: what somebody else has made since
+// is another object (sysv_users.txtar). The kernel never changes them, but for the key of a segment that is
+// removed while somebody has it attached.
+func (o Object) identity() backends.ID {
+	return backends.ID{Ino: uint64(o.ID) + firstIno, Born: uint64(o.Cuid)<<32 | uint64(o.Key)}
+}
+
 func objectOf(id int, p *unix.SysvIpcPerm) Object {
 	return Object{
 		Key: uint32(p.Key), ID: id, Mode: uint32(p.Mode) & 0777, Uid: p.Uid, Gid: p.Gid, Cuid: p.Cuid, Cgid: p.Cgid,
@@ -36,7 +44,7 @@ func (o Object) attr(size int64, atime, mtime, ctime time.Time) backends.Attr {
 		}
 	}
 	return backends.Attr{
-		ID: backends.ID{Ino: uint64(o.ID) + firstIno}, Mode: unix.S_IFREG | o.Mode, Nlink: 1, Uid: o.Uid, Gid: o.Gid,
+		ID: o.identity(), Mode: unix.S_IFREG | o.Mode, Nlink: 1, Uid: o.Uid, Gid: o.Gid,
 		Size: size, Atime: atime, Mtime: mtime, Ctime: ctime,
 	}
 }

@@ -74,6 +74,10 @@ func (q *openQueue) takeHeld(sel Select) int {
 // giveBack sends held messages again and reports whether none is left. They go behind the others; where the
 // queue is full they stay for the next who opens it. The caller holds q.mu.
 func (q *openQueue) giveBack() bool {
+	var d msqid
+	if len(q.held) > 0 && q.stat(&d) != nil {
+		q.held = nil // they are gone with the queue
+	}
 	for len(q.held) > 0 {
 		b := make([]byte, longSize)
 		*msgType(b) = q.held[0]

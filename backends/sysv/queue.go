@@ -67,14 +67,15 @@ func (s *Queues) Open(id int, sel Select) (*Queue, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	q := s.open[id]
-	if q == nil {
+	if q == nil || q.removed.Load() || q.made != info.identity() {
 		if s.clock == nil {
 			if s.clock, err = newClock(s.poll); err != nil {
 				return nil, err
 			}
 		}
-		q = &openQueue{all: s, id: id, clock: s.clock, last: info.Attr()}
+		q = &openQueue{all: s, id: id, made: info.identity(), clock: s.clock, last: info.Attr()}
 		s.open[id] = q
+		s.opened++
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -239,8 +240,10 @@ func (m *Queue) Close() error {
 		return nil
 	}
 	q.close()
-	delete(s.open, q.id)
-	if len(s.open) > 0 {
+	if s.open[q.id] == q {
+		delete(s.open, q.id)
+	}
+	if s.opened--; s.opened > 0 {
 		return nil
 	}
 	clock := s.clock

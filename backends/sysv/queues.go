@@ -1,10 +1,10 @@
 // Package sysv owns System V message queues and shared memory (sysvipc(7)) of the ipc namespace the daemon
 // was started in.
 //
-// The kernel knows such an object by its id, which is also its identity: an id does not serve again soon. A
-// key leads to an id, but objects made with IPC_PRIVATE have none. Queues and Segments make, find, list,
-// change and remove; a Queue is an open selection of the messages of one queue, and an Endpoint; a Segment
-// is open memory that can be mapped, an Attachment memory that cannot.
+// The kernel knows such an object by its id. An id serves again in the end, so who made the object, and for
+// which key, is a part of its identity. A key leads to an id, but objects made with IPC_PRIVATE have none.
+// Queues and Segments make, find, list, change and remove; a Queue is an open selection of the messages of one
+// queue, and an Endpoint; a Segment is open memory that can be mapped, an Attachment memory that cannot.
 //
 // All is safe for concurrent use and nothing waits for another process. The kernel tells nobody when a
 // message comes to a queue, so while somebody waits, the queue is looked at again and again. Errors are
@@ -29,9 +29,10 @@ type Queues struct {
 	poll    *backends.Poller
 	buffers sync.Pool // of *[]byte, each a struct msgbuf
 
-	mu    sync.Mutex
-	open  map[int]*openQueue // by id
-	clock *clock             // nil: none is open
+	mu     sync.Mutex
+	open   map[int]*openQueue // by id; not one that was removed and whose id serves another queue by now
+	opened int                // how many are open, those too
+	clock  *clock             // nil: none is open
 }
 
 // QueueInfo is what msgctl(2) tells of a queue. Sizes are in bytes, times in whole seconds.

@@ -188,7 +188,7 @@ func (m *Segment) Stat() (backends.Attr, error) { return m.back.left(m.info) }
 // left is what stat(2) shows of an open segment.
 func (s Segments) left(was SegmentInfo) (backends.Attr, error) {
 	now, err := s.Stat(was.ID)
-	if err != nil {
+	if err != nil || now.identity() != was.identity() {
 		a := was.Attr()
 		a.Nlink = 0
 		return a, nil

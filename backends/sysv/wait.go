@@ -30,8 +30,10 @@ import (
 type openQueue struct {
 	all     *Queues
 	id      int
+	made    backends.ID // which queue of that id it is
 	clock   *clock
 	removed atomic.Bool
+	sure    atomic.Int64 // when it was last seen to be that one: a time of the clock
 	eofs    atomic.Int64 // how often the readers were ended
 
 	mu      sync.Mutex
@@ -115,16 +117,37 @@ func (q *openQueue) stat(d *msqid) error {
 	if q.removed.Load() {
 		return backends.ErrRemoved
 	}
-	if err := statQueue(q.id, d); err != nil {
+	if err := statQueue(q.id, d); err != nil || objectOf(q.id, &d.perm).identity() != q.made {
 		q.removed.Store(true)
 		return backends.ErrRemoved
 	}
+	q.sure.Store(int64(time.Since(q.clock.start)))
 	return nil
+}
+
+// sureFor is how long a queue is taken for the one that it was seen to be. The kernel takes a thousand times as
+// long to come by the same id again.
+const sureFor = time.Millisecond
+
+// still is ErrRemoved if the queue is gone, as far as that was seen in the last moments.
+func (q *openQueue) still() error {
+	if !q.removed.Load() && time.Since(q.clock.start)-time.Duration(q.sure.Load()) < sureFor {
+		return nil
+	}
+	var d msqid
+	err := q.stat(&d)
+	if err != nil {
+		q.wakeAll()
+	}
+	return err
 }
 
 // receive is msgrcv(2) into p: ErrWouldBlock if there is no such message, E2BIG if there is but p is too
 // short for it.
 func (q *openQueue) receive(p []byte, typ, flags int) (n, got int, err error) {
+	if err := q.still(); err != nil {
+		return 0, 0, err
+	}
 	b := q.all.buffers.Get().(*[]byte)
 	defer q.all.buffers.Put(b)
 	most := longSize + len(p)
@@ -148,6 +171,9 @@ func (q *openQueue) receive(p []byte, typ, flags int) (n, got int, err error) {
 
 // send is msgsnd(2).
 func (q *openQueue) send(p []byte, typ int) error {
+	if err := q.still(); err != nil {
+		return err
+	}
 	b := q.all.buffers.Get().(*[]byte)
 	defer q.all.buffers.Put(b)
 	if size := longSize + len(p); size > len(*b) {

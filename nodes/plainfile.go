@@ -50,7 +50,8 @@ func (p *plainFiles) has(id backends.ID) bool {
 	return p.all[id] != nil
 }
 
-// met notes a file that was found in the state directory, or made and paid for.
+// met notes a file that was found in the state directory, or made and paid for. The caller holds names, so that
+// the file is not removed meanwhile.
 func (p *plainFiles) met(a Attr, paid bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -108,18 +109,28 @@ func (e socketEntry) createPlain(name string, o Owner, flags int, by Caller) (Se
 	}
 	o.Mode = o.Mode&^notOurs | backends.PlainMark
 	n := e.name(name)
-	a, err := e.dir.Mknod(n, syscall.S_IFREG, o)
+	a, err := e.mknodPlain(n, o)
 	if err != nil {
 		e.all.plains.used.Give(o.Uid, 1)
 		return Seen{}, nil, err
 	}
-	e.all.plains.met(a, true)
 	seen := Seen{Ref: Ref{Path: n.Path(), Was: e.shown(n.Path(), a)}}
 	open, err := e.all.plain(seen).Open(flags, by)
 	if err != nil {
 		Unmake(e, seen, Caller{})
 	}
 	return seen, open, err
+}
+
+// mknodPlain makes a plain file that is paid for.
+func (e socketEntry) mknodPlain(n Name, o Owner) (Attr, error) {
+	e.names.Lock()
+	defer e.names.Unlock()
+	a, err := e.dir.Mknod(n, syscall.S_IFREG, o)
+	if err == nil {
+		e.all.plains.met(a, true)
+	}
+	return a, err
 }
 
 // Stat is Object.Stat.

@@ -124,6 +124,14 @@ func (e socketEntry) Find(name string) (Seen, error) {
 		return e.all.host(p), nil
 	}
 	seen, err := e.entry.Find(name)
+	if plain(seen.Was) && !e.all.plains.has(seen.Was.ID) {
+		// It is an earlier daemon's, or is just being made, or has just gone: that is over when names is free.
+		e.names.Lock()
+		defer e.names.Unlock()
+		if seen, err = e.entry.Find(name); plain(seen.Was) {
+			e.all.plains.met(seen.Was, false)
+		}
+	}
 	seen = e.marked(seen)
 	seen.Ours = network(p)
 	return seen, err
@@ -208,6 +216,9 @@ func (e socketEntry) Change(c Change) error {
 		}
 		return nil
 	}
+	// The last change of the face is also the last one of the socket behind it.
+	e.names.Lock()
+	defer e.names.Unlock()
 	a, err := e.Stat(false)
 	if err != nil {
 		return err

@@ -28,6 +28,8 @@ func (e socketEntry) Link(o Object, name string) (Seen, error) {
 	default:
 		return Seen{}, syscall.EXDEV
 	}
+	e.names.Lock()
+	defer e.names.Unlock()
 	seen, err := e.entry.link(from, name)
 	return e.marked(seen), err
 }
@@ -35,7 +37,6 @@ func (e socketEntry) Link(o Object, name string) (Seen, error) {
 // marked is what the entry of a folder has seen, as it is in /sockets.
 func (e socketEntry) marked(seen Seen) Seen {
 	if plain(seen.Was) {
-		e.all.plains.met(seen.Was, false)
 		seen.Message = false
 	}
 	seen.Was = e.shown(seen.Path, seen.Was)

@@ -17,8 +17,9 @@ type Segments struct {
 	back  sysv.Segments
 	began time.Time
 
-	mu      sync.Mutex
-	unsized map[uint32]Owner // by key: what was made without a size
+	mu sync.Mutex
+	// by key: what was made without a size, and is seen to have none yet: shmget(2) may have made the segment
+	unsized map[uint32]Owner
 }
 
 // NewSegments shows the segments of back.
@@ -72,6 +73,11 @@ func (d segmentDir) Find(name string) (Seen, error) {
 	if err == nil {
 		err = d.has(info.Object)
 	}
+	if err == nil {
+		d.mu.Lock()
+		delete(d.unsized, info.Key)
+		d.mu.Unlock()
+	}
 	return seenSegment(info), err
 }
 
@@ -96,6 +102,9 @@ func (d segmentDir) List() ([]Entry, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	for _, o := range objects {
+		delete(d.unsized, o.Key)
+	}
 	for key := range d.unsized {
 		list = append(list, Entry{Name: keyName(key), Type: syscall.S_IFREG})
 	}

@@ -91,15 +91,17 @@ func (s *Sockets) shutdown(one *socketState, c Command, mine func(*link) bool, b
 	if err != nil {
 		return err
 	}
-	var conns []*socket.Conn
+	var links []*link
 	if one != nil {
 		s.mu.Lock()
-		for _, l := range one.sorted() {
-			if mine(l) && (id == l.id || id == 0 && process(l.by.Pid) == pid) {
-				conns = append(conns, l.conn)
-			}
-		}
+		links = one.sorted()
 		s.mu.Unlock()
+	}
+	var conns []*socket.Conn
+	for _, l := range links {
+		if mine(l) && (id == l.id || id == 0 && process(l.by.Pid) == pid) {
+			conns = append(conns, l.conn)
+		}
 	}
 	if len(conns) == 0 {
 		return &backends.Refusal{Err: syscall.ENOTCONN, Why: whyNoCall}

@@ -39,6 +39,37 @@ func newID() string {
 	return hex.EncodeToString(b[:])
 }
 
+// newMeta are the metadata of a stream that is made for an owner.
+func newMeta(o backends.Owner) map[string]string {
+	meta := attrMeta(backends.Change{Mode: &o.Mode, Uid: &o.Uid, Gid: &o.Gid})
+	meta[metaID] = newID()
+	return meta
+}
+
+// attrMeta is how a stream's metadata say attributes.
+func attrMeta(c backends.Change) map[string]string {
+	set := map[string]string{}
+	if c.Mode != nil {
+		set[metaMode] = "0" + strconv.FormatUint(uint64(*c.Mode&07777), 8)
+	}
+	if c.Uid != nil {
+		set[metaOwner] = ownerName(*c.Uid)
+	}
+	if c.Gid != nil {
+		set[metaGroup] = groupName(*c.Gid)
+	}
+	return set
+}
+
+// update changes the configuration of a stream as it was found.
+func (l *Link) update(info *streamInfo, f func(*streamConfig)) error {
+	if info.Config.Metadata == nil {
+		info.Config.Metadata = map[string]string{}
+	}
+	f(&info.Config)
+	return l.call("STREAM.UPDATE."+info.Config.Name, info.Config, nil)
+}
+
 func rulesOf(c *streamConfig) Rules {
 	number := func(key string, def int) int {
 		n, err := strconv.Atoi(c.Metadata[key])

@@ -23,25 +23,13 @@ func (t *take) recheck() {
 		t.finish(backends.ErrWouldBlock)
 		return
 	}
-	t.ask(&question{
-		subject: api + "STREAM.INFO." + q.stream,
-		answer: func(m *nats.Msg, err error) {
-			var info streamInfo
-			if t.asks = 0; err == nil {
-				err = decode(m.Data, &info)
-			}
-			switch {
-			case t.over:
-			case err == errNobody:
-				t.again()
-			case err != nil:
-				t.failed(err)
-			case info.State.Msgs == 0 && len(t.e.hand) == 0:
-				t.finish(backends.ErrWouldBlock)
-			default:
-				t.count(int(info.State.Msgs), slices.Clone(q.prios))
-			}
-		},
+	var info streamInfo
+	t.inquire("STREAM.INFO."+q.stream, nil, &info, func() {
+		if info.State.Msgs == 0 && len(t.e.hand) == 0 {
+			t.finish(backends.ErrWouldBlock)
+			return
+		}
+		t.count(int(info.State.Msgs), slices.Clone(q.prios))
 	})
 }
 
@@ -65,23 +53,9 @@ func (t *take) count(left int, prios []uint32) {
 		t.nextPrio()
 		return
 	}
-	t.ask(&question{
-		subject: api + "CONSUMER.INFO." + q.stream + "." + consumerOf(prios[0]),
-		answer: func(m *nats.Msg, err error) {
-			var info nats.ConsumerInfo
-			if t.asks = 0; err == nil {
-				err = decode(m.Data, &info)
-			}
-			switch {
-			case t.over:
-			case err == errNobody:
-				t.again()
-			case err != nil:
-				t.failed(err)
-			default:
-				t.count(left-info.NumAckPending, prios[1:])
-			}
-		},
+	var info nats.ConsumerInfo
+	t.inquire("CONSUMER.INFO."+q.stream+"."+consumerOf(prios[0]), nil, &info, func() {
+		t.count(left-info.NumAckPending, prios[1:])
 	})
 }
 

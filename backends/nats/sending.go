@@ -33,10 +33,9 @@ type sending struct {
 	shrunk int // how often it was found out that there is less
 
 	asked bool // somebody waits for it
-	cutBy time.Time
-	cut   bool
-	over  bool
-	err   error
+	cutting
+	over bool
+	err  error
 }
 
 // TrySend is Sender.TrySend.
@@ -244,18 +243,8 @@ func (s *sending) finish(err error) {
 	s.e.fire()
 }
 
-// cutAt lets whoever waits go after a while.
-func (s *sending) cutAt(now time.Time) {
-	if s.cutBy.IsZero() {
-		s.cutBy = now.Add(cutLimit)
-	}
-	s.e.q.l.tickSoon()
-}
-
 func (s *sending) tick(now time.Time) {
-	if !s.cutBy.IsZero() && now.After(s.cutBy) {
-		s.cutBy = time.Time{}
-		s.cut = true
+	if s.cuts(now) {
 		s.e.fire()
 	}
 }

@@ -112,31 +112,11 @@ func (s *Queues) Change(r backends.Ref, c backends.Change) error {
 	if err := r.Owned(s.l.attr(info)); err != nil {
 		return err
 	}
-	set := map[string]string{}
-	if c.Mode != nil {
-		set[metaMode] = "0" + strconv.FormatUint(uint64(*c.Mode&07777), 8)
-	}
-	if c.Uid != nil {
-		set[metaOwner] = ownerName(*c.Uid)
-	}
-	if c.Gid != nil {
-		set[metaGroup] = groupName(*c.Gid)
-	}
-	return s.update(info, set)
-}
-
-// update changes the metadata of a stream.
-func (s *Queues) update(info *streamInfo, set map[string]string) error {
+	set := attrMeta(c)
 	if len(set) == 0 {
 		return nil
 	}
-	config := info.Config
-	config.Metadata = maps.Clone(config.Metadata)
-	if config.Metadata == nil {
-		config.Metadata = map[string]string{}
-	}
-	maps.Copy(config.Metadata, set)
-	return s.l.call("STREAM.UPDATE."+config.Name, config, nil)
+	return s.l.update(info, func(config *streamConfig) { maps.Copy(config.Metadata, set) })
 }
 
 // Remove takes a queue away in somebody's name, with all that is in it: EPERM if it is neither theirs nor are
@@ -168,15 +148,13 @@ func (s *Queues) Create(name string, o backends.Owner, r Rules) (*End, backends.
 	}
 	r.MaxMsg = cmp.Or(r.MaxMsg, s.l.c.Rules.MaxMsg, defaultMaxMsg)
 	r.MsgSize = cmp.Or(r.MsgSize, s.l.c.Rules.MsgSize, defaultMsgSize)
+	meta := newMeta(o)
+	meta[metaMsgSize], meta[metaTries] = strconv.Itoa(r.MsgSize), strconv.Itoa(r.MaxTries)
 	config := streamConfig{AllowAtomicPublish: true, StreamConfig: nats.StreamConfig{
 		Name: stream, Subjects: []string{queueSubjects + escape(name) + ".*"},
 		Retention: nats.WorkQueuePolicy, Discard: nats.DiscardNew, MaxMsgs: int64(r.MaxMsg), MaxBytes: -1,
 		MaxConsumers: -1, MaxMsgsPerSubject: -1, Replicas: s.l.c.Replicas, Duplicates: doubleWindow,
-		Metadata: map[string]string{
-			metaID: newID(), metaMode: "0" + strconv.FormatUint(uint64(o.Mode&07777), 8),
-			metaOwner: ownerName(o.Uid), metaGroup: groupName(o.Gid),
-			metaMsgSize: strconv.Itoa(r.MsgSize), metaTries: strconv.Itoa(r.MaxTries),
-		},
+		Metadata: meta,
 	}}
 	var info streamInfo
 	if err := s.l.call("STREAM.CREATE."+stream, config, &info); err != nil {
@@ -331,8 +309,9 @@ func (s *Queues) Set(r backends.Ref, rules Rules) error {
 	if err != nil {
 		return err
 	}
-	info.Config.MaxMsgs = int64(rules.MaxMsg)
-	return s.update(info, map[string]string{
-		metaMsgSize: strconv.Itoa(rules.MsgSize), metaTries: strconv.Itoa(rules.MaxTries),
+	return s.l.update(info, func(config *streamConfig) {
+		config.MaxMsgs = int64(rules.MaxMsg)
+		config.Metadata[metaMsgSize] = strconv.Itoa(rules.MsgSize)
+		config.Metadata[metaTries] = strconv.Itoa(rules.MaxTries)
 	})
 }

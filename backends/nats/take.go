@@ -30,12 +30,11 @@ type take struct {
 
 	checks int // how often it was looked whether there is really nothing
 
-	told  func()    // is called when it is over; nil: nobody is
-	asked bool      // somebody waits for it
-	cutBy time.Time // who waits for it is let go then; zero: not
-	cut   bool      // and is to be told so
-	over  bool
-	err   error
+	told  func() // is called when it is over; nil: nobody is
+	asked bool   // somebody waits for it
+	cutting
+	over bool
+	err  error
 }
 
 // newTake makes the take of an end.
@@ -65,13 +64,21 @@ func (t *take) start() {
 // look asks which priorities there are messages of, the highest of which is received first.
 func (t *take) look() {
 	q := t.e.q
+	var info streamInfo
+	filter := map[string]string{"subjects_filter": queueSubjects + escape(q.name) + ".*"}
+	t.inquire("STREAM.INFO."+q.stream, filter, &info, func() {
+		t.prios = q.waiting(&info)
+		t.nextPrio()
+	})
+}
+
+// inquire asks the API something for the take, reads the answer into out, and goes on with it.
+func (t *take) inquire(subject string, in, out any, next func()) {
 	t.ask(&question{
-		subject: api + "STREAM.INFO." + q.stream,
-		body:    encode(map[string]string{"subjects_filter": queueSubjects + escape(q.name) + ".*"}),
+		subject: api + subject, body: encode(in),
 		answer: func(m *nats.Msg, err error) {
-			var info streamInfo
 			if t.asks = 0; err == nil {
-				err = decode(m.Data, &info)
+				err = decode(m.Data, out)
 			}
 			switch {
 			case t.over:
@@ -80,8 +87,7 @@ func (t *take) look() {
 			case err != nil:
 				t.failed(err)
 			default:
-				t.prios = q.waiting(&info)
-				t.nextPrio()
+				next()
 			}
 		},
 	})
@@ -266,8 +272,7 @@ func (t *take) acked(err error) {
 
 // finish ends the take.
 func (t *take) finish(err error) {
-	t.over, t.err = true, err
-	t.cut = false
+	t.over, t.err, t.cut = true, err, false
 	if t.e.in == t && (t.holds || len(t.list) == 0 && !t.asked) {
 		t.e.in = nil // what came lies with the end
 	}
@@ -309,18 +314,8 @@ func (t *take) removed() {
 	t.failed(backends.ErrRemoved)
 }
 
-// cutAt lets whoever waits go after a while.
-func (t *take) cutAt(now time.Time) {
-	if t.cutBy.IsZero() {
-		t.cutBy = now.Add(cutLimit)
-	}
-	t.e.q.l.tickSoon()
-}
-
 func (t *take) tick(now time.Time) {
-	if !t.cutBy.IsZero() && now.After(t.cutBy) {
-		t.cutBy = time.Time{}
-		t.cut = true
+	if t.cuts(now) {
 		t.e.fire()
 	}
 	if !t.retry.IsZero() && now.After(t.retry) {

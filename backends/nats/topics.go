@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"hash/fnv"
 	"maps"
-	"strconv"
 	"strings"
 	"time"
 
@@ -212,10 +211,7 @@ func (t *Topics) Create(n backends.Name, o backends.Owner, r TopicRules) (backen
 		Name: stream, Subjects: []string{subject}, Retention: nats.LimitsPolicy, Discard: nats.DiscardOld,
 		MaxConsumers: -1, MaxMsgsPerSubject: -1, Replicas: t.l.c.Replicas, Duplicates: doubleWindow,
 		RePublish: &nats.RePublish{Source: subject, Destination: topicSubject(liveSubjects, path)},
-		Metadata: map[string]string{
-			metaID: newID(), metaMode: "0" + strconv.FormatUint(uint64(o.Mode&07777), 8),
-			metaOwner: ownerName(o.Uid), metaGroup: groupName(o.Gid),
-		},
+		Metadata:  newMeta(o),
 	}}
 	r.put(&config)
 	info := &streamInfo{}
@@ -228,9 +224,6 @@ func (t *Topics) Create(n backends.Name, o backends.Owner, r TopicRules) (backen
 // put has the stream of a topic obey rules.
 func (r TopicRules) put(c *streamConfig) {
 	c.MaxMsgs, c.MaxBytes = int64(max(r.Keep, 1)), int64(r.Bytes)
-	if c.Metadata == nil {
-		c.Metadata = map[string]string{}
-	}
 	c.Metadata[metaRules] = string(encode(r))
 }
 
@@ -296,32 +289,13 @@ func (t *Topics) Change(r backends.Ref, c backends.Change) error {
 	return t.update(r, func(config *streamConfig) { maps.Copy(config.Metadata, set) })
 }
 
-// attrMeta is how a stream's metadata say attributes.
-func attrMeta(c backends.Change) map[string]string {
-	set := map[string]string{}
-	if c.Mode != nil {
-		set[metaMode] = "0" + strconv.FormatUint(uint64(*c.Mode&07777), 8)
-	}
-	if c.Uid != nil {
-		set[metaOwner] = ownerName(*c.Uid)
-	}
-	if c.Gid != nil {
-		set[metaGroup] = groupName(*c.Gid)
-	}
-	return set
-}
-
 // update changes the stream of the very topic.
 func (t *Topics) update(r backends.Ref, f func(*streamConfig)) error {
 	info, err := t.at(r)
 	if err != nil {
 		return err
 	}
-	if info.Config.Metadata == nil {
-		info.Config.Metadata = map[string]string{}
-	}
-	f(&info.Config)
-	return t.l.call("STREAM.UPDATE."+info.Config.Name, info.Config, nil)
+	return t.l.update(info, f)
 }
 
 // at asks for what there is to know of the very topic.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A stage is where one property of one face is tried: an object made anew, and players who open it.
@@ -321,7 +322,10 @@ func (s *stage) wait(files ...*file) {
 	s.Helper()
 	for _, f := range files {
 		if !f.player.asleep(f.fd) {
-			s.Fatalf("it does not wait: %s", process{pid: f.player.pid}.report())
+			report := process{pid: f.player.pid}.report()
+			time.AfterFunc(patience, f.player.kill) // then there is no answer
+			answer, err := f.player.finish()
+			s.Fatalf("it does not wait: %q %.40q (%v): %s", answer.Errno, answer.Data, err, report)
 		}
 	}
 	if !s.native {

@@ -47,9 +47,6 @@ func conformElsewhere(t *testing.T, servers int, apart bool, options string, nam
 			t.Parallel()
 			row.flags = []string{"--attach", "prod=" + natsServers(t, servers, "").URL() + options}
 			row.apart = apart
-			if servers > 1 {
-				row = row.with("removed-writer", "a write that waits may get into the next queue of that name")
-			}
 			conform(t, &row)
 		})
 	}

@@ -67,7 +67,7 @@ func (s *sending) post(n int, at string) {
 	q, batch := s.e.q, s.e.ids.fresh()
 	for i := range n {
 		m := &s.list[s.n+i]
-		msg := nats.Msg{Subject: queueSubject(q.name, m.Meta.Prio), Data: m.Data, Header: nats.Header{
+		msg := nats.Msg{Subject: q.subject(m.Meta.Prio), Data: m.Data, Header: nats.Header{
 			nats.MsgIdHdr: []string{s.id(s.n + i)}, headerBatch: []string{batch},
 			headerNumber: []string{strconv.Itoa(i + 1)},
 		}}

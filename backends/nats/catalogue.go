@@ -45,7 +45,7 @@ func (c *catalogue) refresh() {
 
 // page asks for the names from one on.
 func (c *catalogue) page(names map[string]bool, at int) {
-	_, err := c.l.ask(&question{
+	err := c.l.ask(&question{
 		subject: api + "STREAM.NAMES", body: encode(map[string]any{"subject": c.filter, "offset": at}),
 		answer: func(m *nats.Msg, err error) {
 			c.asks = false

@@ -114,6 +114,8 @@ func (e *end) receive(n, room, each int) ([]*delivery, error) {
 		t.asked = true
 	case e.q.removed:
 		return nil, backends.ErrRemoved
+	case !e.q.l.up && e.turn != 0:
+		return nil, backends.ErrWouldBlock // it waits, and goes on waiting
 	case !e.q.l.up:
 		return nil, errDown
 	default:
@@ -329,6 +331,7 @@ func (e *end) gone() {
 		t.removed()
 	}
 	if s := e.out; s != nil && !s.over {
+		e.q.l.forget(s.q)
 		s.finish(backends.ErrRemoved)
 	}
 	e.fire()

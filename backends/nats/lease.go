@@ -131,7 +131,7 @@ func (l *Lease) Done() error {
 		l.e.leave()
 		return err
 	}
-	_, err := q.l.ask(&question{
+	err := q.l.ask(&question{
 		subject: l.d.ack, body: []byte(ackDone), keep: true, patient: true, doubt: q.doubt,
 		answer: func(_ *nats.Msg, err error) { known <- err },
 	}, q.l.c.Redeliver*2/3)
@@ -169,7 +169,7 @@ func (l *Lease) Return() error {
 	case l.back == nil:
 		r := &returning{}
 		l.back = r
-		_, err := q.l.ask(&question{
+		err := q.l.ask(&question{
 			subject: l.d.ack, body: []byte(ackBack),
 			answer: func(_ *nats.Msg, err error) {
 				r.done = true // else it comes back by itself, when its time is over

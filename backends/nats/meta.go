@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"os/user"
 	"strconv"
+	"strings"
 
 	"github.com/ipcfs/ipcfs/backends"
 	"golang.org/x/sys/unix"
@@ -31,6 +32,14 @@ func idOf(info *streamInfo) backends.ID {
 	h := fnv.New64a() // one that no daemon has made
 	h.Write([]byte(info.Config.Name))
 	return backends.ID{Ino: h.Sum64() | 1, Born: uint64(info.Created.UnixNano())}
+}
+
+// sendsTo is where messages for the very queue of a stream are sent, followed by the priority.
+func sendsTo(info *streamInfo, name string) string {
+	if t := info.Config.SubjectTransform; t != nil && strings.HasPrefix(t.Source, onceSubjects) {
+		return strings.TrimSuffix(t.Source, "*")
+	}
+	return queueSubjects + escape(name) + "." // no daemon has made it, or an older one
 }
 
 func newID() string {

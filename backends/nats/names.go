@@ -18,6 +18,9 @@ const (
 
 	// queueSubjects are where messages for queues are sent: followed by name and priority.
 	queueSubjects = "ipcfs.q."
+	// onceSubjects are where daemons send: followed by the id of the very queue, and the priority. What comes
+	// late, as the queue is gone, does not get into the next one of that name.
+	onceSubjects = "ipcfs.w."
 	// topicSubjects are where messages for topics are published, and liveSubjects where the server repeats what
 	// it has stored: followed by the path with . for its slashes.
 	topicSubjects = "ipcfs.t."
@@ -111,7 +114,7 @@ func isPath(name string) bool {
 	return true
 }
 
-// queueSubject is where messages of a priority are sent to a queue.
+// queueSubject is what messages of a priority stand under in the stream of a queue, and where others send them.
 func queueSubject(name string, prio uint32) string {
 	return queueSubjects + escape(name) + "." + strconv.FormatUint(uint64(prio), 10)
 }

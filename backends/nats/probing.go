@@ -65,7 +65,7 @@ func (p *probing) done() bool { return p.asks == 0 && (p.take == nil || p.take.o
 
 func (p *probing) room(e *end) {
 	q := e.q
-	_, err := q.l.ask(&question{
+	err := q.l.ask(&question{
 		subject: api + "STREAM.INFO." + q.stream,
 		answer: func(m *nats.Msg, err error) {
 			p.asks--
@@ -133,7 +133,7 @@ func (e *end) peek(k *looking, prios []uint32) {
 		e.looked(k, unix.ENOMSG)
 		return
 	}
-	_, err := q.l.ask(&question{
+	err := q.l.ask(&question{
 		subject: api + "STREAM.MSG.GET." + q.stream,
 		body: encode(map[string]any{
 			"seq": k.seq + 1, "next_by_subj": queueSubject(q.name, prios[0]),

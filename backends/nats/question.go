@@ -24,7 +24,8 @@ type question struct {
 	// answer is called once, with l.mu held: m is the answer, or err says why there is none.
 	answer func(m *nats.Msg, err error)
 
-	due   time.Time // then it ends with errTimeout
+	number uint64
+	due    time.Time // then it ends with errTimeout
 	asked time.Time // last
 	times int       // it was asked again
 	came  int       // answers that came, since it was asked last
@@ -32,27 +33,26 @@ type question struct {
 
 // ask sends a question, which ends after patience at the latest. errDown: there is no connection, and it is
 // not one to keep until there is. The caller holds l.mu.
-func (l *Link) ask(q *question, patience time.Duration) (number uint64, err error) {
+func (l *Link) ask(q *question, patience time.Duration) error {
 	switch {
 	case l.closed:
-		return 0, errClosed
+		return errClosed
 	case !l.up && !q.keep:
-		return 0, errDown
+		return errDown
 	}
 	now := time.Now()
 	l.last++
-	number = l.last
-	q.due, q.asked = now.Add(patience), now
-	l.questions[number] = q
+	q.number, q.due, q.asked = l.last, now.Add(patience), now
+	l.questions[q.number] = q
 	if l.up {
-		l.post1(number, q)
+		l.post1(q)
 	}
 	l.tickSoon()
-	return number, nil
+	return nil
 }
 
-func (l *Link) post1(number uint64, q *question) {
-	at := l.inbox + "." + strconv.FormatUint(number, 36)
+func (l *Link) post1(q *question) {
+	at := l.inbox + "." + strconv.FormatUint(q.number, 36)
 	if q.slot > 0 {
 		at = slotSubject(l.inbox, q.slot)
 	}
@@ -63,8 +63,12 @@ func (l *Link) post1(number uint64, q *question) {
 	l.out.send(parcel{Msg: nats.Msg{Subject: q.subject, Reply: at, Header: q.header, Data: q.body}})
 }
 
-// forget ends the interest in an answer. The caller holds l.mu.
-func (l *Link) forget(number uint64) { delete(l.questions, number) }
+// forget ends the interest in an answer, and it is not asked again; nil: there is none. The caller holds l.mu.
+func (l *Link) forget(q *question) {
+	if q != nil {
+		delete(l.questions, q.number)
+	}
+}
 
 // tell sends what is not answered. The caller holds l.mu.
 func (l *Link) tell(subject string, body string) {
@@ -154,10 +158,10 @@ func (l *Link) again(now time.Time, all bool) {
 			if q.most > 1 { // what still comes of the last time is not to be counted
 				delete(l.questions, number)
 				l.last++
-				number, q.came = l.last, 0
-				l.questions[number] = q
+				q.number, q.came = l.last, 0
+				l.questions[q.number] = q
 			}
-			l.post1(number, q)
+			l.post1(q)
 		}
 	}
 }
@@ -201,7 +205,7 @@ func (l *Link) request(subject string, body []byte) (*nats.Msg, error) {
 	}
 	known := make(chan result, 1)
 	l.mu.Lock()
-	_, err := l.ask(&question{subject: subject, body: body, answer: func(m *nats.Msg, err error) {
+	err := l.ask(&question{subject: subject, body: body, answer: func(m *nats.Msg, err error) {
 		known <- result{m, err}
 	}}, l.c.Timeout)
 	l.mu.Unlock()

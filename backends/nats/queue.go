@@ -20,6 +20,7 @@ type queue struct {
 	stream string
 	rules  Rules
 	id     backends.ID
+	to     string   // where messages are sent, followed by the priority
 	prios  []uint32 // that have a consumer, the highest first
 
 	ends    []*end
@@ -194,7 +195,7 @@ func (q *queue) doubt() {
 	if q.doubted || q.removed {
 		return
 	}
-	_, err := q.l.ask(&question{
+	err := q.l.ask(&question{
 		subject: api + "STREAM.INFO." + q.stream, keep: true,
 		answer: func(m *nats.Msg, err error) {
 			q.doubted = false
@@ -262,6 +263,9 @@ func (q *queue) gone() {
 		e.gone()
 	}
 }
+
+// subject is where messages of a priority are sent to the very queue.
+func (q *queue) subject(prio uint32) string { return q.to + strconv.FormatUint(uint64(prio), 10) }
 
 // acks is the subject at which the server tells of each acknowledgement.
 func (q *queue) acks() string { return "$JS.EVENT.METRIC.CONSUMER.ACK." + q.stream + ".*" }

@@ -26,6 +26,7 @@ type sending struct {
 	ids  []string // of each, as far as they were made
 	n    int      // that are stored
 	due  time.Time
+	q    *question // that was asked last
 	when time.Time // when it ended, with something of which is not known whether it is stored,
 	away int       // which were so many messages that went together, or one
 
@@ -145,7 +146,7 @@ func (s *sending) publish() {
 	q, m := s.e.q, &s.list[s.n]
 	s.away = 1
 	s.ask(&question{
-		subject: queueSubject(q.name, m.Meta.Prio), header: nats.Header{nats.MsgIdHdr: []string{s.id(s.n)}}, body: m.Data,
+		subject: q.subject(m.Meta.Prio), header: nats.Header{nats.MsgIdHdr: []string{s.id(s.n)}}, body: m.Data,
 		keep: true, patient: true, doubt: q.doubt,
 		answer: func(m *nats.Msg, err error) {
 			if !s.over {
@@ -156,9 +157,11 @@ func (s *sending) publish() {
 }
 
 func (s *sending) ask(question *question) {
-	if _, err := s.e.q.l.ask(question, time.Until(s.due)); err != nil {
+	if err := s.e.q.l.ask(question, time.Until(s.due)); err != nil {
 		s.finish(err)
+		return
 	}
+	s.q = question
 }
 
 // pubAck is the answer of the server that stores messages.
@@ -251,8 +254,8 @@ func (s *sending) tick(now time.Time) {
 
 // putBack sends a message again that was received, and that nobody came for.
 func (q *queue) putBack(d *delivery) {
-	_, _ = q.l.ask(&question{
-		subject: queueSubject(q.name, d.prio), body: d.data, keep: true, patient: true,
+	_ = q.l.ask(&question{
+		subject: q.subject(d.prio), body: d.data, keep: true, patient: true,
 		header: nats.Header{nats.MsgIdHdr: []string{"back-" + q.stream + "-" + strconv.FormatUint(d.seq, 10)}},
 		answer: func(*nats.Msg, error) {},
 	}, q.l.c.Redeliver)

@@ -150,8 +150,12 @@ func (s *Queues) Create(name string, o backends.Owner, r Rules) (*End, backends.
 	r.MsgSize = cmp.Or(r.MsgSize, s.l.c.Rules.MsgSize, defaultMsgSize)
 	meta := newMeta(o)
 	meta[metaMsgSize], meta[metaTries] = strconv.Itoa(r.MsgSize), strconv.Itoa(r.MaxTries)
+	once := onceSubjects + meta[metaID] + ".*"
 	config := streamConfig{AllowAtomicPublish: true, StreamConfig: nats.StreamConfig{
-		Name: stream, Subjects: []string{queueSubjects + escape(name) + ".*"},
+		Name: stream, Subjects: []string{queueSubjects + escape(name) + ".*", once},
+		SubjectTransform: &nats.SubjectTransformConfig{
+			Source: once, Destination: queueSubjects + escape(name) + ".{{wildcard(1)}}",
+		},
 		Retention: nats.WorkQueuePolicy, Discard: nats.DiscardNew, MaxMsgs: int64(r.MaxMsg), MaxBytes: -1,
 		MaxConsumers: -1, MaxMsgsPerSubject: -1, Replicas: s.l.c.Replicas, Duplicates: doubleWindow,
 		Metadata: meta,
@@ -243,7 +247,7 @@ func (s *Queues) open(name string, info *streamInfo, access int, prios []uint32)
 		q = nil
 	}
 	if q == nil {
-		q = &queue{l: l, name: name, stream: stream, id: idOf(info)}
+		q = &queue{l: l, name: name, stream: stream, id: idOf(info), to: sendsTo(info, name)}
 		l.queues[stream] = q
 	}
 	for _, p := range prios {

@@ -21,8 +21,7 @@ type take struct {
 	prios  []uint32 // still to be asked for
 	list   []*delivery
 	slot   int       // where answers come; 0: none
-	asks   uint64    // number of the question; 0: none
-	q      *question // which is this
+	q      *question // that is not answered yet; nil: none
 	retry  time.Time // when to ask again, as there was nobody to answer; zero: not
 	due    time.Time
 	acking bool // the acknowledgements are not answered yet
@@ -77,7 +76,7 @@ func (t *take) inquire(subject string, in, out any, next func()) {
 	t.ask(&question{
 		subject: api + subject, body: encode(in),
 		answer: func(m *nats.Msg, err error) {
-			if t.asks = 0; err == nil {
+			if t.q = nil; err == nil {
 				err = decode(m.Data, out)
 			}
 			switch {
@@ -117,7 +116,7 @@ func (t *take) pull() {
 		subject: t.e.q.next(t.prios[0]), slot: t.slot,
 		body: encode(pullRequest{Batch: t.most - len(t.list), NoWait: true}),
 		answer: func(_ *nats.Msg, err error) {
-			t.asks = 0
+			t.q = nil
 			t.failed(err)
 		},
 	})
@@ -125,12 +124,11 @@ func (t *take) pull() {
 
 // ask sends a question of the take.
 func (t *take) ask(q *question) {
-	number, err := t.e.q.l.ask(q, time.Until(t.due))
-	if err != nil {
+	if err := t.e.q.l.ask(q, time.Until(t.due)); err != nil {
 		t.failed(err)
 		return
 	}
-	t.asks, t.q = number, q
+	t.q = q
 }
 
 // again asks again in a moment: there is no leader now, or there is no queue any more.
@@ -167,9 +165,9 @@ func (t *take) arrived(m *nats.Msg) {
 // settled ends the question of the pull: its answer is complete.
 func (t *take) settled() {
 	l := t.e.q.l
-	l.forget(t.asks)
+	l.forget(t.q)
 	l.giveSlot(t, t.q != nil && t.q.times == 0)
-	t.asks = 0
+	t.q = nil
 }
 
 // pulled is called when there is all that there is. Meanwhile the end may have got what it has waited for in
@@ -221,7 +219,7 @@ func (t *take) acknowledge() {
 		q.averages(len(d.data))
 	}
 	t.acking = true
-	_, err := q.l.ask(&question{
+	t.q = &question{
 		keep: true, patient: true, doubt: q.doubt, most: len(t.list),
 		post: func(at string) {
 			for _, d := range t.list {
@@ -229,8 +227,8 @@ func (t *take) acknowledge() {
 			}
 		},
 		answer: func(_ *nats.Msg, err error) { t.acked(err) },
-	}, time.Until(t.list[0].at.Add(q.l.c.Redeliver)))
-	if err != nil {
+	}
+	if err := q.l.ask(t.q, time.Until(t.list[0].at.Add(q.l.c.Redeliver))); err != nil {
 		t.acked(err)
 	}
 }
@@ -254,7 +252,7 @@ func (t *take) acked(err error) {
 	if t.over {
 		return
 	}
-	t.acking = false
+	t.acking, t.q = false, nil
 	q := t.e.q
 	if err != nil && !q.removed {
 		first := t.list[0]
@@ -286,27 +284,32 @@ func (t *take) finish(err error) {
 	t.e.fire()
 }
 
-// failed ends the take with an error; what has come already stays with the end.
+// failed ends the take with an error; what has come already stays with the end. A take that loses its
+// connection asks again when there is another one; whoever has waited before goes on to wait.
 func (t *take) failed(err error) {
 	if t.over {
 		return
 	}
 	l := t.e.q.l
-	if t.asks != 0 {
-		l.forget(t.asks)
-		t.asks = 0
-	}
+	l.forget(t.q)
+	t.q = nil
 	l.giveSlot(t, false)
-	if len(t.list) > 0 {
+	switch {
+	case len(t.list) > 0:
 		t.keep()
-		return
+	case err != errDown || t.holds || !t.asked:
+		t.finish(err)
+	case t.e.turn != 0:
+		t.finish(backends.ErrWouldBlock)
+	default:
+		t.again()
 	}
-	t.finish(err)
 }
 
 // removed is called when the queue is gone. What is being acknowledged nobody else can get any more.
 func (t *take) removed() {
 	if t.acking {
+		t.e.q.l.forget(t.q) // it would be the next queue's, of that name
 		t.finish(nil)
 		return
 	}
@@ -318,16 +321,23 @@ func (t *take) tick(now time.Time) {
 	if t.cuts(now) {
 		t.e.fire()
 	}
-	if !t.retry.IsZero() && now.After(t.retry) {
-		t.retry = time.Time{}
-		switch {
-		case now.After(t.due):
-			t.failed(errTimeout)
-		case len(t.prios) > 0:
-			t.e.q.l.takeSlot(t)
-		default:
-			t.look()
-		}
+	if t.retry.IsZero() || !now.After(t.retry) {
+		return
+	}
+	late := now.After(t.due)
+	if !late && !t.e.q.l.up {
+		return
+	}
+	t.retry = time.Time{}
+	switch {
+	case late && !t.e.q.l.up:
+		t.finish(errDown)
+	case late:
+		t.failed(errTimeout)
+	case len(t.prios) > 0:
+		t.e.q.l.takeSlot(t)
+	default:
+		t.look()
 	}
 }
 

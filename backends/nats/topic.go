@@ -156,7 +156,7 @@ func (o *topic) fetch() {
 			continue
 		}
 		feed := o.feed
-		_, err := o.t.l.ask(&question{
+		err := o.t.l.ask(&question{
 			subject: api + "STREAM.MSG.GET." + o.stream, body: encode(map[string]uint64{"seq": n}),
 			keep: true, patient: true, doubt: o.check,
 			answer: func(m *nats.Msg, err error) {
@@ -270,7 +270,7 @@ func (o *topic) check() {
 	if o.checks || o.removed {
 		return
 	}
-	_, err := o.t.l.ask(&question{subject: api + "STREAM.INFO." + o.stream, answer: func(m *nats.Msg, err error) {
+	err := o.t.l.ask(&question{subject: api + "STREAM.INFO." + o.stream, answer: func(m *nats.Msg, err error) {
 		o.checks = false
 		info := &streamInfo{}
 		if err == nil {

@@ -211,7 +211,7 @@ func (o *Topic) clear(what string) {
 		}
 	}
 	id := nats.NewInbox()[len("_INBOX."):]
-	_, err := l.ask(&question{
+	err := l.ask(&question{
 		subject: topicSubject(topicSubjects, one.path), keep: true, patient: true, doubt: one.check,
 		header: nats.Header{nats.MsgIdHdr: []string{id}, headClear: []string{what}},
 		answer: func(m *nats.Msg, err error) {
@@ -220,7 +220,7 @@ func (o *Topic) clear(what string) {
 				over()
 				return
 			}
-			if _, err := l.ask(&question{
+			if err := l.ask(&question{
 				subject: api + "STREAM.PURGE." + one.stream, body: encode(map[string]uint64{"seq": seq}),
 				keep: true, patient: true, answer: func(*nats.Msg, error) { over() },
 			}, l.c.Timeout); err != nil {

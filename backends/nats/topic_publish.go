@@ -139,7 +139,7 @@ func storedAs(m *nats.Msg, err error) (uint64, error) {
 }
 
 func (s *publishing) ask(o *topic, q *question) {
-	if _, err := o.t.l.ask(q, time.Until(s.due)); err != nil {
+	if err := o.t.l.ask(q, time.Until(s.due)); err != nil {
 		s.finish(err)
 	}
 }

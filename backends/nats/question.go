@@ -26,9 +26,9 @@ type question struct {
 
 	number uint64
 	due    time.Time // then it ends with errTimeout
-	asked time.Time // last
-	times int       // it was asked again
-	came  int       // answers that came, since it was asked last
+	asked  time.Time // last
+	times  int       // it was asked again
+	came   int       // answers that came, since it was asked last
 }
 
 // ask sends a question, which ends after patience at the latest. errDown: there is no connection, and it is

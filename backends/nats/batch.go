@@ -50,20 +50,22 @@ func (s *sending) together() int {
 func (s *sending) batch(n int) {
 	q := s.e.q
 	s.away = n
-	s.ask(&question{
+	var asked *question
+	asked = &question{
 		keep: true, patient: true, doubt: q.doubt,
-		post: func(at string) { s.post(n, at) },
+		post: func(at string) { s.post(n, at, s.before || asked.times > 0) },
 		answer: func(m *nats.Msg, err error) {
 			if !s.over {
 				s.committed(n, m, err)
 			}
 		},
-	})
+	}
+	s.ask(asked)
 }
 
 // post sends a batch, which is another one each time: what arrived of one before is of no use. The messages
 // are known by their own ids.
-func (s *sending) post(n int, at string) {
+func (s *sending) post(n int, at string, again bool) {
 	q, batch := s.e.q, s.e.ids.fresh()
 	for i := range n {
 		m := &s.list[s.n+i]
@@ -71,6 +73,9 @@ func (s *sending) post(n int, at string) {
 			nats.MsgIdHdr: []string{s.id(s.n + i)}, headerBatch: []string{batch},
 			headerNumber: []string{strconv.Itoa(i + 1)},
 		}}
+		if again {
+			msg.Header.Set(headerAgain, "1")
+		}
 		if i == n-1 {
 			msg.Header.Set(headerCommit, "1")
 			msg.Reply = at

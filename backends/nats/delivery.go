@@ -12,14 +12,18 @@ import (
 // A delivery is a message that a server has given to this daemon, and to nobody else until it is acknowledged,
 // given back, or its time is over (Config.Redeliver).
 type delivery struct {
-	q     *queue
-	prio  uint32
-	seq   uint64 // its number in the stream
-	tries int    // how often it was given to anybody
-	data  []byte
-	ack   string // the subject at which it is acknowledged
-	at    time.Time
-	held  time.Time // since when it is kept for somebody who has not come for it
+	q      *queue
+	prio   uint32
+	seq    uint64 // its number in the stream
+	tries  int    // how often it was given to anybody
+	data   []byte
+	ack    string // the subject at which it is acknowledged
+	at     time.Time
+	stored string // when, as the server tells it
+	key    uint64
+	again  bool      // it was sent more than once
+	known  bool      // somebody has it already
+	held   time.Time // since when it is kept for somebody who has not come for it
 }
 
 // consumerOf is the name of the consumer of a priority.
@@ -48,7 +52,9 @@ func given(ack string) (stream string, d delivery, ok bool) {
 	stream, rest, _ = strings.Cut(rest, ".")
 	consumer, rest, _ := strings.Cut(rest, ".")
 	tries, rest, _ := strings.Cut(rest, ".")
-	number, _, _ := strings.Cut(rest, ".")
+	number, rest, _ := strings.Cut(rest, ".")
+	_, rest, _ = strings.Cut(rest, ".")
+	d.stored, _, _ = strings.Cut(rest, ".")
 	d.prio, ok = prioOf(consumer)
 	n, err := strconv.ParseUint(tries, 10, 31)
 	seq, e := strconv.ParseUint(number, 10, 64)
@@ -67,6 +73,12 @@ func (l *Link) delivered(m *nats.Msg) *delivery {
 		l.giveBack(&d)
 		return nil
 	}
+	id := m.Header.Get(nats.MsgIdHdr)
+	if id == "" {
+		id = strconv.FormatUint(d.seq, 10) + " " + d.stored
+	}
+	d.key, d.again = d.q.key(id), m.Header.Get(headerAgain) != ""
+	d.known = l.known(&d)
 	return &d
 }
 

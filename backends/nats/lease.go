@@ -63,6 +63,7 @@ func (s *Queues) Lease(e *End) (*Lease, error) {
 	e.q.taken++
 	e.turn = 0
 	e.q.l.leases[l] = struct{}{}
+	e.q.l.fates.set(l.d.key, held)
 	e.q.l.tickSoon()
 	return l, nil
 }
@@ -112,6 +113,7 @@ func (l *Lease) end() {
 	l.over = true
 	q := l.e.q
 	delete(q.l.leases, l)
+	q.l.fates.set(l.d.key, unknown)
 	q.lent--
 	q.ended(nil)
 }
@@ -143,6 +145,7 @@ func (l *Lease) Done() error {
 	defer l.e.leave()
 	l.end()
 	if err == nil {
+		q.l.fates.set(l.d.key, taken)
 		q.room(1)
 	}
 	if err != nil && !q.removed {

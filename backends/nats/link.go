@@ -41,6 +41,7 @@ type Link struct {
 	closed    bool
 	queues    map[string]*queue // that somebody has open, by their streams
 	leases    map[*Lease]struct{}
+	fates     fates                  // of the messages of all queues
 	wakes     []func()               // to be called when mu is free
 	heard     []func(*nats.Msg) bool // who is told of what answers no question
 	healed    []func()               // who is told of a connection
@@ -159,7 +160,7 @@ func (l *Link) dial(closed chan struct{}) (*nats.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, subject := range append([]string{l.inbox + ".*"}, advisories...) {
+	for _, subject := range append([]string{l.inbox + ".*", claimSubject}, advisories...) {
 		if _, err := conn.ChanSubscribe(subject, l.in); err != nil {
 			conn.Close()
 			return nil, err

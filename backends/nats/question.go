@@ -60,7 +60,12 @@ func (l *Link) post1(q *question) {
 		q.post(at)
 		return
 	}
-	l.out.send(parcel{Msg: nats.Msg{Subject: q.subject, Reply: at, Header: q.header, Data: q.body}})
+	header := q.header
+	if q.times > 0 && header != nil {
+		header = maps.Clone(header)
+		header.Set(headerAgain, "1")
+	}
+	l.out.send(parcel{Msg: nats.Msg{Subject: q.subject, Reply: at, Header: header, Data: q.body}})
 }
 
 // forget ends the interest in an answer, and it is not asked again; nil: there is none. The caller holds l.mu.
@@ -80,9 +85,12 @@ func (l *Link) arrived(m *nats.Msg) {
 	if slot, ok := l.slotOf(m.Sub.Subject); ok {
 		if t := l.slots.busy[slot]; t != nil {
 			t.arrived(m)
-		} else if d := l.delivered(m); d != nil {
+		} else if d := l.delivered(m); d != nil && !d.known {
 			d.q.give(d)
 		}
+		return
+	}
+	if l.claims(m) {
 		return
 	}
 	if token, ok := strings.CutPrefix(m.Subject, l.inbox+"."); ok {
@@ -114,7 +122,7 @@ func (l *Link) arrived(m *nats.Msg) {
 // answered gives a question its answer, or asks again soon if there is nobody to answer.
 func (l *Link) answered(number uint64, q *question, m *nats.Msg) {
 	err := statusOf(m)
-	if err == errNobody && q.patient {
+	if q.patient && (err == errNobody || inProcess(m)) {
 		q.asked = time.Now().Add(tickPeriod - againPeriod)
 		if q.doubt != nil {
 			q.doubt()

@@ -129,6 +129,10 @@ func (q *queue) arrived(d *delivery) {
 		}
 		break
 	}
+	if d.known {
+		q.wanted()
+		return
+	}
 	q.give(d)
 }
 

@@ -1,10 +1,12 @@
 package nats
 
 import (
+	"bytes"
 	"strings"
 	"syscall"
 
 	"github.com/ipcfs/ipcfs/backends"
+	nats "github.com/nats-io/nats.go"
 )
 
 // Why something was refused. {name} of the sentences is what is said below.
@@ -72,6 +74,12 @@ func (e *apiError) errno() error {
 		return errTimeout
 	}
 	return refusal(syscall.EIO, Engine, e.Description)
+}
+
+// inProcess reports whether m says that a message with this id was not stored yet, nor refused.
+func inProcess(m *nats.Msg) bool {
+	const code = `"err_code":10158`
+	return len(m.Data) < 1<<10 && bytes.Contains(m.Data, []byte(code))
 }
 
 // forbids reports whether the words of a permission violation name a subject.

@@ -21,14 +21,15 @@ const maxPrio = 1<<15 - 1
 // none (batch.go). Each has an id, by which the servers know it when it comes again, as the answer was lost.
 // Link.mu guards it.
 type sending struct {
-	e    *end
-	list []backends.Message
-	ids  []string // of each, as far as they were made
-	n    int      // that are stored
-	due  time.Time
-	q    *question // that was asked last
-	when time.Time // when it ended, with something of which is not known whether it is stored,
-	away int       // which were so many messages that went together, or one
+	e      *end
+	list   []backends.Message
+	ids    []string // of each, as far as they were made
+	n      int      // that are stored
+	before bool     // they were sent by a sending whose end is not known
+	due    time.Time
+	q      *question // that was asked last
+	when   time.Time // when it ended, with something of which is not known whether it is stored,
+	away   int       // which were so many messages that went together, or one
 
 	most   int // that may go together, as there is room; 0: that is not known
 	shrunk int // how often it was found out that there is less
@@ -83,7 +84,7 @@ func (e *end) sending(list []backends.Message) *sending {
 		s.list = append(s.list, backends.Message{Data: bytes.Clone(m.Data), Meta: m.Meta})
 	}
 	if old := e.unsure; old != nil && time.Since(old.when) < doubleWindow && same(old.list, list) {
-		s.ids, s.most = old.ids, old.away // a repetition is known only if it is the same
+		s.ids, s.most, s.before = old.ids, old.away, true // a repetition is known only if it is the same
 	}
 	e.unsure = nil
 	return s
@@ -145,8 +146,12 @@ func (s *sending) next() {
 func (s *sending) publish() {
 	q, m := s.e.q, &s.list[s.n]
 	s.away = 1
+	header := nats.Header{nats.MsgIdHdr: []string{s.id(s.n)}}
+	if s.before {
+		header.Set(headerAgain, "1")
+	}
 	s.ask(&question{
-		subject: q.subject(m.Meta.Prio), header: nats.Header{nats.MsgIdHdr: []string{s.id(s.n)}}, body: m.Data,
+		subject: q.subject(m.Meta.Prio), header: header, body: m.Data,
 		keep: true, patient: true, doubt: q.doubt,
 		answer: func(m *nats.Msg, err error) {
 			if !s.over {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/ipcfs/ipcfs/backends"
 	nats "github.com/nats-io/nats.go"
-	"golang.org/x/sys/unix"
 )
 
 // A take receives messages for an end: it asks the servers for those that are there now, the highest priority
@@ -21,6 +20,7 @@ type take struct {
 	prios  []uint32 // still to be asked for
 	list   []*delivery
 	slot   int       // where answers come; 0: none
+	left   int       // messages that the pull may still bring
 	q      *question // that is not answered yet; nil: none
 	retry  time.Time // when to ask again, as there was nobody to answer; zero: not
 	due    time.Time
@@ -112,9 +112,10 @@ func (t *take) pull() {
 		t.e.q.l.giveSlot(t, true)
 		return
 	}
+	t.left = t.most - len(t.list)
 	t.ask(&question{
 		subject: t.e.q.next(t.prios[0]), slot: t.slot,
-		body: encode(pullRequest{Batch: t.most - len(t.list), NoWait: true}),
+		body: encode(pullRequest{Batch: t.left, NoWait: true}),
 		answer: func(_ *nats.Msg, err error) {
 			t.q = nil
 			t.failed(err)
@@ -142,11 +143,13 @@ func (t *take) again() {
 func (t *take) arrived(m *nats.Msg) {
 	l := t.e.q.l
 	if d := l.delivered(m); d != nil {
-		d.held = time.Now()
-		t.list = append(t.list, d)
-		if len(t.list) >= t.most {
+		if t.left--; !d.known {
+			d.held = time.Now()
+			t.list = append(t.list, d)
+		}
+		if t.left <= 0 || len(t.list) >= t.most {
 			t.settled()
-			t.pulled()
+			t.nextPrio()
 		}
 		return
 	}
@@ -207,65 +210,6 @@ func (t *take) keep() {
 		return
 	}
 	e.q.l.tickSoon()
-}
-
-// acknowledge tells the servers that the messages are received. What does not fit stays with the end.
-func (t *take) acknowledge() {
-	if t.room > 0 {
-		t.fit()
-	}
-	q := t.e.q
-	for _, d := range t.list {
-		q.averages(len(d.data))
-	}
-	t.acking = true
-	t.q = &question{
-		keep: true, patient: true, doubt: q.doubt, most: len(t.list),
-		post: func(at string) {
-			for _, d := range t.list {
-				q.l.out.send(parcel{Msg: nats.Msg{Subject: d.ack, Reply: at, Data: []byte(ackDone)}})
-			}
-		},
-		answer: func(_ *nats.Msg, err error) { t.acked(err) },
-	}
-	if err := q.l.ask(t.q, time.Until(t.list[0].at.Add(q.l.c.Redeliver))); err != nil {
-		t.acked(err)
-	}
-}
-
-// fit keeps those messages for the next read that do not fit into this one.
-func (t *take) fit() {
-	room := t.room
-	for i, d := range t.list {
-		if room -= t.each + len(d.data); room < 0 && i > 0 {
-			t.e.hand = append(slices.Clone(t.list[i:]), t.e.hand...)
-			t.list = t.list[:i]
-			t.e.q.l.tickSoon()
-			return
-		}
-	}
-}
-
-// acked is called when all acknowledgements are answered. If they are not, until others may get the messages,
-// nobody here does.
-func (t *take) acked(err error) {
-	if t.over {
-		return
-	}
-	t.acking, t.q = false, nil
-	q := t.e.q
-	if err != nil && !q.removed {
-		first := t.list[0]
-		t.list = nil
-		t.finish(&backends.Refusal{Err: unix.EIO, Why: MayCome, Name: q.name, Value: int64(first.seq)})
-		return
-	}
-	t.sure = true
-	q.room(len(t.list))
-	t.finish(nil)
-	if t.e.shut {
-		t.abandon()
-	}
 }
 
 // finish ends the take.

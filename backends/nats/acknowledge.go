@@ -1,0 +1,113 @@
+package nats
+
+import (
+	"slices"
+	"time"
+
+	"github.com/ipcfs/ipcfs/backends"
+	nats "github.com/nats-io/nats.go"
+	"golang.org/x/sys/unix"
+)
+
+// acknowledge tells the servers that the messages are received. What does not fit stays with the end.
+func (t *take) acknowledge() {
+	if t.room > 0 {
+		t.fit()
+	}
+	q := t.e.q
+	for _, d := range t.list {
+		q.averages(len(d.data))
+		q.l.fates.set(d.key, held)
+	}
+	t.acking = true
+	t.q = &question{
+		keep: true, patient: true, doubt: q.doubt, most: len(t.list),
+		post: func(at string) {
+			if t.q.times > 0 {
+				t.remind()
+			}
+			for _, d := range t.list {
+				q.l.out.send(parcel{Msg: nats.Msg{Subject: d.ack, Reply: at, Data: []byte(ackDone)}})
+			}
+		},
+		answer: func(_ *nats.Msg, err error) { t.acked(err) },
+	}
+	if err := q.l.ask(t.q, time.Until(t.list[0].at.Add(q.l.c.Redeliver))); err != nil {
+		t.acked(err)
+	}
+}
+
+// remind asks for as many messages as are being acknowledged. A server that forgot that it gave them heeds no
+// acknowledgement before it gives them again; they are known here then. What else comes is kept for others.
+func (t *take) remind() {
+	q, count := t.e.q, map[uint32]int{}
+	for _, d := range t.list {
+		count[d.prio]++
+	}
+	for prio, n := range count {
+		q.l.out.send(parcel{Msg: nats.Msg{
+			Subject: q.next(prio), Reply: q.l.inbox + ".p0", Data: encode(pullRequest{Batch: n, NoWait: true}),
+		}})
+	}
+}
+
+// fit keeps those messages for the next read that do not fit into this one.
+func (t *take) fit() {
+	room := t.room
+	for i, d := range t.list {
+		if room -= t.each + len(d.data); room < 0 && i > 0 {
+			t.e.hand = append(slices.Clone(t.list[i:]), t.e.hand...)
+			t.list = t.list[:i]
+			t.e.q.l.tickSoon()
+			return
+		}
+	}
+}
+
+// acked is called when all acknowledgements are answered. If they are not, until others may get the messages,
+// nobody here does.
+func (t *take) acked(err error) {
+	if t.over {
+		return
+	}
+	q, again := t.e.q, t.q.times > 0
+	t.q = nil
+	switch {
+	case q.removed:
+	case err != nil:
+		first := t.list[0]
+		for _, d := range t.list {
+			q.l.fates.set(d.key, unknown)
+		}
+		t.acking, t.list = false, nil
+		t.finish(&backends.Refusal{Err: unix.EIO, Why: MayCome, Name: q.name, Value: int64(first.seq)})
+		return
+	case t.doubtful(again):
+		t.claim()
+		return
+	}
+	t.received()
+}
+
+// received ends a take whose messages are acknowledged, but for those that somebody else has received.
+func (t *take) received() {
+	q := t.e.q
+	q.room(len(t.list))
+	t.list = slices.DeleteFunc(t.list, func(d *delivery) bool {
+		if q.l.fates.of(d.key) == yielded {
+			return true
+		}
+		q.l.fates.set(d.key, taken)
+		return false
+	})
+	if t.acking = false; len(t.list) == 0 {
+		t.due = time.Now().Add(q.l.c.Timeout)
+		t.pulled()
+		return
+	}
+	t.sure = true
+	t.finish(nil)
+	if t.e.shut {
+		t.abandon()
+	}
+}

@@ -142,6 +142,11 @@ func (g *gate) arm() {
 	for _, w := range g.polls {
 		want |= w.want &^ w.seen
 	}
+	g.armFor(want)
+}
+
+// armFor is arm for one more who waits.
+func (g *gate) armFor(want backends.Ready) {
 	if want&^g.armed == 0 {
 		return
 	}

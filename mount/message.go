@@ -219,6 +219,7 @@ func (s *Session) release(req, out []byte) bool {
 	if o.late != nil {
 		o.late.Stop()
 	}
+	left := o.file.Left()
 	err := o.finish(out)
 	if nodes.Waits(err) {
 		p := &parked{in: in.InHeader, op: &releasing{o, bytes.Clone(req)}, tried: true, answered: true}
@@ -232,7 +233,7 @@ func (s *Session) release(req, out []byte) bool {
 		}
 	}
 	s.finished(o, err)
-	if err == nil {
+	if err == nil && left { // else a user who closes many files that were polled would keep all others waiting
 		g.moved(backends.In, out)
 	}
 	return false

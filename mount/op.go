@@ -276,7 +276,7 @@ func (p *polling) answer(buf []byte, ready backends.Ready) int {
 		if d := o.file.Patience(); d > 0 && o.late == nil {
 			o.late = time.AfterFunc(d, g.onReady)
 		}
-		g.arm()
+		g.armFor(want &^ ready)
 	}
 	return putPoll(buf, ready)
 }

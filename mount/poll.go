@@ -69,8 +69,12 @@ func putPoll(buf []byte, ready backends.Ready) int {
 // tellPollers wakes those whose file has become ready for something they do not know of. What was ready and
 // is not any more will be news when it is again. The caller holds g.mu.
 func (g *gate) tellPollers() {
+	if len(g.polls) == 0 {
+		return
+	}
+	there := g.w.Ready() // once for all
 	for kh, w := range g.polls {
-		ready := w.file.file.Ready()
+		ready := w.file.file.ReadyAs(there)
 		w.seen &= ready
 		if (ready&^w.seen)&(w.want|backends.Err|backends.Hup) == 0 {
 			continue

@@ -37,6 +37,12 @@ func (f *wrapped) Finish(end backends.Endpoint) error {
 	return nil
 }
 
+// Left is Finisher.Left.
+func (f *wrapped) Left() bool {
+	last, ok := f.Face.(Finisher)
+	return ok && last.Left()
+}
+
 // More is Batcher.More.
 func (f *wrapped) More(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
 	if many, ok := f.Face.(Batcher); ok {

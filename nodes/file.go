@@ -315,6 +315,9 @@ func (f *File) Patience() time.Duration {
 // Ready says what would not block now.
 func (f *File) Ready() backends.Ready { return f.holds(f.end.Ready()) }
 
+// ReadyAs is Ready where it is known what is ready at the object: for all files that share its Waiter.
+func (f *File) ReadyAs(there backends.Ready) backends.Ready { return f.holds(there) }
+
 // holds adds what need not be taken from the object to what is ready there.
 func (f *File) holds(ready backends.Ready) backends.Ready {
 	f.mu.Lock()

@@ -11,6 +11,8 @@ import (
 // puts it off until the endpoint is ready to be written.
 type Finisher interface {
 	Finish(end backends.Endpoint) error
+	// Left reports whether there is something to do.
+	Left() bool
 }
 
 // Finish does what the face has left to do before Close. While it answers ErrWouldBlock it is to be called
@@ -23,6 +25,14 @@ func (f *File) Finish() error {
 		err = cmp.Or(last.Finish(f.end), err)
 	}
 	return Located(f.path, err)
+}
+
+// Left reports whether Finish has something to do.
+func (f *File) Left() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	last, ok := f.face.(Finisher)
+	return len(f.back) > 0 || ok && last.Left()
 }
 
 // GiveBack returns messages that were received at d, and that nobody will ask for, to where they are from. What

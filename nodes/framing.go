@@ -243,3 +243,6 @@ func (l *Lines) Finish(end backends.Endpoint) error {
 	}
 	return err
 }
+
+// Left is Finisher.Left.
+func (l *Lines) Left() bool { return l.holds || len(l.pending) > 0 }

@@ -129,6 +129,9 @@ func (l *lease) Finish(backends.Endpoint) error {
 	return err
 }
 
+// Left is Finisher.Left.
+func (l *lease) Left() bool { return l.now != nil }
+
 // bury sends a message to the dead queue. If that is not there it is made, with the attributes of the queue
 // that the message is from. A dead queue of another user's, made perhaps to read what comes, gets nothing.
 func (q queue) bury(one Lease, from backends.Endpoint) error {

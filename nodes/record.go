@@ -145,3 +145,6 @@ func (r *Records) Finish(end backends.Endpoint) error {
 	}
 	return err
 }
+
+// Left is Finisher.Left.
+func (r *Records) Left() bool { return r.holds || len(r.pending) > 0 }

@@ -43,3 +43,6 @@ func (w *Whole) Finish(end backends.Endpoint) error {
 	}
 	return err
 }
+
+// Left is Finisher.Left.
+func (w *Whole) Left() bool { return len(w.pending) > 0 }

@@ -21,6 +21,9 @@ type lease struct {
 	now Lease  // the message that is out, or that could neither be recorded nor put back; nil: none
 	out bool   // it was recorded, and may have been handed out
 
+	refused bool    // the message that is out is to go back, for which there was no room yet
+	owed    []Lease // those that go back as soon as there is room, while others are out
+
 	// an earlier process was told that the work on the message is done, and may not have answered
 	done bool
 }
@@ -28,15 +31,17 @@ type lease struct {
 // deadQueue is where messages go that were tried too often.
 const deadQueue = "dead"
 
-// Next acknowledges the message in hand and takes the next one.
+// Next acknowledges the message in hand, unless it is to go back, and takes the next one.
 func (l *lease) Next(end backends.Endpoint, buf []byte, _ int) ([]byte, error) {
-	if err := l.ack(); err != nil {
+	if err := l.settle(); err != nil {
 		return nil, err
 	}
+	_ = l.repay() // what there is no room for goes back when this one made some, or later
 	for {
 		if err := l.take(end, buf); err != nil {
 			return nil, err
 		}
+		_ = l.repay()
 		if l.now.Spent() && l.q.bury(l.now, end) == nil {
 			l.now, l.out = nil, false
 			continue
@@ -77,8 +82,39 @@ func (l *lease) take(end backends.Endpoint, buf []byte) error {
 	return advise("lease", Errno(err), fmt.Errorf("a message is only handed out when that is recorded: %w", err))
 }
 
+// settle ends what was out. A message for which nack found no room is not done because its worker reads on: it goes
+// back later.
+func (l *lease) settle() error {
+	if !l.refused {
+		return l.ack()
+	}
+	err := l.Finish(nil)
+	if err == backends.ErrWouldBlock {
+		l.owed = append(l.owed, l.now)
+		l.now, l.out, l.refused = nil, false, false
+		return nil
+	}
+	return err
+}
+
+// repay puts back what is owed, as far as there is room.
+func (l *lease) repay() error {
+	for len(l.owed) > 0 {
+		err := l.owed[0].Return()
+		if errors.Is(err, backends.ErrRemoved) {
+			err = l.owed[0].Done() // the message goes the way of its queue
+		}
+		if err != nil {
+			return err
+		}
+		l.owed = l.owed[1:]
+	}
+	return nil
+}
+
 // ack forgets the message that was handed out.
 func (l *lease) ack() error {
+	l.refused = false
 	if !l.out {
 		l.done = false
 		return nil
@@ -105,32 +141,34 @@ func (l *lease) Put(end backends.Endpoint, p []byte) (int, error) {
 			if err := l.ack(); err != nil {
 				return 0, err
 			}
-		} else if err := l.Finish(end); err != nil {
+			continue
+		}
+		l.refused = l.out
+		if err := l.Finish(end); err != nil {
 			return 0, err
 		}
 	}
 	return len(p), nil
 }
 
-// Finish puts the message in hand back.
+// Finish puts back the message in hand, and those that are owed.
 func (l *lease) Finish(backends.Endpoint) error {
-	if l.now == nil {
-		return nil
-	}
-	err := l.now.Return()
-	if errors.Is(err, backends.ErrRemoved) {
-		err = l.now.Done() // the message goes the way of its queue
-		l.now, l.out = nil, false
+	if err := l.repay(); err != nil || l.now == nil {
 		return err
 	}
-	if err == nil {
-		l.now, l.out = nil, false
+	err := l.now.Return()
+	removed := errors.Is(err, backends.ErrRemoved)
+	if removed {
+		err = l.now.Done() // the message goes the way of its queue
+	}
+	if err == nil || removed {
+		l.now, l.out, l.refused = nil, false, false
 	}
 	return err
 }
 
 // Left is Finisher.Left.
-func (l *lease) Left() bool { return l.now != nil }
+func (l *lease) Left() bool { return l.now != nil || len(l.owed) > 0 }
 
 // bury sends a message to the dead queue. If that is not there it is made, with the attributes of the queue
 // that the message is from. A dead queue of another user's, made perhaps to read what comes, gets nothing.

@@ -10,16 +10,16 @@ import (
 	"time"
 )
 
-// TestCrowd: what an open or a stat of a name costs does not grow with the number of programs that do so at
-// the same time. The test counts the requests that programs wait for. Without turns others add up to 100 to
-// each (mount/turns.go). A turn ends unused when the machine is so busy that its thread does not run in time,
-// so what is too much is measured again: the least counts.
+// TestCrowd: what an open or a stat of a name, or a listing of its directory, costs does not grow with the number
+// of programs that do so at the same time. The test counts the requests that programs wait for. Without turns others
+// add up to 100 to each (mount/turns.go). A turn ends unused when the machine is so busy that its thread does not
+// run in time, so what is too much is measured again: the least counts.
 func TestCrowd(t *testing.T) {
 	tr := mountTree(t)
 	topic := tr.mnt + "/topics/t" // takes any number of messages
 	check(t, os.WriteFile(topic, nil, 0644))
 	const mostAdded, tries = 6, 4
-	for _, way := range []string{"open", "stat", "write", "echo"} {
+	for _, way := range []string{"open", "stat", "list", "write", "echo"} {
 		alone := 0.0
 		for _, n := range []int{1, 2, 16, 256} {
 			least := crowded(t, tr, n, way, topic)

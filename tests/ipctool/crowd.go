@@ -2,6 +2,8 @@ package ipctool
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strconv"
@@ -24,6 +26,10 @@ var crowdWays = map[string]func(path string) error{
 	"stat": func(path string) error {
 		var st unix.Stat_t
 		return unix.Stat(path, &st)
+	},
+	"list": func(path string) error {
+		_, err := os.ReadDir(filepath.Dir(path))
+		return err
 	},
 	"create": func(path string) error {
 		fd, err := OpenFile(fmt.Sprint(path, ".", crowdMade.Add(1)), "wronly,creat,nonblock")

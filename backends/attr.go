@@ -149,6 +149,7 @@ func lstat(dir int, base string) (Attr, error) {
 	return attrOf(&st), nil
 }
 
+// Fstat is fstat(2), with the time of birth.
 func Fstat(fd int) (Attr, error) {
 	var st unix.Statx_t
 	if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, seenMask, &st); err != nil {

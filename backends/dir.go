@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Dir is a directory of the kernel's that holds the objects of one class: /dev/shm, or one of our own
-// that remembers FIFOs and sockets. Names are slash-separated paths below it; nothing planted there (a
+// Dir is a directory of the kernel's that holds the objects of one class: /dev/shm, or one of our own that
+// remembers FIFOs, sockets and topics. Names are slash-separated paths below it; nothing planted there (a
 // symbolic link, another mount) is followed.
 type Dir struct {
 	fd    int

@@ -5,15 +5,21 @@
 //	sysv    System V message queues and shared memory
 //	socket  sockets: those that listen, and connections
 //	topic   topics, which only the daemon has
+//	nats    queues and topics that servers keep, for many machines
 //
 // A family imports this package and no other of the daemon's. What is here:
 //
-//   - The words: an Attr tells of an object, a Ref means one, by what was seen of it. Its bytes move through an
-//     Endpoint, which tries and never blocks, and answers ErrWouldBlock, ErrUnsettled or ErrRemoved.
+//   - The words: an Attr tells of an object, a Ref means one, by what was seen of it. Its bytes move through
+//     an Endpoint, which tries and never blocks, and answers ErrWouldBlock, ErrUnsettled or ErrRemoved.
 //   - Waiting: a Poller watches descriptors, with one goroutine for all; Workers run what may block.
-//   - Files: a Dir holds the objects that are files (shared memory, FIFOs, what is kept of sockets and topics).
-//     Memory is one that is open, Locks are what others hold of it, a Watch tells what happens in a Dir.
+//   - Files: a Dir holds the objects that are files (shared memory, FIFOs, what is kept of sockets and
+//     topics). Memory is one that is open, Locks are what others hold of it, a Watch tells what happens in a
+//     Dir.
+//   - Lasting: a Ledger is memory from which another process goes on when this one ends, and a Desk a place
+//     in it where one request is worked on.
 //   - Bounds: a Budget says how much a user may hold, a Room how much of the disk, a Limit is told to people.
+//   - Texts: Word and Quote write what strangers choose, a Refusal has the facts of an error, a Trace tells
+//     what is done.
 //   - Raw system calls that several families make, in sys_*.go: in somebody's name (As), below a directory
 //     (OpenBeneath), without root's rights (Unprivileged).
 //

@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ledgers are an empty ledger as one process has it, and what gives it as the next one does, whatever was done last.
+// ledgers are an empty ledger as one process has it, and what gives it as the next one does, whatever was
+// done last.
 func ledgers(t *testing.T) (l *Ledger, next func() *Ledger) {
 	t.Helper()
 	fd, err := NewLedger()

@@ -26,8 +26,8 @@ func TestLockIn(t *testing.T) {
 	}
 }
 
-// FuzzLockIn: a line as the kernel writes it (fs/locks.c, lock_get_status) gives the lock that it tells of, and
-// no other line gives one that lies outside of every file.
+// FuzzLockIn: a line as the kernel writes it (fs/locks.c, lock_get_status) gives the lock that it tells of,
+// and no other line gives one that lies outside of every file.
 func FuzzLockIn(f *testing.F) {
 	f.Add("lock:\t1: OFDLCK ADVISORY  WRITE -1 00:1c:7 10 19\n", false, true, int64(10), int64(19))
 	f.Add("lock:\t1: -> POSIX ADVISORY READ 7 00:1c:7 0 EOF", true, false, int64(0), int64(math.MaxInt64))

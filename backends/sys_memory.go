@@ -10,9 +10,9 @@ import (
 )
 
 // ReturnMemory gives back to the kernel what the start of a program needed and its work does not: memory of
-// the heap that is free, and the pages of code and constants that were mapped in (madvise(2), MADV_DONTNEED). Of
-// these the kernel maps those again that are used; they are in its page cache. It takes a moment, and nothing
-// fails if it cannot.
+// the heap that is free, and the pages of code and constants that were mapped in (madvise(2), MADV_DONTNEED).
+// Of these the kernel maps those again that are used; they are in its page cache. It takes a moment, and
+// nothing fails if it cannot.
 func ReturnMemory() {
 	debug.FreeOSMemory()
 	exe, err := os.Readlink("/proc/self/exe")

@@ -73,8 +73,8 @@ func UnquoteByte(s string) (byte, bool) {
 	return c, true
 }
 
-// PrintableJSON is a value in JSON (RFC 8259) with \uXXXX for what cannot be printed, which JSON lets stand for
-// itself from U+007F on: terminals heed some of it.
+// PrintableJSON is a value in JSON (RFC 8259) with \uXXXX for what cannot be printed, which JSON lets stand
+// for itself from U+007F on: terminals heed some of it.
 func PrintableJSON(value []byte) []byte {
 	var b []byte
 	for _, r := range string(value) {

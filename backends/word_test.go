@@ -39,7 +39,7 @@ func undone(t *testing.T, word string) string {
 	return name
 }
 
-// FuzzWord: a word is one, and stands for its name.
+// TestPrintableJSON: what cannot be printed is escaped, and stands for the same.
 func TestPrintableJSON(t *testing.T) {
 	in := []string{"a\x1b[m\n", "\u009b31m\x7f\u202e\u2028", "\U000e0001", "ü €", "\xff"}
 	text, err := json.Marshal(in)
@@ -54,6 +54,7 @@ func TestPrintableJSON(t *testing.T) {
 	}
 }
 
+// FuzzWord: a word is one, and stands for its name.
 func FuzzWord(f *testing.F) {
 	for _, s := range names {
 		f.Add(s)

@@ -19,8 +19,8 @@ type Attachment struct {
 	nats.Config
 }
 
-// attach begins to connect to what is attached, and makes the rows of its kinds. It does not wait: the tree is
-// there with or without the servers. Topics there are reckoned with those that are published here.
+// attach begins to connect to what is attached, and makes the rows of its kinds. It does not wait: the tree
+// is there with or without the servers. Topics there are reckoned with those that are published here.
 func (t *Tree) attach(list []Attachment, published *topic.Store) error {
 	for _, a := range list {
 		taken := func(k nodes.Kind) bool { return k.Name == a.Name || strings.HasPrefix(k.Name, a.Name+"/") }
@@ -50,7 +50,7 @@ type attached struct {
 	link *nats.Link
 }
 
-// controls are the control files of all that is attached.
+// attachedControls are the control files of all that is attached.
 func (t *Tree) attachedControls() (list []nodes.Control) {
 	for _, a := range t.links {
 		list = append(list, nodes.AttachmentControls(a.name, a.link)...)

@@ -148,7 +148,7 @@ func (t *Tree) StatFs(_ <-chan struct{}, in *fuse.InHeader, out *fuse.StatfsOut)
 	return fuse.OK
 }
 
-// Statx has nothing to add to stat(2): birth times are not kept. It answers with what GetAttr says.
+// Statx answers with what GetAttr says. A time of birth is not among it: status tells that.
 func (t *Tree) Statx(c <-chan struct{}, in *fuse.StatxIn, out *fuse.StatxOut) fuse.Status {
 	n, ok := t.table.get(in.NodeId)
 	if !ok {

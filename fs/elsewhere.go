@@ -6,8 +6,8 @@ import (
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
-// Elsewhere is who answers a request about a node, or about a name in it, if that is about objects that are
-// kept elsewhere (nodes.Kind): it may take long. nil: it is not.
+// Elsewhere are the workers that answer a request about a node, or about a name in it, if that is about
+// objects that are kept elsewhere (nodes.Kind): it may take long. nil: it is not.
 func (t *Tree) Elsewhere(h *fuse.InHeader, name string) *backends.Workers {
 	if !t.elsewhere {
 		return nil

@@ -12,8 +12,8 @@ import (
 // dirKind is the kind of the root directory and of those between it and the kinds, which belong to no class.
 const dirKind = -1
 
-// rows are what there is in every tree: where it is, how it is described to people, and what it is made of. A new
-// kind is one line here, one file in nodes and one in backends.
+// rows are what there is in every tree: where it is, how it is described to people, and what it is made of. A
+// new kind is one line here, one file in nodes and one in backends.
 var rows = []struct {
 	name        string
 	description *nodes.Description

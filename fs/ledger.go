@@ -11,8 +11,9 @@ import (
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
-// A tree that has a ledger (Config.Ledger) writes its tables there as they change: each change before the answer
-// of the request that made it (Tree.Commit). So another process goes on from there whenever this one ends.
+// A tree that has a ledger (Config.Ledger) writes its tables there as they change: each change before the
+// answer of the request that made it (Tree.Commit). So another process goes on from there whenever this one
+// ends.
 
 // changes are the records of a table that are to be written.
 type changes struct {

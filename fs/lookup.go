@@ -314,8 +314,8 @@ func (t *Tree) change(n Node, c nodes.Change, byOpen bool) error {
 	return object.Change(c)
 }
 
-// change sets attributes of what is open of a node, as far as that is enough: done, or what is left of c is for
-// the object.
+// change sets attributes of what is open of a node, as far as that is enough: done, or what is left of c is
+// for the object.
 func (l *live) change(n Node, c *nodes.Change, byOpen bool) (done bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -187,8 +187,8 @@ func (t *Tree) close(h *opened, l *live) {
 	t.letGo(h)
 }
 
-// hold is the message face of a node that was opened last, which stays open until letGo; nil if nobody has one
-// open. So it can be asked without the node's lock, for which a close would wait. The caller holds l.mu.
+// hold is the message face of a node that was opened last, which stays open until letGo; nil if nobody has
+// one open. So it can be asked without the node's lock, for which a close would wait. The caller holds l.mu.
 func (l *live) hold() *opened {
 	if len(l.faces) == 0 {
 		return nil

@@ -4,6 +4,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/ipcfs/ipcfs/nodes"
 	"golang.org/x/sys/unix"
@@ -111,3 +112,32 @@ func (t *Tree) ClassOf(f *nodes.File) string {
 
 // Trace is what tells of each operation, while somebody reads ctl/trace.
 func (t *Tree) Trace() *nodes.Trace { return t.env.Trace }
+
+// countObjects is how many objects a class has. It runs on a worker: a class that has no counters is listed.
+func countObjects(c nodes.Class, o nodes.Object) (int, error) {
+	if counter, ok := o.(nodes.Counter); ok {
+		return counter.Count()
+	}
+	dir, ok := o.(nodes.Directory)
+	if !ok {
+		return 0, nil
+	}
+	list, err := dir.List()
+	count := 0
+	for _, e := range list {
+		if e.Type != syscall.S_IFDIR {
+			count++
+			continue
+		}
+		seen, err := dir.Find(e.Name)
+		if err != nil {
+			continue // it went just now
+		}
+		n, err := countObjects(c, c.At(seen))
+		if err != nil {
+			return 0, err
+		}
+		count += n
+	}
+	return count, err
+}

@@ -2,7 +2,10 @@
 // by, and the fuse.RawFileSystem that answers for them. It knows nothing of what is inside a kind.
 //
 // Reads and writes that may wait do not come here: package mount serves them from the open *nodes.File (see
-// Tree.File). Everything else is answered at once. All methods are safe for concurrent use.
+// Tree.File). An open and a lock that have to wait are values, an Opening and a Locking, which package mount
+// parks. Everything else is answered when its method returns. Whether that may take long, so that a worker is
+// to call it, the tree says beforehand (Elsewhere, OpensLong, Lockable). All methods are safe for concurrent
+// use.
 package fs
 
 import (
@@ -298,35 +301,6 @@ func (t *Tree) status() ([]nodes.Fact, error) {
 		facts = append(facts, nodes.Fact{Key: "incomplete", Value: incomplete})
 	}
 	return append(facts, t.own()...), nil
-}
-
-// countObjects is how many objects a class has. It runs on a worker: a class that has no counters is listed.
-func countObjects(c nodes.Class, o nodes.Object) (int, error) {
-	if counter, ok := o.(nodes.Counter); ok {
-		return counter.Count()
-	}
-	dir, ok := o.(nodes.Directory)
-	if !ok {
-		return 0, nil
-	}
-	list, err := dir.List()
-	count := 0
-	for _, e := range list {
-		if e.Type != syscall.S_IFDIR {
-			count++
-			continue
-		}
-		seen, err := dir.Find(e.Name)
-		if err != nil {
-			continue // it went just now
-		}
-		n, err := countObjects(c, c.At(seen))
-		if err != nil {
-			return 0, err
-		}
-		count += n
-	}
-	return count, err
 }
 
 func join(dir, name string) string {

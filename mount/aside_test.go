@@ -159,8 +159,8 @@ func TestElsewhere(t *testing.T) {
 	}
 }
 
-// TestElsewhereStat: who closes a file does not wait for a stat(2), chmod(2) or truncation of it that is asked
-// elsewhere, and it stays open until that has its answer.
+// TestElsewhereStat: who closes a file does not wait for a stat(2), chmod(2) or truncation of it that is
+// asked elsewhere, and it stays open until that has its answer.
 func TestElsewhereStat(t *testing.T) {
 	for _, name := range []string{"GETATTR", "SETATTR"} {
 		k, s, dir, node, fh := slowKernel(t)

@@ -20,8 +20,8 @@ func (w watched) Place() backends.Place { w.asked(); return backends.Place{Next:
 // Resume is Placer.Resume.
 func (watched) Resume(backends.Place) {}
 
-// TestRise: killed before what a file keeps is written, a process leaves no answer that counts without it: a message
-// would come twice.
+// TestRise: killed before what a file keeps is written, a process leaves no answer that counts without it: a
+// message would come twice.
 func TestRise(t *testing.T) {
 	fd, err := backends.NewLedger()
 	if err != nil {

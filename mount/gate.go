@@ -10,10 +10,11 @@ import (
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
-// gate is where requests wait for one endpoint: the only place in ipcfs where anything waits. A request is
-// tried at once in the goroutine that read it; if it would block, it parks here as plain data, costing
-// neither a goroutine nor a thread nor a buffer. When the endpoint becomes ready, parked requests are served
-// in the order they came, until one would block. Whoever comes while others wait goes behind them.
+// gate is where requests wait for one endpoint; only a LOOKUP waits elsewhere, for its turn (see turns). A
+// request is tried at once in the goroutine that read it; if it would block, it parks here as plain data, and
+// costs neither a goroutine nor a thread, and no buffer but for the message that a writer wants to send. When
+// the endpoint becomes ready, parked requests are served in the order they came, until one would block.
+// Whoever comes while others wait goes behind them.
 type gate struct {
 	s    *Session
 	w    backends.Waiter

@@ -7,7 +7,8 @@ import (
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
-// FuzzSettled: the record of a session is refused, or is one in its only form, whose request can be looked at.
+// FuzzSettled: the record of a session is refused, or is one in its only form, whose request can be looked
+// at.
 func FuzzSettled(f *testing.F) {
 	whole := negotiated{request: make([]byte, 64), answer: []byte("answer"), mountpoint: "/mnt"}
 	f.Add(nodes.Encode(whole.code))

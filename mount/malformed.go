@@ -9,8 +9,8 @@ import (
 
 // malformed reports whether a request is not as long as it says, or too short for what it is. It is for
 // requests that the session looks into before or instead of go-fuse, which looks at the others itself. The
-// kernel makes no such request. Another writer to the device must not end the daemon, and with it all waits
-// (TestMalformed, FuzzRequest).
+// kernel makes no such request. What was passed as the device may be something else (Options.Device), and
+// must not end the daemon, and with it all waits (TestMalformed, FuzzRequest).
 func malformed(req []byte) bool {
 	h := as[fuse.InHeader](req)
 	if h == nil || int64(h.Length) != int64(len(req)) {

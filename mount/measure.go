@@ -41,8 +41,8 @@ func (s *Session) measure(req, out []byte) bool {
 	return true
 }
 
-// leaveUnmeasured answers who waits for the length of a file that is being closed: whoever asks by a path that
-// leads to somebody else's descriptor does not keep that open. The caller holds the gate's lock.
+// leaveUnmeasured answers who waits for the length of a file that is being closed: whoever asks by a path
+// that leads to somebody else's descriptor does not keep that open. The caller holds the gate's lock.
 func (o *openFile) leaveUnmeasured(buf []byte) {
 	for at := o.gate.probers.Front(); at != nil; {
 		p := at.Value.(*parked)

@@ -50,8 +50,8 @@ func (r *reading) Try(buf []byte) (int, error) {
 	return n, err
 }
 
-// makesRoom reports whether others wait to write for whom there may be room now. One who writes by the same open
-// file is left to later: what that keeps is as it was before, or after, one of the two.
+// makesRoom reports whether others wait to write for whom there may be room now. One who writes by the same
+// open file is left to later: what that keeps is as it was before, or after, one of the two.
 func (r *reading) makesRoom() bool {
 	g := r.o.gate
 	at := g.writers.Front()

@@ -43,8 +43,8 @@ func (s *Session) poll(req, buf []byte) {
 }
 
 // unprobe tells a file that op, which is being stopped, waits no more for what it is ready for, unless others
-// do. Else what they waited for would be ready for ever, and whoever polls the file be told so again and again.
-// The caller holds the gate's lock.
+// do. Else what they waited for would be ready for ever, and whoever polls the file be told so again and
+// again. The caller holds the gate's lock.
 func (o *openFile) unprobe(op operation) {
 	for at := o.gate.probers.Front(); at != nil; at = at.Next() {
 		if at.Value.(*parked).op != op {

@@ -8,8 +8,8 @@ import (
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
-// TestPollStopped: what a poll that is interrupted has asked for is no answer to a later one; but another that waits
-// for the same has it.
+// TestPollStopped: what a poll that is interrupted has asked for is no answer to a later one; but another
+// that waits for the same has it.
 func TestPollStopped(t *testing.T) {
 	k := newKernel(t)
 	node := k.lookup(k.lookup(fuse.FUSE_ROOT_ID, "ctl"), "status")

@@ -1,10 +1,10 @@
 // Package mount is the session with the kernel: it mounts, owns /dev/fuse, and answers the requests that come
 // from it.
 //
-// Reads, writes and polls of message faces, and the interrupts of those that wait, it answers itself: that is
-// the hot path, and waiting happens here and nowhere else (see gate). All else goes through go-fuse's
-// decoding to the tree. The stock server of go-fuse would not do: it answers every POLL with ENOSYS, after
-// which the kernel reports all files as always ready.
+// Reads, writes and polls of message faces, opens and locks that may have to wait, and interrupts it answers
+// itself: that is the hot path, and requests wait here and nowhere else (see gate, turns). All else goes
+// through go-fuse's decoding to the tree. The stock server of go-fuse would not do: it answers every POLL
+// with ENOSYS, after which the kernel reports all files as always ready.
 //
 // One goroutine at a time leads (leader.go): it reads a request and answers it before it reads the next, so
 // requests are taken up in the order they were made, a close is done when its process's next call is, and no

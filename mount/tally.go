@@ -33,8 +33,9 @@ type opTally struct {
 	untimed int64 // calls since the last that was timed; the leader's alone
 }
 
-// To look at the clock twice takes a thirtieth of what a message takes (docs/performance.md). So of the calls that
-// do not wait the first timedAll are timed, and then one in timedOne, which stands for those since the last.
+// To look at the clock twice takes a thirtieth of what a message takes (docs/performance.md). So of the calls
+// that do not wait the first timedAll are timed, and then one in timedOne, which stands for those since the
+// last.
 const (
 	timedAll = 1000
 	timedOne = 16
@@ -116,8 +117,8 @@ func (t *tally) of(class string) *classTally {
 }
 
 // did counts a READ or WRITE whose answer is known, and tells those who trace: before it is answered, as its
-// process may be gone after that, and its name with it. began is when it came (see begin), waited whether it was
-// parked.
+// process may be gone after that, and its name with it. began is when it came (see begin), waited whether it
+// was parked.
 func (o *openFile) did(in *fuse.InHeader, bytes int, err error, began time.Time, waited bool) {
 	of := &o.tally.reads
 	if in.Opcode == opWrite {

@@ -6,9 +6,9 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// count is how many messages a queue should hold by what the daemon has sent and received, in the ledger. All who have
-// the queue open share it. It is right as long as no other program uses the queue, and again when that was found empty
-// or full. A nil count counts nothing.
+// count is how many messages a queue should hold by what the daemon has sent and received, in the ledger. All
+// who have the queue open share it. It is right as long as no other program uses the queue, and again when
+// that was found empty or full. A nil count counts nothing.
 type count struct {
 	now     *int64
 	most    int64
@@ -34,8 +34,8 @@ func (q *Queues) Lasts(l *backends.Ledger, left []backends.Left) {
 	}
 }
 
-// of is the count of a queue that is opened, of which nothing was sent or received since an earlier process did. The
-// caller holds Queues.mu.
+// of is the count of a queue that is opened, of which nothing was sent or received since an earlier process
+// did. The caller holds Queues.mu.
 func (cs *counts) of(ino uint64, a mqAttr) *count {
 	if cs.ledger == nil {
 		return nil
@@ -101,9 +101,9 @@ func (c *count) isFull() {
 // full reports whether the queue should be full.
 func (c *count) full() bool { return c != nil && atomic.LoadInt64(c.now) >= c.most }
 
-// sent reports whether the one message went into the queue that an earlier process was about to send. It had not
-// counted that yet: the queue shows it. If that is further from the count, other programs use it, too, and the message
-// was sent unless there was no room.
+// sent reports whether the one message went into the queue that an earlier process was about to send. It had
+// not counted that yet: the queue shows it. If that is further from the count, other programs use it, too,
+// and the message was sent unless there was no room.
 func (c *count) sent() bool {
 	switch {
 	case c == nil || c.odd == 1:

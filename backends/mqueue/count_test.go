@@ -9,8 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestSentOrNot: of a message that was about to be sent when the process was killed, the next one tells by the queue
-// whether it was: it is neither lost nor sent twice. What came back from a lease meanwhile makes no difference.
+// TestSentOrNot: of a message that was about to be sent when the process was killed, the next one tells by
+// the queue whether it was: it is neither lost nor sent twice. What came back from a lease meanwhile makes no
+// difference.
 func TestSentOrNot(t *testing.T) {
 	for _, sent := range []bool{false, true} {
 		t.Run(fmt.Sprint("sent=", sent), func(t *testing.T) { sentOrNot(t, sent) })

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestCreateFails: of a queue that cannot be held open when it is made nothing stays, and a queue that somebody
-// else has made of its name meanwhile is left alone.
+// TestCreateFails: of a queue that cannot be held open when it is made nothing stays, and a queue that
+// somebody else has made of its name meanwhile is left alone.
 func TestCreateFails(t *testing.T) {
 	p, err := backends.NewPoller()
 	if err != nil {

@@ -5,8 +5,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An End is a Queue as one open file has it. It notes on the file's desk what goes through the kernel, so that
-// another process can go on with it (backends.Desk).
+// An End is a Queue as one open file has it. It notes on the file's desk what goes through the kernel, so
+// that another process can go on with it (backends.Desk).
 type End struct {
 	*Queue
 	desk *backends.Desk
@@ -94,9 +94,9 @@ func (e *End) put(p []byte, m backends.Meta) (again bool, err error) {
 	return false, nil
 }
 
-// full looks whether there is room for a message, if there should be none: other programs may have made some. So a
-// message is only sent if it surely goes in, unless another program is faster, and of one that an earlier process was
-// about to send the count tells whether it did.
+// full looks whether there is room for a message, if there should be none: other programs may have made some.
+// So a message is only sent if it surely goes in, unless another program is faster, and of one that an
+// earlier process was about to send the count tells whether it did.
 func (e *End) full() bool {
 	if e.desk == nil || e.count != nil && !e.count.full() {
 		return false

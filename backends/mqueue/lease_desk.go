@@ -9,8 +9,8 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// Between a queue and the record of a lease a message lies on a desk (backends.Desk), on its way out as on its way
-// back, so that it is in neither or in both for no longer than a system call takes to return.
+// Between a queue and the record of a lease a message lies on a desk (backends.Desk), on its way out as on
+// its way back, so that it is in neither or in both for no longer than a system call takes to return.
 
 // takingLease and returningLease mark desks that are ours, in the number of their work.
 const (
@@ -37,8 +37,8 @@ func free(d *backends.Desk) {
 	}
 }
 
-// fromDesks finishes what an earlier process was about. A message that was taken gets its record, with which it goes
-// back like others; of one that is back in its queue the record is taken away.
+// fromDesks finishes what an earlier process was about. A message that was taken gets its record, with which
+// it goes back like others; of one that is back in its queue the record is taken away.
 func (l *Leases) fromDesks() {
 	for _, d := range l.Ledger.Unfinished(takingLease | returningLease) {
 		work, _, _, _ := d.Of()

@@ -2,8 +2,8 @@ package sysv
 
 import "github.com/ipcfs/ipcfs/backends"
 
-// An End is a Queue as one open file has it. It notes on the file's desk what goes through the kernel, so that
-// another process can go on with it (backends.Desk).
+// An End is a Queue as one open file has it. It notes on the file's desk what goes through the kernel, so
+// that another process can go on with it (backends.Desk).
 type End struct {
 	*Queue
 	desk *backends.Desk

@@ -8,15 +8,15 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// A store that has a ledger writes each message there as it is published, and takes it out when all readers for
-// whom it was kept have written down that they have it. What else a topic is stands in a record of its own, which
-// is written when it changes by something else than a message.
+// A store that has a ledger writes each message there as it is published, and takes it out when all readers
+// for whom it was kept have written down that they have it. What else a topic is stands in a record of its
+// own, which is written when it changes by something else than a message.
 
 // numberBits are those of a message's number in the number of its record. The topic's are above them.
 const numberBits = 40
 
-// Lasts has the store write what it keeps into a ledger, and go on from what an earlier process left there, before
-// anybody has opened a topic.
+// Lasts has the store write what it keeps into a ledger, and go on from what an earlier process left there,
+// before anybody has opened a topic.
 func (ts *Store) Lasts(l *backends.Ledger, topics, messages []backends.Left) {
 	of := map[uint64][]backends.Left{}
 	for _, m := range messages {
@@ -129,8 +129,8 @@ func (t *Topic) saveMessage(m *message) {
 // keptCoder is how much room for a record is kept for the next one, in bytes.
 const keptCoder = 64 << 10
 
-// unsave takes out the record of a message that nobody is to get any more: at once, or when the reader who got it
-// last has written that down. The caller holds the store's lock.
+// unsave takes out the record of a message that nobody is to get any more: at once, or when the reader who
+// got it last has written that down. The caller holds the store's lock.
 func (ts *Store) unsave(m *message) {
 	switch {
 	case ts.ledger == nil:
@@ -141,8 +141,8 @@ func (ts *Store) unsave(m *message) {
 	}
 }
 
-// An End is what one open file has of a topic: a Topic to publish to, or a Subscription. It notes on the file's desk
-// what was published (backends.Desk).
+// An End is what one open file has of a topic: a Topic to publish to, or a Subscription. It notes on the
+// file's desk what was published (backends.Desk).
 type End struct {
 	backends.Endpoint
 	desk *backends.Desk

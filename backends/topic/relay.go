@@ -6,9 +6,9 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// A Relay gives to readers here what is published to topics that are kept elsewhere. Its topics have no files, and
-// nobody publishes to them here: their messages are given to it, with the numbers that they have there. It waits for
-// nothing.
+// A Relay gives to readers here what is published to topics that are kept elsewhere. Its topics have no
+// files, and nobody publishes to them here: their messages are given to it, with the numbers that they have
+// there. It waits for nothing.
 type Relay struct{ all *Store }
 
 // NewRelay makes a relay, whose messages are reckoned with those of another store.
@@ -63,8 +63,8 @@ func (t *Topic) Share(seq uint64, data []byte, at time.Time) {
 	t.give(&message{topic: t, seq: seq, data: data})
 }
 
-// Void is Give for a message that nobody is to get: it takes back the retained value, and if all is set the kept
-// messages, too.
+// Void is Give for a message that nobody is to get: it takes back the retained value, and if all is set the
+// kept messages, too.
 func (t *Topic) Void(seq uint64, all bool) {
 	t.all.mu.Lock()
 	defer t.all.unlock()
@@ -106,7 +106,8 @@ func (t *Topic) Become(a backends.Attr, rules Rules) {
 	}
 }
 
-// End gives up the topic. If it was removed its readers get what they have still to read, and then ErrRemoved.
+// End gives up the topic. If it was removed its readers get what they have still to read, and then
+// ErrRemoved.
 func (t *Topic) End(removed bool) {
 	t.all.mu.Lock()
 	defer t.all.unlock()
@@ -124,7 +125,8 @@ func (t *Topic) End(removed bool) {
 	}
 }
 
-// All opens a subscription to what is announced from now on of the topics below a directory, where may allows it.
+// All opens a subscription to what is announced from now on of the topics below a directory, where may allows
+// it.
 func (r *Relay) All(dir string, a backends.Attr, may func(way []backends.Attr) bool) *Subscription {
 	r.all.mu.Lock()
 	defer r.all.mu.Unlock()

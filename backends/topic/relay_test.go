@@ -28,7 +28,8 @@ func reads(t *testing.T, s *Subscription, seq, lost uint64, want string) {
 	}
 }
 
-// TestRelayGaps: a reader of a relay gets the numbers that messages have elsewhere, and is told how many did not come.
+// TestRelayGaps: a reader of a relay gets the numbers that messages have elsewhere, and is told how many did
+// not come.
 func TestRelayGaps(t *testing.T) {
 	rules := DefaultRules
 	rules.Keep = 3
@@ -56,7 +57,8 @@ func TestRelayGaps(t *testing.T) {
 	}
 }
 
-// TestRelayVoid: a message that takes the value back is nobody's, and nobody has lost it, however slow they are.
+// TestRelayVoid: a message that takes the value back is nobody's, and nobody has lost it, however slow they
+// are.
 func TestRelayVoid(t *testing.T) {
 	for _, slow := range []Slow{DropOld, DropNew} {
 		rules := DefaultRules

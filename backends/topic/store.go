@@ -1,10 +1,11 @@
 // Package topic owns topics: what is published to one goes to all who read it. No kernel object is behind
-// them: the daemon keeps the messages in its memory, and what is left of them is gone when it ends. Whose a
-// topic is and its Rules are kept in a file.
+// them: the daemon keeps the messages in its memory, and what is left of them is gone when it ends, unless
+// another process goes on from its ledger. Whose a topic is and its Rules are kept in a file.
 //
 // A Store keeps all topics. A Topic is open for publishing; a Subscription is one reader, or a group of
 // readers that share, with a place in the messages; a merge is the subscription of all topics of a
-// directory. Rules say how much waits for slow readers, and what becomes of them. These are Endpoints.
+// directory. These are Endpoints. A Relay feeds readers of a topic that is kept elsewhere. Rules say how much
+// waits for slow readers, and what becomes of them.
 //
 // All is safe for concurrent use: one lock, the Store's, guards what is published and read, and whoever
 // waits is woken with no lock held. Nothing waits, but for the disk where rules are kept. Errors:

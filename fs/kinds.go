@@ -86,7 +86,8 @@ func (t *Tree) openKinds(c Config, before *tables) error {
 		nodes.MetricsControl(t.kinds, t.status),
 	}
 	for i := range global {
-		global[i].Restless = []string{"requests", "parked", "threads", "open", "nodes", "waiting", "rss", "cpu_ms"}
+		global[i].Restless = []string{"requests", "parked", "threads", "open", "nodes", "waiting", "rss", "cpu_ms",
+			"keeper_rss"}
 	}
 	global = append(global, nodes.TextControl("pid", func() (string, error) {
 		return fmt.Sprintln(os.Getpid()), nil

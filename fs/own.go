@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -24,7 +25,7 @@ func (t *Tree) own() []nodes.Fact {
 		{Key: "state_dir", Value: t.config.StateDir},
 		{Key: "maxmsg", Value: defaultOf(t.config.MaxMsg, "msg_default")},
 		{Key: "msgsize", Value: defaultOf(t.config.MsgSize, "msgsize_default")},
-		{Key: "rss", Value: residentBytes()},
+		{Key: "rss", Value: ResidentBytes(os.Getpid())},
 		{Key: "cpu_ms", Value: nodes.Count(cpuTime())},
 	}
 	if t.config.Kept != nil {
@@ -55,9 +56,9 @@ func defaultOf(asked int, file string) int {
 	return n
 }
 
-// residentBytes is the daemon's memory that is not swapped out (proc(5), statm).
-func residentBytes() int64 {
-	text, err := os.ReadFile("/proc/self/statm")
+// ResidentBytes is a process's memory that is not swapped out (proc(5), statm).
+func ResidentBytes(pid int) int64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if fields := strings.Fields(string(text)); err == nil && len(fields) > 1 {
 		pages, _ := strconv.ParseInt(fields[1], 10, 64)
 		return pages * int64(os.Getpagesize())

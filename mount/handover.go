@@ -64,8 +64,7 @@ func (s *Session) negotiate(req, answer []byte) {
 // session. Call Tree.Tables next, and then end the process: close neither the tree nor the session.
 func (s *Session) HandOver() (device int, session []byte, err error) {
 	<-s.live
-	in := as[fuse.InitIn](s.settled.request)
-	if in.Flags64()&fuse.CAP_HAS_RESEND == 0 {
+	if !s.Resends() {
 		return -1, nil, ErrNoResend
 	}
 	s.handed.Store(true)
@@ -101,6 +100,12 @@ func (s *Session) Leave(limit time.Duration) {
 	case <-quiet:
 	case <-time.After(limit):
 	}
+}
+
+// Resends reports whether the kernel can bring a request twice, once the session is live: else no other process can go
+// on with the mount.
+func (s *Session) Resends() bool {
+	return as[fuse.InitIn](s.settled.request).Flags64()&fuse.CAP_HAS_RESEND != 0
 }
 
 // nudge has the goroutine that reads requests return from its read(2): the kernel makes a request of what it

@@ -16,6 +16,8 @@ var factHelp = []struct{ key, text string }{
 	{"rss", "Memory of the daemon that is not swapped out, in bytes."},
 	{"cpu_ms", "Time that the daemon had a processor, in ms."},
 	{"restarts", "Workers that were started since the one before had died."},
+	{"keeper_rss", "Memory of the keeper that is not swapped out, in bytes."},
+	{"upgrades", "Upgrades in place that have ended, done or not."},
 	// of objects
 	{"accepted", "Calls that were accepted."},
 	{"allocated", "Memory that the object takes, in bytes; a part that was never written takes none."},

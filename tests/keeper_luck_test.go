@@ -190,3 +190,32 @@ func TestKeeperHang(t *testing.T) {
 		t.Error(log)
 	}
 }
+
+// TestKeeperForeground: a daemon in the foreground is upgraded as any other, and ends with status 0 when it is told to,
+// by a signal to the keeper or to the worker, or when somebody else unmounts the tree.
+func TestKeeperForeground(t *testing.T) {
+	t.Parallel()
+	tr := bareTree(t)
+	for what, end := range map[string]func(keeper, worker int) error{
+		"SIGINT to the keeper":  func(keeper, _ int) error { return unix.Kill(keeper, unix.SIGINT) },
+		"SIGTERM to the worker": func(_, worker int) error { return unix.Kill(worker, unix.SIGTERM) },
+		"umount(2)":             func(int, int) error { return unix.Unmount(tr.mnt, 0) },
+	} {
+		cmd := tr.command("ipcfs", "-f", "--keeper=on", "--state-dir", tr.state, tr.mnt)
+		var said strings.Builder
+		cmd.Stderr = &said
+		check(t, cmd.Start())
+		if !eventually(patience, func() bool { pid, err := tr.pid(); return err == nil && pid != 0 }) {
+			t.Fatal(said.String())
+		}
+		if out, err := tr.command("ipcfs", "upgrade", tr.mnt).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", what, err, out)
+		}
+		worker, err := tr.pid()
+		check(t, err)
+		check(t, end(cmd.Process.Pid, worker))
+		if err := cmd.Wait(); err != nil || len(mounts(tr.tid, tr.work)) > 0 || !gone(worker, patience) {
+			t.Errorf("%s: %v\n%s", what, err, said.String())
+		}
+	}
+}

@@ -51,6 +51,10 @@ func TestKeeper(t *testing.T) {
 		eval "$(grep -E '^(pid|keeper_pid|restarts|last_crash)=' ctl/status)"
 		[ $restarts = $kills ]
 		case $last_crash in *killed*) ;; *) echo "last_crash=$last_crash"; exit 1;; esac
+		grep -qx "ipcfs_daemon_restarts_total $kills" ctl/metrics
+		grep -Eqx 'ipcfs_daemon_keeper_rss [1-9].*' ctl/metrics
+		ipcfs doctor $MNT > $WORK/found || true
+		grep -q "the worker has crashed, restarts=$kills, the last one .*killed" $WORK/found
 		[ "$(tr '\0' ' ' < /proc/$pid/cmdline | sed 's/ *$//')" = "ipcfs worker $MNT" ]
 		[ "$(tr '\0' ' ' < /proc/$keeper_pid/cmdline | sed 's/ *$//')" = "ipcfs keeper $MNT" ]`)
 	if out, err := sh.CombinedOutput(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -54,6 +55,10 @@ func checkKernel() []finding {
 	if len(lacks) > 0 {
 		list = append(list, warn("", "Linux %s has no %s (passthrough and NOTIFY_RESEND are from 6.9)",
 			release, strings.Join(lacks, ", ")))
+	}
+	if slices.Contains(lacks, "NOTIFY_RESEND") {
+		list = append(list, warn("", "without NOTIFY_RESEND no worker goes on for another: with %s=on, too, "+
+			"a daemon that dies ends the mount, and there is no upgrade in place", flagOf("keeper")))
 	}
 	return list
 }

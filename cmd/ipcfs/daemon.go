@@ -174,6 +174,10 @@ func (s *settings) attend(session *mount.Session, stop <-chan os.Signal, log *sl
 		case <-live:
 			live = nil
 			log.Info("live", "mountpoint", s.mountpoint, "pid", os.Getpid(), "version", version())
+			if s.post != nil && !session.Resends() {
+				log.Warn("a keeper is of no use here", "err", mount.ErrNoResend)
+				s.post.Alone(mount.ErrNoResend)
+			}
 			if err := s.announce(); err != nil {
 				log.Warn("cannot tell that the tree is live", "err", err)
 			}

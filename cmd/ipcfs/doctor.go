@@ -90,8 +90,15 @@ func checkTree(p place) []finding {
 	}
 	list := []finding{ok("%s is live, pid %d", at, t.Daemon.num("pid"))}
 	if theirs := t.Daemon.str("version"); theirs != version() {
-		list = append(list, warn("ipcfs umount "+at+"; ipcfs "+at,
-			"%s: the daemon is ipcfs %s, this program %s", at, theirs, version()))
+		do := "ipcfs umount " + at + "; ipcfs " + at
+		if t.Daemon.has("keeper_pid") {
+			do = "ipcfs upgrade " + at
+		}
+		list = append(list, warn(do, "%s: the daemon is ipcfs %s, this program %s", at, theirs, version()))
+	}
+	if n := t.Daemon.num("restarts"); n > 0 {
+		list = append(list, warn("", "%s: the worker has crashed, restarts=%d, the last one %s", at, n,
+			t.Daemon.str("last_crash")))
 	}
 	for _, w := range t.Warnings {
 		what, do, _ := strings.Cut(w, ": ")

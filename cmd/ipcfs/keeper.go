@@ -14,6 +14,7 @@ import (
 	"sync"
 	"unsafe"
 
+	"github.com/ipcfs/ipcfs/fs"
 	"github.com/ipcfs/ipcfs/mount"
 	"github.com/ipcfs/ipcfs/mount/keeper"
 	"github.com/ipcfs/ipcfs/nodes"
@@ -132,7 +133,9 @@ func programHere() string {
 // keptFacts are what ctl/status tells of the keeper, and of the workers before this one.
 func keptFacts(p *keeper.Post) []nodes.Fact {
 	facts := []nodes.Fact{
-		{Key: "keeper_pid", Value: nodes.ID(os.Getppid())}, {Key: "restarts", Value: nodes.Count(p.Restarts)},
+		{Key: "keeper_pid", Value: nodes.ID(os.Getppid())},
+		{Key: "keeper_rss", Value: fs.ResidentBytes(os.Getppid())},
+		{Key: "restarts", Value: nodes.Count(p.Restarts)},
 	}
 	if p.Last != "" {
 		facts = append(facts, nodes.Fact{Key: "last_crash", Value: p.Last})

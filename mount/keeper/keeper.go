@@ -54,6 +54,7 @@ type Keeper struct {
 	tells   chan told        // a worker has said something
 	pulse   pulse            // what the look found last
 	live    bool             // the tree was live
+	alone   error            // why no worker can go on where another one was; nil: it can
 	stops   bool             // the mount is to end
 
 	upgrade  upgrade
@@ -187,6 +188,9 @@ func (k *Keeper) ended(w *worker) (bool, error) {
 	if done, err := k.over(w); done {
 		return true, err
 	}
+	if k.alone != nil {
+		return true, k.giveUp(fmt.Errorf("%s, and no other worker can go on: %w", w.end(), k.alone))
+	}
 	if k.upgrade.takes {
 		k.goBack(errors.New(w.end()))
 		return false, nil
@@ -270,6 +274,8 @@ func (k *Keeper) heed(t told) {
 	case "live":
 		w.live = true
 		k.isLive(w)
+	case "alone":
+		k.alone = errors.New(m.text)
 	case "failed":
 		w.why = backends.Line(m.text)
 	case "over":

@@ -39,6 +39,10 @@ func (k *Keeper) beginUpgrade() {
 		return
 	}
 	k.Upgrading()
+	if k.alone != nil {
+		k.endUpgrade(k.alone)
+		return
+	}
 	k.Log.Info("an upgrade begins", "program", k.Program)
 	u := &k.upgrade
 	var err error

@@ -105,6 +105,11 @@ func (p *Post) Mounted(device int) error { return p.link.send(message{word: "dev
 // Live tells that the tree is live.
 func (p *Post) Live() error { return p.link.send(message{word: "live", fd: -1}) }
 
+// Alone tells that no other worker can go on with the mount, and why.
+func (p *Post) Alone(why error) {
+	_ = p.link.send(message{word: "alone", text: why.Error(), fd: -1})
+}
+
 // Failed tells why this process cannot go on.
 func (p *Post) Failed(why error) {
 	_ = p.link.send(message{word: "failed", text: why.Error(), fd: -1})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,16 +19,20 @@ type Watch struct {
 	src    *Source
 	fd     int
 	rounds *rounds
+	roots  map[string]*Dir // by the names that the tree has for them
 
 	reading sync.Mutex        // taken before mu
 	looked  map[int32]watched // as they were when somebody looked in this round
 	// what was told of because it lay in a new directory, and may come as an event once more
-	listed map[string]bool
+	listed   map[string]bool
+	moves    []move         // those that are half told, the oldest first
+	stale    bool           // events were lost since the last scan
+	found    map[int32]bool // by the scan that goes on; nil: there is none
+	nextScan time.Time      // there is none before
 
-	mu    sync.Mutex
-	dirs  map[int32]watched
-	subs  map[*Events]struct{}
-	moved map[uint32]placed // by cookie: the old path of a rename that is half told
+	mu   sync.Mutex
+	dirs map[int32]watched
+	subs map[*Events]struct{}
 }
 
 // An EventKind is the word with which a line of /ctl/events begins.
@@ -59,9 +64,8 @@ func NewWatch(p *Poller, roots map[string]*Dir) (*Watch, error) {
 		return nil, err
 	}
 	w := &Watch{
-		Watches: newWatches(), src: p.Watch(fd), fd: fd, rounds: newRounds(),
-		looked: map[int32]watched{}, listed: map[string]bool{}, dirs: map[int32]watched{},
-		subs: map[*Events]struct{}{}, moved: map[uint32]placed{},
+		Watches: newWatches(), src: p.Watch(fd), fd: fd, rounds: newRounds(), roots: roots,
+		looked: map[int32]watched{}, listed: map[string]bool{}, dirs: map[int32]watched{}, subs: map[*Events]struct{}{},
 	}
 	for root, dir := range roots {
 		w.add(watched{root: root, dir: dir}, false)
@@ -101,6 +105,9 @@ func (w *Watch) read() {
 	round := w.rounds.begin()
 	defer func() { w.rounds.end(round) }()
 	readEvents(w.fd, w.event)
+	if w.settle(); w.stale {
+		w.rescan()
+	}
 	clear(w.looked)
 	clear(w.listed) // what happened before they were listed has come
 }
@@ -136,6 +143,7 @@ func (w *Watch) event(wd int32, mask, cookie uint32, name string) {
 	}
 	switch {
 	case mask&unix.IN_Q_OVERFLOW != 0:
+		w.stale = true
 		w.tell(EventLost)
 		return
 	case !known || mask&unix.IN_ATTRIB != 0 && name != "":
@@ -149,33 +157,33 @@ func (w *Watch) event(wd int32, mask, cookie uint32, name string) {
 	d = w.look(wd, d)
 	below := strings.TrimPrefix(d.path+"/"+name, "/")
 	path, at := d.root+"/"+below, d.placed(below)
-	if mask&unix.IN_ISDIR != 0 && mask&unix.IN_MOVED_TO != 0 {
-		w.add(watched{root: d.root, path: below, dir: d.dir}, false)
-	}
+	isDir := mask&unix.IN_ISDIR != 0
+	w.vacant(path, cookie)
 	known = w.listed[path]
 	delete(w.listed, path)
 	switch {
 	case mask&unix.IN_CREATE != 0 && known:
 	case mask&unix.IN_CREATE != 0:
 		w.tell(EventCreate, at)
-		if mask&unix.IN_ISDIR != 0 {
+		if isDir {
 			w.add(watched{root: d.root, path: below, dir: d.dir}, true)
 		}
 	case mask&unix.IN_DELETE != 0:
 		w.tell(EventRemove, at)
 	case mask&unix.IN_MOVED_FROM != 0:
-		w.mu.Lock()
-		w.moved[cookie] = at
-		w.mu.Unlock()
+		w.left(move{cookie: cookie, from: at, dir: isDir})
 	case mask&unix.IN_MOVED_TO != 0:
-		w.mu.Lock()
-		from, ok := w.moved[cookie]
-		clear(w.moved) // one whose other half never came left the tree
-		w.mu.Unlock()
+		from, ok := w.arrived(cookie)
+		if isDir && ok {
+			w.add(watched{root: d.root, path: below, dir: d.dir}, false)
+		}
 		if ok {
 			w.tell(EventRename, from, at)
-		} else {
-			w.tell(EventCreate, at)
+			return
+		}
+		w.tell(EventCreate, at)
+		if isDir {
+			w.add(watched{root: d.root, path: below, dir: d.dir}, true)
 		}
 	}
 }

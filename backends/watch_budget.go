@@ -58,6 +58,9 @@ func (w *Watch) follow(d watched) (watched, bool) {
 		return d, false
 	}
 	w.dirs[int32(wd)] = d
+	if w.found != nil {
+		w.found[int32(wd)] = true
+	}
 	return d, true
 }
 

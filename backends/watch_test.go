@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // watching is a watch of a directory at a path of its own, called shm.
@@ -83,5 +85,90 @@ func TestWatchNewDirectory(t *testing.T) {
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("%s: %v\n%s", who, err, buf[:n])
 		}
+	}
+}
+
+// What is moved to where nobody looks has gone, and what is moved from there is new. What nobody told the end of
+// does not pile up.
+func TestWatchMovedAway(t *testing.T) {
+	w, _, at := watching(t)
+	away := t.TempDir()
+	e := w.Subscribe(nil, true)
+	defer e.Close()
+	if err := errors.Join(os.MkdirAll(at+"/d/e", 0700), os.WriteFile(at+"/x", nil, 0600)); err != nil {
+		t.Fatal(err)
+	}
+	w.read()
+	moved := errors.Join(os.Rename(at+"/x", away+"/x"), os.WriteFile(at+"/x", nil, 0600),
+		os.Rename(at+"/d", away+"/d"))
+	w.read()
+	w.read()
+	moved = errors.Join(moved, os.WriteFile(away+"/d/e/nobodys", nil, 0600), os.Rename(at+"/x", at+"/y"))
+	w.read()
+	moved = errors.Join(moved, os.Rename(away+"/d", at+"/back"))
+	w.read()
+	for range 200 {
+		moved = errors.Join(moved, os.WriteFile(at+"/one", nil, 0600), os.Rename(at+"/one", away+"/one"))
+	}
+	w.reading.Lock()
+	most := len(w.moves)
+	w.reading.Unlock()
+	w.read()
+	if most = max(most, len(w.moves)); moved != nil || most > maxMoves {
+		t.Errorf("%d halves of renames are kept, %v", most, moved)
+	}
+	w.read()
+	w.reading.Lock()
+	defer w.reading.Unlock()
+	if len(w.moves) > 0 || len(w.dirs) != 3 {
+		t.Errorf("%d halves are left, %d directories are followed", len(w.moves), len(w.dirs))
+	}
+	buf := make([]byte, maxEvents)
+	n, _, err := e.TryRead(buf)
+	text, _, _ := strings.Cut(string(buf[:n]), "create shm/one\n")
+	want := "create shm/d\ncreate shm/d/e\ncreate shm/x\nremove shm/x\ncreate shm/x\nremove shm/d\n" +
+		"rename shm/x shm/y\ncreate shm/back\ncreate shm/back/e\ncreate shm/back/e/nobodys\n"
+	if err != nil || sorted(text) != sorted(want) {
+		t.Errorf("told %q, %v", text, err)
+	}
+}
+
+// sorted are the lines of a text in an order that does not depend on that of directories.
+func sorted(text string) string {
+	lines := strings.SplitAfter(text, "\n")
+	slices.Sort(lines)
+	return strings.Join(lines, "")
+}
+
+// TestWatchOverflow: when the kernel had no room for events, the directories of that time are followed from then on,
+// and those that have gone are not.
+func TestWatchOverflow(t *testing.T) {
+	w, _, at := watching(t)
+	if err := errors.Join(os.Mkdir(at+"/old", 0700), os.WriteFile(at+"/a", nil, 0600)); err != nil {
+		t.Fatal(err)
+	}
+	w.read()
+	w.reading.Lock()
+	for range Sysctl("fs/inotify/max_queued_events")/4 + 2 {
+		if err := errors.Join(unix.Rename(at+"/a", at+"/b"), unix.Rename(at+"/b", at+"/a")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := errors.Join(os.Remove(at+"/old"), os.Mkdir(at+"/new", 0700))
+	w.reading.Unlock()
+	w.read()
+	e := w.Subscribe(nil, true)
+	defer e.Close()
+	err = errors.Join(err, os.WriteFile(at+"/new/x", nil, 0600))
+	w.read()
+	buf := make([]byte, maxEvents)
+	n, _, e2 := e.TryRead(buf)
+	if text := string(buf[:n]); err != nil || e2 != nil || text != "create shm/new/x\n" {
+		t.Errorf("told %q, %v %v", text, err, e2)
+	}
+	w.reading.Lock()
+	defer w.reading.Unlock()
+	if len(w.dirs) != 2 {
+		t.Errorf("%d directories are followed", len(w.dirs))
 	}
 }

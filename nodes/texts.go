@@ -254,17 +254,20 @@ func (l *looks) plan(rest time.Duration) {
 
 // look looks at what is due, for a short while.
 func (l *looks) look() {
-	began, spent := time.Now(), time.Duration(0)
+	began := time.Now()
+	defer func() { // also after a panic
+		spent := time.Since(began)
+		l.all.mu.Lock()
+		defer l.all.mu.Unlock()
+		l.set = false
+		l.plan(min(spent, 2*lookTime) * restTimes * time.Duration(len(l.all.looks)))
+	}()
 	for s := l.next(); s != nil; s = l.next() {
 		s.render()
-		if spent = time.Since(began); spent > lookTime {
+		if time.Since(began) > lookTime {
 			break
 		}
 	}
-	l.all.mu.Lock()
-	defer l.all.mu.Unlock()
-	l.set = false
-	l.plan(min(spent, 2*lookTime) * restTimes * time.Duration(len(l.all.looks)))
 }
 
 // next orders a rendering of the next text that is due; nil if there is none.

@@ -162,6 +162,44 @@ func TestTextPanics(t *testing.T) {
 	_ = f.Close()
 }
 
+// TestTextLookPanics: a user whose text could not be made while it was looked at is told of the next change.
+func TestTextLookPanics(t *testing.T) {
+	e := textEnv(t)
+	e.Work.TellPanics(func(any) {})
+	var now, faults atomic.Int64
+	f := e.shown(t, TextControl("status", func() (string, error) {
+		if faults.Add(-1) == 0 {
+			panic("a fault of ours")
+		}
+		return fmt.Sprint(now.Load()), nil
+	}), 1)
+	changed := make(chan bool, 1)
+	wait := func() {
+		t.Helper()
+		if _, err := readText(t, f); err != backends.ErrWouldBlock {
+			t.Fatal(err)
+		}
+		f.For().Arm(backends.In, func() { changed <- true })
+	}
+	if got, err := readText(t, f); got != "0" || err != nil {
+		t.Fatalf("%q %v", got, err)
+	}
+	faults.Store(2) // the read looks, then the daemon does
+	wait()
+	<-changed
+	if _, err := readText(t, f); err != syscall.EIO {
+		t.Fatal(err)
+	}
+	wait()
+	now.Store(1)
+	select {
+	case <-changed:
+	case <-time.After(10 * time.Second):
+		t.Fatal("nobody looks any more")
+	}
+	_ = f.Close()
+}
+
 // TestTextRestless: a text that differs only in what changes as anybody looks is as good as the same, but
 // is shown as it is.
 func TestTextRestless(t *testing.T) {

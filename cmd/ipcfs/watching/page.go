@@ -79,10 +79,13 @@ func number(v any) int64 {
 	return 0
 }
 
+// nearly is the share of a limit from which on people are warned.
+const nearly = 0.8
+
 // limits warns of those that are nearly used up.
 func (s *Server) limits(p *page) {
 	for _, l := range s.monitor.Limits() {
-		if l.Limit > 0 && l.Used >= l.Limit*8/10 {
+		if l.Limit > 0 && l.Used >= 0 && float64(l.Used) >= nearly*float64(l.Limit) {
 			p.element(`p class="warn"`, l.Name, " ", l.Used*100/l.Limit, "% used (", l.Used, " of ", l.Limit,
 				"): ipcfs help ", l.Name)
 		}

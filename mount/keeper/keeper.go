@@ -195,6 +195,9 @@ func (k *Keeper) ended(w *worker) (bool, error) {
 		k.goBack(errors.New(w.end()))
 		return false, nil
 	}
+	if k.upgrade.over {
+		k.keeps(errors.New("the worker has ended"))
+	}
 	wait, ok := k.crashes.pause(time.Now(), w)
 	if !ok {
 		return true, k.giveUp(errors.New(w.end()))

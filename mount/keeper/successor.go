@@ -38,7 +38,12 @@ func (k *Keeper) succeed(w *worker) {
 	}
 	_ = w.link.f.SetReadDeadline(time.Time{})
 	go k.attend(w)
-	k.finish(fmt.Sprintf("%s, but for the keeper, which stays the program that it was: %v", Done, err))
+	k.keeps(err)
+}
+
+// keeps ends an upgrade after which this keeper goes on.
+func (k *Keeper) keeps(why error) {
+	k.finish(fmt.Sprintf("%s, but for the keeper, which stays the program that it was: %v", Done, why))
 }
 
 // become is execve(2). Signals wait meanwhile: their default would end the process.

@@ -84,7 +84,11 @@ func (p *Post) hear() {
 func (p *Post) heed(m message) {
 	switch m.word {
 	case "leave":
-		close(p.Leave)
+		select {
+		case <-p.Leave: // it was told already, for an upgrade that has failed since
+		default:
+			close(p.Leave)
+		}
 	case "upgrade":
 		p.upgrades.Store(&m)
 	}

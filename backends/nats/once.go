@@ -50,13 +50,20 @@ type fates struct {
 
 const maxFates = 1 << 17
 
-func (f *fates) of(key uint64) fate {
-	if age := time.Since(f.since); age > doubleWindow/2 || len(f.young) > maxFates {
-		f.old, f.young, f.since = f.young, nil, time.Now()
-		if age > doubleWindow {
-			f.old = nil
-		}
+// age has those who are too old forgotten.
+func (f *fates) age() {
+	age := time.Since(f.since)
+	if age <= doubleWindow/2 && len(f.young) <= maxFates {
+		return
 	}
+	f.old, f.young, f.since = f.young, map[uint64]fate{}, time.Now()
+	if age > doubleWindow {
+		f.old = nil
+	}
+}
+
+func (f *fates) of(key uint64) fate {
+	f.age()
 	if fate, ok := f.young[key]; ok {
 		return fate
 	}
@@ -64,9 +71,7 @@ func (f *fates) of(key uint64) fate {
 }
 
 func (f *fates) set(key uint64, to fate) {
-	if f.young == nil {
-		f.young = map[uint64]fate{}
-	}
+	f.age()
 	f.young[key] = to
 }
 

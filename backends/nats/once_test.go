@@ -1,0 +1,54 @@
+package nats
+
+import (
+	"encoding/json"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	nats "github.com/nats-io/nats.go"
+)
+
+// TestClaims: of a message that servers gave to two daemons one has it, whoever asks first.
+func TestClaims(t *testing.T) {
+	const from = "_INBOX.m"
+	for _, c := range []struct {
+		name    string
+		was     fate
+		inbox   string
+		objects bool
+		is      fate
+	}{
+		{"who has received it", taken, "_INBOX.z", true, taken},
+		{"who claims it too and comes first", claimed, "_INBOX.a", true, claimed},
+		{"who claims it too and comes last", claimed, "_INBOX.z", false, yielded},
+		{"who is not that far", held, "_INBOX.a", false, yielded},
+		{"to whom it is on its way", unknown, "_INBOX.a", false, yielded},
+	} {
+		l := &Link{inbox: c.inbox}
+		l.out.more = sync.NewCond(&l.out.mu)
+		l.fates.set(7, c.was)
+		l.claims(&nats.Msg{Subject: claimSubject, Reply: from + claimToken, Data: encode(claim{from, []uint64{7}})})
+		var objection claim
+		if len(l.out.line) > 0 {
+			if m := l.out.line[0]; m.Subject != from+claimToken || json.Unmarshal(m.Data, &objection) != nil {
+				t.Errorf("%s: %s %s", c.name, m.Subject, m.Data)
+			}
+		}
+		if slices.Contains(objection.Keys, 7) != c.objects || l.fates.of(7) != c.is {
+			t.Errorf("%s: objects to %v, and has %d, want %v and %d", c.name, objection.Keys, l.fates.of(7), c.objects, c.is)
+		}
+	}
+	l := &Link{inbox: from}
+	l.fates.set(7, claimed)
+	l.claims(&nats.Msg{Subject: from + claimToken, Data: encode(claim{"_INBOX.z", []uint64{7}})})
+	if is := l.fates.of(7); is != yielded {
+		t.Errorf("after an objection it has %d", is)
+	}
+	l.fates.since = time.Now().Add(-doubleWindow - time.Second) // nothing came for a while
+	l.fates.set(8, held)
+	if was, is := l.fates.of(7), l.fates.of(8); was != unknown || is != held {
+		t.Errorf("after a while it has %d and %d", was, is)
+	}
+}

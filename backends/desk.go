@@ -3,6 +3,7 @@ package backends
 import (
 	"slices"
 	"sync/atomic"
+	"time"
 	"unsafe"
 )
 
@@ -19,7 +20,8 @@ type Desk struct {
 	at   int        // of the notes that an earlier process left, the next
 	left int        // how many it left
 
-	unsure bool // it was about to send a message
+	unsure  bool // it was about to send a message
+	resumed bool // an earlier process has begun the work
 }
 
 type deskHead struct {
@@ -35,6 +37,9 @@ type deskHead struct {
 	expect uint32 // how many notes there were when it was asked for one
 	unit   uint32 // how long that could be
 	clean  uint32 // bytes of the tray that hold nothing
+	typed  uint32 // 1: the tray is a struct msgbuf (msgop(2))
+	queued uint32 // how many messages the queue had before this one
+	acts   int64  // since when it makes, removes or moves a name, in nanoseconds since 1970; 0: it does not
 }
 
 // deskNote is a message that was received into the desk, or how much was sent.
@@ -138,59 +143,6 @@ func (d *Desk) Spare() []byte {
 	return d.l.mem[at+spareFrom : at+trayFrom : at+trayFrom]
 }
 
-// Tray is where the kernel is to put the next message, of n bytes at most, and its priority. A process that goes on
-// finds a message that lies there: whenever this one is killed, the kernel ends the system call first, and nobody
-// sees what it returns. How long it is shows by what is on the tray otherwise, which no text ends in. nil: there is
-// none. Got or Nothing must be called next.
-func (d *Desk) Tray(n int) (p []byte, prio *uint32) {
-	if d == nil || n > DeskBytes {
-		return nil, nil
-	}
-	h := d.head
-	at := desksBegin + d.n*deskRoom + trayFrom
-	if int(h.clean) < n {
-		fill(d.l.mem[at+int(h.clean):at+n], d.l.blank())
-		h.clean = uint32(n)
-	}
-	h.unit, h.expect = uint32(n), h.notes
-	h.prio = noPrio
-	return d.l.mem[at : at+n : at+n], &h.prio
-}
-
-func fill(p []byte, with byte) {
-	for i := range p {
-		p[i] = with
-	}
-}
-
-// blank is what is on a tray where no message is.
-func (l *Ledger) blank() byte { return byte(0xf8 | *l.word(wordBlank)&7) }
-
-// Took takes the message of n bytes from the tray to p.
-func (d *Desk) Took(p []byte, n int, m Meta) {
-	at := desksBegin + d.n*deskRoom + trayFrom
-	tray := d.l.mem[at : at+n]
-	copy(p, tray)
-	d.Got(p[:n], m)
-	fill(tray, d.l.blank())
-	d.head.prio = noPrio
-}
-
-// fromTray notes a message that lies on the tray, and was not noted.
-func (d *Desk) fromTray() {
-	h := d.head
-	at := desksBegin + d.n*deskRoom + trayFrom
-	tray := d.l.mem[at : at+int(h.unit)]
-	if h.prio != noPrio && h.unit > 0 && h.expect == h.notes {
-		n := len(tray)
-		for n > 0 && tray[n-1] == d.l.blank() {
-			n--
-		}
-		d.all[h.notes] = deskNote{at: trayFrom, n: uint32(n), prio: h.prio}
-		h.notes++
-	}
-}
-
 // DeskOf is the desk in whose room b begins; nil: b is other memory.
 func (l *Ledger) DeskOf(b []byte) *Desk {
 	if l == nil {
@@ -234,11 +186,28 @@ func (d *Desk) Begin(unique uint64) {
 	}
 	h := d.head
 	h.unique = 0
-	h.notes, h.saves, h.answer, h.sends, h.unit, h.file = 0, false, 0, 0, 0, 0
+	h.notes, h.saves, h.answer, h.sends, h.unit, h.file, h.acts = 0, false, 0, 0, 0, 0, 0
+	h.typed, h.queued = 0, 0
 	step := d.l.word(wordStep)
 	h.step = atomic.AddUint64(step, 1)
 	h.unique = unique
 	d.at, d.left = 0, 0
+	d.resumed = false
+}
+
+// Acts notes since when the request makes, removes or moves a name.
+func (d *Desk) Acts(since time.Time) {
+	if d != nil {
+		d.head.acts = since.UnixNano()
+	}
+}
+
+// Acted is what Acts noted; zero: nothing.
+func (d *Desk) Acted() time.Time {
+	if d.head.acts == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, d.head.acts)
 }
 
 // Unique is the request that is worked on; 0: none.
@@ -254,31 +223,11 @@ func (d *Desk) Resume() {
 	d.fromTray()
 	d.at, d.left = 0, int(d.head.notes)
 	d.unsure = d.head.sends != 0
+	d.resumed = true
 }
 
-// Sends says that a message is about to be sent.
-func (d *Desk) Sends() {
-	if d != nil {
-		d.head.sends = 1
-	}
-}
-
-// NotSent says that it was not.
-func (d *Desk) NotSent() {
-	if d != nil {
-		d.head.sends = 0
-	}
-}
-
-// Unsure reports, once, whether an earlier process was in the system call that sends the message which is to be sent
-// now. It has ended that, as no signal ends a call that does not wait, or had not made it yet.
-func (d *Desk) Unsure() bool {
-	if d == nil || !d.unsure || d.at != d.left {
-		return false
-	}
-	d.unsure = false
-	return true
-}
+// Resumed reports whether an earlier process has begun the work.
+func (d *Desk) Resumed() bool { return d != nil && d.resumed }
 
 // Step is the number of the work now; 0: there is no desk.
 func (d *Desk) Step() uint64 {
@@ -287,6 +236,17 @@ func (d *Desk) Step() uint64 {
 	}
 	return d.head.step
 }
+
+// Work is a number of its own for the next message that is sent; 0: there is no desk.
+func (d *Desk) Work() uint64 {
+	if d == nil {
+		return 0
+	}
+	return d.head.step<<workBits | uint64(d.head.notes)
+}
+
+// workBits are those of a count of notes.
+const workBits = 20
 
 // By notes by which open file the request came.
 func (d *Desk) By(file uint64) { d.head.file = file }
@@ -359,10 +319,10 @@ func (d *Desk) Again(p []byte) (n int, m Meta, ok bool) {
 	d.at++
 	at := desksBegin + d.n*deskRoom + int(note.at)
 	n = copy(p, d.l.mem[at:at+int(note.n)])
-	if note.at == trayFrom {
+	if note.at >= trayFrom {
 		if off := d.offset(p); off < deskRoom {
 			d.all[d.at-1].at = uint32(off)
-			fill(d.l.mem[at:at+n], d.l.blank())
+			fill(d.l.mem[at-d.head.front():at+n], d.l.blank())
 		}
 	}
 	return n, Meta{Prio: note.prio, Type: int(note.typ)}, true

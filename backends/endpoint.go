@@ -70,6 +70,7 @@ type Meta struct {
 	Seq   uint64 // topics: the message's number, from 1
 	Lost  uint64 // topics: how many messages its reader missed just before it
 	Topic string // all topics of a directory: where it was published
+	Work  uint64 // topics: by which work at a desk it is published (Desk.Work)
 }
 
 // A Message is one that is moved with others.

@@ -24,8 +24,11 @@ func (t *Tree) directory(id uint64, name string) (Node, nodes.Object, fuse.Statu
 }
 
 // made is the answer to a request that made an object, or failed to.
-func (t *Tree) made(parent Node, name string, s nodes.Seen, err error, h *fuse.InHeader,
+func (t *Tree) made(parent Node, object nodes.Object, name string, s nodes.Seen, err error, h *fuse.InHeader,
 	out *fuse.EntryOut) fuse.Status {
+	if seen, ok := t.didMake(parent, object, name, h.Uid, err); ok {
+		s, err = seen, nil
+	}
 	if err != nil {
 		return t.failAt(h.Uid, "create", parent, name, err)
 	}
@@ -51,6 +54,11 @@ func (t *Tree) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *fu
 	}
 	seen, open, err := maker.Create(name, owner(&in.InHeader, in.Mode, in.Umask), int(in.Flags),
 		caller(&in.InHeader))
+	if one, ok := t.didMake(parent, object, name, in.Uid, err); ok {
+		seen = one
+		flags := int(in.Flags) &^ (syscall.O_CREAT | syscall.O_EXCL | syscall.O_TRUNC)
+		open, err = t.kinds[parent.Kind].Class.At(one).Open(flags, caller(&in.InHeader))
+	}
 	if errors.Is(err, syscall.EEXIST) && in.Flags&syscall.O_EXCL == 0 {
 		// Somebody else made it meanwhile. The kernel walks the path once more, finds it, and judges who may
 		// open it.
@@ -61,7 +69,7 @@ func (t *Tree) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *fu
 		// Linux 3.8).
 		return fuse.Status(syscall.ESTALE)
 	}
-	if status := t.made(parent, name, seen, err, &in.InHeader, &out.EntryOut); !status.Ok() {
+	if status := t.made(parent, object, name, seen, err, &in.InHeader, &out.EntryOut); !status.Ok() {
 		return status
 	}
 	n, _ := t.table.get(out.NodeId)
@@ -96,7 +104,7 @@ func (t *Tree) Mknod(_ <-chan struct{}, in *fuse.MknodIn, name string, out *fuse
 		return fuse.EPERM
 	}
 	seen, err := maker.Mknod(name, typ, owner(&in.InHeader, in.Mode, in.Umask))
-	return t.made(parent, name, seen, err, &in.InHeader, out)
+	return t.made(parent, object, name, seen, err, &in.InHeader, out)
 }
 
 // Mkdir is mkdir(2).
@@ -110,7 +118,7 @@ func (t *Tree) Mkdir(_ <-chan struct{}, in *fuse.MkdirIn, name string, out *fuse
 		return fuse.EPERM
 	}
 	seen, err := dir.Mkdir(name, owner(&in.InHeader, in.Mode, in.Umask))
-	return t.made(parent, name, seen, err, &in.InHeader, out)
+	return t.made(parent, object, name, seen, err, &in.InHeader, out)
 }
 
 // Symlink is refused: an object is reached by its own name.
@@ -140,5 +148,11 @@ func (t *Tree) Link(_ <-chan struct{}, in *fuse.LinkIn, name string, out *fuse.E
 		return t.fail(err)
 	}
 	seen, err := dir.Link(from, name)
-	return t.made(parent, name, seen, err, &in.InHeader, out)
+	if err != nil {
+		one, e := object.(nodes.Directory).Find(name)
+		if e == nil && one.Was.ID == old.Object && t.did("make", parent, name, err, syscall.EEXIST) {
+			seen, err = one, nil
+		}
+	}
+	return t.made(parent, object, name, seen, err, &in.InHeader, out)
 }

@@ -37,8 +37,13 @@ func (t *Tree) Rmdir(_ <-chan struct{}, h *fuse.InHeader, name string) fuse.Stat
 // remove removes a name by f, and parts what it led to from its node.
 func (t *Tree) remove(by uint32, parent Node, object nodes.Object, name string, f func() error) fuse.Status {
 	seen, err := object.(nodes.Directory).Find(name)
-	if err == nil {
+	switch {
+	case err == nil && t.later(seen):
+		return fuse.OK // what it was to remove is gone
+	case err == nil:
 		err = f()
+	case t.did("remove", parent, name, err, syscall.ENOENT):
+		return fuse.OK
 	}
 	if err != nil {
 		return t.failAt(by, "remove", parent, name, err)
@@ -76,6 +81,9 @@ func (t *Tree) Rename(_ <-chan struct{}, in *fuse.RenameIn, oldName, newName str
 	source, dest := object.(nodes.Directory), toObject.(nodes.Directory)
 	a, err := source.Find(oldName)
 	if err != nil {
+		if _, e := dest.Find(newName); e == nil && t.did("rename", from, oldName, err, syscall.ENOENT) {
+			return fuse.OK
+		}
 		return t.failAt(in.Uid, "rename", from, oldName, err)
 	}
 	old, missing := dest.Find(newName)

@@ -76,6 +76,7 @@ type Tree struct {
 	session Session
 
 	lasting         lasting
+	redo            redo
 	backingFailures atomic.Int64
 	// backing files of an earlier session that nobody can close any more but by their numbers
 	unbacked []int32

@@ -83,10 +83,13 @@ func (o *openFile) rise(d *backends.Desk, n int, err error) {
 	o.file.WorkAt(nil)
 	if err == nil && d != nil {
 		d.Saves(true) // before there is an answer
+		backends.Point("answering")
 		putHeader(*d.Room(), d.Unique(), 0, headerSize+n)
 		d.Answers(headerSize + n)
+		backends.Point("saving")
 	}
 	o.file.Save(d)
+	backends.Point("saved")
 	if nodes.Waits(err) {
 		d.Done()
 	}
@@ -147,6 +150,12 @@ func (s *Session) goOnFromDesks(out []byte) {
 			}
 			d.Free()
 			continue
+		}
+		if other := s.left.desks[d.Unique()]; other != nil { // it was done once more, at d or there
+			if _, step, _, _ := other.Of(); step > d.Step() {
+				d, other = other, d
+			}
+			other.Free()
 		}
 		s.left.desks[d.Unique()] = d
 	}
@@ -263,7 +272,18 @@ func (s *Session) finish(req []byte, d *backends.Desk, out []byte) {
 	case moves != nil && !saved:
 		d.Resume()
 		s.handle(req, *d.Room())
+	case acts(h.Opcode):
+		s.tree.Redo(d.Acted(), func() { s.handle(req, out) })
 	default:
 		s.handle(req, out)
 	}
+}
+
+// acts tells requests that make, remove or move a name.
+func acts(op uint32) bool {
+	switch op {
+	case opUnlink, opRmdir, opRename, opRename2, opMkdir, opMknod, opLink, opCreate:
+		return true
+	}
+	return false
 }

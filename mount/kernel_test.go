@@ -13,11 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	opUnlink = 10
-
-	largeFile = 0x8000 // O_LARGEFILE, which the open(2) of every program has
-)
+const largeFile = 0x8000 // O_LARGEFILE, which the open(2) of every program has
 
 // kernel plays the kernel to a session: it makes requests and takes the answers from the other end of the
 // device, which is a socket that keeps them apart, as /dev/fuse does.

@@ -219,11 +219,16 @@ func (s *Session) handle(req, out []byte) {
 			}
 		}
 	}()
+	backends.Point("taken up")
 	if h.Opcode != opLookup {
 		s.goOnAfter(req)
 	}
 	if h.Opcode != opRead && h.Opcode != opWrite && h.Opcode != opRelease {
-		s.ledger.DeskOf(out).Begin(requestOf(h.Unique))
+		d := s.ledger.DeskOf(out)
+		d.Begin(requestOf(h.Unique))
+		if d != nil && acts(h.Opcode) {
+			d.Acts(s.tree.Redoes())
+		}
 	}
 	switch h.Opcode {
 	case opLookup:

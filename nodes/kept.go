@@ -93,6 +93,7 @@ func codeMeta(c *Coder, m *backends.Meta) {
 	Number(c, &m.Seq)
 	Number(c, &m.Lost)
 	c.Text(&m.Topic)
+	Number(c, &m.Work)
 }
 
 // A carrier is a face that keeps something between two calls. keep notes it, in memory that the face goes on

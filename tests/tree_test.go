@@ -122,7 +122,7 @@ func (t *tree) join() error {
 // env is what marks a process as one of the tree's and leads it there.
 func (t *tree) env() []string {
 	vars := []string{
-		"WORK=" + t.work, "MNT=" + t.mnt, "STATE=" + t.state, "GOTRACEBACK=all",
+		"WORK=" + t.work, "MNT=" + t.mnt, "STATE=" + t.state, "GOTRACEBACK=all", "IPCFS_POINT=" + t.work + "/point",
 		"GORACE=atexit_sleep_ms=0 log_path=" + t.work + "/race",
 	}
 	if t.user {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ipcfs/ipcfs/backends"
 	"golang.org/x/sys/unix"
 )
 
@@ -144,7 +145,7 @@ func TestUpgradeNot(t *testing.T) {
 		{"one that does not know a flag", "unknown flag: --keeper", func() {
 			s.put(bytes.ReplaceAll(s.program, []byte("keeper"), []byte("sleeps")))
 		}, false},
-		{"another ledger", "not a ledger of this version", func() { s.put(s.another(0x6970636673_0003)) }, false},
+		{"another ledger", "not a ledger of this version", func() { s.put(s.another(backends.LedgerVersion)) }, false},
 		{"another session", "cannot be taken over from: not a record; the program of before goes on",
 			func() { s.put(s.another(0x6970636673_0001)) }, true},
 	} {

@@ -37,12 +37,15 @@ func (e *End) TryRead(p []byte) (int, backends.Meta, error) {
 		}
 		return n, m, err
 	}
+	backends.Point("receiving")
 	n, err := mqReceive(e.fd, tray, prio)
 	if err != nil {
 		return 0, backends.Meta{}, e.nothing(err)
 	}
+	backends.Point("received")
 	m := backends.Meta{Prio: *prio}
 	e.desk.Took(p, n, m)
+	backends.Point("noted received")
 	e.past.received.Add(1)
 	e.count.add(-1)
 	return n, m, nil
@@ -85,11 +88,14 @@ func (e *End) put(p []byte, m backends.Meta) (again bool, err error) {
 		return false, e.explain(unix.EAGAIN)
 	}
 	e.desk.Sends()
+	backends.Point("sending")
 	if err := e.Queue.send(p, m); err != nil {
 		e.desk.NotSent()
 		return false, err
 	}
+	backends.Point("sent")
 	e.desk.Sent(len(p))
+	backends.Point("noted sent")
 	e.count.add(1)
 	return false, nil
 }

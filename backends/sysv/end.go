@@ -1,6 +1,9 @@
 package sysv
 
-import "github.com/ipcfs/ipcfs/backends"
+import (
+	"github.com/ipcfs/ipcfs/backends"
+	"golang.org/x/sys/unix"
+)
 
 // An End is a Queue as one open file has it. It notes on the file's desk what goes through the kernel, so
 // that another process can go on with it (backends.Desk).
@@ -24,12 +27,30 @@ func (e *End) TryRead(p []byte) (int, backends.Meta, error) { return e.receive(p
 // TryFit is Fitter.TryFit.
 func (e *End) TryFit(p []byte) (int, backends.Meta, error) { return e.receive(p, e.Queue.TryFit) }
 
+// trayBytes is how long a message can be that the kernel puts on the desk's tray: kernel.msgmax, if nobody has set it.
+const trayBytes = 8192
+
 func (e *End) receive(p []byte, by func([]byte) (int, backends.Meta, error)) (int, backends.Meta, error) {
 	if n, m, ok := e.desk.Again(p); ok {
 		return n, m, nil
 	}
 	if e.desk.Full() {
 		return 0, backends.Meta{}, backends.ErrWouldBlock
+	}
+	if tray := e.desk.TypedTray(min(len(p), trayBytes)); tray != nil && !e.Queue.q.holds(e.sel) {
+		backends.Point("receiving")
+		n, err := msgrcv(e.Queue.q.id, tray, e.sel.Type, e.sel.flags())
+		switch err {
+		case unix.ENOMSG:
+			return 0, backends.Meta{}, backends.ErrWouldBlock
+		case nil:
+			backends.Point("received")
+			m := backends.Meta{Type: *msgType(tray)}
+			e.desk.Took(p, n, m)
+			backends.Point("noted received")
+			e.Queue.q.moved(backends.Out, 0, e.Queue)
+			return n, m, nil
+		}
 	}
 	n, m, err := by(p)
 	if err == nil {
@@ -38,7 +59,7 @@ func (e *End) receive(p []byte, by func([]byte) (int, backends.Meta, error)) (in
 	return n, m, err
 }
 
-// TryWrite is Port.TryWrite.
+// TryWrite is Port.TryWrite. Of a message that an earlier process was about to send the queue tells whether it did.
 func (e *End) TryWrite(p []byte, m backends.Meta) (int, error) {
 	if n, ok := e.desk.SentAgain(); ok {
 		return n, nil
@@ -46,9 +67,24 @@ func (e *End) TryWrite(p []byte, m backends.Meta) (int, error) {
 	if e.desk.Full() {
 		return 0, backends.ErrWouldBlock
 	}
-	n, err := e.Queue.TryWrite(p, m)
-	if err == nil {
-		e.desk.Sent(n)
+	if e.desk != nil {
+		var now msqid
+		if e.Queue.q.stat(&now) == nil {
+			if e.desk.Unsure() && int(now.qnum) > e.desk.Queued() {
+				e.desk.Sent(len(p))
+				return len(p), nil
+			}
+			e.desk.SendsBehind(int(now.qnum))
+		}
 	}
-	return n, err
+	backends.Point("sending")
+	n, err := e.Queue.TryWrite(p, m)
+	if err != nil {
+		e.desk.NotSent()
+		return n, err
+	}
+	backends.Point("sent")
+	e.desk.Sent(n)
+	backends.Point("noted sent")
+	return n, nil
 }

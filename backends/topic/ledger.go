@@ -18,6 +18,7 @@ const numberBits = 40
 // Lasts has the store write what it keeps into a ledger, and go on from what an earlier process left there,
 // before anybody has opened a topic.
 func (ts *Store) Lasts(l *backends.Ledger, topics, messages []backends.Left) {
+	ts.works = map[uint64]bool{}
 	of := map[uint64][]backends.Left{}
 	for _, m := range messages {
 		of[m.Number>>numberBits] = append(of[m.Number>>numberBits], m)
@@ -50,6 +51,9 @@ func (ts *Store) resume(one backends.Left, messages []backends.Left) {
 			continue
 		}
 		n := m.Number & (1<<numberBits - 1)
+		if work := binary.LittleEndian.Uint64(m.Data[16:]); work != 0 {
+			ts.works[work] = true
+		}
 		r.Last = max(r.Last, int64(binary.LittleEndian.Uint64(m.Data)))
 		r.Changes = max(r.Changes, binary.LittleEndian.Uint64(m.Data[8:]))
 		r.N = max(r.N, n)
@@ -110,15 +114,17 @@ func (t *Topic) lastAt() int64 {
 	return t.last.UnixNano()
 }
 
-const messageHead = 16
+const messageHead = 24
 
-// saveMessage writes a message that is about to be given to the readers. The caller holds the store's lock.
-func (t *Topic) saveMessage(m *message) {
+// saveMessage writes a message that is about to be given to the readers, and by which work at a desk it is published.
+// The caller holds the store's lock.
+func (t *Topic) saveMessage(m *message, work uint64) {
 	if t.all.ledger == nil {
 		return
 	}
 	b := binary.LittleEndian.AppendUint64(t.all.coder[:0], uint64(t.lastAt()))
 	b = binary.LittleEndian.AppendUint64(b, t.changes)
+	b = binary.LittleEndian.AppendUint64(b, work)
 	t.all.coder = append(b, m.data...)
 	t.all.ledger.Put(&m.saved, backends.MessageRecord, t.number<<numberBits|m.seq, t.all.coder)
 	if cap(t.all.coder) > keptCoder {
@@ -198,6 +204,26 @@ func (r *Reader) Saved() {
 	r.done = r.done[:0]
 }
 
+// topicOf is the topic that an end publishes to; nil: to none here.
+func topicOf(end backends.Port) *Topic {
+	switch end := end.(type) {
+	case *Topic:
+		return end
+	case *Subscription:
+		return end.topic
+	}
+	return nil
+}
+
+// hasPublished reports, once, whether an earlier process published a message by this work.
+func (ts *Store) hasPublished(work uint64) bool {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	has := ts.works[work]
+	delete(ts.works, work)
+	return has
+}
+
 func publish(to backends.Port, d *backends.Desk, p []byte, m backends.Meta) (int, error) {
 	if n, ok := d.SentAgain(); ok {
 		return n, nil
@@ -205,9 +231,15 @@ func publish(to backends.Port, d *backends.Desk, p []byte, m backends.Meta) (int
 	if d.Full() {
 		return 0, backends.ErrWouldBlock
 	}
-	n, err := to.TryWrite(p, m)
+	m.Work = d.Work()
+	n, err := len(p), error(nil)
+	if t := topicOf(to); t == nil || !d.Resumed() || !t.all.hasPublished(m.Work) {
+		n, err = to.TryWrite(p, m)
+	}
 	if err == nil {
+		backends.Point("sent")
 		d.Sent(n)
+		backends.Point("noted sent")
 	}
 	return n, err
 }

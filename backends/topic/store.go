@@ -38,6 +38,7 @@ type Store struct {
 
 	ledger  *backends.Ledger // nil: nothing is written
 	numbers uint64           // of topics in it
+	works   map[uint64]bool  // by which an earlier process published what is kept
 	coder   []byte
 	reader  *Subscription // who takes a message just now
 }

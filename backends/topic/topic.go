@@ -61,7 +61,7 @@ func (t *Topic) TryRead([]byte) (int, backends.Meta, error) { return 0, backends
 // TryWrite publishes a message. ErrWouldBlock: a reader who is slow has to read first (Block). EMSGSIZE: it
 // is larger than all the topic may hold. EDQUOT: the owner's topics hold all they may. ENXIO: nobody reads
 // it (NeedReader).
-func (t *Topic) TryWrite(p []byte, _ backends.Meta) (int, error) {
+func (t *Topic) TryWrite(p []byte, meta backends.Meta) (int, error) {
 	t.all.mu.Lock()
 	defer t.all.unlock()
 	size := cost(p)
@@ -85,7 +85,7 @@ func (t *Topic) TryWrite(p []byte, _ backends.Meta) (int, error) {
 	}
 	t.changes++
 	m := &message{topic: t, seq: t.n + 1, data: bytes.Clone(p)}
-	t.saveMessage(m)
+	t.saveMessage(m, meta.Work)
 	t.give(m)
 	t.all.merge(m, size)
 	return len(p), nil

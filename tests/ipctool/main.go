@@ -39,6 +39,7 @@ var commands = map[string]struct {
 	"dial":          {"stream|dgram|seqpacket PATH MSG…", dialCommand},
 	"talk":          {"", talkCommand},
 	"carry":         {"ROLE=PATH…", carryCommand},
+	"says":          {"LAST PATH", saysCommand},
 	"pump":          {"OUT IN COUNT TAG", pumpCommand},
 	"produce":       {"PATH FROM COUNT", produceCommand},
 	"consume":       {"PATH", consumeCommand},

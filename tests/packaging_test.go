@@ -65,6 +65,7 @@ func TestPackage(t *testing.T) {
 	script, err := filepath.Abs("testdata/package.sh")
 	check(t, err)
 	tr := bareTree(t)
+	tr.dog.allow(4 * lifetime) // man-db looks at all pages of the machine
 	if out, err := tr.command("unshare", "-m", "sh", script, debs[0], debs[1]).CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}

@@ -18,7 +18,7 @@ dpkg -i /old.deb
 ipcfs version | grep -Eq '^ipcfs 1\.0\.0 \([0-9a-f]{7}, 20[0-9]{2}-[0-9]{2}-[0-9]{2}, go' # what is stamped
 for unit in ipcfs.service ipcfs@.service; do
 	grep -q '^ExecStart=/usr/bin/ipcfs -f' /usr/lib/systemd/system/$unit
-	! grep /usr/local /usr/lib/systemd/system/$unit
+	if grep /usr/local /usr/lib/systemd/system/$unit; then exit 1; fi
 done
 test -e /usr/share/doc/ipcfs/examples/mnt-ipc.mount
 test "$(readlink -f /usr/sbin/mount.fuse.ipcfs)" = /usr/bin/ipcfs
@@ -38,5 +38,8 @@ umount /mnt/ipc
 
 dpkg --purge ipcfs
 cmp /etc/updatedb.conf /updatedb.before
-! ls -d /usr/bin/ipcfs /usr/sbin/mount.fuse.ipcfs /usr/lib/systemd/system/ipcfs*.service /usr/share/doc/ipcfs /run/ipcfs
+for left in /usr/bin/ipcfs /usr/sbin/mount.fuse.ipcfs /usr/lib/systemd/system/ipcfs*.service /usr/share/doc/ipcfs \
+	/run/ipcfs; do
+	test ! -e "$left"
+done
 IN

@@ -18,6 +18,15 @@ var factHelp = []struct{ key, text string }{
 	{"restarts", "Workers that were started since the one before had died."},
 	{"keeper_rss", "Memory of the keeper that is not swapped out, in bytes."},
 	{"upgrades", "Upgrades in place that have ended, done or not."},
+	// of an attachment
+	{"up", "1 while there is a link to the servers, else 0."},
+	{"reconnects", "How often the link was there again."},
+	{"unsettled", "Questions to the servers that have no answer yet."},
+	{"repeated", "Questions that were asked again, as there was no answer in time."},
+	{"duplicates", "Messages that the servers took for ones they had."},
+	{"open_queues", "Queues there that are open here."},
+	{"max_payload", "Bytes that the servers take at once."},
+	{"rtt_us", "How long the way there and back takes, in µs."},
 	// of objects
 	{"accepted", "Calls that were accepted."},
 	{"allocated", "Memory that the object takes, in bytes; a part that was never written takes none."},

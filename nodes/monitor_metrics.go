@@ -61,7 +61,8 @@ var sums = []string{
 
 // objects tells of the objects, class by class.
 func (c monitorCollector) objects(out chan<- prometheus.Metric) {
-	count, longest, now := map[string]float64{}, map[string]float64{}, time.Now()
+	type waits struct{ class, side string }
+	count, longest, now := map[string]float64{}, map[waits]float64{}, time.Now()
 	total := map[string]map[string]float64{}
 	for _, key := range sums {
 		total[key] = map[string]float64{}
@@ -74,7 +75,8 @@ func (c monitorCollector) objects(out chan<- prometheus.Metric) {
 			}
 			if rows, ok := f.Value.(Rows); ok && f.Key == "wait" {
 				for _, w := range WaitsOf(rows) {
-					longest[one.Class] = max(longest[one.Class], now.Sub(w.Since).Seconds())
+					at := waits{one.Class, w.Side}
+					longest[at] = max(longest[at], now.Sub(w.Since).Seconds())
 				}
 			}
 		}
@@ -89,7 +91,11 @@ func (c monitorCollector) objects(out chan<- prometheus.Metric) {
 		}
 	}
 	tell("objects_seen", "Objects that were looked at: at most 1000 of a class.", count)
-	tell("longest_wait_seconds", "How long the call waits that waits longest.", longest)
+	wait := newFamily("longest_wait_seconds", "How long the call waits that waits longest, a reader's or a writer's.",
+		prometheus.GaugeValue, "class", "side")
+	for at, n := range longest {
+		wait.tell(out, n, at.class, at.side)
+	}
 	for _, key := range sums {
 		tell(key, "Sum over the objects of a class. "+helpOf(key), total[key])
 	}

@@ -41,11 +41,13 @@ func watchTree(t *testing.T, address string, flags ...string) *viewer {
 		}
 		w.address = m[1]
 	}
-	w.client.Transport = &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
-		return w.dial()
-	}}
+	w.client.Transport = w.transport()
 	t.Cleanup(w.client.CloseIdleConnections)
 	return w
+}
+
+func (w *viewer) transport() *http.Transport {
+	return &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return w.dial() }}
 }
 
 func (w *viewer) dial() (net.Conn, error) {
@@ -151,9 +153,12 @@ func TestMonitor(t *testing.T) {
 		t.Errorf("another file: %d", status)
 	}
 	if promtool, err := exec.LookPath("promtool"); err == nil {
-		rules, err := exec.Command(promtool, "check", "rules", "../packaging/alerts.yml").CombinedOutput()
-		if err != nil {
-			t.Errorf("%s", rules)
+		for _, args := range [][]string{
+			{"check", "rules", "../packaging/alerts.yml"}, {"test", "rules", "testdata/alerts.yml"},
+		} {
+			if out, err := exec.Command(promtool, args...).CombinedOutput(); err != nil {
+				t.Errorf("promtool %s: %s", args, out)
+			}
 		}
 	}
 }

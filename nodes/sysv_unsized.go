@@ -71,7 +71,7 @@ func (f unsizedFile) Stat() (Attr, error) {
 	return one.Stat(false)
 }
 
-// sized is the segment that was made of the name, for its owner.
+// sized is the segment that was made of the name, for its owner and group.
 func (f unsizedFile) sized() (segment, error) {
 	key, _ := unsizedKey(f.Was)
 	id, err := f.back.Find(key)
@@ -79,7 +79,7 @@ func (f unsizedFile) sized() (segment, error) {
 		return segment{}, err
 	}
 	info, err := f.back.Stat(id)
-	if err == nil && (info.Uid != f.Was.Uid || info.Mode != f.Was.Mode&0777) {
+	if err == nil && (info.Uid != f.Was.Uid || info.Gid != f.Was.Gid || info.Mode != f.Was.Mode&0777) {
 		err = syscall.ESTALE
 	}
 	return segment{f.Segments, seenSegment(info).Ref}, err

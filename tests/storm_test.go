@@ -236,8 +236,9 @@ func TestStorm(t *testing.T) {
 	fields := strings.Fields(string(text))
 	s.keeper, err = strconv.Atoi(fields[3])
 	check(t, err)
-	for _, q := range []string{"q", "l", "e"} {
-		check(t, os.WriteFile(tr.mnt+"/queues/"+q, nil, 0))
+	const sysv = "sysv/queues/0x00004202"
+	for _, q := range []string{"queues/q", "queues/l", "queues/e", "queues/m", sysv} {
+		check(t, os.WriteFile(tr.mnt+"/"+q, nil, 0))
 	}
 	check(t, os.WriteFile(tr.mnt+"/ctl/new", []byte("topics/t slow=block depth=10\n"), 0))
 
@@ -247,21 +248,29 @@ func TestStorm(t *testing.T) {
 	s.read("lease", "ctl/queues/e/lease", count+8, false)
 	s.read("plain", "topics/t", count+8, false)
 	s.read("plain", "topics/t", count+8, false)
+	s.read("plain", "queues/m", count+8, true)
+	s.read("plain", sysv, count+8, false)
 	s.write("plain", "queues/q", 0, count/2)
 	s.write("plain", "queues/q", count/2, count/2)
 	s.write("lines", "ctl/queues/l/lines", 0, count)
 	s.write("plain", "queues/e", 0, count)
 	s.write("plain", "topics/t", 0, count)
 	began := time.Now()
+	s.write("mq", "m", 0, count)
+	s.write("plain", sysv, 0, count)
 	s.rage(kills, limit, pause)
 	s.end("queues/q", 2)
 	s.end("queues/l", 1)
 	s.end("queues/e", 1)
 	s.end("topics/t", 1)
+	s.end("queues/m", 1)
+	s.end(sysv, 1)
 	t.Logf("%d messages through each object, %d kills, %v", count, s.kills, time.Since(began).Round(time.Millisecond))
 	s.expect("queue", count, s.readers[:2]...)
 	s.expect("lines", count, s.readers[2])
 	s.expect("lease", count, s.readers[3])
 	s.expect("topic, first reader", count, s.readers[4])
 	s.expect("topic, second reader", count, s.readers[5])
+	s.expect("from native programs", count, s.readers[6])
+	s.expect("System V queue", count, s.readers[7])
 }

@@ -3,6 +3,7 @@ package tests
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"strings"
@@ -16,6 +17,8 @@ import (
 // does no more.
 func TestKeeperRefused(t *testing.T) {
 	t.Parallel()
+	group := fmt.Sprintf("/sys/fs/cgroup/pids/ipcfs-%x", rand.Uint64())
+	t.Cleanup(func() { _ = os.Remove(group) }) // when the daemon has ended
 	s := shelved(t)
 	k := &keeper{t: t, tr: s.tr}
 	k.sh(`: > $MNT/queues/q; touch $MNT/sockets/s; mkfifo $MNT/fifos/f`)
@@ -31,8 +34,6 @@ func TestKeeperRefused(t *testing.T) {
 		check(t, err)
 		return string(text)
 	}
-	group := fmt.Sprintf("/sys/fs/cgroup/pids/ipcfs-%d", first)
-	t.Cleanup(func() { _ = os.Remove(group) })
 	in := func(file, text string) {
 		check(t, os.WriteFile(group+"/"+file, []byte(text), 0))
 	}

@@ -14,6 +14,7 @@ chroot "$top/root" /bin/sh -eux << 'IN'
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 printf '# of mlocate\nPRUNEFS = "NFS nfs"\n' > /etc/updatedb.conf
 cp /etc/updatedb.conf /updatedb.before
+rm -f /var/lib/man-db/auto-update # no index of all man pages is made
 dpkg -i /old.deb
 ipcfs version | grep -Eq '^ipcfs 1\.0\.0 \([0-9a-f]{7}, 20[0-9]{2}-[0-9]{2}-[0-9]{2}, go' # what is stamped
 for unit in ipcfs.service ipcfs@.service; do

@@ -57,7 +57,7 @@ func TestLanguages(t *testing.T) {
 			check(t, err)
 			file := filepath.Join(dir, l.file)
 			check(t, os.WriteFile(file, []byte(strings.Join(list[i].lines, "\n")+"\n"), 0644))
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*patience) // programs start slowly beside others
 			defer cancel()
 			cmd := exec.CommandContext(ctx, "sh", "-c", l.command, "sh", file, dir)
 			cmd.Dir = tr.mnt

@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -18,6 +19,10 @@ var fusermount = flag.Bool("fusermount", false,
 // there, an ordinary user's, and the tree, too (TestScript -fusermount). All other threads stay
 // root's. The raw calls are those of one thread (nptl(7)).
 func (t *tree) becomeUser() error {
+	// A machine that systemd has not booted does not have the directory.
+	if err := os.Mkdir("/dev/mqueue", 0755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
 	if err := unix.Mount("mqueue", "/dev/mqueue", "mqueue", unix.MS_NOSUID|unix.MS_NODEV, ""); err != nil {
 		return fmt.Errorf("mounting /dev/mqueue: %w", err)
 	}

@@ -10,7 +10,7 @@ until_() { for _ in $(seq 300); do ! "$@" > /dev/null 2>&1 || return 0; sleep 0.
 until_ test -e /mnt/fstab/ctl/status
 echo one > /mnt/fstab/queues/of-fstab
 systemctl stop mnt-fstab.mount
-! mountpoint -q /mnt/fstab
+if mountpoint -q /mnt/fstab; then exit 1; fi
 
 # start returns when the tree is live
 printf 'IPCFS_FLAGS=--maxmsg 5 --msgsize 128\n' > /etc/default/ipcfs@mnt-ipc
@@ -84,7 +84,7 @@ until_ grep -qx waiting_readers=1 /mnt/ipc/ctl/queues/deep1000/status
 systemctl stop $unit
 wait
 grep -Eq 'No such device|not connected' /reader
-! mountpoint -q /mnt/ipc
+if mountpoint -q /mnt/ipc; then exit 1; fi
 test "$(of Result)" = success
 
 # with a keeper: reload puts the program into service that is there now, or fails and says why
@@ -105,7 +105,7 @@ for of in $main $(cat /mnt/ipc/ctl/pid); do test /proc/$of/exe -ef /usr/local/bi
 test "$(of StatusText)" = "live at /mnt/ipc, upgraded"
 pid=$(cat /mnt/ipc/ctl/pid)
 chmod -x /usr/local/bin/ipcfs
-! systemctl reload $unit
+if systemctl reload $unit; then exit 1; fi
 chmod +x /usr/local/bin/ipcfs
 kill -HUP "$main" # as with ExecReload= of one's own
 until_ grep -qx upgrades=2 /mnt/ipc/ctl/status
@@ -114,7 +114,7 @@ kill -9 "$main"
 until_ dead "$main"
 until_ test -e /mnt/ipc/ctl/pid
 systemctl stop $unit
-! mountpoint -q /mnt/ipc
+if mountpoint -q /mnt/ipc; then exit 1; fi
 test "$(of Result)" = success
 
 # the service at the usual place, and the mount unit there
@@ -125,5 +125,5 @@ systemctl start mnt-ipc.mount
 until_ test -e /mnt/ipc/ctl/status
 grep -qx 'maxmsg=10' /mnt/ipc/ctl/status
 systemctl stop mnt-ipc.mount
-! mountpoint -q /mnt/ipc
+if mountpoint -q /mnt/ipc; then exit 1; fi
 ipcrm -Q 4100 -Q 5100 -M 4100 -M 5100 2> /dev/null || true

@@ -223,11 +223,18 @@ func (l *Link) down(err error) {
 	}
 }
 
-// failAll ends all questions. The caller holds l.mu.
+// failAll ends all questions, and the takes that have none just now but go on in a while. The caller holds l.mu.
 func (l *Link) failAll(err error) {
 	for n, q := range l.questions {
 		delete(l.questions, n)
 		q.answer(nil, err)
+	}
+	for _, q := range l.queues {
+		for _, e := range q.ends {
+			if t := e.in; t != nil && !t.over {
+				t.finish(err)
+			}
+		}
 	}
 }
 

@@ -274,7 +274,7 @@ func (t *take) tick(now time.Time) {
 	}
 	t.retry = time.Time{}
 	switch {
-	case late && !t.e.q.l.up:
+	case late && !t.e.q.l.up && len(t.list) == 0:
 		t.finish(errDown)
 	case late:
 		t.failed(errTimeout)

@@ -39,6 +39,13 @@ func (l *lease) Next(end backends.Endpoint, buf []byte, _ int) ([]byte, error) {
 	_ = l.repay() // what there is no room for goes back when this one made some, or later
 	for {
 		if err := l.take(end, buf); err != nil {
+			owes := len(l.owed)
+			if Waits(err) && owes > 0 {
+				_ = l.repay() // others took all that there was, and made room
+			}
+			if len(l.owed) < owes {
+				continue
+			}
 			return nil, err
 		}
 		_ = l.repay()

@@ -1,0 +1,66 @@
+package nodes
+
+import (
+	"testing"
+
+	"github.com/ipcfs/ipcfs/backends"
+)
+
+// lending is a queue that lends, of which somebody else takes all messages when one was refused so many times.
+type lending struct {
+	mq
+	refuses int
+}
+
+func (*lending) EndReaders() {}
+func (*lending) Ends() int64 { return 0 }
+
+func (q *lending) Lease(_ QueueEnd, _ uint32, buf []byte) (Lease, error) {
+	n, m, err := q.TryRead(buf)
+	if err != nil {
+		return nil, err
+	}
+	return &lent{q, stored{string(buf[:n]), m}}, nil
+}
+
+// lent is a message that it has lent.
+type lent struct {
+	q *lending
+	stored
+}
+
+func (l *lent) Message() ([]byte, backends.Meta) { return []byte(l.data), l.meta }
+func (*lent) Spent() bool                        { return false }
+func (*lent) Record() error                      { return nil }
+func (*lent) Done() error                        { return nil }
+
+func (l *lent) Return() error {
+	err := l.q.TryReturn([]byte(l.data), l.meta)
+	if l.q.refuses--; err != nil && l.q.refuses == 0 {
+		l.q.msgs = nil
+	}
+	return err
+}
+
+// TestLeaseOwed: a worker who reads on does not wait for ever for the message that a nack found no room for, when
+// others take what was in the way just before the worker does.
+func TestLeaseOwed(t *testing.T) {
+	q := &lending{mq: mq{port: port{unit: 8, maxmsg: 1, msgs: []stored{{data: "job"}}}}}
+	l := &lease{q: queue{Queues: &Queues{store: QueueStore{Leases: q}}}}
+	next := func() {
+		t.Helper()
+		if msg, err := l.Next(q, make([]byte, 8), 8); string(msg) != "job\n" || err != nil {
+			t.Fatalf("%q, %v", msg, err)
+		}
+	}
+	next()
+	q.msgs = []stored{{data: "other"}}
+	if _, err := l.Put(q, []byte("nack")); err != backends.ErrWouldBlock {
+		t.Fatal(err)
+	}
+	q.refuses = 2 // once as the worker reads on, and once more before it takes
+	next()
+	if len(l.owed) > 0 || len(q.msgs) > 0 {
+		t.Errorf("%d messages are owed, and the queue has %q", len(l.owed), q.texts())
+	}
+}

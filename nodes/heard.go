@@ -52,14 +52,16 @@ func (e *Elsewhere) heard(k Kind, tell func(Surveyed)) {
 
 // ask asks about all objects. If that fails, what was heard before stays.
 func (h *heard) ask(ctx context.Context, k Kind) {
-	a := &asking{ctx: ctx, kind: k}
-	err := a.all(k.Class.At(Seen{}), "")
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.asking, h.next = false, time.Now().Add(hearAgain)
-	if err == nil {
-		h.list, h.next = a.found, time.Now().Add(hearPeriod)
-	}
+	a, all := &asking{ctx: ctx, kind: k}, false
+	defer func() { // also after a panic
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.asking, h.next = false, time.Now().Add(hearAgain)
+		if all {
+			h.list, h.next = a.found, time.Now().Add(hearPeriod)
+		}
+	}()
+	all = a.all(k.Class.At(Seen{}), "") == nil
 }
 
 // asking is one round of questions about the objects of a kind.

@@ -113,11 +113,15 @@ func (d segmentDir) List() ([]Entry, error) {
 
 // Count is Counter.Count.
 func (d segmentDir) Count() (int, error) {
-	d.mu.Lock()
-	unsized := len(d.unsized)
-	d.mu.Unlock()
 	n, err := d.back.Count()
-	return n + unsized, err
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for key := range d.unsized {
+		if _, there := d.back.Find(key); there != nil {
+			n++
+		}
+	}
+	return n, err
 }
 
 // Create is Maker.Create: a name without a size.

@@ -37,7 +37,8 @@ func (e *End) receive(p []byte, by func([]byte) (int, backends.Meta, error)) (in
 	if e.desk.Full() {
 		return 0, backends.Meta{}, backends.ErrWouldBlock
 	}
-	if tray := e.desk.TypedTray(min(len(p), trayBytes)); tray != nil && !e.Queue.q.holds(e.sel) {
+	tray := e.desk.TypedTray(min(len(p), trayBytes))
+	if tray != nil && !e.Queue.q.holds(e.sel) && e.Queue.q.still() == nil {
 		backends.Point("receiving")
 		n, err := msgrcv(e.Queue.q.id, tray, e.sel.Type, e.sel.flags())
 		switch err {

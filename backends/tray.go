@@ -5,7 +5,7 @@ import "unsafe"
 // Tray is where the kernel is to put the next message, of n bytes at most, and its priority. A process that goes on
 // finds a message that lies there: whenever this one is killed, the kernel ends the system call first, and nobody
 // sees what it returns. How long it is shows by what is on the tray otherwise, which no text ends in. nil: there is
-// none. Got or Nothing must be called next.
+// none. Took is called next, if the kernel has put one there.
 func (d *Desk) Tray(n int) (p []byte, prio *uint32) {
 	if d == nil || n > DeskBytes {
 		return nil, nil

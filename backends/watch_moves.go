@@ -19,7 +19,7 @@ type move struct {
 }
 
 const (
-	// movePause is how long the second half is waited for at least.
+	// movePause is after how long it is looked whether the second half has come, if nothing else happens before.
 	movePause = 10 * time.Millisecond
 	// maxMoves is how many halves are kept at most: each may be some KiB.
 	maxMoves = 64

@@ -55,9 +55,11 @@ func (t *Tree) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *fu
 	seen, open, err := maker.Create(name, owner(&in.InHeader, in.Mode, in.Umask), int(in.Flags),
 		caller(&in.InHeader))
 	if one, ok := t.didMake(parent, object, name, in.Uid, err); ok {
-		seen = one
-		flags := int(in.Flags) &^ (syscall.O_CREAT | syscall.O_EXCL | syscall.O_TRUNC)
-		open, err = t.kinds[parent.Kind].Class.At(one).Open(flags, caller(&in.InHeader))
+		seen, err = one, nil
+		if one.Was.Type() != syscall.S_IFIFO {
+			flags := int(in.Flags) &^ (syscall.O_CREAT | syscall.O_EXCL | syscall.O_TRUNC)
+			open, err = t.kinds[parent.Kind].Class.At(one).Open(flags, caller(&in.InHeader))
+		}
 	}
 	if errors.Is(err, syscall.EEXIST) && in.Flags&syscall.O_EXCL == 0 {
 		// Somebody else made it meanwhile. The kernel walks the path once more, finds it, and judges who may

@@ -119,9 +119,12 @@ func (w *walk) names(begin func()) (failed []string) {
 		_, err := ipctool.Retry(func() (int, error) { return 0, f() })
 		errs(&failed, what, err)
 	}
-	for _, name := range []string{"shm/x", "queues/x", "topics/x", "sockets/x"} {
+	for name, how := range map[string]int{
+		"shm/x": unix.O_EXCL, "queues/x": unix.O_EXCL, "topics/x": unix.O_EXCL, "sockets/x": unix.O_EXCL,
+		"sysv/queues/0x00004203": unix.O_EXCL, "fifos/y": 0, // which nobody can make so
+	} {
 		fd, err := ipctool.Retry(func() (int, error) {
-			return unix.Open(at(name), unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC, 0600)
+			return unix.Open(at(name), unix.O_CREAT|how|unix.O_RDWR|unix.O_CLOEXEC, 0600)
 		})
 		if errs(&failed, "make "+name, err); err == nil {
 			unix.Close(fd)
@@ -131,7 +134,8 @@ func (w *walk) names(begin func()) (failed []string) {
 	retry("mkdir", func() error { return unix.Mkdir(at("shm/d"), 0700) })
 	retry("rename", func() error { return unix.Rename(at("shm/x"), at("shm/d/y")) })
 	retry("link", func() error { return unix.Link(at("shm/d/y"), at("shm/z")) })
-	for _, name := range []string{"shm/d/y", "shm/z", "queues/x", "topics/x", "sockets/x", "fifos/x"} {
+	for _, name := range []string{"shm/d/y", "shm/z", "queues/x", "topics/x", "sockets/x", "fifos/x", "fifos/y",
+		"sysv/queues/0x00004203"} {
 		retry("rm "+name, func() error { return unix.Unlink(at(name)) })
 	}
 	retry("rmdir", func() error { return unix.Rmdir(at("shm/d")) })
@@ -198,4 +202,9 @@ func TestKilledAtPoints(t *testing.T) {
 		}
 	}
 	t.Log(kills)
+	for _, point := range points {
+		if kills[point] == 0 && !t.Failed() {
+			t.Errorf("it was never killed at %q", point)
+		}
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -218,5 +219,46 @@ func TestKeeperForeground(t *testing.T) {
 		if err := cmd.Wait(); err != nil || len(mounts(tr.tid, tr.work)) > 0 || !gone(worker, patience) {
 			t.Errorf("%s: %v\n%s", what, err, said.String())
 		}
+	}
+}
+
+// TestKeeperNohup: a daemon that nohup(1) has started outlives its terminal, and is upgraded then as any other.
+func TestKeeperNohup(t *testing.T) {
+	t.Parallel()
+	tr := bareTree(t)
+	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	check(t, err)
+	fd := int(terminal.Fd())
+	check(t, unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0))
+	number, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	check(t, err)
+	here, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
+	check(t, err)
+	said, err := os.Create(tr.work + "/said")
+	check(t, err)
+	defer said.Close()
+	log := func() string {
+		text, err := os.ReadFile(said.Name())
+		check(t, err)
+		return string(text)
+	}
+	cmd := tr.command("sh", "-c", `trap "" HUP; exec ipcfs -f --keeper=on --state-dir $STATE $MNT`)
+	cmd.Stdin, cmd.Stderr = here, said
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	check(t, cmd.Start())
+	check(t, here.Close())
+	if !eventually(patience, func() bool { pid, err := tr.pid(); return err == nil && pid != 0 }) {
+		t.Fatal(log())
+	}
+	check(t, terminal.Close())
+	if !eventually(patience, func() bool { return strings.Contains(log(), "the terminal has hung up") }) {
+		t.Fatal(log())
+	}
+	if out, err := tr.command("ipcfs", "upgrade", tr.mnt).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s%s", err, out, log())
+	}
+	check(t, cmd.Process.Signal(unix.SIGTERM))
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v\n%s", err, log())
 	}
 }

@@ -25,6 +25,7 @@ import (
 func (s *settings) keep() error {
 	signal.Ignore(unix.SIGTTOU)
 	stop, hup := make(chan os.Signal, 2), make(chan os.Signal, 1)
+	deaf := signal.Ignored(unix.SIGHUP)
 	signal.Notify(hup, unix.SIGHUP)
 	signal.Notify(stop, unix.SIGTERM, unix.SIGINT)
 	defer signal.Stop(stop)
@@ -59,7 +60,12 @@ func (s *settings) keep() error {
 			}
 			manager.ready("live at " + s.mountpoint + ", " + result)
 		},
-		HungUp: func() bool { return terminal && !hasTerminal() },
+		HungUp: func() bool {
+			had := terminal
+			terminal = terminal && hasTerminal()
+			return had && !terminal
+		},
+		Deaf: deaf,
 		Argv: func(inheritance string) []string {
 			return s.own("ipcfs", "--inheritance="+inheritance)
 		},

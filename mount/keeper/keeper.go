@@ -38,7 +38,8 @@ type Keeper struct {
 
 	Upgrading func()                            // is called when an upgrade begins,
 	Upgraded  func(result string)               // and when it has ended
-	HungUp    func() bool                       // reports whether SIGHUP is for the end of a terminal
+	HungUp    func() bool                       // reports whether SIGHUP is for the end of a terminal,
+	Deaf      bool                              // which is not to end the mount (nohup(1))
 	Argv      func(inheritance string) []string // of a keeper that goes on for this one
 
 	ledger  int
@@ -99,12 +100,15 @@ func (k *Keeper) Run(stop, reload <-chan os.Signal) error {
 				return err
 			}
 		case sig := <-reload:
-			if !k.HungUp() {
-				k.beginUpgrade()
-			} else if done, err := k.stop(sig); done {
+			if done, err := k.reload(sig); done {
 				return err
 			}
 		case t := <-k.tells:
+			if t.word == unheard && len(stop) > 0 { // the next program would not know of it
+				if done, err := k.stop(<-stop); done {
+					return err
+				}
+			}
 			k.heed(t)
 		case <-beats.C:
 			k.look()
@@ -154,6 +158,20 @@ func (k *Keeper) begin() (err error) {
 		k.start()
 	}
 	return err
+}
+
+// reload begins an upgrade, or has the worker end the mount, as the terminal has hung up, and reports whether
+// there is none to do so.
+func (k *Keeper) reload(sig os.Signal) (bool, error) {
+	switch {
+	case !k.HungUp():
+		k.beginUpgrade()
+	case k.Deaf:
+		k.Log.Info("the terminal has hung up, and the mount goes on")
+	default:
+		return k.stop(sig)
+	}
+	return false, nil
 }
 
 // stop has the worker end the mount, and reports whether there is none to do so.

@@ -18,7 +18,6 @@ type worker struct {
 	state   *os.ProcessState // how it has ended
 	link    *Link
 	said    *os.File // what one that waits has to say (stderr(3)); nil: the log has it
-	waits   bool     // it is ready to go on with the mount
 	live    bool
 	over    bool   // it has ended because the mount did
 	why     string // it could not go on

@@ -21,6 +21,7 @@ type Inheritance struct {
 	Last                 string
 	Upgrades             int
 	Again                bool // another upgrade is to follow
+	Deaf                 bool // as the keeper is
 }
 
 // unheard is the word for that nobody listens for the worker any more.
@@ -29,16 +30,26 @@ const unheard = "unheard"
 // succeed has the program that the worker runs go on as the keeper, in this process. If that cannot be, this
 // keeper goes on.
 func (k *Keeper) succeed(w *worker) {
+	if k.stops { // the worker is about to end the mount
+		k.listen(w)
+		return
+	}
 	link, err := w.link.descriptor()
 	if err == nil {
 		err = k.become(Inheritance{
 			Device: k.device, Ledger: k.ledger, Link: link, Worker: w.process.Pid,
 			Restarts: k.count, Last: k.last, Upgrades: k.upgrades, Again: k.upgrade.again,
+			Deaf: k.Deaf,
 		})
 	}
+	k.listen(w)
+	k.keeps(err)
+}
+
+// listen has somebody listen for the worker again.
+func (k *Keeper) listen(w *worker) {
 	_ = w.link.f.SetReadDeadline(time.Time{})
 	go k.attend(w)
-	k.keeps(err)
 }
 
 // keeps ends an upgrade after which this keeper goes on.
@@ -88,7 +99,7 @@ func (k *Keeper) inherit(i *Inheritance) error {
 	go k.attend(w)
 	k.reap()
 	k.isLive(w)
-	k.upgrade.again = i.Again
+	k.upgrade.again, k.Deaf = i.Again, i.Deaf
 	k.finish(Done)
 	return nil
 }

@@ -13,7 +13,6 @@ import (
 type upgrade struct {
 	next    *worker // until it takes over
 	program *os.File
-	version string
 	said    *os.File
 	leaves  bool             // the worker that serves was asked to leave
 	takes   bool             // the new one was told to go on with the mount
@@ -76,7 +75,6 @@ func (k *Keeper) isReady(w *worker, speaks uint64, version string) {
 		w.kill()
 		return
 	}
-	w.waits, k.upgrade.version = true, version
 	if k.worker == nil {
 		k.takeOver() // the other one has ended by itself
 		return

@@ -2,8 +2,11 @@ package keeper
 
 import (
 	"log/slog"
+	"os"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // A worker that is told to leave once more, for the next upgrade, is on its way already.
@@ -28,5 +31,44 @@ func TestUpgradeOver(t *testing.T) {
 	}
 	if k.upgrade.over || !strings.HasPrefix(told, Done) || k.again == nil {
 		t.Errorf("an upgrade goes on for ever; told %q", told)
+	}
+}
+
+// A keeper that was told to end the mount does not become the new program, which would not know of that.
+func TestStoppedThenUpgraded(t *testing.T) {
+	ours, theirs, err := newLink()
+	if err != nil {
+		t.Fatal(err)
+	}
+	process, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &Keeper{
+		Log: slog.New(slog.DiscardHandler), Upgraded: func(string) {},
+		Argv:   func(string) []string { return nil },
+		ledger: -1, device: -1, live: true, stops: true, ends: make(chan *worker),
+		worker: &worker{process: process, link: ours, live: true},
+	}
+	k.succeed(k.worker)
+	if k.upgrades != 0 {
+		t.Errorf("an upgrade has ended: %s", k.result)
+	}
+	theirs.Close()
+	if w := <-k.ends; w != k.worker {
+		t.Error("nobody listened for the worker")
+	}
+}
+
+// The end of a terminal ends the mount, but for nohup(1), and is no upgrade.
+func TestHungUp(t *testing.T) {
+	for _, deaf := range []bool{false, true} {
+		k := &Keeper{
+			Log: slog.New(slog.DiscardHandler), Upgrading: func() { t.Error("an upgrade begins") },
+			HungUp: func() bool { return true }, Deaf: deaf, live: true, worker: &worker{},
+		}
+		if done, err := k.reload(unix.SIGHUP); done || err != nil || k.stops == deaf {
+			t.Errorf("nohup %v: it stops %v, %v %v", deaf, k.stops, done, err)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package backends
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -22,6 +23,12 @@ type Poller struct {
 	wakes   []func() // given to Wake meanwhile
 	spare   []func() // room for them
 	closing bool
+	refused map[*Source]bool // by epoll, see refuse
+	told    time.Time        // when tell was called last
+
+	watched atomic.Int64 // how many descriptors epoll has
+	looked  time.Time    // when refused was looked at last; the loop's own
+	tell    func(error)
 }
 
 // A Source is one watched descriptor. It implements the Arm of a Waiter.
@@ -32,6 +39,7 @@ type Source struct {
 	mu     sync.Mutex
 	token  int32 // the name epoll knows it by; 0: none yet
 	known  bool  // to epoll
+	want   Ready // what it was armed for
 	wake   func()
 	missed bool // Wake was called while nobody waited
 	closed bool
@@ -48,7 +56,8 @@ func NewPoller() (*Poller, error) {
 		unix.Close(ep)
 		return nil, err
 	}
-	p := &Poller{ep: ep, bell: bell, done: make(chan struct{}), sources: map[int32]*Source{}, next: 1}
+	p := &Poller{ep: ep, bell: bell, done: make(chan struct{}), sources: map[int32]*Source{}, next: 1,
+		refused: map[*Source]bool{}}
 	if err := unix.EpollCtl(ep, unix.EPOLL_CTL_ADD, bell, &unix.EpollEvent{Events: unix.EPOLLIN}); err != nil {
 		unix.Close(ep)
 		unix.Close(bell)
@@ -150,7 +159,8 @@ func (p *Poller) run() {
 	defer close(p.done)
 	var events [64]unix.EpollEvent
 	for {
-		n, err := unix.EpollWait(p.ep, events[:], -1)
+		patience := p.patience()
+		n, err := unix.EpollWait(p.ep, events[:], patience)
 		if err == unix.EINTR {
 			continue
 		}
@@ -173,6 +183,9 @@ func (p *Poller) run() {
 				}
 			}
 		}
+		if patience >= 0 {
+			p.lookAtRefused()
+		}
 	}
 }
 
@@ -193,8 +206,7 @@ func (p *Poller) answerBell() bool {
 // Watch makes a source of fd, which the caller keeps open until it has called Forget.
 func (p *Poller) Watch(fd int) *Source { return &Source{p: p, fd: fd} }
 
-// Arm is Waiter.Arm. A source that is forgotten or cannot be watched wakes its waiter, whose next try finds
-// out why.
+// Arm is Waiter.Arm. A source that is forgotten wakes its waiter, whose next try finds out why.
 func (s *Source) Arm(want Ready, wake func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -203,6 +215,14 @@ func (s *Source) Arm(want Ready, wake func()) {
 		s.p.Soon(wake)
 		return
 	}
+	s.wake, s.want = wake, want
+	if err := s.ask(); err != nil {
+		s.p.refuse(s, err)
+	}
+}
+
+// ask has epoll watch the source for what it was armed for. The caller holds s.mu.
+func (s *Source) ask() error {
 	op := unix.EPOLL_CTL_MOD
 	if !s.known {
 		op = unix.EPOLL_CTL_ADD
@@ -210,15 +230,14 @@ func (s *Source) Arm(want Ready, wake func()) {
 	if s.token == 0 {
 		s.token = s.p.name(s)
 	}
-	s.wake = wake
 	// POLLERR and POLLHUP are reported whether asked for or not.
-	ev := unix.EpollEvent{Events: uint32(want) | unix.EPOLLONESHOT, Fd: s.token}
-	if err := unix.EpollCtl(s.p.ep, op, s.fd, &ev); err != nil {
-		s.wake = nil
-		s.p.Soon(wake)
-		return
+	ev := unix.EpollEvent{Events: uint32(s.want) | unix.EPOLLONESHOT, Fd: s.token}
+	err := unix.EpollCtl(s.p.ep, op, s.fd, &ev)
+	if err == nil && !s.known {
+		s.known = true
+		s.p.watched.Add(1)
 	}
-	s.known = true
+	return err
 }
 
 // name gives a source the number that epoll knows it by. In the end numbers come again: those that sources of
@@ -240,12 +259,19 @@ func (p *Poller) name(s *Source) int32 {
 func (s *Source) Disarm() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || !s.known {
+	if s.closed {
+		return
+	}
+	if !s.known {
+		s.p.forgetRefused(s)
 		return
 	}
 	// Modified to no events it would still wake the poller: epoll adds EPOLLERR, and a queue's wake-ups do
 	// not say what they are for. An error leaves it armed, which only costs.
-	s.known = unix.EpollCtl(s.p.ep, unix.EPOLL_CTL_DEL, s.fd, nil) != nil
+	if unix.EpollCtl(s.p.ep, unix.EPOLL_CTL_DEL, s.fd, nil) == nil {
+		s.known = false
+		s.p.watched.Add(-1)
+	}
 }
 
 func (s *Source) take() func() {
@@ -275,9 +301,13 @@ func (s *Source) Forget() {
 	if s.token != 0 {
 		s.p.mu.Lock()
 		delete(s.p.sources, s.token)
+		delete(s.p.refused, s)
 		s.p.mu.Unlock()
-		// An error here is that of a descriptor epoll never took.
+	}
+	if s.known {
 		_ = unix.EpollCtl(s.p.ep, unix.EPOLL_CTL_DEL, s.fd, nil)
+		s.known = false
+		s.p.watched.Add(-1)
 	}
 	s.mu.Unlock()
 	s.Wake()

@@ -106,3 +106,84 @@ func TestNumbersComeAgain(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// A source that epoll refuses costs no processor time, its waiter is told all the same, and epoll has it as
+// soon as it takes it (fs.epoll.max_user_watches). Here it refuses with ELOOP: the source has the poller's own
+// epoll instance in it.
+func TestRefused(t *testing.T) {
+	p, _, fd := bell(t)
+	told := make(chan error, 8)
+	p.TellRefusals(func(err error) { told <- err })
+	loop, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(loop) })
+	add := func(fd int, events uint32) {
+		t.Helper()
+		if err := unix.EpollCtl(loop, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add(fd, unix.EPOLLIN)
+	add(p.ep, 0)
+	s := p.Watch(loop)
+	t.Cleanup(s.Forget)
+
+	var tries int // as a gate: nothing yet, and armed again; the poller's goroutine's own
+	woken := make(chan int, 8)
+	var wake func()
+	wake = func() {
+		if tries++; PollNow(loop, In) == 0 {
+			s.Arm(In, wake)
+			return
+		}
+		woken <- tries
+	}
+	round := func() { // the poller has run what it was to run
+		done := make(chan bool)
+		p.Soon(func() { close(done) })
+		<-done
+	}
+	ring := func() {
+		t.Helper()
+		if _, err := unix.Write(fd, []byte{1, 0, 0, 0, 0, 0, 0, 0}); err != nil {
+			t.Fatal(err)
+		}
+		if n := <-woken; n != 1 {
+			t.Errorf("tried %d times", n)
+		}
+		tries = 0
+		if _, err := unix.Read(fd, make([]byte, 8)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Arm(In, wake)
+	for range 100 {
+		round()
+	}
+	if err := <-told; err != unix.ELOOP {
+		t.Errorf("told of %v", err)
+	}
+	ring()
+	s.Arm(In, wake)
+	s.Disarm()
+	if p.patience() != -1 {
+		t.Error("one that is disarmed is looked at")
+	}
+
+	s.Arm(In, wake)
+	if err := unix.EpollCtl(loop, unix.EPOLL_CTL_DEL, p.ep, nil); err != nil {
+		t.Fatal(err)
+	}
+	for p.patience() != -1 { // until epoll has it
+		round()
+	}
+	if n := p.Limits()[0].Used; n != 1 {
+		t.Errorf("epoll has %d", n)
+	}
+	ring()
+	if len(told) > 0 {
+		t.Error("told again within a minute")
+	}
+}

@@ -80,7 +80,7 @@ func (t *Tree) openStores(c Config, before *tables) (*stores, error) {
 	s.messages, s.segments = sysv.NewQueues(t.env.Poll), sysv.NewSegments()
 	t.limited = []backends.Limited{
 		s.queues, s.messages, s.segments,
-		backends.FileSystem{Dir: s.shm, Name: "shm_bytes"}, backends.Process{},
+		backends.FileSystem{Dir: s.shm, Name: "shm_bytes"}, backends.Process{}, t.env.Poll,
 		t.env.Shares, t.env.Memory, s.feeds.Used, room, s.leases.Bytes, s.leases.Tries, s.sockets.Plain(),
 		s.queues.Bytes, t.handles.used,
 	}

@@ -126,6 +126,10 @@ func New(c Config) (*Tree, error) {
 	poll, err := backends.NewPoller()
 	if err == nil {
 		t.closers = append(t.closers, poll)
+		poll.TellRefusals(func(err error) {
+			t.log.Warn("who waits may be told a tenth of a second late: see fs.epoll.max_user_watches in /ctl/limits",
+				"err", err)
+		})
 		t.env = nodes.NewEnv(poll)
 		t.env.Notes.Flags = c.Flags
 		err = t.openKinds(c, before)

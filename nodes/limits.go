@@ -57,6 +57,8 @@ var limitTable = []limitRow{
 	{"RLIMIT_NOFILE", "descriptors", "the daemon", "getrlimit(2)",
 		"ulimit -n, or LimitNOFILE= in systemd, before ipcfs starts"},
 	{"fs.file-max", "open files", "the machine", "proc_sys_fs(5)", "sysctl fs.file-max=N"},
+	{"fs.epoll.max_user_watches", "descriptors that somebody waits for", "the daemon's user, in all programs",
+		"epoll(7)", "sysctl fs.epoll.max_user_watches=N; those beyond it are looked at ten times a second"},
 	{"fs.inotify.max_user_instances", "inotify instances, of which `events` takes one", "the daemon's user",
 		"inotify(7)", "sysctl fs.inotify.max_user_instances=1024"},
 	{"fs.pipe-max-size", "bytes that a FIFO may be made to hold", "each user but root", "pipe(7)",

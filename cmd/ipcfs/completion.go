@@ -12,7 +12,7 @@ import (
 // completions are the scripts that shells load. They ask ipcfs what can stand at a
 // place; it answers from its tables and the tree.
 var completions = map[string]string{
-	"bash": `# bash completion for ipcfs; made by go test -update ./cmd/ipcfs
+	"bash": `# bash completion for ipcfs; made by go test ./cmd/ipcfs -update
 _ipcfs() {
     local IFS=$'\n'
     local found=$(ipcfs _complete "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
@@ -22,12 +22,12 @@ _ipcfs() {
 complete -o default -F _ipcfs ipcfs
 `,
 	"zsh": `#compdef ipcfs
-# zsh completion for ipcfs; made by go test -update ./cmd/ipcfs
+# zsh completion for ipcfs; made by go test ./cmd/ipcfs -update
 local -a found
 found=(${(f)"$(ipcfs _complete "${(@)words[2,CURRENT]}" 2>/dev/null)"})
 compadd -S '' -a found || _files
 `,
-	"fish": `# fish completion for ipcfs; made by go test -update ./cmd/ipcfs
+	"fish": `# fish completion for ipcfs; made by go test ./cmd/ipcfs -update
 complete -c ipcfs -a '(ipcfs _complete (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'
 `,
 }

@@ -41,7 +41,7 @@ func TestHelp(t *testing.T) {
 			}
 		}
 		if want, err := os.ReadFile(name); err != nil || string(want) != text {
-			t.Errorf("%s --help is not %s (go test -update ./cmd/ipcfs, %v):\n%s", c.title(), name, err, text)
+			t.Errorf("%s --help is not %s (go test ./cmd/ipcfs -update, %v):\n%s", c.title(), name, err, text)
 		}
 		if _, same, _ := try("help", c.name); same != text {
 			t.Errorf("help %s:\n%s", c.name, same)

@@ -53,7 +53,7 @@ func (r *roff) item(term, text string) {
 
 func head(section int, what string) *roff {
 	r := &roff{}
-	fmt.Fprintf(r, ".\\\" Made by go test -update ./cmd/ipcfs.\n"+
+	fmt.Fprintf(r, ".\\\" Made by go test ./cmd/ipcfs -update.\n"+
 		".TH IPCFS %d \"\" \"ipcfs\"\n.SH NAME\nipcfs \\- %s\n", section, what)
 	return r
 }

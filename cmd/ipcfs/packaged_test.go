@@ -26,7 +26,7 @@ func TestPackaged(t *testing.T) {
 			}
 		}
 		if is, err := os.ReadFile(name); err != nil || string(is) != text {
-			t.Errorf("%s is not what the tables make (go test -update ./cmd/ipcfs): %v", name, err)
+			t.Errorf("%s is not what the tables make (go test ./cmd/ipcfs -update): %v", name, err)
 		}
 	}
 }

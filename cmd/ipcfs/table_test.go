@@ -22,7 +22,7 @@ var documentTables = []struct {
 	{"troubleshooting.md", errorRows},
 }
 
-// TestDocumentTables holds that the documents show the tables as they are. go test -update ./cmd/ipcfs
+// TestDocumentTables holds that the documents show the tables as they are. go test ./cmd/ipcfs -update
 // writes those whose heads are there.
 func TestDocumentTables(t *testing.T) {
 	for _, d := range documentTables {
@@ -38,7 +38,7 @@ func TestDocumentTables(t *testing.T) {
 		head, _, _ := strings.Cut(want, "\n")
 		begin := strings.Index(text, head+"\n")
 		if !*update || begin < 0 {
-			t.Errorf("%s does not show (go test -update ./cmd/ipcfs):\n%s", page, want)
+			t.Errorf("%s does not show (go test ./cmd/ipcfs -update):\n%s", page, want)
 			continue
 		}
 		end := len(text)

@@ -1,4 +1,4 @@
-# bash completion for ipcfs; made by go test -update ./cmd/ipcfs
+# bash completion for ipcfs; made by go test ./cmd/ipcfs -update
 _ipcfs() {
     local IFS=$'\n'
     local found=$(ipcfs _complete "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)

@@ -125,6 +125,9 @@ type Sender interface {
 	TrySend(list []Message) (int, error)
 }
 
+// A Counted port tells how many messages it has to give now, whoever takes them.
+type Counted interface{ Messages() (int, error) }
+
 // A Returner is a Port that takes back a message which was received and of which nothing was used.
 type Returner interface {
 	// Returns reports whether it can: the daemon may have the object open for reading only.

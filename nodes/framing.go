@@ -3,6 +3,7 @@ package nodes
 import (
 	"bytes"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"syscall"
@@ -109,18 +110,34 @@ func (Drain) Holds(backends.Endpoint) backends.Ready { return backends.In }
 // Held is Holder.Held: the end. Those who wait have the first claim on what comes.
 func (Drain) Held(backends.Endpoint, []byte, int) ([]byte, error) { return nil, io.EOF }
 
-// Next is one message, or the end.
+// Next is one message, or the end. A message of no bytes is not the end: it is passed over, and so are as many
+// more as were there then. How many that is is not asked before the first is taken, which an earlier process
+// may have done (Desk.Again).
 func (Drain) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
-	for {
+	for left := -1; left != 0; {
 		msg, err := Plain{}.Next(end, buf, size)
-		switch {
-		case err == backends.ErrWouldBlock:
-			return nil, io.EOF
-		case err == nil && len(msg) == 0:
-			continue // a message of no bytes is not the end
+		if err == backends.ErrWouldBlock {
+			break
 		}
-		return msg, err
+		if err != nil || len(msg) > 0 {
+			return msg, err
+		}
+		if left--; left < 0 {
+			left = messagesIn(end)
+		}
 	}
+	return nil, io.EOF
+}
+
+// messagesIn is how many messages there are now to be read; of an end that does not count them, more than
+// there ever are.
+func messagesIn(end backends.Endpoint) int {
+	if c, ok := end.(backends.Counted); ok {
+		if n, err := c.Messages(); err == nil {
+			return n
+		}
+	}
+	return math.MaxInt
 }
 
 // splitter cuts bytes that were written into messages. What has no end yet waits for it.

@@ -89,8 +89,8 @@ type Payable interface {
 	PaidBy(uid uint32, pays backends.Payer) error
 }
 
-// A Purger is a QueueEnd that can take all messages away at once. It may take long. What has none is read
-// until it is empty.
+// A Purger is a QueueEnd that can take all messages away at once. It may take long. Of one that has none
+// as many are read as there are when it begins.
 type Purger interface{ Purge() error }
 
 // A Peeker is a QueueEnd that can look at a message and leave it there.

@@ -139,6 +139,12 @@ func (q *Queue) Limits() (maxmsg, msgsize, curmsgs int, err error) {
 	return a.MaxMsg, a.MsgSize, a.CurMsgs, err
 }
 
+// Messages is Counted.Messages.
+func (q *Queue) Messages() (int, error) {
+	_, _, n, err := q.Limits()
+	return n, err
+}
+
 // Counts are the messages sent and received through the daemon since it first opened the queue.
 func (q *Queue) Counts() (sent, received int64) {
 	return q.past.sent.Load(), q.past.received.Load()

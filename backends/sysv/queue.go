@@ -116,6 +116,15 @@ func (m *Queue) TryRead(p []byte) (int, backends.Meta, error) {
 	return n, backends.Meta{Type: typ}, nil
 }
 
+// Messages is Counted.Messages: those of all types.
+func (m *Queue) Messages() (int, error) {
+	var d msqid
+	err := m.q.stat(&d)
+	m.q.mu.Lock()
+	defer m.q.mu.Unlock()
+	return int(d.qnum) + len(m.q.held), err
+}
+
 // TryFit is Fitter.TryFit: msgrcv(2) without MSG_NOERROR.
 func (m *Queue) TryFit(p []byte) (int, backends.Meta, error) {
 	n, meta, err := m.TryRead(p)

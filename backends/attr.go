@@ -112,10 +112,18 @@ type Change struct {
 // it.
 type Owner struct {
 	Uid, Gid uint32
-	Mode     uint32 // permissions with the umask already taken off
-	Umask    uint32 // what it took off, which a directory's default access control list makes up for
-	Pid      int    // of the process, 0 if it is not known
-	Inherits bool   // there is such a list, so nothing was taken off, and the kernel sets the permissions by it
+	Mode     uint32   // permissions with the umask already taken off
+	Umask    uint32   // what it took off, which a directory's default access control list makes up for
+	Pid      int      // of the process, 0 if it is not known
+	Inherits bool     // there is such a list, so nothing was taken off, and the kernel sets the permissions by it
+	Made     func(ID) // if not nil, is told of what was made and is not its owner's yet
+}
+
+// made tells which object was made, before it is given to its owner.
+func (o *Owner) made(id ID) {
+	if o.Made != nil {
+		o.Made(id)
+	}
 }
 
 // Entry is one name in a directory.

@@ -3,7 +3,6 @@ package backends
 import (
 	"slices"
 	"sync/atomic"
-	"time"
 	"unsafe"
 )
 
@@ -39,7 +38,6 @@ type deskHead struct {
 	clean  uint32 // bytes of the tray that hold nothing
 	typed  uint32 // 1: the tray is a struct msgbuf (msgop(2))
 	queued uint32 // how many messages the queue had before this one
-	acts   int64  // since when it makes, removes or moves a name, in nanoseconds since 1970; 0: it does not
 }
 
 // deskNote is a message that was received into the desk, or how much was sent.
@@ -186,28 +184,13 @@ func (d *Desk) Begin(unique uint64) {
 	}
 	h := d.head
 	h.unique = 0
-	h.notes, h.saves, h.answer, h.sends, h.unit, h.file, h.acts = 0, false, 0, 0, 0, 0, 0
+	h.notes, h.saves, h.answer, h.sends, h.unit, h.file = 0, false, 0, 0, 0, 0
 	h.typed, h.queued = 0, 0
 	step := d.l.word(wordStep)
 	h.step = atomic.AddUint64(step, 1)
 	h.unique = unique
 	d.at, d.left = 0, 0
 	d.resumed = false
-}
-
-// Acts notes since when the request makes, removes or moves a name.
-func (d *Desk) Acts(since time.Time) {
-	if d != nil {
-		d.head.acts = since.UnixNano()
-	}
-}
-
-// Acted is what Acts noted; zero: nothing.
-func (d *Desk) Acted() time.Time {
-	if d.head.acts == 0 {
-		return time.Time{}
-	}
-	return time.Unix(0, d.head.acts)
 }
 
 // Unique is the request that is worked on; 0: none.

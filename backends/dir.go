@@ -203,6 +203,7 @@ func (d *Dir) give(dir int, base string, o Owner) (Attr, error) {
 	if err != nil {
 		return Attr{}, err
 	}
+	o.made(st.ID)
 	mode := o.Mode
 	if o.Inherits {
 		mode = mode&^0777 | st.Mode&0777 // as the list has made it

@@ -50,7 +50,7 @@ type Left struct {
 }
 
 // LedgerVersion changes with what any process writes into a ledger.
-const LedgerVersion = 0x6970636673_0004
+const LedgerVersion = 0x6970636673_0005
 
 // The kinds of records that there are.
 const (
@@ -65,6 +65,7 @@ const (
 	TopicRecord
 	MessageRecord // of a topic
 	QueueRecord   // how many messages a queue should hold
+	ActRecord     // what a request makes, removes or moves
 )
 
 const (

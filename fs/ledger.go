@@ -66,6 +66,15 @@ func (t *Tree) writeTo(l *backends.Ledger) {
 // Ledger is the tree's; nil: it has none.
 func (t *Tree) Ledger() *backends.Ledger { return t.lasting.ledger }
 
+// resent is the bit in the number of a request that the kernel brings once more (FUSE_UNIQUE_RESEND).
+const resent = 1 << 63
+
+// RequestOf is the number of a request, however often it comes.
+func RequestOf(unique uint64) uint64 { return unique &^ resent }
+
+// Acts are the notes of what requests make, remove and move; nil: nothing is noted.
+func (t *Tree) Acts() *nodes.Acts { return t.env.Acts }
+
 // Commit writes down what has changed, before an answer tells of it.
 func (t *Tree) Commit() {
 	if !t.lasting.some.Load() {

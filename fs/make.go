@@ -23,12 +23,19 @@ func (t *Tree) directory(id uint64, name string) (Node, nodes.Object, fuse.Statu
 	return n, object, fuse.Status(nodes.Errno(err))
 }
 
+// make has a request make an object once, and answers it. It gives what was made.
+func (t *Tree) make(h *fuse.InHeader, parent Node, object nodes.Object, name string, o nodes.Owner,
+	do func(nodes.Owner) (nodes.Seen, error)) (nodes.Seen, error) {
+	_, _, seen, err := t.env.Acts.Once(RequestOf(h.Unique), nodes.Act{
+		Dir: object.(nodes.Directory), Name: name, Class: t.kinds[parent.Kind].Class, For: o,
+		Do: do,
+	})
+	return seen, err
+}
+
 // made is the answer to a request that made an object, or failed to.
-func (t *Tree) made(parent Node, object nodes.Object, name string, s nodes.Seen, err error, h *fuse.InHeader,
+func (t *Tree) made(parent Node, name string, s nodes.Seen, err error, h *fuse.InHeader,
 	out *fuse.EntryOut) fuse.Status {
-	if seen, ok := t.didMake(parent, object, name, h.Uid, err); ok {
-		s, err = seen, nil
-	}
 	if err != nil {
 		return t.failAt(h.Uid, "create", parent, name, err)
 	}
@@ -52,14 +59,15 @@ func (t *Tree) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *fu
 	if !ok {
 		return fuse.EPERM
 	}
-	seen, open, err := maker.Create(name, owner(&in.InHeader, in.Mode, in.Umask), int(in.Flags),
-		caller(&in.InHeader))
-	if one, ok := t.didMake(parent, object, name, in.Uid, err); ok {
-		seen, err = one, nil
-		if one.Was.Type() != syscall.S_IFIFO {
-			flags := int(in.Flags) &^ (syscall.O_CREAT | syscall.O_EXCL | syscall.O_TRUNC)
-			open, err = t.kinds[parent.Kind].Class.At(one).Open(flags, caller(&in.InHeader))
-		}
+	var open nodes.Open
+	seen, err := t.make(&in.InHeader, parent, object, name, owner(&in.InHeader, in.Mode, in.Umask),
+		func(o nodes.Owner) (seen nodes.Seen, err error) {
+			seen, open, err = maker.Create(name, o, int(in.Flags), caller(&in.InHeader))
+			return seen, err
+		})
+	if err == nil && open == nil && seen.Was.Type() != syscall.S_IFIFO { // an earlier process has made it
+		flags := int(in.Flags) &^ (syscall.O_CREAT | syscall.O_EXCL | syscall.O_TRUNC)
+		open, err = t.kinds[parent.Kind].Class.At(seen).Open(flags, caller(&in.InHeader))
 	}
 	if errors.Is(err, syscall.EEXIST) && in.Flags&syscall.O_EXCL == 0 {
 		// Somebody else made it meanwhile. The kernel walks the path once more, finds it, and judges who may
@@ -71,7 +79,7 @@ func (t *Tree) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *fu
 		// Linux 3.8).
 		return fuse.Status(syscall.ESTALE)
 	}
-	if status := t.made(parent, object, name, seen, err, &in.InHeader, &out.EntryOut); !status.Ok() {
+	if status := t.made(parent, name, seen, err, &in.InHeader, &out.EntryOut); !status.Ok() {
 		return status
 	}
 	n, _ := t.table.get(out.NodeId)
@@ -105,8 +113,9 @@ func (t *Tree) Mknod(_ <-chan struct{}, in *fuse.MknodIn, name string, out *fuse
 	if !ok {
 		return fuse.EPERM
 	}
-	seen, err := maker.Mknod(name, typ, owner(&in.InHeader, in.Mode, in.Umask))
-	return t.made(parent, object, name, seen, err, &in.InHeader, out)
+	seen, err := t.make(&in.InHeader, parent, object, name, owner(&in.InHeader, in.Mode, in.Umask),
+		func(o nodes.Owner) (nodes.Seen, error) { return maker.Mknod(name, typ, o) })
+	return t.made(parent, name, seen, err, &in.InHeader, out)
 }
 
 // Mkdir is mkdir(2).
@@ -119,8 +128,9 @@ func (t *Tree) Mkdir(_ <-chan struct{}, in *fuse.MkdirIn, name string, out *fuse
 	if !ok {
 		return fuse.EPERM
 	}
-	seen, err := dir.Mkdir(name, owner(&in.InHeader, in.Mode, in.Umask))
-	return t.made(parent, object, name, seen, err, &in.InHeader, out)
+	seen, err := t.make(&in.InHeader, parent, object, name, owner(&in.InHeader, in.Mode, in.Umask),
+		func(o nodes.Owner) (nodes.Seen, error) { return dir.Mkdir(name, o) })
+	return t.made(parent, name, seen, err, &in.InHeader, out)
 }
 
 // Symlink is refused: an object is reached by its own name.
@@ -149,12 +159,7 @@ func (t *Tree) Link(_ <-chan struct{}, in *fuse.LinkIn, name string, out *fuse.E
 	if err != nil {
 		return t.fail(err)
 	}
-	seen, err := dir.Link(from, name)
-	if err != nil {
-		one, e := object.(nodes.Directory).Find(name)
-		if e == nil && one.Was.ID == old.Object && t.did("make", parent, name, err, syscall.EEXIST) {
-			seen, err = one, nil
-		}
-	}
-	return t.made(parent, object, name, seen, err, &in.InHeader, out)
+	seen, err := t.make(&in.InHeader, parent, object, name, nodes.Owner{Uid: old.Uid, Gid: old.Gid},
+		func(nodes.Owner) (nodes.Seen, error) { return dir.Link(from, name) })
+	return t.made(parent, name, seen, err, &in.InHeader, out)
 }

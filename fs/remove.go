@@ -4,6 +4,7 @@ import (
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/ipcfs/ipcfs/backends"
 	"github.com/ipcfs/ipcfs/nodes"
 	"golang.org/x/sys/unix"
 )
@@ -18,7 +19,7 @@ func (t *Tree) Unlink(_ <-chan struct{}, h *fuse.InHeader, name string) fuse.Sta
 	if !ok {
 		return fuse.EPERM
 	}
-	return t.remove(h.Uid, parent, object, name, func() error { return maker.Remove(name, caller(h)) })
+	return t.remove(h, parent, object, name, func() error { return maker.Remove(name, caller(h)) })
 }
 
 // Rmdir is rmdir(2).
@@ -31,22 +32,17 @@ func (t *Tree) Rmdir(_ <-chan struct{}, h *fuse.InHeader, name string) fuse.Stat
 	if !ok {
 		return fuse.EPERM
 	}
-	return t.remove(h.Uid, parent, object, name, func() error { return dir.Rmdir(name, caller(h)) })
+	return t.remove(h, parent, object, name, func() error { return dir.Rmdir(name, caller(h)) })
 }
 
-// remove removes a name by f, and parts what it led to from its node.
-func (t *Tree) remove(by uint32, parent Node, object nodes.Object, name string, f func() error) fuse.Status {
-	seen, err := object.(nodes.Directory).Find(name)
-	switch {
-	case err == nil && t.later(seen):
-		return fuse.OK // what it was to remove is gone
-	case err == nil:
-		err = f()
-	case t.did("remove", parent, name, err, syscall.ENOENT):
-		return fuse.OK
-	}
+// remove removes a name by f, once, and parts what it led to from its node.
+func (t *Tree) remove(h *fuse.InHeader, parent Node, object nodes.Object, name string, f func() error) fuse.Status {
+	seen, _, _, err := t.env.Acts.Once(RequestOf(h.Unique), nodes.Act{
+		Dir: object.(nodes.Directory), Name: name,
+		Do: func(nodes.Owner) (nodes.Seen, error) { return nodes.Seen{}, f() },
+	})
 	if err != nil {
-		return t.failAt(by, "remove", parent, name, err)
+		return t.failAt(h.Uid, "remove", parent, name, err)
 	}
 	t.lost(parent.Kind, seen)
 	return fuse.OK
@@ -78,21 +74,19 @@ func (t *Tree) Rename(_ <-chan struct{}, in *fuse.RenameIn, oldName, newName str
 	if !ok {
 		return fuse.EPERM
 	}
-	source, dest := object.(nodes.Directory), toObject.(nodes.Directory)
-	a, err := source.Find(oldName)
+	dest := toObject.(nodes.Directory)
+	a, old, _, err := t.env.Acts.Once(RequestOf(in.Unique), nodes.Act{
+		Dir: object.(nodes.Directory), Name: oldName, To: dest, New: newName,
+		Do: func(nodes.Owner) (nodes.Seen, error) {
+			return nodes.Seen{}, folders.Rename(oldName, dest, newName, in.Flags, caller(&in.InHeader))
+		},
+	})
 	if err != nil {
-		if _, e := dest.Find(newName); e == nil && t.did("rename", from, oldName, err, syscall.ENOENT) {
-			return fuse.OK
-		}
-		return t.failAt(in.Uid, "rename", from, oldName, err)
-	}
-	old, missing := dest.Find(newName)
-	if err := folders.Rename(oldName, dest, newName, in.Flags, caller(&in.InHeader)); err != nil {
 		return t.failAt(in.Uid, "rename", from, oldName, err)
 	}
 	t.table.moved(key{from.Kind, a.Was.ID, a.Part}, to.ID, newName)
 	switch {
-	case missing != nil || old.Was.ID == a.Was.ID:
+	case old.Was.ID == backends.ID{} || old.Was.ID == a.Was.ID:
 	case in.Flags&unix.RENAME_EXCHANGE != 0:
 		t.table.moved(key{to.Kind, old.Was.ID, old.Part}, from.ID, oldName)
 	default:

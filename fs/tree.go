@@ -76,7 +76,6 @@ type Tree struct {
 	session Session
 
 	lasting         lasting
-	redo            redo
 	backingFailures atomic.Int64
 	// backing files of an earlier session that nobody can close any more but by their numbers
 	unbacked []int32
@@ -132,6 +131,9 @@ func New(c Config) (*Tree, error) {
 		})
 		t.env = nodes.NewEnv(poll)
 		t.env.Notes.Flags = c.Flags
+		t.env.Acts, err = nodes.NewActs(c.Ledger, t.Left(backends.ActRecord))
+	}
+	if err == nil {
 		err = t.openKinds(c, before)
 	}
 	if err == nil && c.Ledger != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/fs"
 	"github.com/ipcfs/ipcfs/nodes"
 	"golang.org/x/sys/unix"
 )
@@ -15,14 +16,8 @@ import (
 // (backends.Desk). What is done at a desk lies in this order: what went through the kernel, the answer, what the
 // open file keeps, the answer for the kernel. Each step says that the one before it was done.
 
-// resent is the bit in the number of a request that the kernel brings once more (FUSE_UNIQUE_RESEND).
-const resent = 1 << 63
-
 // closing marks the work on the end of an open file, in its number.
 const closing = 1 << 62
-
-// requestOf is the number of a request, however often it comes.
-func requestOf(unique uint64) uint64 { return unique &^ resent }
 
 // leftBehind is what an earlier process did not finish. Only the start reads it.
 type leftBehind struct {
@@ -178,21 +173,27 @@ func (s *Session) answerAgain(out []byte) {
 			}
 		}
 	}
-	s.giveBack(list)
+	asked := map[uint64]bool{}
+	for _, req := range list {
+		asked[fs.RequestOf(as[fuse.InHeader](req).Unique)] = true
+	}
+	s.giveBack(asked)
+	acts := s.tree.Acts()
+	acts.Only(asked)
 	begun := func(req []byte) int {
-		if s.left.desks[requestOf(as[fuse.InHeader](req).Unique)] != nil {
+		if number := fs.RequestOf(as[fuse.InHeader](req).Unique); s.left.desks[number] != nil || acts.Left(number) {
 			return 0
 		}
 		return 1
 	}
 	slices.SortStableFunc(list, func(a, b []byte) int {
 		return cmp.Or(cmp.Compare(begun(a), begun(b)),
-			cmp.Compare(requestOf(as[fuse.InHeader](a).Unique), requestOf(as[fuse.InHeader](b).Unique)))
+			cmp.Compare(fs.RequestOf(as[fuse.InHeader](a).Unique), fs.RequestOf(as[fuse.InHeader](b).Unique)))
 	})
 	for _, req := range list {
 		s.requests.Add(1)
-		d := s.left.desks[requestOf(as[fuse.InHeader](req).Unique)]
-		delete(s.left.desks, requestOf(as[fuse.InHeader](req).Unique))
+		d := s.left.desks[fs.RequestOf(as[fuse.InHeader](req).Unique)]
+		delete(s.left.desks, fs.RequestOf(as[fuse.InHeader](req).Unique))
 		if d == nil {
 			s.handle(req, out)
 			continue
@@ -211,11 +212,7 @@ func (s *Session) answerAgain(out []byte) {
 
 // giveBack returns messages to where they are from that an earlier process received for somebody who was killed since,
 // and had not answered with.
-func (s *Session) giveBack(list [][]byte) {
-	asked := map[uint64]bool{}
-	for _, req := range list {
-		asked[requestOf(as[fuse.InHeader](req).Unique)] = true
-	}
+func (s *Session) giveBack(asked map[uint64]bool) {
 	for request, d := range s.left.desks {
 		_, _, answer, _ := d.Of()
 		o := s.file(d.File())
@@ -252,7 +249,7 @@ func (s *Session) gather() (list [][]byte) {
 		}
 		list = append(list, req)
 		h := as[fuse.InHeader](req)
-		if h.Unique&resent == 0 && !forgets(req) && h.Opcode != opInterrupt {
+		if h.Unique == fs.RequestOf(h.Unique) && !forgets(req) && h.Opcode != opInterrupt {
 			return list
 		}
 	}
@@ -272,18 +269,7 @@ func (s *Session) finish(req []byte, d *backends.Desk, out []byte) {
 	case moves != nil && !saved:
 		d.Resume()
 		s.handle(req, *d.Room())
-	case acts(h.Opcode):
-		s.tree.Redo(d.Acted(), func() { s.handle(req, out) })
 	default:
 		s.handle(req, out)
 	}
-}
-
-// acts tells requests that make, remove or move a name.
-func acts(op uint32) bool {
-	switch op {
-	case opUnlink, opRmdir, opRename, opRename2, opMkdir, opMknod, opLink, opCreate:
-		return true
-	}
-	return false
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/fs"
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
@@ -23,7 +24,7 @@ func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
 	defer g.mu.Unlock()
 	// A READ that is answered in full the kernel follows by one for the next piece of a longer read(2), which
 	// would wait.
-	r := reading{o: o, request: requestOf(in.Unique), size: min(int(in.Size), maxWhole), off: int64(in.Offset)}
+	r := reading{o: o, request: fs.RequestOf(in.Unique), size: min(int(in.Size), maxWhole), off: int64(in.Offset)}
 	n, err := 0, behind(&g.readers)
 	tries := err == nil
 	if tries {
@@ -81,7 +82,7 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 		return
 	}
 	nonblock := in.Flags&syscall.O_NONBLOCK != 0
-	w := writing{o: o, request: requestOf(in.Unique), data: data}
+	w := writing{o: o, request: fs.RequestOf(in.Unique), data: data}
 	s.resumePart(&w)
 	err := behind(&g.writers)
 	tries, n := err == nil, 0
@@ -170,7 +171,11 @@ func (s *Session) send(b []byte) {
 		d := s.ledger.DeskOf(b)
 		d.Answers(len(b))
 		backends.Point("answered")
-		defer func() { backends.Point("told"); d.Done() }()
+		defer func() {
+			backends.Point("told")
+			d.Done()
+			s.tree.Acts().Over(fs.RequestOf(as[fuse.OutHeader](b).Unique))
+		}()
 	}
 	if err := s.dev.write(b); err != nil && err != syscall.ENOENT {
 		s.log.Debug("answer not taken", "err", err)

@@ -89,6 +89,7 @@ type writing struct {
 // Try is nodes.Op's. An error after a part was taken is left for the next write.
 func (w *writing) Try(buf []byte) (int, error) {
 	d := w.o.sit(buf, w.request)
+	w.o.file.Asks(w.request)
 	n, err := w.o.file.Write(w.data)
 	w.done += n
 	w.data = w.data[n:]

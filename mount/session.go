@@ -224,11 +224,7 @@ func (s *Session) handle(req, out []byte) {
 		s.goOnAfter(req)
 	}
 	if h.Opcode != opRead && h.Opcode != opWrite && h.Opcode != opRelease {
-		d := s.ledger.DeskOf(out)
-		d.Begin(requestOf(h.Unique))
-		if d != nil && acts(h.Opcode) {
-			d.Acts(s.tree.Redoes())
-		}
+		s.ledger.DeskOf(out).Begin(fs.RequestOf(h.Unique))
 	}
 	switch h.Opcode {
 	case opLookup:

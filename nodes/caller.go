@@ -19,6 +19,8 @@ type Caller struct {
 	member    []uint32 // remembered
 
 	again bool // what it opens it had open before a hand-over
+
+	request uint64 // which asks for what is done; 0: that is not known
 }
 
 // remembered is the process with its groups as they are now. It is for what is judged later, when the

@@ -95,10 +95,13 @@ type Linker interface {
 }
 
 // A Newer is a Directory that makes objects with attributes, for /ctl/new. The options of c are mode and
-// those in its class's Description.
+// those in its class's Description. All but what once does may be done again.
 type Newer interface {
-	New(name string, o Owner, c Command) error
+	New(name string, o Owner, c Command, once Making) error
 }
+
+// Making makes an object by a call, for an owner, unless an earlier process did (see Acts).
+type Making func(make func(Owner) (Seen, error)) (Seen, error)
 
 // A Reporter is an object that tells about itself, for its status file: facts in the order they are shown.
 type Reporter interface {

@@ -19,6 +19,7 @@ type Env struct {
 	Notes  *Notes
 	Shares Shares
 	Trace  *Trace
+	Acts   *Acts            // nil: nothing is noted
 	Memory *backends.Budget // what open files hold between two calls
 
 	users users

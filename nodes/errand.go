@@ -45,6 +45,9 @@ func (f *File) put(p []byte) (int, error) {
 	}
 	if f.errand == nil {
 		p = bytes.Clone(p)
+		if end, ok := f.end.(asker); ok {
+			end.asks(f.asked)
+		}
 	}
 	e := f.run(backends.Out, func(e *errand) { e.n, e.err = f.face.Put(f.end, p) })
 	if e == nil {
@@ -52,6 +55,12 @@ func (f *File) put(p []byte) (int, error) {
 	}
 	return e.n, e.err
 }
+
+// An asker is an Endpoint that is told which request the next write is.
+type asker interface{ asks(request uint64) }
+
+// Asks says which request the next write is. The caller holds the lock under which the file is written.
+func (f *File) Asks(request uint64) { f.asked = request }
 
 // run begins an errand, or takes back one that is over; nil: one is under way. The face makes one at a time.
 // The caller holds f.mu.

@@ -38,6 +38,7 @@ type File struct {
 	uid    uint32            // in the name of this user:
 	aside  backends.Ready    // reads (In), writes (Out)
 	errand *errand           // the one that is under way; nil: none
+	asked  uint64            // the request that writes; 0: that is not known
 
 	groups []uint32 // of its caller, if what it does depends on them:
 	knows  bool     // it does

@@ -80,6 +80,9 @@ func (e entry) Report() ([]Fact, error) {
 	return append(owned(a), created(a.BornAt())...), nil
 }
 
+// sole is soleMaker.sole.
+func (e entry) sole() bool { return !e.shared }
+
 // name is a name in the directory.
 func (e entry) name(base string) Name { return Name{Dir: e.Ref, Base: base} }
 

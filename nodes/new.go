@@ -24,7 +24,7 @@ func (c *Ctl) create(line string, by Caller) error {
 	names := make([]string, len(c.kinds))
 	for i, k := range c.kinds {
 		if path, ok := strings.CutPrefix(command.Verb, k.Name+"/"); ok {
-			return c.refuse(command.Verb, createIn(k, path, command, by), by)
+			return c.refuse(command.Verb, createIn(k, path, command, by, c.env.Acts), by)
 		}
 		names[i] = k.Name
 	}
@@ -42,7 +42,7 @@ func (c *Ctl) refuse(path string, err error, by Caller) error {
 	return err
 }
 
-func createIn(k Kind, path string, command Command, by Caller) error {
+func createIn(k Kind, path string, command Command, by Caller, acts *Acts) error {
 	mode, err := command.Mode(0644)
 	if err != nil {
 		return err
@@ -55,17 +55,24 @@ func createIn(k Kind, path string, command Command, by Caller) error {
 		return err
 	}
 	o := Owner{Uid: by.Uid, Gid: by.Gid, Mode: mode, Pid: by.Pid}
+	once := func(do func(Owner) (Seen, error)) (Seen, error) {
+		_, _, made, err := acts.Once(by.request, Act{Dir: dir, Name: name, Class: k.Class, For: o, Do: do})
+		return made, err
+	}
 	if newer, ok := dir.(Newer); ok {
-		return newer.New(name, o, command)
+		return newer.New(name, o, command, once)
 	}
 	maker, ok := dir.(Maker)
 	if !ok {
 		return fmt.Errorf("%w: nothing is made in %s", syscall.EPERM, k.Name)
 	}
-	_, open, err := maker.Create(name, o, writeOnly, by)
-	if open != nil {
-		err = open.Close()
-	}
+	_, err = once(func(o Owner) (Seen, error) {
+		seen, open, err := maker.Create(name, o, writeOnly, by)
+		if open != nil {
+			err = open.Close()
+		}
+		return seen, err
+	})
 	return err
 }
 

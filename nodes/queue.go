@@ -90,7 +90,7 @@ func (d queueDir) Mknod(name string, typ uint32, o Owner) (Seen, error) {
 }
 
 // New is Newer.New: a queue with maxmsg and msgsize.
-func (d queueDir) New(name string, o Owner, c Command) error {
+func (d queueDir) New(name string, _ Owner, c Command, once Making) error {
 	maxmsg, err := c.Int("maxmsg", 0, 1)
 	if err != nil {
 		return err
@@ -99,7 +99,9 @@ func (d queueDir) New(name string, o Owner, c Command) error {
 	if err != nil {
 		return err
 	}
-	_, err = d.make(name, o, QueueRules{MaxMsg: maxmsg, MsgSize: msgsize})
+	_, err = once(func(o Owner) (Seen, error) {
+		return d.make(name, o, QueueRules{MaxMsg: maxmsg, MsgSize: msgsize})
+	})
 	return err
 }
 

@@ -166,10 +166,10 @@ func (e socketEntry) Create(name string, o Owner, flags int, by Caller) (Seen, O
 }
 
 // New is Newer.New: a listening socket of a type, with a backlog.
-func (e socketEntry) New(name string, o Owner, c Command) error {
+func (e socketEntry) New(name string, _ Owner, c Command, once Making) error {
 	how, err := listeningOf(c, "mode")
 	if err == nil {
-		_, err = e.make(name, o, how)
+		_, err = once(func(o Owner) (Seen, error) { return e.make(name, o, how) })
 	}
 	return err
 }

@@ -138,13 +138,13 @@ func (d sysvDir) make(name string, o Owner) (Seen, error) {
 }
 
 // New is Newer.New: a queue with qbytes.
-func (d sysvDir) New(name string, o Owner, c Command) error {
+func (d sysvDir) New(name string, o Owner, c Command, once Making) error {
 	by := Caller{Uid: o.Uid}
 	// What would be refused later is refused before there is a queue.
 	if _, err := d.qbytes(c, 0, by); err != nil {
 		return err
 	}
-	seen, err := d.make(name, o)
+	seen, err := once(func(o Owner) (Seen, error) { return d.make(name, o) })
 	if err != nil {
 		return err
 	}

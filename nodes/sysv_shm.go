@@ -183,7 +183,7 @@ func (d segmentDir) keyToMake(name string, typ uint32) (uint32, error) {
 }
 
 // New is Newer.New: a segment of a size.
-func (d segmentDir) New(name string, o Owner, c Command) error {
+func (d segmentDir) New(name string, _ Owner, c Command, once Making) error {
 	size, err := c.Int("size", 0, 1)
 	if err != nil {
 		return err
@@ -195,10 +195,13 @@ func (d segmentDir) New(name string, o Owner, c Command) error {
 	if err != nil {
 		return err
 	}
-	if _, err := d.seenUnsized(key); err == nil {
-		return syscall.EEXIST
-	}
-	return d.make(key, o, int64(size))
+	_, err = once(func(o Owner) (Seen, error) {
+		if _, err := d.seenUnsized(key); err == nil {
+			return Seen{}, syscall.EEXIST
+		}
+		return Seen{}, d.make(key, o, int64(size))
+	})
+	return err
 }
 
 // make makes a segment.

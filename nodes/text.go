@@ -19,6 +19,8 @@ type Text struct {
 	src  *textSource
 	do   func(line string) error // nil: it takes no commands
 
+	request uint64 // which wrote the lines that are done; 0: that is not known
+
 	// Under src.all.mu:
 	shown  *rendering // the text that was read last; nil: none was
 	held   *rendering // the one that the first read is to get; nil: none yet
@@ -64,7 +66,11 @@ func (c *Control) show(env *Env, texts *Texts, key textKey, flags int, by Caller
 		by = by.remembered() // it may be gone when a worker does what it wrote
 	}
 	if c.Do != nil {
-		t.do = func(line string) error { return c.Do(line, by) }
+		t.do = func(line string) error {
+			by := by
+			by.request = t.request
+			return c.Do(line, by)
+		}
 	}
 	made := *c
 	if c.For != nil {
@@ -250,6 +256,9 @@ func (t *Text) TryWrite(p []byte, _ backends.Meta) (int, error) {
 	}
 	return len(p), nil
 }
+
+// asks is asker.asks.
+func (t *Text) asks(request uint64) { t.request = request }
 
 // Unit is 0: a text comes in pieces.
 func (t *Text) Unit() int { return 0 }

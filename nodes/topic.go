@@ -38,6 +38,9 @@ func topicSeen(path string, a Attr) Seen {
 // name is a name in the directory.
 func (t topicEntry) name(base string) Name { return Name{Dir: t.Ref, Base: base} }
 
+// sole is soleMaker.sole: topics elsewhere have other daemons.
+func (t topicEntry) sole() bool { return t.all.store.Kept != nil }
+
 // may is who may remove and rename names of the directory.
 func (t topicEntry) may(by Caller) func(Attr) error {
 	if t.Path == "" || t.all.store.OpenDirs {
@@ -97,12 +100,12 @@ func (t topicEntry) Mknod(name string, typ uint32, o Owner) (Seen, error) {
 }
 
 // New is Newer.New: a topic with rules.
-func (t topicEntry) New(name string, o Owner, c Command) error {
+func (t topicEntry) New(name string, _ Owner, c Command, once Making) error {
 	r, err := rulesFrom(topic.DefaultRules, c)
 	if err != nil {
 		return err
 	}
-	seen, err := t.Mknod(name, syscall.S_IFREG, o)
+	seen, err := once(func(o Owner) (Seen, error) { return t.Mknod(name, syscall.S_IFREG, o) })
 	if err != nil {
 		return err
 	}

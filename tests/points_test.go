@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/ipcfs/ipcfs/tests/ipctool"
@@ -20,6 +21,7 @@ var points = []string{
 	"sending", "sent", "noted sent", // and the one that sends
 	"answering", "saving", "saved", // what goes into the ledger, in this order
 	"committing", "answered", "told", // around the answer
+	"acting", "made", "acted", "noted act", // what makes, moves or removes a name
 }
 
 // A walk does the same again and again, and the worker is killed at each place that it comes to.
@@ -133,12 +135,59 @@ func (w *walk) names(begin func()) (failed []string) {
 	retry("mkfifo", func() error { return unix.Mkfifo(at("fifos/x"), 0600) })
 	retry("mkdir", func() error { return unix.Mkdir(at("shm/d"), 0700) })
 	retry("rename", func() error { return unix.Rename(at("shm/x"), at("shm/d/y")) })
+	retry("mknod", func() error { return unix.Mknod(at("shm/w"), unix.S_IFREG|0600, 0) })
+	was := [2]uint64{inode(at("shm/d/y")), inode(at("shm/w"))}
+	retry("exchange", func() error {
+		return unix.Renameat2(unix.AT_FDCWD, at("shm/w"), unix.AT_FDCWD, at("shm/d/y"), unix.RENAME_EXCHANGE)
+	})
+	if is := [2]uint64{inode(at("shm/w")), inode(at("shm/d/y"))}; is != was {
+		failed = append(failed, fmt.Sprint("exchanged: ", is, ", want ", was))
+	}
 	retry("link", func() error { return unix.Link(at("shm/d/y"), at("shm/z")) })
-	for _, name := range []string{"shm/d/y", "shm/z", "queues/x", "topics/x", "sockets/x", "fifos/x", "fifos/y",
+	for _, name := range []string{"shm/d/y", "shm/w", "shm/z", "queues/x", "topics/x", "sockets/x", "fifos/x", "fifos/y",
 		"sysv/queues/0x00004203"} {
 		retry("rm "+name, func() error { return unix.Unlink(at(name)) })
 	}
 	retry("rmdir", func() error { return unix.Rmdir(at("shm/d")) })
+	return failed
+}
+
+// inode is which object a name leads to, 0 if to none.
+func inode(name string) uint64 {
+	var st unix.Stat_t
+	if unix.Lstat(name, &st) != nil {
+		return 0
+	}
+	return st.Ino
+}
+
+// lines has ctl/new make objects, as their owner, and returns what is not so.
+func (w *walk) lines(begin func()) (failed []string) {
+	begin()
+	cmd := w.tr.command("sh", "-c", `printf '%s\n' 'queues/n maxmsg=5 msgsize=64' 'topics/n depth=3' \
+		'sockets/n type=seqpacket' 'sysv/queues/0x00004204 qbytes=4096' 'shm/n' \
+		'sysv/shm/0x00004205 size=4096' > $MNT/ctl/new &&
+		: > $MNT/queues/o && mkfifo $MNT/fifos/o && mkdir $MNT/topics/o`)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 1000, Gid: 1000}}
+	out, err := cmd.CombinedOutput()
+	errs(&failed, "ctl/new "+string(out), err)
+	for name, fact := range map[string]string{
+		"queues/n": "maxmsg=5", "topics/n": "depth=3", "sockets/n": "type=seqpacket", "shm/n": "",
+		"sysv/queues/0x00004204": "qbytes=4096", "sysv/shm/0x00004205": "bytes=4096",
+		"queues/o": "", "fifos/o": "", "topics/o": "",
+	} {
+		at := w.tr.mnt + "/ctl/" + name
+		text, err := os.ReadFile(at + "/status")
+		if ctl, e := os.ReadFile(at + "/ctl"); e == nil { // a directory has none
+			text = append(text, ctl...)
+		}
+		for _, want := range []string{fact, "uid=1000"} {
+			if err != nil || !slices.Contains(strings.Fields(string(text)), want) && want != "" {
+				failed = append(failed, fmt.Sprint(name, " has no ", want, ": ", string(text), err))
+			}
+		}
+		errs(&failed, "rm", os.Remove(w.tr.mnt+"/"+name))
+	}
 	return failed
 }
 
@@ -187,6 +236,7 @@ func TestKilledAtPoints(t *testing.T) {
 		{"topic", moving("topics/t", "topics/t", unix.O_RDONLY, ""), all},
 		{"sysv", moving(sysv, sysv, unix.O_RDONLY, ""), all},
 		{"names", w.names, nil},
+		{"ctl/new", w.lines, nil},
 	} {
 		for i, point := range points {
 			for passes := i % step; !t.Failed(); passes += step {

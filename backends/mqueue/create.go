@@ -74,6 +74,9 @@ func (q *Queues) make(name string, o backends.Owner, attr *mqAttr, cost int64,
 // created holds a queue that was made as fd, and gives it to its owner.
 func (q *Queues) created(name string, fd int, a backends.Attr, o backends.Owner, cost int64,
 	may func(int, error) (int, error)) (*Queue, error) {
+	if o.Made != nil {
+		o.Made(a.ID)
+	}
 	err := backends.Apply(fd, backends.Change{Uid: &o.Uid, Gid: &o.Gid, Mode: &o.Mode})
 	if err != nil {
 		unix.Close(fd)

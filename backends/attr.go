@@ -170,7 +170,6 @@ func Fstat(fd int) (Attr, error) {
 // Apply makes c true of the object open at fd, which may be an O_PATH descriptor unless c changes the size.
 // It works on the inode, never on a name, so nothing can be put in its way.
 func Apply(fd int, c Change) error {
-	path := procPath(fd)
 	if c.Size != nil {
 		if err := Unprivileged(func() error { return unix.Ftruncate(fd, *c.Size) }); err != nil {
 			return err
@@ -189,7 +188,7 @@ func Apply(fd int, c Change) error {
 		}
 	}
 	if c.Mode != nil {
-		if err := unix.Chmod(path, *c.Mode&07777); err != nil {
+		if err := unix.Chmod(procPath(fd), *c.Mode&07777); err != nil {
 			return err
 		}
 	}
@@ -200,7 +199,7 @@ func Apply(fd int, c Change) error {
 				ts[i] = unix.NsecToTimespec(t.UnixNano())
 			}
 		}
-		return unix.UtimesNanoAt(unix.AT_FDCWD, path, ts, 0)
+		return unix.UtimesNanoAt(fd, "", ts, unix.AT_EMPTY_PATH) // Linux 5.8
 	}
 	return nil
 }

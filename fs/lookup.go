@@ -276,15 +276,26 @@ func (t *Tree) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut)
 	if n.Message && c.Size != nil {
 		c.Atime, c.Mtime = nil, nil // the times of a message object are those of its messages
 	}
-	// The O_TRUNC of an open comes when the file is open, and names no open file (fuse_do_setattr).
-	byOpen := n.Message && c.Size != nil && in.Valid&fuse.FATTR_FH == 0
-	if err := t.change(n, c, byOpen); err != nil {
+	if byOpen := n.Message && c.Size != nil && *c.Size == 0 && in.Valid&fuse.FATTR_FH == 0; byOpen {
+		if l := t.table.open(n.ID); l != nil && l.truncated() {
+			c.Size = nil
+		}
+		if c == (nodes.Change{}) {
+			return t.changed(n, nodes.Attr{ID: n.Object, Mode: n.Mode, Nlink: 1, Uid: n.Uid, Gid: n.Gid}, out)
+		}
+	}
+	if err := t.change(n, c); err != nil {
 		return t.failAt(in.Uid, "change", n, "", err)
 	}
 	a, err := t.stat(n)
 	if err != nil {
 		return t.fail(err)
 	}
+	return t.changed(n, a, out)
+}
+
+// changed answers a SETATTR.
+func (t *Tree) changed(n Node, a nodes.Attr, out *fuse.AttrOut) fuse.Status {
 	t.table.told(n.ID, a)
 	t.fillAttr(&out.Attr, n, a)
 	if n.Message {
@@ -293,8 +304,8 @@ func (t *Tree) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut)
 	return fuse.OK
 }
 
-// change sets attributes. byOpen says that the size is set by an open with O_TRUNC.
-func (t *Tree) change(n Node, c nodes.Change, byOpen bool) error {
+// change sets attributes.
+func (t *Tree) change(n Node, c nodes.Change) error {
 	l := t.table.open(n.ID)
 	switch {
 	case c == (nodes.Change{}):
@@ -304,7 +315,7 @@ func (t *Tree) change(n Node, c nodes.Change, byOpen bool) error {
 	case l == nil:
 		return syscall.ESTALE
 	}
-	if done, err := l.change(n, &c, byOpen); done || err != nil {
+	if done, err := l.change(n, c); done || err != nil {
 		return err
 	}
 	object, err := t.object(n)
@@ -314,21 +325,31 @@ func (t *Tree) change(n Node, c nodes.Change, byOpen bool) error {
 	return object.Change(c)
 }
 
-// change sets attributes of what is open of a node, as far as that is enough: done, or what is left of c is
-// for the object.
-func (l *live) change(n Node, c *nodes.Change, byOpen bool) (done bool, err error) {
+// change sets attributes of the memory that is open of a node, if there is one: done.
+func (l *live) change(n Node, c nodes.Change) (done bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.memory != nil {
-		if a, err := l.memory.Stat(); err != nil || a.Uid != n.Uid {
-			return true, cmp.Or(err, error(syscall.ESTALE)) // it changed hands just now
-		}
-		return true, l.memory.Change(*c)
+	if l.memory == nil {
+		return false, nil
 	}
-	if len(l.faces) > 0 && byOpen && l.faces[len(l.faces)-1].open.(*nodes.File).Truncated() {
-		c.Size = nil
+	if a, err := l.memory.Stat(); err != nil || a.Uid != n.Uid {
+		return true, cmp.Or(err, error(syscall.ESTALE)) // it changed hands just now
 	}
-	return *c == (nodes.Change{}), nil
+	return true, l.memory.Change(c)
+}
+
+// truncated tells the message face that was opened last of an open with O_TRUNC. The kernel truncates when
+// the file is open, and names no open file (fuse_do_setattr). All that it means for a message face is what
+// the face makes of it, so the object need not be asked: `>` of a shell costs no more than `>>`. false:
+// nobody has one open.
+func (l *live) truncated() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.faces) == 0 {
+		return false
+	}
+	l.faces[len(l.faces)-1].open.(*nodes.File).Truncated()
+	return true
 }
 
 func changeOf(in *fuse.SetAttrIn) (c nodes.Change) {

@@ -276,16 +276,13 @@ func (f *File) Write(p []byte) (int, error) {
 	return n, Located(f.path, err)
 }
 
-// Truncated tells the file that it was opened with O_TRUNC, and reports whether its face knows what to do
-// about it.
-func (f *File) Truncated() bool {
-	t, ok := f.face.(Truncater)
-	if ok {
+// Truncated tells the file that it was opened with O_TRUNC.
+func (f *File) Truncated() {
+	if t, ok := f.face.(Truncater); ok {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		t.Truncated()
 	}
-	return ok
 }
 
 // Whole reports whether a write of n bytes has to be one message and could be, and so must not be sent if

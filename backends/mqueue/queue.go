@@ -215,22 +215,19 @@ func queueAttr(fd int) (backends.Attr, error) {
 	if err != nil {
 		return a, err
 	}
-	a.Size, a.Blocks = queueBytes(fd), 0
+	a.Size, a.Blocks = queueBytes(fd, a.Atime), 0
 	return a, nil
 }
 
-func queueBytes(fd int) int64 {
+// queueBytes are those pending in a queue that was last received from at atime.
+func queueBytes(fd int, atime time.Time) int64 {
 	var buf [128]byte
-	before, err := backends.Fstat(fd)
-	if err != nil {
-		return 0
-	}
 	n, err := unix.Pread(fd, buf[:], 0)
 	if err != nil {
 		return 0 // a descriptor opened for sending only
 	}
 	// Having looked is no receiving: the kernel counts it as an access, and so it is taken back.
-	_ = backends.Apply(fd, backends.Change{Atime: &before.Atime})
+	_ = backends.Apply(fd, backends.Change{Atime: &atime})
 	field, _, _ := strings.Cut(strings.TrimPrefix(string(buf[:n]), "QSIZE:"), " ")
 	size, _ := strconv.ParseInt(field, 10, 64)
 	return size

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/ipcfs/ipcfs/backends"
 	"github.com/ipcfs/ipcfs/backends/nats"
@@ -157,15 +158,15 @@ func inBytes(n int64) string {
 	return strconv.FormatInt(n, 10) + " bytes"
 }
 
-// settingWords finds settings in sentences.
-var settingWords = regexp.MustCompile(`\{set ([a-z-]+)([^}]*)\}`)
+// settingWords finds settings in sentences. It is compiled when the first is made: each ipcfs command would pay for it.
+var settingWords = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\{set ([a-z-]+)([^}]*)\}`) })
 
 // sentence puts facts into the braces of a sentence. flags are how settings are asked for, by their names.
 func sentence(text string, r *backends.Refusal, flags map[string]string) string {
 	row := limitNamed(r.Limit)
 	text = strings.ReplaceAll(text, "{raise}", row.raise)
-	text = settingWords.ReplaceAllStringFunc(text, func(found string) string {
-		m := settingWords.FindStringSubmatch(found)
+	text = settingWords().ReplaceAllStringFunc(text, func(found string) string {
+		m := settingWords().FindStringSubmatch(found)
 		if flag, ok := flags[m[1]]; ok {
 			return flag + m[2]
 		}

@@ -61,13 +61,12 @@ func lastLines(text string, n int) string {
 	return strings.Join(lines[max(0, len(lines)-n-1):], "")
 }
 
-// objectPath is the path of an object in a text, one word (backends.Word). A mark behind it is the sentence's.
-var objectPath = regexp.MustCompile(`\b(queues|topics|shm|fifos|sockets)/[^\s;'"()]*[^\s:;,.'"()]`)
-
 // withoutNames is a text with a number in the place of each name of an
 // object; the same name has the same number.
 func withoutNames(text string) string {
 	number := map[string]int{}
+	// One word (backends.Word). A mark behind it is the sentence's.
+	objectPath := regexp.MustCompile(`\b(queues|topics|shm|fifos|sockets)/[^\s;'"()]*[^\s:;,.'"()]`)
 	return objectPath.ReplaceAllStringFunc(text, func(path string) string {
 		class, name, _ := strings.Cut(path, "/")
 		if number[name] == 0 {

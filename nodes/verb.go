@@ -90,6 +90,19 @@ func verbsOf(c Class, o Object) []Verb {
 	return slices.DeleteFunc(slices.Clone(describe(c).Verbs), func(v Verb) bool { return !v.of(o) })
 }
 
+// Known are the commands that objects take which have these rows: set of all objects is one with that of the class.
+func Known(verbs []Verb) []Verb {
+	list := []Verb{setVerb}
+	for _, v := range verbs {
+		if v.Name == setVerb.Name {
+			list[0].Args += " " + v.Args
+		} else {
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
 // verbNamed finds a row.
 func verbNamed(verbs []Verb, name string) (Verb, bool) {
 	i := slices.IndexFunc(verbs, func(v Verb) bool { return v.Name == name })
@@ -109,15 +122,10 @@ func (v Verb) run(o Object, c Command, by Caller) error {
 
 // errUnknown says which commands an object takes.
 func errUnknown(c Command, verbs []Verb) error {
-	set := setVerb
 	var forms []string
-	for _, v := range verbs {
-		if v.Name == set.Name {
-			set.Args += " " + v.Args
-			continue
-		}
+	for _, v := range Known(verbs) {
 		forms = append(forms, v.Form())
 	}
 	return fmt.Errorf("unknown command %s; known: %s",
-		c.Verb, strings.Join(append([]string{set.Form()}, forms...), ", "))
+		c.Verb, strings.Join(forms, ", "))
 }

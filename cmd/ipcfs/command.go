@@ -90,6 +90,20 @@ func commands() []command {
 				"waited. Shared memory and FIFOs do not show: the kernel carries them.\n" + aboutTree,
 			flags: traceCommand,
 		}, {
+			name:  "new",
+			args:  "[MOUNTPOINT] PATH [KEY=VALUE...]",
+			short: "make an object, with options",
+			long: "What echo into ctl/new does: ipcfs new queues/jobs maxmsg=50 mode=660. `ipcfs\n" +
+				"help classes` has the options of each class. Says why it failed, if so.\n" + aboutTree,
+			flags: newCommand,
+		}, {
+			name:  "ctl",
+			args:  "[MOUNTPOINT] PATH [COMMAND [KEY=VALUE...]]",
+			short: "show the settings of an object, or change it",
+			long: "What cat and echo do with the object's ctl file: ipcfs ctl queues/jobs set\n" +
+				"mode=600. `ipcfs help verbs` has the commands. Says why it failed, if so.\n" + aboutTree,
+			flags: ctlCommand,
+		}, {
 			name:  "rm",
 			args:  "--stale [MOUNTPOINT] [PATH]",
 			short: "list what nobody uses any more, and remove it",

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"strings"
 
-	"github.com/ipcfs/ipcfs/backends"
 	"github.com/spf13/pflag"
 )
 
@@ -14,21 +12,39 @@ import (
 var completions = map[string]string{
 	"bash": `# bash completion for ipcfs; made by go test ./cmd/ipcfs -update
 _ipcfs() {
-    local IFS=$'\n'
-    local found=$(ipcfs _complete "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
-    COMPREPLY=($(compgen -W "$found" -- "${COMP_WORDS[COMP_CWORD]}"))
-    [[ ${COMPREPLY[0]} == */ ]] && compopt -o nospace
+    # not COMP_WORDS: bash cuts those at = and : too
+    local words line=${COMP_LINE:0:COMP_POINT} apart=${COMP_WORDBREAKS//[!=:]/} kept=
+    read -a words <<< "$line"
+    [[ $line == *[[:blank:]] ]] && words+=("")
+    local word=${words[${#words[@]}-1]} IFS=$'\n'
+    local found=($(ipcfs _complete -- "${words[@]:1}" 2>/dev/null))
+    found=("${found[@]%%$'\t'*}")
+    [[ $apart ]] && kept=${word%"${word##*[$apart]}"}
+    COMPREPLY=("${found[@]#"$kept"}")
+    [[ ${COMPREPLY[0]} == *[/=,] ]] && compopt -o nospace
 }
 complete -o default -F _ipcfs ipcfs
 `,
 	"zsh": `#compdef ipcfs
 # zsh completion for ipcfs; made by go test ./cmd/ipcfs -update
-local -a found
-found=(${(f)"$(ipcfs _complete "${(@)words[2,CURRENT]}" 2>/dev/null)"})
-compadd -S '' -a found || _files
+_ipcfs() {
+    local -a found whole part
+    found=(${(f)"$(ipcfs _complete -- "${(@Q)words[2,CURRENT]}" 2>/dev/null)"})
+    whole=(${found:#*[/=,](|$'\t'*)}) part=(${(M)found:#*[/=,](|$'\t'*)})
+    local -a whole_shown=("${(@)whole/$'\t'/  -- }") part_shown=("${(@)part/$'\t'/  -- }")
+    whole=("${(@)whole%%$'\t'*}") part=("${(@)part%%$'\t'*}")
+    (( $#found )) || { _files; return }
+    compadd -l -d whole_shown -a whole
+    compadd -l -d part_shown -S '' -a part
+}
+if [[ $funcstack[1] == _ipcfs ]]; then _ipcfs "$@"; else compdef _ipcfs ipcfs; fi
 `,
 	"fish": `# fish completion for ipcfs; made by go test ./cmd/ipcfs -update
-complete -c ipcfs -a '(ipcfs _complete (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'
+function __ipcfs_complete
+    set -l found (ipcfs _complete -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null)
+    set -q found[1]; and printf '%s\n' $found; or __fish_complete_path (commandline -ct)
+end
+complete -c ipcfs -f -a '(__ipcfs_complete)'
 `,
 }
 
@@ -42,93 +58,4 @@ func completionCommand(*pflag.FlagSet) func(io.Writer, []string) error {
 		_, err := io.WriteString(out, text)
 		return err
 	}
-}
-
-// completeCommand prints what the last of its arguments, the words of
-// a command line, can become, a line each.
-func completeCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
-	return func(out io.Writer, args []string) error {
-		for _, word := range candidates(args) {
-			fmt.Fprintln(out, word)
-		}
-		return nil
-	}
-}
-
-// candidates are what the last word can become.
-func candidates(words []string) (list []string) {
-	if len(words) == 0 {
-		words = []string{""}
-	}
-	last, before := words[len(words)-1], words[:len(words)-1]
-	offer := func(all ...string) {
-		for _, one := range all {
-			if strings.HasPrefix(one, last) {
-				list = append(list, one)
-			}
-		}
-	}
-	c, _ := choose(before)
-	switch {
-	case strings.HasPrefix(last, "-"):
-		for _, flag := range c.visibleFlags() {
-			offer("--" + flag.Name)
-		}
-	case len(before) == 0 || c.name == "help":
-		for _, one := range commands() {
-			if one.name != "" && one.public() {
-				offer(one.name)
-			}
-		}
-		for _, t := range helpTopics {
-			if c.name == "help" {
-				offer(t.name)
-			}
-		}
-	case c.name == "completion":
-		offer("bash", "fish", "zsh")
-	}
-	if len(before) > 0 && strings.Contains(c.args, "MOUNTPOINT") {
-		all, _ := trees()
-		for _, m := range all {
-			offer(m.Mountpoint)
-		}
-	}
-	if len(before) > 0 && strings.Contains(c.args, "PATH") {
-		offer(objectsFor(last)...)
-	}
-	return list
-}
-
-// objectsFor are the classes, or the objects of the class that a word begins with, for the only tree.
-func objectsFor(word string) (list []string) {
-	p, err := placeOf(nil)
-	if err != nil {
-		return nil
-	}
-	v, err := lookAt(p.Info)
-	if err != nil {
-		return nil
-	}
-	defer v.Close()
-	daemon, err := v.facts("ctl/status.json")
-	if err != nil {
-		return nil
-	}
-	for _, class := range daemon.words("classes") {
-		list = append(list, class+"/")
-		if !strings.HasPrefix(word, class+"/") {
-			continue
-		}
-		found, _, err := v.walk(class, maxLooked)
-		if err != nil {
-			return list
-		}
-		for _, s := range found {
-			if name := string(s.Path); backends.Word(name) == name { // others a shell would take apart
-				list = append(list, name)
-			}
-		}
-	}
-	return list
 }

@@ -62,12 +62,14 @@ func overview() string {
 		}
 		args := strings.TrimSuffix(strings.TrimPrefix(c.args, "[FLAG...] "), " [ARGUMENT...]")
 		form := strings.TrimSpace(c.name + " " + args)
+		if strings.Contains(form, " PATH") {
+			form = c.name + " PATH"
+		}
 		if len(form) > overviewForm {
 			form = strings.TrimSuffix(form, " [PATH]")
 		}
 		fmt.Fprintf(&b, "  %-*s %s\n", overviewForm, form, c.short)
 	}
-	b.WriteString("\nExit status: 0 done, 1 failed, 2 wrong usage.\n")
 	return b.String()
 }
 

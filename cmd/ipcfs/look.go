@@ -26,10 +26,12 @@ type viewer struct {
 	out  *json.Decoder
 }
 
-// A wish asks for a text (Read), or for all objects below a directory, up to Most of them (Walk).
+// A wish asks for a text (Read), for all objects below a directory, up to Most of them (Walk), or for Text to be
+// written (Write).
 type wish struct {
-	Read, Walk string
-	Most       int
+	Read, Walk  string
+	Most        int
+	Write, Text string
 }
 
 // seen is one answer. Paths are from the root of the tree; they and texts are bytes, not always UTF-8.
@@ -83,8 +85,11 @@ func (v *viewer) Close() {
 }
 
 // answer is the next answer, or errSilent if that does not come in time.
-func (v *viewer) answer() (s seen, err error) {
-	if err := v.pipe.SetReadDeadline(time.Now().Add(askLimit)); err != nil {
+func (v *viewer) answer() (seen, error) { return v.answerBy(time.Now().Add(askLimit)) }
+
+// answerBy is answer with another end of the time; zero: none.
+func (v *viewer) answerBy(end time.Time) (s seen, err error) {
+	if err := v.pipe.SetReadDeadline(end); err != nil {
 		return s, err
 	}
 	switch err := v.out.Decode(&s); {
@@ -156,6 +161,8 @@ func lookCommand(*pflag.FlagSet) func(io.Writer, []string) error {
 			case err != nil:
 			case w.Read != "":
 				err = l.tell(l.text(w.Read))
+			case w.Write != "":
+				err = l.tell(l.put(w.Write, w.Text))
 			default:
 				left := 0
 				if err = l.from(w.Walk, &w.Most, &left); err == nil {

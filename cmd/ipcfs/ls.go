@@ -39,11 +39,8 @@ func lsCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 	var l listing
 	l.register(f)
 	f.BoolVarP(&l.long, "long", "l", false, "and who uses each, and who waits how long")
-	f.StringVar(&l.sort, "sort", "name", "sort by `KEY`: "+strings.Join(sortKeys, ", "))
+	f.Var(choice{&l.sort, sortKeys}, "sort", "sort by `KEY`: "+strings.Join(sortKeys, ", "))
 	return func(out io.Writer, args []string) error {
-		if !slices.Contains(sortKeys, l.sort) {
-			return usagef("--sort %s: one of %s", l.sort, strings.Join(sortKeys, ", "))
-		}
 		p, v, err := lookAtPlace(args)
 		if err != nil {
 			return err
@@ -66,7 +63,7 @@ type listing struct {
 	sort string
 }
 
-// sortKeys are what objects can be sorted by; by all but name the largest is first.
+// sortKeys are what objects can be sorted by, by name unless asked; by all others the largest is first.
 var sortKeys = []string{"name", "waiting", "messages", "bytes", "sent", "age"}
 
 func sortBy(list []object, key string) {

@@ -34,16 +34,56 @@ func TestPackaged(t *testing.T) {
 func TestCandidates(t *testing.T) {
 	for line, want := range map[string]string{
 		"st": "status", "mount --ms": "--msgsize", "ls --so": "--sort", "help verb": "verbs",
-		"completion z": "zsh", "zz": "",
+		"completion z": "zsh", "zz": "", "ls --sort m": "messages", "ls --sort=b": "--sort=bytes",
+		"--shm ": "auto page-cache", "run --net a": "any", "mount /x -o ro,kee": "ro,keeper=off ro,keeper=on",
+		"mount -o maxm": "maxmsg=", "mount --options=ro,shm=a": "--options=ro,shm=auto",
+		"mount -o net=l": "net=loopback", "ls -w ": "",
 	} {
-		words := strings.Fields(line)
-		if got := candidates(words); strings.Join(got, " ") != want {
+		if got := wordsAt(line); got != want {
 			t.Errorf("%q: %q, want %q", line, got, want)
 		}
 	}
-	if all := candidates(nil); !slices.Contains(all, "umount") || slices.Contains(all, "_look") {
+	if all := candidates(nil); !slices.Contains(all, candidate{"umount", "unmount, and end the daemon"}) ||
+		slices.ContainsFunc(all, func(c candidate) bool { return c.word == "_look" }) {
 		t.Errorf("%q", all)
 	}
+}
+
+// Verbs, their options and those of new are those of the class.
+func TestCandidatesOfVerbs(t *testing.T) {
+	for form, want := range map[string]string{
+		"topics/a/t": "set clear", "prod/queues/q": "set resize lease eof drain", "shm/m": "set",
+	} {
+		var got []string
+		for _, c := range commandsOf(classAt(form), nil) {
+			got = append(got, c.word)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("verbs of %s: %q, want %s", form, got, want)
+		}
+	}
+	for want, got := range map[string][]candidate{
+		"keep= slow=drop-old":  commandsOf(classAt("topics/t"), []string{"set", "retain=on", "mode=600"}),
+		"type=seqpacket mode=": optionsBehind(nil, "mode=MODE "+classAt("sockets/s").New),
+		"qbytes=":              optionsBehind([]string{"mode=600"}, "mode=MODE "+classAt("sysv/queues/1").New),
+	} {
+		for word := range strings.FieldsSeq(want) {
+			if !slices.ContainsFunc(got, func(c candidate) bool { return c.word == word }) {
+				t.Errorf("%s is not in %q", word, got)
+			}
+		}
+		if slices.ContainsFunc(got, func(c candidate) bool { return strings.HasPrefix(c.word, "retain=") }) {
+			t.Errorf("an option that is there: %q", got)
+		}
+	}
+}
+
+func wordsAt(line string) string {
+	var list []string
+	for _, c := range candidates(strings.Split(line, " ")) {
+		list = append(list, c.word)
+	}
+	return strings.Join(list, " ")
 }
 
 func TestAbout(t *testing.T) {

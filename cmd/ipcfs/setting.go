@@ -41,7 +41,7 @@ var settingTable = []setting{
 		name: "shm", value: "MODE", without: "`auto`: passthrough, if the kernel lets the daemon", private: true,
 		help:  "auto, or page-cache: shared memory without passthrough",
 		about: "[semantics.md](semantics.md#shared-memory)",
-		in:    func(s *settings) pflag.Value { return (*shmMode)(&s.session.PageCache) },
+		in:    func(s *settings) pflag.Value { return either{&s.session.PageCache, "auto", "page-cache"} },
 	}, {
 		name: "net", value: "REACH", without: "`loopback`", private: true,
 		help:  "what sockets/tcp and udp reach: off, loopback, any",
@@ -86,7 +86,7 @@ var settingTable = []setting{
 		name: "keeper", value: "MODE", without: "`off`",
 		help:  "on, or off: when the daemon dies another one goes on",
 		about: "[semantics.md](semantics.md#when-the-daemon-ends)",
-		in:    func(s *settings) pflag.Value { return (*keeperMode)(&s.kept) },
+		in:    func(s *settings) pflag.Value { return either{&s.kept, "off", "on"} },
 	}, {
 		name: "nonempty", without: "a directory that has files is refused",
 		about: "mounts over a directory that has files",
@@ -151,6 +151,14 @@ type shown struct {
 // Type is pflag.Value.Type.
 func (s shown) Type() string { return s.name }
 
+// words are those of the value, if it is one of a few.
+func (s shown) words() []string {
+	if few, ok := s.Value.(worded); ok {
+		return few.words()
+	}
+	return nil
+}
+
 // number is a setting that is a number; 0: it is not set.
 type number int
 
@@ -203,6 +211,9 @@ func (c checked) Set(v string) error {
 // Type is pflag.Value.Type.
 func (checked) Type() string { return "string" }
 
+// worded is a value that is one of a few words, which completion offers.
+type worded interface{ words() []string }
+
 // choice is a setting that is one of several words, of which the first holds if nobody asks.
 type choice struct {
 	now *string
@@ -228,6 +239,8 @@ func (c choice) Set(v string) error {
 // Type is pflag.Value.Type.
 func (choice) Type() string { return "string" }
 
+func (c choice) words() []string { return c.of }
+
 // onOff is a setting that is there or not.
 type onOff bool
 
@@ -246,27 +259,32 @@ func (o *onOff) Set(v string) error {
 // Type is pflag.Value.Type.
 func (*onOff) Type() string { return "bool" }
 
-// shmMode is the value of shm: whether the page cache is asked for.
-type shmMode bool
+// either is a setting that is one of two words.
+type either struct {
+	now     *bool
+	no, yes string
+}
 
-func (m *shmMode) String() string {
-	if *m {
-		return "page-cache"
+func (e either) String() string {
+	if e.now != nil && *e.now {
+		return e.yes
 	}
-	return "auto"
+	return e.no
 }
 
 // Set is pflag.Value.Set.
-func (m *shmMode) Set(v string) error {
-	if v != "auto" && v != "page-cache" {
-		return fmt.Errorf("%q is neither auto nor page-cache", v)
+func (e either) Set(v string) error {
+	if v != e.no && v != e.yes {
+		return fmt.Errorf("%q is neither %s nor %s", v, e.no, e.yes)
 	}
-	*m = v == "page-cache"
+	*e.now = v == e.yes
 	return nil
 }
 
 // Type is pflag.Value.Type.
-func (m *shmMode) Type() string { return "string" }
+func (either) Type() string { return "string" }
+
+func (e either) words() []string { return []string{e.no, e.yes} }
 
 // netReach is the value of net.
 type netReach socket.Reach
@@ -283,24 +301,6 @@ func (r *netReach) Set(v string) error {
 // Type is pflag.Value.Type.
 func (r *netReach) Type() string { return "string" }
 
-// keeperMode is the value of keeper.
-type keeperMode bool
-
-func (m *keeperMode) String() string {
-	if *m {
-		return "on"
-	}
-	return "off"
+func (r *netReach) words() []string {
+	return []string{socket.ReachNone.String(), socket.ReachLoopback.String(), socket.ReachAny.String()}
 }
-
-// Set is pflag.Value.Set.
-func (m *keeperMode) Set(v string) error {
-	if v != "on" && v != "off" {
-		return fmt.Errorf("%q is neither on nor off", v)
-	}
-	*m = v == "on"
-	return nil
-}
-
-// Type is pflag.Value.Type.
-func (m *keeperMode) Type() string { return "string" }

@@ -102,12 +102,14 @@ func onlyTree() (*mountinfo.Info, error) {
 	return nil, usagef("which tree? %s", strings.Join(points, "  "))
 }
 
-// inClass reports whether an argument is a path in a tree, and no file
-// outside: then it begins with the name of a class.
+// inClass reports whether an argument is a path in a tree, and no file outside: then it begins with the name
+// of a class. What is attached is called NAME/queues and NAME/topics.
 func inClass(arg string) (string, bool) {
-	first, _, _ := strings.Cut(arg, "/")
+	first, rest, _ := strings.Cut(arg, "/")
+	second, _, _ := strings.Cut(rest, "/")
 	return strings.Trim(arg, "/"),
-		slices.Contains([]string{"queues", "topics", "shm", "fifos", "sockets", "sysv"}, first)
+		slices.Contains([]string{"queues", "topics", "shm", "fifos", "sockets", "sysv"}, first) ||
+			first != "" && first[0] != '.' && (second == "queues" || second == "topics") && !exists(arg)
 }
 
 // treeAround finds the tree that a file lies in, or is the mount point of. It asks nothing of the tree.

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/ipcfs/ipcfs/backends"
+	"github.com/spf13/pflag"
+)
+
+// ctlCommand is `ipcfs ctl`: the object's ctl file, by the object's own path, and what its err file says.
+func ctlCommand(*pflag.FlagSet) func(io.Writer, []string) error {
+	return func(out io.Writer, args []string) error {
+		p, words, err := objectAndWords(args)
+		if err != nil {
+			return err
+		}
+		dir := "ctl/" + p.path
+		if len(words) > 0 {
+			return p.tell("ctl", dir+"/ctl", strings.Join(words, " "), dir+"/err")
+		}
+		v, err := lookAt(p.Info)
+		if err != nil {
+			return err
+		}
+		defer v.Close()
+		text, err := v.read(dir + "/ctl")
+		if err != nil {
+			return p.untold(v, "ctl", err)
+		}
+		_, err = io.WriteString(out, text)
+		return err
+	}
+}
+
+// newCommand is `ipcfs new`: a line of ctl/new, and what ctl/err says.
+func newCommand(*pflag.FlagSet) func(io.Writer, []string) error {
+	return func(_ io.Writer, args []string) error {
+		p, words, err := objectAndWords(args)
+		if err != nil {
+			return err
+		}
+		line := strings.Join(append([]string{backends.Word(p.path)}, words...), " ")
+		return p.tell("create", "ctl/new", line, "ctl/err")
+	}
+}
+
+// objectAndWords takes arguments apart that begin with [MOUNTPOINT] PATH.
+func objectAndWords(args []string) (place, []string, error) {
+	for n := 1; n <= min(2, len(args)); n++ {
+		if p, err := placeOf(args[:n]); err != nil || p.path != "" {
+			return p, args[n:], err
+		}
+	}
+	return place{}, nil, usagef("the path of an object is needed: queues/jobs")
+}
+
+// tell writes a line to a control file. If the daemon does not do it, the error is what the file of failures
+// says. It does not wait for a daemon that does not answer; for one that does, as long as that takes.
+func (p place) tell(op, file, line, failures string) error {
+	v, err := lookAt(p.Info)
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	if _, err := v.read("ctl/pid"); err != nil {
+		return notLive(p.Info, err)
+	}
+	err = v.write(file, line+"\n")
+	if err == nil {
+		return nil
+	}
+	said, _ := v.read(failures)
+	if _, why, ok := strings.Cut(said, " "); ok && strings.HasPrefix(why, op+" "+backends.Word(p.path)+": ") {
+		return fmt.Errorf("%s", strings.TrimSuffix(why, "\n"))
+	}
+	return p.untold(v, op, err)
+}
+
+// untold is the error of a control file of an object, of which the daemon has not said more.
+func (p place) untold(v *viewer, op string, err error) error {
+	var errno syscall.Errno
+	switch {
+	case !errors.As(err, &errno), errno == syscall.ENOTCONN, errno == syscall.ECONNABORTED:
+		return notLive(p.Info, err)
+	case errno == syscall.ENOENT:
+		return fmt.Errorf("%s: no such object", p.path)
+	case errno == syscall.EACCES:
+		return fmt.Errorf("%s %s: %w: only its owner may", op, p.path, errno)
+	}
+	return fmt.Errorf("%s %s: %w", op, p.path, errno)
+}
+
+// write writes a text to a control file, however long that takes.
+func (v *viewer) write(name, text string) error {
+	if err := v.ask(wish{Write: name, Text: text}); err != nil {
+		return err
+	}
+	_, err := v.answerBy(time.Time{})
+	return err
+}
+
+// put does what write asks for.
+func (l looker) put(name, text string) seen {
+	s := seen{Path: []byte(name)}
+	f, err := os.OpenFile(path.Join(l.mountpoint, name), os.O_WRONLY, 0)
+	if err == nil {
+		_, err = f.WriteString(text)
+		err = errors.Join(err, f.Close())
+	}
+	errors.As(err, &s.Errno)
+	return s
+}

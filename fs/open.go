@@ -42,6 +42,7 @@ func (o *Opening) Try(out *fuse.OpenOut) error {
 		l.mu.Lock() // all who open it share what is open
 		defer l.mu.Unlock()
 	}
+	first := !n.Message && l.memory == nil
 	open, err := o.object(n, l)
 	switch {
 	case nodes.Waits(err):
@@ -55,6 +56,9 @@ func (o *Opening) Try(out *fuse.OpenOut) error {
 	}
 	if status := o.t.opened(n, l, open, o.flags, o.by, out); !status.Ok() {
 		return syscall.Errno(status)
+	}
+	if first {
+		o.t.outdate(n.ID) // see sufficient
 	}
 	return nil
 }

@@ -116,6 +116,22 @@ func (t *table) open(id uint64) *live {
 	return l
 }
 
+// atRest reports whether nobody has a node open that is none of a message face, nor is about to. It waits for
+// no open.
+func (t *table) atRest(id uint64) bool {
+	t.mu.Lock()
+	l := t.live[id]
+	t.mu.Unlock()
+	if l == nil {
+		return true
+	}
+	if !l.mu.TryLock() {
+		return false
+	}
+	defer l.mu.Unlock()
+	return l.memory == nil
+}
+
 // fresh makes a node for a message face that no other thread will share, or takes the spare one. pid is the
 // thread's; 0: it is not known.
 func (t *table) fresh(n Node, pid uint32) (id uint64) {

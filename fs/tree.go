@@ -207,6 +207,8 @@ type Session interface {
 	Operations() []nodes.Operation // what was done, by class and call
 	// Drop has the kernel forget a name in a directory, soon, if nobody uses it.
 	Drop(parent uint64, name string)
+	// Outdate has the kernel ask for the attributes of a node when they are wanted next.
+	Outdate(node uint64)
 }
 
 // Attach connects the tree to its session, which serves it at the mount point at.
@@ -264,6 +266,16 @@ func (t *Tree) forgetful(n Node) {
 	t.mu.Unlock()
 	if session != nil {
 		session.Drop(n.Parent, n.Name)
+	}
+}
+
+// outdate has the kernel ask for the attributes of a node when they are wanted next.
+func (t *Tree) outdate(id uint64) {
+	t.mu.Lock()
+	session := t.session
+	t.mu.Unlock()
+	if session != nil {
+		session.Outdate(id)
 	}
 }
 

@@ -37,14 +37,17 @@ func (s *Session) keepLength(req, out []byte) {
 	if !s.tree.KeepsLength(h.NodeId, &as[fuse.AttrOut](out[headerSize:]).Attr, seeks) {
 		return
 	}
-	// It throws away attributes that it asked for before a notification came (fuse_reverse_inval_inode,
-	// fs/fuse/inode.c).
+	s.Outdate(h.NodeId)
+}
+
+// Outdate has the kernel take the attributes for out of date that it was told of a node, and those that it has
+// asked for and was not told yet (FUSE_NOTIFY_INVAL_INODE; fuse_reverse_inval_inode, fs/fuse/inode.c). It
+// waits for nothing: only the bytes of a file are locked, and it is not told to drop those.
+func (s *Session) Outdate(node uint64) {
 	var msg [headerSize + 24]byte
 	*(*fuse.OutHeader)(unsafe.Pointer(&msg[0])) = fuse.OutHeader{
 		Length: uint32(len(msg)), Status: notifyInvalInode,
 	}
-	*(*fuse.NotifyInvalInodeOut)(unsafe.Pointer(&msg[headerSize])) = fuse.NotifyInvalInodeOut{
-		Ino: h.NodeId, Off: -1,
-	}
-	s.send(msg[:])
+	*(*fuse.NotifyInvalInodeOut)(unsafe.Pointer(&msg[headerSize])) = fuse.NotifyInvalInodeOut{Ino: node, Off: -1}
+	s.send(msg[:]) // ENOENT: it does not know the node any more
 }

@@ -123,7 +123,7 @@ func (l *Ledger) Unfinished(bits uint64) (list []*Desk) {
 // Free gives the desk up.
 func (d *Desk) Free() {
 	*d.head = deskHead{}
-	d.at, d.left = 0, 0
+	d.anew()
 	d.l.mu.Lock()
 	d.l.spare = append(d.l.spare, d)
 	d.l.mu.Unlock()
@@ -189,9 +189,11 @@ func (d *Desk) Begin(unique uint64) {
 	step := d.l.word(wordStep)
 	h.step = atomic.AddUint64(step, 1)
 	h.unique = unique
-	d.at, d.left = 0, 0
-	d.resumed = false
+	d.anew()
 }
+
+// anew forgets what is known of work that an earlier process had begun here.
+func (d *Desk) anew() { d.at, d.left, d.unsure, d.resumed = 0, 0, false, false }
 
 // Unique is the request that is worked on; 0: none.
 func (d *Desk) Unique() uint64 {

@@ -128,4 +128,21 @@ func TestDesk(t *testing.T) {
 	if l = next(); len(l.Unfinished(0)) > 0 {
 		t.Error("it is not free")
 	}
+	// Of whoever has the desk next no message was about to be sent.
+	l = next()
+	l.Each(nil)
+	d = l.Desk()
+	d.Begin(8)
+	d.Sends()
+	l = next()
+	l.Each(nil)
+	again = l.Unfinished(0)[0]
+	again.Resume()
+	again.Free()
+	if d = l.Desk(); d != again {
+		t.Fatal("it is another desk")
+	}
+	if d.Begin(9); d.Unsure() || d.Resumed() {
+		t.Error("it goes on with what another request had begun")
+	}
 }

@@ -112,8 +112,8 @@ type Removals struct {
 	told func(name string)
 }
 
-// NewRemovals calls told, on the poller's goroutine, for each name that is
-// removed from the directory, or moved away.
+// NewRemovals calls told, on the poller's goroutine, for each name that is removed from the directory, or
+// moved away. "": the kernel had no room to say which (fs.inotify.max_queued_events), so it may be any.
 func NewRemovals(p *Poller, d *Dir, told func(name string)) (*Removals, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
@@ -130,7 +130,11 @@ func NewRemovals(p *Poller, d *Dir, told func(name string)) (*Removals, error) {
 }
 
 func (r *Removals) ready() {
-	readEvents(r.fd, func(_ int32, _, _ uint32, name string) { r.told(name) })
+	readEvents(r.fd, func(_ int32, mask, _ uint32, name string) {
+		if name != "" || mask&unix.IN_Q_OVERFLOW != 0 {
+			r.told(name)
+		}
+	})
 	r.src.Arm(In, r.ready)
 }
 

@@ -140,10 +140,15 @@ func (q *Queues) look() {
 	if q.dir == nil || time.Since(q.looked) < lookPause {
 		return
 	}
+	q.lookAtAll()
+	q.looked = time.Now()
+}
+
+// lookAtAll finds the queues that have lost their names. The caller holds q.mu.
+func (q *Queues) lookAtAll() {
 	for name, p := range q.pasts {
 		if a, err := q.Find(name); err != nil || a.Ino != p.ino {
 			q.gone(name, p)
 		}
 	}
-	q.looked = time.Now()
 }

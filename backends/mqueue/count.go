@@ -14,7 +14,8 @@ type count struct {
 	most    int64
 	odd     int64 // how many more there were than an earlier process had counted when it ended
 	record  backends.Record
-	holders int // under Queues.mu
+	holders int  // under Queues.mu, as is
+	opened  bool // somebody has opened the queue who may ask about odd
 }
 
 // counts are those of all queues.
@@ -34,16 +35,17 @@ func (q *Queues) Lasts(l *backends.Ledger, left []backends.Left) {
 	}
 }
 
-// of is the count of a queue that is opened, of which nothing was sent or received since an earlier process
-// did. The caller holds Queues.mu.
-func (cs *counts) of(ino uint64, a mqAttr) *count {
+// hold is the count of a queue that is opened, of which nothing was sent or received since an earlier process
+// did, until drop. The caller holds Queues.mu.
+func (cs *counts) hold(ino uint64, a mqAttr) *count {
 	if cs.ledger == nil {
 		return nil
 	}
 	if c := cs.all[ino]; c != nil {
+		c.holders++
 		return c
 	}
-	c := &count{most: int64(a.MaxMsg), record: cs.left[ino]}
+	c := &count{most: int64(a.MaxMsg), record: cs.left[ino], holders: 1}
 	known := c.record != backends.Record{}
 	delete(cs.left, ino)
 	if c.now = cs.ledger.Word(&c.record, backends.QueueRecord, ino); c.now == nil {
@@ -57,21 +59,13 @@ func (cs *counts) of(ino uint64, a mqAttr) *count {
 	return c
 }
 
-// hold is of for one who gives it up with drop.
-func (cs *counts) hold(ino uint64, a mqAttr) *count {
-	c := cs.of(ino, a)
-	if c != nil {
-		c.holders++
-	}
-	return c
-}
-
-// drop ends the count of a queue when the last has given it up. The caller holds Queues.mu.
+// drop gives a count up. The last drop ends it, if the queue was opened: its place in the ledger is free for
+// other records then. The caller holds Queues.mu.
 func (cs *counts) drop(ino uint64, c *count) {
 	if c == nil {
 		return
 	}
-	if c.holders--; c.holders == 0 {
+	if c.holders--; c.holders == 0 && c.opened {
 		cs.ledger.Drop(&c.record)
 		delete(cs.all, ino)
 	}

@@ -101,3 +101,59 @@ func sentOrNot(t *testing.T, sent bool) {
 	after.Close()
 	before.Close()
 }
+
+// TestCountIsHeld: what waits to come back to a full queue counts in a place of the ledger that is its own, also
+// when nobody else has the queue open any more.
+func TestCountIsHeld(t *testing.T) {
+	l, q, one, _ := leasing(t)
+	fd, err := backends.NewLedger()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	ledger, err := backends.OpenLedger(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ledger.Each(nil)
+	one.Close()
+	q.Lasts(ledger, nil)
+	open := func() *Queue {
+		one, err := q.Open(backends.Ref{Path: one.name}, unix.O_RDWR)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return one
+	}
+	before := open()
+	if _, err := before.TryWrite([]byte("leased"), backends.Meta{}); err != nil {
+		t.Fatal(err)
+	}
+	lease, err := l.Take(before, 1000, make([]byte, 64))
+	if err != nil || lease.Record() != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := before.TryWrite([]byte("full"), backends.Meta{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	back := make(chan int, 1)
+	OpenLeases(l.dir, nil).Recover(q, func(_ string, n int, _ error) { back <- n })
+	before.Close()
+	var somebodys backends.Record
+	ledger.Put(&somebodys, backends.NodeRecord, 7, make([]byte, 8))
+	after := open()
+	defer after.Close()
+	if _, _, err := after.TryRead(make([]byte, 64)); err != nil {
+		t.Fatal(err)
+	}
+	if n := <-back; n != 1 {
+		t.Errorf("%d messages are back", n)
+	}
+	ledger.Each(func(kind uint32, number uint64, data []byte, _ backends.Record) {
+		if kind == backends.NodeRecord && (number != 7 || string(data) != string(make([]byte, 8))) {
+			t.Errorf("somebody's record is %d, %x", number, data)
+		}
+	})
+}

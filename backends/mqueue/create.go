@@ -110,6 +110,9 @@ func (q *Queues) take(name string, ino uint64, fd, access int,
 		Source: q.poll.Watch(fd), all: q, name: name, ino: ino, fd: fd, access: access, msgsize: attr.MsgSize,
 		past: q.past(name, ino), holders: 1, count: q.counts.hold(ino, attr),
 	}
+	if one.count != nil {
+		one.count.opened = true
+	}
 	q.open[queueKey{ino, access}] = one
 	return one, nil
 }

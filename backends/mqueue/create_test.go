@@ -46,3 +46,18 @@ func TestCreateFails(t *testing.T) {
 		t.Errorf("%v; the other's queue: %v", err, e)
 	}
 }
+
+// TestRemovedUntold: who has a queue open is told of its removal, also where the kernel did not say which it was.
+func TestRemovedUntold(t *testing.T) {
+	_, q, one, _ := leasing(t)
+	if err := mqUnlink(one.name); err != nil {
+		t.Fatal(err)
+	}
+	q.Removed("")
+	if _, err := one.TryWrite([]byte("x"), backends.Meta{}); err != backends.ErrRemoved {
+		t.Error(err)
+	}
+	if q.pasts[one.name] != nil {
+		t.Error("it is remembered")
+	}
+}

@@ -290,18 +290,24 @@ func (l *Leases) Out(queue string) int {
 }
 
 // Forget is told that a queue was removed: nothing is remembered of its messages, and those that wait to
-// come back go its way.
+// come back go its way. "": any may have been, so those that wait are tried.
 func (l *Leases) Forget(queue string) {
 	l.mu.Lock()
-	failed, waiting := l.failed[queue], l.waiting[queue]
+	failed := l.failed[queue]
 	delete(l.failed, queue)
+	var waiting []*comingBack
+	for name, one := range l.waiting {
+		if queue == "" || name == queue {
+			waiting = append(waiting, one)
+		}
+	}
 	l.mu.Unlock()
 	for _, known := range failed {
 		for _, a := range known {
 			l.Tries.Give(a.uid, 1)
 		}
 	}
-	if waiting != nil {
-		waiting.try()
+	for _, one := range waiting {
+		one.try()
 	}
 }

@@ -12,9 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// comingBack are the messages of one queue that a daemon had handed out which died, until there is room for
-// them in the queue. It holds the queue open by a descriptor of its own: another waiter has that of the
-// others armed.
+// comingBack are messages of one queue that an earlier daemon had handed out, until there is room for them in
+// the queue. It holds the queue open by a descriptor of its own: another waiter has that of the others armed.
 type comingBack struct {
 	all  *Leases
 	to   *Queue
@@ -26,8 +25,8 @@ type comingBack struct {
 
 // Recover puts back what a daemon that died had handed out. What does not fit into its queue comes back as
 // soon as there is room. Messages whose queue is gone, or somebody else's by now, stay where they are for
-// another start, and so does what cannot be read: told is called for each queue with how many messages came
-// back, or why not ("" is the directory). It may be called later, too.
+// another start, and so does what cannot be read. told is called for each queue with how many messages came
+// back, or why not ("" is the directory), and again by the poller when there is room for more.
 func (l *Leases) Recover(q *Queues, told func(queue string, back int, err error)) {
 	l.fromDesks()
 	byQueue := map[string][]*Lease{}
@@ -131,16 +130,16 @@ func (c *comingBack) try() {
 	back := 0
 	var failed error
 	for len(c.list) > 0 {
-		err := c.one(c.list[0])
-		if err == backends.ErrWouldBlock {
+		switch err := c.one(c.list[0]); err {
+		case backends.ErrWouldBlock:
 			c.report(back, failed)
 			c.to.Arm(backends.Out, c.try)
 			return
-		}
-		if err != nil {
-			failed = err
-		} else {
+		case nil:
 			back++
+		case backends.ErrRemoved: // the message has gone the way of its queue
+		default:
+			failed = err
 		}
 		c.list = c.list[1:]
 	}
@@ -154,15 +153,15 @@ func (c *comingBack) report(back int, err error) {
 	}
 }
 
-// one puts one message back. It is the queue's it was taken from, or one that the same user has made in its
-// place: nobody else gets to read it.
+// one puts one message back, into the queue that it was taken from, or one that the same user has made in its
+// place: nobody else gets to read it. ErrRemoved: the queue has no name any more, and the lease is done.
 func (c *comingBack) one(one *Lease) error {
 	a, err := backends.Fstat(c.to.fd)
 	switch {
 	case err != nil:
 		return err
 	case a.Nlink == 0:
-		return one.Done() // the message goes the way of its queue
+		return cmp.Or(one.Done(), backends.ErrRemoved)
 	case one.ino != 0 && one.ino != a.Ino && one.owner != a.Uid:
 		return fmt.Errorf("a message of user %d's queue does not go to user %d's", one.owner, a.Uid)
 	}
@@ -177,8 +176,16 @@ func (c *comingBack) end() {
 	}
 	c.all.mu.Unlock()
 	c.list = nil
-	c.to.Forget()
-	_ = unix.Close(c.to.fd)
+	c.to.all.letGo(c.to)
+}
+
+// letGo closes what alone has opened.
+func (q *Queues) letGo(one *Queue) {
+	one.Forget()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.counts.drop(one.ino, one.count)
+	_ = unix.Close(one.fd)
 }
 
 // Close ends the waiting. What waits comes back with the next daemon.
@@ -199,7 +206,7 @@ func (l *Leases) Close() error {
 	return nil
 }
 
-// alone opens a queue by a descriptor that nobody shares, to put messages back.
+// alone opens a queue by a descriptor that nobody shares, to put messages back. letGo closes it.
 func (q *Queues) alone(name string) (*Queue, error) {
 	fd, err := backends.ToStay(q.there(name, unix.O_RDWR))
 	if err != nil {
@@ -219,6 +226,6 @@ func (q *Queues) alone(name string) (*Queue, error) {
 	defer q.mu.Unlock()
 	return &Queue{
 		Source: q.poll.Watch(fd), all: q, name: name, ino: a.Ino, fd: fd, access: unix.O_RDWR,
-		past: q.past(name, a.Ino), count: q.counts.of(a.Ino, attr),
+		past: q.past(name, a.Ino), count: q.counts.hold(a.Ino, attr),
 	}, nil
 }

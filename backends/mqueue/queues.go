@@ -244,17 +244,21 @@ func (q *Queues) Remove(name string, who backends.Cred) error {
 	return nil
 }
 
-// Removed is told that a queue of this name was removed, by whomever.
+// Removed is told that a queue of this name was removed, by whomever; "": any may have been.
 func (q *Queues) Removed(name string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for key, one := range q.open {
-		if one.name != name {
+		if name != "" && one.name != name {
 			continue
 		}
 		if a, err := backends.Fstat(one.fd); err == nil && a.Nlink == 0 {
 			q.lost(key.ino)
 		}
+	}
+	if name == "" {
+		q.lookAtAll()
+		return
 	}
 	if a, err := q.Find(name); err == nil {
 		q.past(name, a.Ino) // one of the same name has none of what the other had

@@ -68,6 +68,12 @@ func (s *Queues) Open(id int, sel Select) (*Queue, error) {
 	defer s.mu.Unlock()
 	q := s.open[id]
 	if q == nil || q.removed.Load() || q.made != info.identity() {
+		if q != nil {
+			q.removed.Store(true)
+			if err := s.endUnused(q); err != nil {
+				return nil, err
+			}
+		}
 		if s.clock == nil {
 			if s.clock, err = newClock(s.poll); err != nil {
 				return nil, err
@@ -245,7 +251,13 @@ func (m *Queue) Close() error {
 		return nil
 	}
 	q.ends = slices.DeleteFunc(q.ends, func(o *Queue) bool { return o == m })
-	if len(q.ends) > 0 || !q.giveBack() {
+	return s.end(q)
+}
+
+// end closes a queue that nobody has open, unless it holds messages that the queue has no room for. The caller
+// holds s.mu and q.mu.
+func (s *Queues) end(q *openQueue) error {
+	if q.closed || len(q.ends) > 0 || !q.giveBack() {
 		return nil
 	}
 	q.close()
@@ -258,4 +270,11 @@ func (m *Queue) Close() error {
 	clock := s.clock
 	s.clock = nil
 	return clock.close()
+}
+
+// endUnused is end of a queue that was removed, and with it what it held. The caller holds s.mu.
+func (s *Queues) endUnused(q *openQueue) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return s.end(q)
 }

@@ -179,6 +179,11 @@ func (s *Queues) Remove(id int) error {
 		return err
 	}
 	s.touched(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if q := s.open[id]; q != nil {
+		return s.endUnused(q)
+	}
 	return nil
 }
 

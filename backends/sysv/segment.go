@@ -126,6 +126,9 @@ func (Segments) Limits() []backends.Limit {
 // Create makes a segment of size bytes that must not exist yet, in the name of its owner. EINVAL: size is 0
 // or above kernel.shmmax. ENOSPC: kernel.shmmni or kernel.shmall is reached.
 func (s Segments) Create(key uint32, o backends.Owner, size int64) (SegmentInfo, error) {
+	if int64(int(size)) != size {
+		return SegmentInfo{}, unix.EINVAL // more than there are addresses
+	}
 	id, err := makeFor(s, o, func(flags int) (int, error) { return shmget(key, int(size), flags) })
 	if err != nil {
 		return SegmentInfo{}, err

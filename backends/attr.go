@@ -196,7 +196,10 @@ func Apply(fd int, c Change) error {
 		ts := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, {Nsec: unix.UTIME_OMIT}}
 		for i, t := range []*time.Time{c.Atime, c.Mtime} {
 			if t != nil {
-				ts[i] = unix.NsecToTimespec(t.UnixNano())
+				var err error
+				if ts[i], err = unix.TimeToTimespec(*t); err != nil {
+					return err
+				}
 			}
 		}
 		return unix.UtimesNanoAt(fd, "", ts, unix.AT_EMPTY_PATH) // Linux 5.8

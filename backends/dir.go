@@ -157,7 +157,11 @@ func (d *Dir) MakeText(n Name, text string, o Owner) (Attr, error) {
 			return err
 		}
 		defer unix.Close(fd)
-		if _, err = unix.Write(fd, []byte(text)); err != nil {
+		size, err := unix.Write(fd, []byte(text))
+		if err == nil && size < len(text) {
+			err = unix.ENOSPC
+		}
+		if err != nil {
 			_ = unix.Unlinkat(dir, n.Base, 0)
 		}
 		return err

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/signal"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -41,5 +42,23 @@ func TestSetTextKeepsTheOldOne(t *testing.T) {
 	}
 	if text, _ := d.Text(Ref{Path: "f"}); text != "new\n" {
 		t.Errorf("%q, want the new one", text)
+	}
+}
+
+// TestFarTimes: a time that does not fit into 64 bits of nanoseconds is set as it is (utimensat(2)).
+func TestFarTimes(t *testing.T) {
+	fd, err := unix.MemfdCreate("far", unix.MFD_CLOEXEC) // tmpfs has room for it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	for _, year := range []int{1600, 2400} {
+		at := time.Date(year, 1, 2, 3, 4, 5, 6, time.UTC)
+		if err := Apply(fd, Change{Mtime: &at}); err != nil {
+			t.Fatal(err)
+		}
+		if a, err := Fstat(fd); err != nil || !a.Mtime.Equal(at) {
+			t.Errorf("%v, %v, want %v", a.Mtime, err, at)
+		}
 	}
 }

@@ -38,13 +38,14 @@ func without(caps uint32, f func() error) error {
 	}
 	runtime.LockOSThread()
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var had, less [2]unix.CapUserData
-	err := unix.Capget(&header, &had[0])
-	if err == nil {
-		less = had
-		less[0].Effective &^= caps
-		err = unix.Capset(&header, &less[0])
+	var had [2]unix.CapUserData
+	if err := unix.Capget(&header, &had[0]); err != nil {
+		runtime.UnlockOSThread()
+		return err
 	}
+	less := had
+	less[0].Effective &^= caps
+	err := unix.Capset(&header, &less[0])
 	if err == nil {
 		err = f()
 	}

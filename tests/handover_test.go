@@ -121,6 +121,7 @@ func (k *keeper) sh(script string) {
 // program notices: what was sent is received, once and in order; readers that sleep go on sleeping until
 // there is something for them; and what open files had in hand is still there.
 func TestHandOver(t *testing.T) {
+	needsResend(t)
 	t.Parallel()
 	k := &keeper{t: t, tr: bareTree(t)}
 	t.Cleanup(k.abandon)

@@ -85,6 +85,7 @@ func TestKeeperRefused(t *testing.T) {
 // TestKeeperFull: where the state is kept on a file system with no room at all, a worker is followed by
 // another.
 func TestKeeperFull(t *testing.T) {
+	needsResend(t)
 	t.Parallel()
 	tr := bareTree(t)
 	check(t, os.Mkdir(tr.state, 0700))
@@ -106,6 +107,7 @@ func TestKeeperFull(t *testing.T) {
 // TestKeeperGivesUp: a worker that crashes again and again is given up: nothing is mounted, and the daemon
 // ends with status 1 and says why.
 func TestKeeperGivesUp(t *testing.T) {
+	needsResend(t)
 	t.Parallel()
 	tr := bareTree(t)
 	cmd := tr.command("ipcfs", "-f", "--state-dir", tr.state, "--keeper=on", tr.mnt)
@@ -196,6 +198,7 @@ func TestKeeperHang(t *testing.T) {
 // TestKeeperForeground: a daemon in the foreground is upgraded as any other, and ends with status 0 when it is told to,
 // by a signal to the keeper or to the worker, or when somebody else unmounts the tree.
 func TestKeeperForeground(t *testing.T) {
+	needsResend(t)
 	t.Parallel()
 	tr := bareTree(t)
 	for what, end := range map[string]func(keeper, worker int) error{
@@ -224,6 +227,7 @@ func TestKeeperForeground(t *testing.T) {
 
 // TestKeeperNohup: a daemon that nohup(1) has started outlives its terminal, and is upgraded then as any other.
 func TestKeeperNohup(t *testing.T) {
+	needsResend(t)
 	t.Parallel()
 	tr := bareTree(t)
 	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)

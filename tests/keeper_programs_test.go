@@ -96,6 +96,7 @@ func (tr *tree) sleeper(t *testing.T, name, needs, program, path string) *exec.C
 // who read a queue or a topic, in read(2), select(2), epoll(7) by level or edge, one who writes to a full
 // queue, one who waits for a call.
 func TestKeeperPrograms(t *testing.T) {
+	needsResend(t)
 	t.Parallel()
 	tr := mountTree(t, "--keeper=on")
 	k := &keeper{t: t, tr: tr}

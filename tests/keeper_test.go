@@ -14,6 +14,7 @@ import (
 // those who wait get what comes, what open files had in hand is still there, topics and leases go on. When the keeper
 // is killed it is as when a daemon is.
 func TestKeeper(t *testing.T) {
+	needsResend(t)
 	t.Parallel()
 	tr := mountTree(t, "--keeper=on")
 	sh := tr.command("bash", "-ec", `

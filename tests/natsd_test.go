@@ -96,6 +96,9 @@ func haveServers() bool {
 // natsServers starts servers for a Go test.
 func natsServers(t *testing.T, n int, extra string) *natsd.Servers {
 	t.Helper()
+	if !haveServers() {
+		t.Skip("no nats-server")
+	}
 	c, err := natsd.Start(t.TempDir(), n, extra)
 	check(t, err)
 	t.Cleanup(func() { check(t, c.Close()) })

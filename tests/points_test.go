@@ -195,6 +195,7 @@ func (w *walk) lines(begin func()) (failed []string) {
 // it comes there, or with -storm 1 at each. No message is lost or comes twice, nothing fails, and what was done is not
 // done again.
 func TestKilledAtPoints(t *testing.T) {
+	needsResend(t)
 	t.Parallel()
 	soak(t)
 	tr := bareTree(t)

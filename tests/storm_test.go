@@ -214,6 +214,7 @@ func (s *stormy) expect(what string, count int, readers ...*stormReader) {
 // TestStorm: the worker is killed again and again while messages go through queues and topics, and no program
 // notices: none is lost, none comes twice, no call fails.
 func TestStorm(t *testing.T) {
+	needsResend(t)
 	t.Parallel()
 	count, kills, limit := often(500, 5000), often(15, 60), 10*lifetime
 	if *stormCount > 0 {

@@ -26,6 +26,7 @@ type shelf struct {
 // shelved is a tree with a keeper, whose program is on a shelf.
 func shelved(t *testing.T, flags ...string) *shelf {
 	t.Helper()
+	needsResend(t)
 	at, err := exec.LookPath("ipcfs")
 	check(t, err)
 	s := &shelf{t: t, tr: bareTree(t)}

@@ -41,14 +41,14 @@ func TestUnits(t *testing.T) {
 	}
 }
 
-// TestPackage: the deb that packaging/build makes is installed, used, upgraded under a
-// mounted tree and purged, and leaves nothing behind.
+// TestPackage: the deb and the rpm that packaging/build makes are installed, used, upgraded under a
+// mounted tree and removed, with what they run then, and leave nothing behind.
 func TestPackage(t *testing.T) {
 	soak(t)
 	if _, missing := exec.LookPath("dpkg"); missing != nil || os.Getuid() != 0 {
 		t.Skip("needs dpkg and root")
 	}
-	var debs []string
+	var dists []string
 	for _, version := range []string{"1.0.0", "2.0.0"} {
 		dist := t.TempDir() + "/dist"
 		build := exec.Command("../packaging/build", runtime.GOARCH)
@@ -60,13 +60,31 @@ func TestPackage(t *testing.T) {
 		if st, err := os.Stat(dist + "/ipcfs-" + version + "-linux-" + runtime.GOARCH); err != nil || st.Size() > 14e6 {
 			t.Errorf("the program is more than 14 MB: %v %v", st, err)
 		}
-		debs = append(debs, dist+"/ipcfs_"+version+"_"+runtime.GOARCH+".deb")
+		sums := exec.Command("sha256sum", "--check", "--strict", "SHA256SUMS")
+		sums.Dir = dist
+		if out, err := sums.CombinedOutput(); err != nil || strings.Count(string(out), ": OK\n") != 3 {
+			t.Errorf("checksums: %v\n%s", err, out)
+		}
+		dists = append(dists, dist)
 	}
 	script, err := filepath.Abs("testdata/package.sh")
 	check(t, err)
-	tr := bareTree(t)
-	tr.dog.allow(4 * lifetime) // man-db looks at all pages of the machine
-	if out, err := tr.command("unshare", "-m", "sh", script, debs[0], debs[1]).CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
+	for kind, installer := range map[string]string{"deb": "dpkg", "rpm": "rpm"} {
+		t.Run(kind, func(t *testing.T) {
+			if _, missing := exec.LookPath(installer); missing != nil {
+				t.Skip("needs " + installer)
+			}
+			args := []string{"-m", "sh", script}
+			for _, dist := range dists {
+				found, err := filepath.Glob(dist + "/*." + kind)
+				check(t, err)
+				args = append(args, found...)
+			}
+			tr := bareTree(t)
+			tr.dog.allow(4 * lifetime) // man-db looks at all pages of the machine
+			if out, err := tr.command("unshare", args...).CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
 	}
 }

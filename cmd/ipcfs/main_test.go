@@ -92,7 +92,7 @@ func TestExitStatus(t *testing.T) {
 		{"umount", 2, "one mount point is needed\nTry 'ipcfs umount --help'.\n"},
 		{"umount " + t.TempDir(), 1, ": not mounted\n"},
 		{"umount /proc", 1, "ipcfs: /proc: not an ipcfs mount but proc\n"},
-		{"umount " + missing, 1, "no such file or directory"},
+		{"umount " + missing, 1, "ipcfs: " + missing + ": no such file or directory\n"},
 		{"run", 2, "a command is needed"},
 		{"run -x true", 2, "unknown shorthand flag"},
 		{"bench a b", 2, "unexpected argument \"b\""},

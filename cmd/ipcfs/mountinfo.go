@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -26,7 +27,7 @@ func mountAt(path string) (*mountinfo.Info, error) {
 	}
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	defer unix.Close(fd)
 	if real, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd)); err == nil {

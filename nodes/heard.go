@@ -3,17 +3,19 @@ package nodes
 import (
 	"context"
 	"path"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 )
 
 // How often the objects of a kind elsewhere are asked about while somebody watches, also when they could not
-// be asked, and how many of them.
+// be asked, how many of them, and for how long at a time.
 const (
 	hearPeriod = 5 * time.Second
 	hearAgain  = time.Second
 	maxHeard   = 200
+	hearLimit  = 30 * time.Second
 )
 
 // heard is what was heard last of the objects of a kind that is elsewhere. Whoever watches a tree does not
@@ -50,9 +52,12 @@ func (e *Elsewhere) heard(k Kind, tell func(Surveyed)) {
 	}
 }
 
-// ask asks about all objects. If that fails, what was heard before stays.
+// ask asks about all objects. If that fails, what was heard before stays: of those that do not answer, or of all if it
+// is not known which there are.
 func (h *heard) ask(ctx context.Context, k Kind) {
-	a, all := &asking{ctx: ctx, kind: k}, false
+	h.mu.Lock()
+	a, all := &asking{ctx: ctx, kind: k, before: h.list, until: time.Now().Add(hearLimit)}, false
+	h.mu.Unlock()
 	defer func() { // also after a panic
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -66,9 +71,11 @@ func (h *heard) ask(ctx context.Context, k Kind) {
 
 // asking is one round of questions about the objects of a kind.
 type asking struct {
-	ctx   context.Context
-	kind  Kind
-	found []Surveyed
+	ctx    context.Context
+	kind   Kind
+	before []Surveyed // heard the last time
+	until  time.Time  // then the rest stays as it was heard before
+	found  []Surveyed
 }
 
 func (a *asking) all(dir Object, at string) error {
@@ -87,17 +94,33 @@ func (a *asking) all(dir Object, at string) error {
 		if err := a.ctx.Err(); err != nil {
 			return err
 		}
+		name := path.Join(at, e.Name)
+		if time.Now().After(a.until) {
+			a.keep(name)
+			continue
+		}
 		s, err := d.Find(e.Name)
 		if err == nil {
-			err = a.one(s, path.Join(at, e.Name))
+			err = a.one(s, name)
 		}
 		switch Errno(err) {
 		case 0, syscall.ENOENT, syscall.ESTALE, syscall.EIDRM: // it is gone meanwhile
+		case syscall.EHOSTDOWN:
+			return err // so are the others
 		default:
-			return err
+			a.keep(name)
 		}
 	}
 	return nil
+}
+
+// keep takes what was heard before of an object, or of all in a directory.
+func (a *asking) keep(name string) {
+	for _, one := range a.before {
+		if one.Name == name || strings.HasPrefix(one.Name, name+"/") {
+			a.found = append(a.found, one)
+		}
+	}
 }
 
 func (a *asking) one(s Seen, name string) error {

@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,7 +28,8 @@ func (t *Tree) attach(list []Attachment, published *topic.Store) error {
 		if slices.ContainsFunc(t.kinds, taken) || a.Name == "ctl" {
 			return fmt.Errorf("attach %s: the tree has that name already", a.Name)
 		}
-		a.Rules = nats.Rules{MaxMsg: t.config.MaxMsg, MsgSize: t.config.MsgSize}
+		a.Rules.MaxMsg = cmp.Or(t.config.MaxMsg, a.Rules.MaxMsg)
+		a.Rules.MsgSize = cmp.Or(t.config.MsgSize, a.Rules.MsgSize)
 		link := nats.Open(a.Name, a.Config, t.env.Poll, t.log)
 		t.links = append(t.links, attached{a.Name, link})
 		there := t.env.Elsewhere()

@@ -214,6 +214,6 @@ func (q queue) dead(a Attr) (QueueEnd, error) {
 	}
 	s.MaxTries = 0
 	to, _, err := q.store.Opener.Create(deadQueue, Owner{Uid: a.Uid, Gid: a.Gid, Mode: a.Mode & 0777},
-		s.QueueRules, false)
+		s.QueueRules, writeOnly, false)
 	return to, err
 }

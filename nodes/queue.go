@@ -17,12 +17,15 @@ import (
 type Queues struct {
 	env   *Env
 	store QueueStore
+	what  Description
 	began time.Time
 }
 
 // NewQueues shows the queues of a store.
 func NewQueues(env *Env, store QueueStore) *Queues {
-	return &Queues{env: env, store: store, began: time.Now()}
+	what := QueueClass
+	what.New = strings.TrimSpace(what.New + " " + store.Asked)
+	return &Queues{env: env, store: store, what: what, began: time.Now()}
 }
 
 // At is Class.At.
@@ -70,7 +73,7 @@ func (d queueDir) Count() (int, error) {
 
 // Create is Maker.Create: a queue with the default attributes.
 func (d queueDir) Create(name string, o Owner, flags int, by Caller) (Seen, Open, error) {
-	one, seen, err := d.store.Opener.Create(name, o, QueueRules{}, true)
+	one, seen, err := d.store.Opener.Create(name, o, QueueRules{}, flags&accessMode, true)
 	if err != nil {
 		return seen, nil, err
 	}
@@ -89,7 +92,7 @@ func (d queueDir) Mknod(name string, typ uint32, o Owner) (Seen, error) {
 	return d.make(name, o, QueueRules{})
 }
 
-// New is Newer.New: a queue with maxmsg and msgsize.
+// New is Newer.New: a queue with maxmsg and msgsize, and what else its store may be asked for.
 func (d queueDir) New(name string, _ Owner, c Command, once Making) error {
 	maxmsg, err := c.Int("maxmsg", 0, 1)
 	if err != nil {
@@ -99,15 +102,21 @@ func (d queueDir) New(name string, _ Owner, c Command, once Making) error {
 	if err != nil {
 		return err
 	}
-	_, err = once(func(o Owner) (Seen, error) {
-		return d.make(name, o, QueueRules{MaxMsg: maxmsg, MsgSize: msgsize})
-	})
+	rules := QueueRules{MaxMsg: maxmsg, MsgSize: msgsize}
+	for _, key := range keysOf(d.store.Asked) {
+		if value, given := c.Get(key); given {
+			if err := d.store.Ask(&rules, key, value); err != nil {
+				return fmt.Errorf("%s=%s: %w", key, value, err)
+			}
+		}
+	}
+	_, err = once(func(o Owner) (Seen, error) { return d.make(name, o, rules) })
 	return err
 }
 
 // make makes a queue that nobody opens yet.
 func (d queueDir) make(name string, o Owner, r QueueRules) (Seen, error) {
-	one, seen, err := d.store.Opener.Create(name, o, r, false)
+	one, seen, err := d.store.Opener.Create(name, o, r, writeOnly, false)
 	if err != nil {
 		return seen, err
 	}
@@ -292,6 +301,10 @@ func (q queue) Report() ([]Fact, error) {
 	}
 	facts = append(append(facts, created(s.Born)...),
 		Fact{"bytes", a.Size}, Fact{"messages", s.Messages}, Fact{"maxmsg", s.MaxMsg}, Fact{"msgsize", s.MsgSize})
+	if s.Replicas > 0 {
+		facts = append(facts, Fact{"priorities", s.Priorities}, Fact{"replicas", s.Replicas},
+			Fact{"redeliver", Literal(s.Redeliver.String())})
+	}
 	if s.Messages == 1 {
 		facts = append(facts, Fact{"next_bytes", a.Size}) // of more than one the kernel tells only the sum
 	}

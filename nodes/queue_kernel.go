@@ -45,7 +45,7 @@ func (k kernelQueues) Stat(r Ref, sized bool) (Attr, error) {
 }
 
 // Create is QueueOpener.Create.
-func (k kernelQueues) Create(name string, o Owner, r QueueRules, stays bool) (QueueEnd, Seen, error) {
+func (k kernelQueues) Create(name string, o Owner, r QueueRules, _ int, stays bool) (QueueEnd, Seen, error) {
 	create := k.CreateBriefly
 	if stays {
 		create = k.Queues.Create

@@ -7,15 +7,18 @@ import (
 // AttachedQueues are the queues that servers elsewhere keep, as a QueueStore.
 func AttachedQueues(q *nats.Queues) QueueStore {
 	k := attachedQueues{q}
-	return QueueStore{Names: q, Opener: k, Rules: k, Leases: k, Count: q.Count, Peeks: true}
+	return QueueStore{
+		Names: q, Opener: k, Rules: k, Leases: k, Count: q.Count, Peeks: true, Asked: nats.Asked,
+		Ask: func(r *QueueRules, option, value string) error { return (*nats.Rules)(r).Ask(option, value) },
+	}
 }
 
 // attachedQueues are all parts of that store.
 type attachedQueues struct{ *nats.Queues }
 
 // Create is QueueOpener.Create.
-func (k attachedQueues) Create(name string, o Owner, r QueueRules, _ bool) (QueueEnd, Seen, error) {
-	one, a, err := k.Queues.Create(name, o, nats.Rules(r))
+func (k attachedQueues) Create(name string, o Owner, r QueueRules, access int, _ bool) (QueueEnd, Seen, error) {
+	one, a, err := k.Queues.Create(name, o, nats.Rules(r), access)
 	if err != nil {
 		return nil, Seen{}, explain("create", err)
 	}

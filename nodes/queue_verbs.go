@@ -37,7 +37,7 @@ var (
 )
 
 // Describe is Described.Describe.
-func (*Queues) Describe() *Description { return &QueueClass }
+func (q *Queues) Describe() *Description { return &q.what }
 
 // briefly calls f with the open queue.
 func (q queue) briefly(f func(QueueEnd) error) error {

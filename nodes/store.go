@@ -21,6 +21,10 @@ type QueueStore struct {
 	Count  func() (int, error) // how many queues there are; nil: as many as are listed
 	Mode   func() uint32       // of the directory of all queues, S_IFMT bits included; nil: it is open to all
 	Peeks  bool                // its ends are Peekers
+
+	// What /ctl/new takes beside maxmsg and msgsize, as Verb.Args, and who reads one of those; "": nothing.
+	Asked string
+	Ask   func(r *QueueRules, option, value string) error
 }
 
 // QueueNames are which queues there are.
@@ -40,8 +44,8 @@ type QueueNames interface {
 
 // A QueueOpener makes and opens queues. One that does not stay open is closed before its user is answered.
 type QueueOpener interface {
-	// Create makes a queue that must not exist yet, and opens it for reading and writing.
-	Create(name string, o Owner, r QueueRules, stays bool) (QueueEnd, Seen, error)
+	// Create makes a queue that must not exist yet, and opens it for access (O_RDONLY, O_WRONLY, O_RDWR) at least.
+	Create(name string, o Owner, r QueueRules, access int, stays bool) (QueueEnd, Seen, error)
 	// Open opens the very queue for access (O_RDONLY, O_WRONLY, O_RDWR). One that stays open is ESTALE if its
 	// owner or mode are not those that were seen, by which the kernel has judged.
 	Open(r Ref, access int, stays bool) (QueueEnd, error)
@@ -59,6 +63,11 @@ type QueueRuler interface {
 type QueueRules struct {
 	MaxMsg, MsgSize int // messages that fit into it; bytes that fit into a message
 	MaxTries        int // how often a message is lent before it goes to the dead queue; 0: without end
+
+	// Of a queue that servers keep; 0 for others:
+	Priorities int           // different ones that may be in use at a time
+	Replicas   int           // servers that keep it
+	Redeliver  time.Duration // after which a message goes to others whose daemon is silent
 }
 
 // QueueState is what there is to tell of a queue.

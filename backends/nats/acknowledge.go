@@ -32,7 +32,7 @@ func (t *take) acknowledge() {
 		},
 		answer: func(_ *nats.Msg, err error) { t.acked(err) },
 	}
-	if err := q.l.ask(t.q, time.Until(t.list[0].at.Add(q.l.c.Redeliver))); err != nil {
+	if err := q.l.ask(t.q, time.Until(t.list[0].at.Add(q.rules.Redeliver))); err != nil {
 		t.acked(err)
 	}
 }

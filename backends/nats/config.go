@@ -35,19 +35,13 @@ type Config struct {
 	CA        string // file of the certificates that the server's is to be signed by; "": those of the system
 	Cert, Key string // files of the daemon's own certificate
 	Timeout   time.Duration
-	Redeliver time.Duration // after which a message goes to others whose daemon is silent
-	Uid, Gid  uint32        // of a queue or topic whose owner this machine does not know
-	Mode      uint32        // of one that says none
-	Rules     Rules         // of a new queue of which they are not said; 0: those of a Linux queue
-	Replicas  int           // servers that keep a new queue or topic, each
+	Uid, Gid  uint32 // of a queue or topic whose owner this machine does not know
+	Mode      uint32 // of one that says none
+	Rules     Rules  // of a new queue of which they are not said; Replicas also of a new topic
 }
 
 // defaultTimeout is how long an answer may be on its way: longer than a cluster takes to find a new leader.
 const defaultTimeout = 15 * time.Second
-
-// defaultRedeliver is over twice the longest time that a cluster was seen to take for a new leader, so that an
-// acknowledgement that got no answer can be repeated.
-const defaultRedeliver = 20 * time.Second
 
 // attachOptions are what may stand behind the servers of an attachment.
 var attachOptions = []struct {
@@ -69,13 +63,7 @@ var attachOptions = []struct {
 		}
 		return nil
 	}},
-	{"redeliver", func(c *Config, v string) (err error) {
-		c.Redeliver, err = time.ParseDuration(v)
-		if err != nil || c.Redeliver < time.Second || c.Redeliver > time.Hour {
-			return errors.New("it is a time from 1s to 1h")
-		}
-		return nil
-	}},
+	{"redeliver", func(c *Config, v string) error { return c.Rules.Ask("redeliver", v) }},
 	{"uid", idOption(func(c *Config) *uint32 { return &c.Uid })},
 	{"gid", idOption(func(c *Config) *uint32 { return &c.Gid })},
 	{"mode", func(c *Config, v string) error {
@@ -86,13 +74,7 @@ var attachOptions = []struct {
 		c.Mode = uint32(n)
 		return nil
 	}},
-	{"replicas", func(c *Config, v string) (err error) {
-		c.Replicas, err = strconv.Atoi(v)
-		if err != nil || c.Replicas < 1 || c.Replicas > 5 {
-			return errors.New("it is a number from 1 to 5")
-		}
-		return nil
-	}},
+	{"replicas", func(c *Config, v string) error { return c.Rules.Ask("replicas", v) }},
 }
 
 // fileOption sets the path of a file. The value is not repeated: it may be a secret that somebody typed.
@@ -137,7 +119,7 @@ func ParseAttach(text string) (name string, c Config, err error) {
 		items = lines(body)
 	}
 	c = Config{
-		Timeout: defaultTimeout, Redeliver: defaultRedeliver, Replicas: 1,
+		Timeout: defaultTimeout, Rules: defaultRules,
 		Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0644,
 	}
 	for _, item := range items {

@@ -15,8 +15,9 @@ func TestParseAttach(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "prod")
 	write(t, file, 0644, "nats://a:4222 # the first\n\n  nats://b \n# who\nuser=alice\npassword=/p\n")
 	usual := nats.Config{
-		Servers: []string{"nats://a:4222"}, Timeout: 15 * time.Second, Redeliver: 20 * time.Second, Replicas: 1,
-		Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0644,
+		Servers: []string{"nats://a:4222"}, Timeout: 15 * time.Second,
+		Rules: nats.Rules{MaxMsg: 10, MsgSize: 8192, Priorities: 16, Replicas: 1, Redeliver: 20 * time.Second},
+		Uid:   uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0644,
 	}
 	with := func(f func(*nats.Config)) nats.Config {
 		c := usual
@@ -29,7 +30,7 @@ func TestParseAttach(t *testing.T) {
 			c.Servers = append(c.Servers, "tls://[::1]:4222")
 		}),
 		"prod=nats://a:4222,creds=/c,timeout=2s,replicas=3,ca=/ca,cert=/cert,key=/key": with(func(c *nats.Config) {
-			c.Creds, c.Timeout, c.Replicas, c.CA, c.Cert, c.Key = "/c", 2*time.Second, 3, "/ca", "/cert", "/key"
+			c.Creds, c.Timeout, c.Rules.Replicas, c.CA, c.Cert, c.Key = "/c", 2*time.Second, 3, "/ca", "/cert", "/key"
 		}),
 		"prod=" + file: with(func(c *nats.Config) {
 			c.Servers, c.User, c.Password = []string{"nats://a:4222", "nats://b"}, "alice", "/p"

@@ -9,7 +9,7 @@ import (
 )
 
 // A Lease is one message that is lent: nobody else gets it while this daemon says, every now and then, that
-// work on it goes on. If the daemon dies it goes to the next after Config.Redeliver.
+// work on it goes on. If the daemon dies it goes to the next after Rules.Redeliver.
 type Lease struct {
 	e    *end
 	d    *delivery
@@ -87,7 +87,7 @@ func (*Lease) Record() error { return nil }
 
 // late reports whether the server has not heard of the lease for so long that somebody else may have the
 // message. Link.mu is held.
-func (l *Lease) late() bool { return time.Since(l.told) > l.e.q.l.c.Redeliver }
+func (l *Lease) late() bool { return time.Since(l.told) > l.e.q.rules.Redeliver }
 
 // hold tells the server that the message is still out. Link.mu is held.
 func (l *Lease) hold() {
@@ -100,7 +100,7 @@ func (l *Lease) hold() {
 
 // tick is hold, if that is due.
 func (l *Lease) tick(now time.Time) {
-	if l.back == nil && now.Sub(l.told) > l.e.q.l.c.Redeliver/3 {
+	if l.back == nil && now.Sub(l.told) > l.e.q.rules.Redeliver/3 {
 		l.hold()
 	}
 }
@@ -136,7 +136,7 @@ func (l *Lease) Done() error {
 	err := q.l.ask(&question{
 		subject: l.d.ack, body: []byte(ackDone), keep: true, patient: true, doubt: q.doubt,
 		answer: func(_ *nats.Msg, err error) { known <- err },
-	}, q.l.c.Redeliver*2/3)
+	}, q.rules.Redeliver*2/3)
 	l.e.leave()
 	if err == nil {
 		err = <-known

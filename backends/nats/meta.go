@@ -22,12 +22,18 @@ const (
 	metaGroup   = "ipcfs.group"
 	metaMsgSize = "ipcfs.msgsize"
 	metaTries   = "ipcfs.max_tries"
+
+	metaPriorities = "ipcfs.priorities"
+	metaRedeliver  = "ipcfs.redeliver"
 )
 
 // idOf is which queue it is.
 func idOf(info *streamInfo) backends.ID {
 	if b, err := hex.DecodeString(info.Config.Metadata[metaID]); err == nil && len(b) == 16 {
-		return backends.ID{Ino: binary.BigEndian.Uint64(b), Born: binary.BigEndian.Uint64(b[8:])}
+		id := backends.ID{Ino: binary.BigEndian.Uint64(b), Born: binary.BigEndian.Uint64(b[8:])}
+		if id != (backends.ID{}) { // which would be any queue's
+			return id
+		}
 	}
 	h := fnv.New64a() // one that no daemon has made
 	h.Write([]byte(info.Config.Name))
@@ -77,19 +83,6 @@ func (l *Link) update(info *streamInfo, f func(*streamConfig)) error {
 	}
 	f(&info.Config)
 	return l.call("STREAM.UPDATE."+info.Config.Name, info.Config, nil)
-}
-
-func rulesOf(c *streamConfig) Rules {
-	number := func(key string, def int) int {
-		n, err := strconv.Atoi(c.Metadata[key])
-		if err != nil || n < 0 {
-			return def
-		}
-		return n
-	}
-	return Rules{
-		MaxMsg: max(1, int(c.MaxMsgs)), MsgSize: number(metaMsgSize, defaultMsgSize), MaxTries: number(metaTries, 0),
-	}
 }
 
 // attr are the attributes of the queue of a stream. A user or group that this machine does not know is that of

@@ -3,6 +3,7 @@ package nats_test
 import (
 	"errors"
 	"log/slog"
+	"os"
 	"testing"
 	"time"
 
@@ -32,7 +33,7 @@ func TestUnprobe(t *testing.T) {
 	if !link.Await(20 * time.Second) {
 		t.Fatal("no connection")
 	}
-	end, _, err := link.Queues().Create("q", backends.Owner{Mode: 0600}, nats.Rules{})
+	end, _, err := link.Queues().Create("q", backends.Owner{Mode: 0600}, nats.Rules{}, os.O_RDWR)
 	if err != nil {
 		t.Fatal(err)
 	}

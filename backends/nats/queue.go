@@ -223,7 +223,7 @@ func (q *queue) doubt() {
 
 // learn takes up what a server tells of the queue.
 func (q *queue) learn(info *streamInfo) {
-	q.rules = rulesOf(&info.Config)
+	q.rules = q.l.rulesOf(&info.Config)
 	q.full = info.State.Msgs >= uint64(q.rules.MaxMsg)
 	if q.mean == 0 {
 		q.mean = q.rules.MsgSize / 4

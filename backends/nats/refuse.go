@@ -53,6 +53,8 @@ const (
 	codeAccountStreams = 10027
 	codeNoQuorum       = 10008
 	codeNoMessage      = 10037
+	codeFewServers     = 10005
+	codeOneServer      = 10074
 )
 
 // errno is the error as it leaves the package.
@@ -70,6 +72,8 @@ func (e *apiError) errno() error {
 		return syscall.ENOMSG
 	case codeNoSpace, codeAccountSpace, codeAccountStreams:
 		return refusal(syscall.EDQUOT, Account, e.Description)
+	case codeFewServers, codeOneServer: // for that many replicas
+		return refusal(syscall.EINVAL, Engine, e.Description)
 	case codeNoQuorum:
 		return errTimeout
 	}

@@ -11,9 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxPrios is how many different priorities of one queue may be in use.
-const maxPrios = 16
-
 // maxPrio is the highest priority, as in POSIX queues (mq_overview(7)).
 const maxPrio = 1<<15 - 1
 
@@ -215,12 +212,12 @@ func (s *sending) failed(err error) {
 // open makes the consumer of a priority that was not in use.
 func (s *sending) open(prio uint32) {
 	q := s.e.q
-	if len(q.prios) >= maxPrios {
-		s.finish(&backends.Refusal{Err: unix.EINVAL, Why: ManyPrios, Most: maxPrios})
+	if most := q.rules.Priorities; len(q.prios) >= most {
+		s.finish(&backends.Refusal{Err: unix.EINVAL, Why: ManyPrios, Most: int64(most)})
 		return
 	}
 	s.ask(&question{
-		subject: q.l.consumerSubject(q.stream, prio), body: encode(q.l.consumer(q.stream, q.name, prio)),
+		subject: q.l.consumerSubject(q.stream, prio), body: encode(consumer(q.stream, q.name, prio, q.rules)),
 		keep: true, patient: true, doubt: q.doubt,
 		answer: func(m *nats.Msg, err error) {
 			if s.over {
@@ -263,5 +260,5 @@ func (q *queue) putBack(d *delivery) {
 		subject: q.subject(d.prio), body: d.data, keep: true, patient: true,
 		header: nats.Header{nats.MsgIdHdr: []string{"back-" + q.stream + "-" + strconv.FormatUint(d.seq, 10)}},
 		answer: func(*nats.Msg, error) {},
-	}, q.l.c.Redeliver)
+	}, q.rules.Redeliver)
 }

@@ -1,7 +1,6 @@
 package nats
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"strconv"
@@ -10,18 +9,6 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 	nats "github.com/nats-io/nats.go"
 	"golang.org/x/sys/unix"
-)
-
-// Rules are what a queue is asked to be. In Create 0 is the default.
-type Rules struct {
-	MaxMsg, MsgSize int // messages that fit into it, those on lease included; bytes that fit into a message
-	MaxTries        int // how often a message is lent before it goes to the dead queue; 0: without end
-}
-
-// What a queue is like if nobody says. They are those of Linux (mq_overview(7)).
-const (
-	defaultMaxMsg  = 10
-	defaultMsgSize = 8192
 )
 
 // Queues are the queues of an attachment. Their methods wait for answers, and are for workers.
@@ -140,16 +127,15 @@ func (s *Queues) Remove(name string, by backends.Cred) error {
 	return nil
 }
 
-// Create makes a queue that must not exist yet, and opens it for reading and writing.
-func (s *Queues) Create(name string, o backends.Owner, r Rules) (*End, backends.Attr, error) {
+// Create makes a queue that must not exist yet, and opens it for access (O_RDONLY, O_WRONLY, O_RDWR).
+func (s *Queues) Create(name string, o backends.Owner, r Rules, access int) (*End, backends.Attr, error) {
 	stream, err := queueStream(name)
 	if err != nil {
 		return nil, backends.Attr{}, err
 	}
-	r.MaxMsg = cmp.Or(r.MaxMsg, s.l.c.Rules.MaxMsg, defaultMaxMsg)
-	r.MsgSize = cmp.Or(r.MsgSize, s.l.c.Rules.MsgSize, defaultMsgSize)
+	r = r.or(s.l.c.Rules).or(defaultRules)
 	meta := newMeta(o)
-	meta[metaMsgSize], meta[metaTries] = strconv.Itoa(r.MsgSize), strconv.Itoa(r.MaxTries)
+	r.meta(meta)
 	once := onceSubjects + meta[metaID] + ".*"
 	config := streamConfig{AllowAtomicPublish: true, StreamConfig: nats.StreamConfig{
 		Name: stream, Subjects: []string{queueSubjects + escape(name) + ".*", once},
@@ -157,26 +143,26 @@ func (s *Queues) Create(name string, o backends.Owner, r Rules) (*End, backends.
 			Source: once, Destination: queueSubjects + escape(name) + ".{{wildcard(1)}}",
 		},
 		Retention: nats.WorkQueuePolicy, Discard: nats.DiscardNew, MaxMsgs: int64(r.MaxMsg), MaxBytes: -1,
-		MaxConsumers: -1, MaxMsgsPerSubject: -1, Replicas: s.l.c.Replicas, Duplicates: doubleWindow,
+		MaxConsumers: -1, MaxMsgsPerSubject: -1, Replicas: r.Replicas, Duplicates: doubleWindow,
 		Metadata: meta,
 	}}
 	var info streamInfo
 	if err := s.l.call("STREAM.CREATE."+stream, config, &info); err != nil {
 		return nil, backends.Attr{}, err
 	}
-	if err := s.l.call(s.l.consumerSubject(stream, 0)[len(api):], s.l.consumer(stream, name, 0), nil); err != nil {
+	if err := s.l.call(s.l.consumerSubject(stream, 0)[len(api):], consumer(stream, name, 0, r), nil); err != nil {
 		_ = s.l.call("STREAM.DELETE."+stream, nil, nil)
 		return nil, backends.Attr{}, err
 	}
 	info.Config.Metadata = config.Metadata
-	return s.open(name, &info, unix.O_RDWR, []uint32{0}), s.l.attr(&info), nil
+	return s.open(name, &info, access, []uint32{0}), s.l.attr(&info), nil
 }
 
 // consumer is what the consumer of a priority is like.
-func (l *Link) consumer(stream, name string, prio uint32) any {
+func consumer(stream, name string, prio uint32, r Rules) any {
 	return map[string]any{"stream_name": stream, "config": nats.ConsumerConfig{
 		Durable: consumerOf(prio), Name: consumerOf(prio), FilterSubject: queueSubject(name, prio),
-		AckPolicy: nats.AckExplicitPolicy, AckWait: l.c.Redeliver, MaxDeliver: -1, MaxAckPending: -1,
+		AckPolicy: nats.AckExplicitPolicy, AckWait: r.Redeliver, MaxDeliver: -1, MaxAckPending: -1,
 		MaxWaiting: maxWaiting, SampleFrequency: "100",
 	}}
 }
@@ -208,7 +194,7 @@ func (s *Queues) Open(r backends.Ref, access int, judged bool) (*End, error) {
 	}
 	s.l.mu.Unlock()
 	if prios == nil {
-		if prios, err = s.prios(info.Config.Name, r.Path); err != nil {
+		if prios, err = s.prios(info, r.Path); err != nil {
 			return nil, err
 		}
 	}
@@ -216,7 +202,8 @@ func (s *Queues) Open(r backends.Ref, access int, judged bool) (*End, error) {
 }
 
 // prios are the priorities that have a consumer. One at least has.
-func (s *Queues) prios(stream, name string) (list []uint32, err error) {
+func (s *Queues) prios(info *streamInfo, name string) (list []uint32, err error) {
+	stream := info.Config.Name
 	var page struct {
 		Consumers []string `json:"consumers"`
 	}
@@ -230,7 +217,8 @@ func (s *Queues) prios(stream, name string) (list []uint32, err error) {
 	}
 	if len(list) == 0 {
 		list = append(list, 0)
-		err = s.l.call(s.l.consumerSubject(stream, 0)[len(api):], s.l.consumer(stream, name, 0), nil)
+		one := consumer(stream, name, 0, s.l.rulesOf(&info.Config))
+		err = s.l.call(s.l.consumerSubject(stream, 0)[len(api):], one, nil)
 	}
 	return list, err
 }
@@ -268,7 +256,6 @@ type QueueState struct {
 	Sent, Received int64 // through this daemon, since it first had the queue open
 	Lent           int   // messages that somebody has, on all machines
 	Ends           []backends.Waiter
-	Replicas       int
 	Prios          []uint32
 	Leader         string // the server that leads; "" without others
 }
@@ -280,10 +267,10 @@ func (s *Queues) State(r backends.Ref) (QueueState, error) {
 		return QueueState{}, err
 	}
 	state := QueueState{
-		Rules: rulesOf(&info.Config), Born: info.Created, Messages: int(info.State.Msgs),
-		Bytes: int64(info.State.Bytes), Replicas: info.Config.Replicas,
+		Rules: s.l.rulesOf(&info.Config), Born: info.Created, Messages: int(info.State.Msgs),
+		Bytes: int64(info.State.Bytes),
 	}
-	prios, err := s.prios(info.Config.Name, r.Path)
+	prios, err := s.prios(info, r.Path)
 	if err != nil {
 		return QueueState{}, err
 	}

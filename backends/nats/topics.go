@@ -209,7 +209,7 @@ func (t *Topics) Create(n backends.Name, o backends.Owner, r TopicRules) (backen
 	subject := topicSubject(topicSubjects, path)
 	config := streamConfig{StreamConfig: nats.StreamConfig{
 		Name: stream, Subjects: []string{subject}, Retention: nats.LimitsPolicy, Discard: nats.DiscardOld,
-		MaxConsumers: -1, MaxMsgsPerSubject: -1, Replicas: t.l.c.Replicas, Duplicates: doubleWindow,
+		MaxConsumers: -1, MaxMsgsPerSubject: -1, Replicas: t.l.c.Rules.Replicas, Duplicates: doubleWindow,
 		RePublish: &nats.RePublish{Source: subject, Destination: topicSubject(liveSubjects, path)},
 		Metadata:  newMeta(o),
 	}}

@@ -113,7 +113,7 @@ func (s *Store) Remove(name string, by backends.Cred) error {
 
 // Create is nodes.QueueOpener.Create.
 func (s *Store) Create(
-	name string, o nodes.Owner, r nodes.QueueRules, _ bool,
+	name string, o nodes.Owner, r nodes.QueueRules, _ int, _ bool,
 ) (e nodes.QueueEnd, seen nodes.Seen, err error) {
 	s.link.ask(func() {
 		s.mu.Lock()

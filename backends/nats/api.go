@@ -16,7 +16,10 @@ const (
 )
 
 // advisories are the subjects of what JetStream tells all, and is heard of.
-var advisories = []string{"$JS.EVENT.ADVISORY.STREAM.*.*", "$JS.EVENT.ADVISORY.CONSUMER.CREATED.*.*"}
+var advisories = []string{
+	"$JS.EVENT.ADVISORY.STREAM.*.*", "$JS.EVENT.ADVISORY.CONSUMER.CREATED.*.*",
+	"$JS.EVENT.ADVISORY.CONSUMER.LEADER_ELECTED.*.*",
+}
 
 // streamConfig is a nats.StreamConfig with what the library's old type lacks.
 type streamConfig struct {

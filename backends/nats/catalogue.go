@@ -2,6 +2,7 @@ package nats
 
 import (
 	"strings"
+	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
 	nats "github.com/nats-io/nats.go"
@@ -46,7 +47,7 @@ func (c *catalogue) refresh() {
 // page asks for the names from one on.
 func (c *catalogue) page(names map[string]bool, at int) {
 	err := c.l.ask(&question{
-		subject: api + "STREAM.NAMES", body: encode(map[string]any{"subject": c.filter, "offset": at}),
+		subject: api + "STREAM.NAMES", body: encode(map[string]any{"subject": c.filter, "offset": at}), patient: true,
 		answer: func(m *nats.Msg, err error) {
 			c.asks = false
 			var page streamNames
@@ -57,7 +58,9 @@ func (c *catalogue) page(names map[string]bool, at int) {
 			case c.stale:
 				c.stale = false
 				c.refresh()
-			case err != nil: // it is listed when there is a connection again
+			case err == errDown: // it is listed when there is a connection again
+			case err != nil:
+				c.l.later(c.refresh)
 			default:
 				for _, stream := range page.Streams {
 					if name, ok := c.nameOf(stream); ok {
@@ -154,9 +157,12 @@ func (l *Link) advised(m *nats.Msg) {
 	if q == nil {
 		return
 	}
-	if parts[0] == "STREAM" {
+	switch prio, ok := prioOf(parts[len(parts)-1]); {
+	case parts[0] == "STREAM":
 		q.doubt()
-	} else if prio, ok := prioOf(parts[len(parts)-1]); ok {
+	case ok && parts[1] == "LEADER_ELECTED":
+		q.led = time.Now()
+	case ok:
 		q.used(prio)
 	}
 }

@@ -14,8 +14,8 @@ import (
 // may acknowledge it then, and both are answered: an acknowledgement proves nothing. So:
 //
 //   - A daemon remembers for a while what it has received. What comes again it gives to nobody.
-//   - A daemon whose acknowledgement was not answered at once, or which got a message that was sent more than
-//     once, claims it: it asks all others whether they have it. Who has received it objects, and of two who
+//   - A daemon whose acknowledgement was not answered at once, or by another server than the one that gave the
+//     message, or which got a message that was sent more than once, claims it: it asks all others whether they have it. Who has received it objects, and of two who
 //     claim it the one whose inbox is the smaller. Who is not that far gives it up.
 //
 // A message is known by its id, which it keeps when it is sent again, or by its number and time if it has none.
@@ -105,10 +105,12 @@ type claim struct {
 }
 
 // doubtful reports whether others may have got what was acknowledged: the answer came late, or on another
-// connection, or it was sent more than once.
+// connection, or after another server began to lead (which it tells before it answers anybody), or it was sent more
+// than once.
 func (t *take) doubtful(again bool) bool {
 	return again || slices.ContainsFunc(t.list, func(d *delivery) bool {
-		return d.again || time.Since(d.at) > claimAfter || d.at.Before(t.e.q.l.since)
+		return d.again || time.Since(d.at) > claimAfter || d.at.Before(t.e.q.l.since) ||
+			d.at.Before(t.e.q.led)
 	})
 }
 

@@ -61,12 +61,19 @@ func (o *outbox) next(spare []parcel) (line []parcel, c *nats.Conn, ok bool) {
 // send sends what is in the outbox. What the library refuses, as there is no connection, is asked again when
 // there is one, or has failed by then.
 func (l *Link) send() {
-	heard := map[string]*nats.Subscription{}
+	heard := map[string]*subscription{}
 	var spare []parcel
+	var last *nats.Conn
 	for {
 		line, conn, ok := l.out.next(spare)
 		if !ok {
 			return
+		}
+		if conn != last {
+			last = conn
+			for _, s := range heard {
+				s.of, _ = conn.ChanQueueSubscribe(s.subject, s.group, l.in)
+			}
 		}
 		for i := range line {
 			if p := &line[i]; conn != nil {
@@ -78,21 +85,29 @@ func (l *Link) send() {
 	}
 }
 
-func (l *Link) post(conn *nats.Conn, p *parcel, heard map[string]*nats.Subscription) {
+// A subscription is a subject that is listened to, on one connection after the other if the library gives one up for
+// good.
+type subscription struct {
+	subject, group string
+	of             *nats.Subscription // nil: the connection is closed
+}
+
+func (l *Link) post(conn *nats.Conn, p *parcel, heard map[string]*subscription) {
 	at := p.Subject + " " + p.group
-	switch {
+	switch s := heard[at]; {
 	case p.listen:
-		if s := heard[at]; s != nil && s.IsValid() {
-			return
-		}
-		if s, err := conn.ChanQueueSubscribe(p.Subject, p.group, l.in); err == nil {
+		if s == nil {
+			s = &subscription{subject: p.Subject, group: p.group}
 			heard[at] = s
 		}
-	case p.leave:
-		if s := heard[at]; s != nil {
-			_ = s.Unsubscribe()
-			delete(heard, at)
+		if s.of == nil || !s.of.IsValid() {
+			s.of, _ = conn.ChanQueueSubscribe(p.Subject, p.group, l.in)
 		}
+	case p.leave:
+		if s != nil && s.of != nil {
+			_ = s.of.Unsubscribe()
+		}
+		delete(heard, at)
 	default:
 		if err := conn.PublishMsg(&p.Msg); err != nil {
 			l.refused(&p.Msg, err)

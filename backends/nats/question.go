@@ -183,6 +183,17 @@ func (l *Link) tickSoon() {
 	time.AfterFunc(tickPeriod, l.tick)
 }
 
+// later calls f after againPeriod, with l.mu held, unless the link is closed by then.
+func (l *Link) later(f func()) {
+	time.AfterFunc(againPeriod, func() {
+		l.mu.Lock()
+		defer l.unlock()
+		if !l.closed {
+			f()
+		}
+	})
+}
+
 // tick looks after what waits for a time.
 func (l *Link) tick() {
 	l.mu.Lock()

@@ -32,8 +32,9 @@ type queue struct {
 	full    bool // as was heard last
 	hears   bool // of each acknowledgement, which makes room
 	removed bool
-	single  bool // the servers take no batches
-	doubted bool // somebody asks whether it is still there
+	single  bool      // the servers take no batches
+	doubted bool      // somebody asks whether it is still there
+	led     time.Time // another server leads a consumer since then; zero: not since it was opened
 	eofs    int64
 	sent    int64
 	taken   int64
@@ -185,25 +186,28 @@ func (q *queue) tick(now time.Time) (busy bool) {
 
 // heal is called when there is a connection again. Whether it is the same queue is asked before anybody gets
 // something from it.
-func (q *queue) heal() {
-	q.doubted = false
-	q.doubt()
-}
+func (q *queue) heal() { q.doubt() }
 
 // lost is called when the connection is gone. What servers have given may go to others after a while, and is
 // known by its subject until then.
 func (q *queue) lost() { q.pulls = nil }
 
-// doubt asks whether the queue is still there, and goes on with all that waits if it is.
+// doubt asks whether the queue is still there, and goes on with all that waits if it is. It asks until there is an
+// answer: some of those who wait are woken by nothing else.
 func (q *queue) doubt() {
 	if q.doubted || q.removed {
 		return
 	}
 	err := q.l.ask(&question{
-		subject: api + "STREAM.INFO." + q.stream, keep: true,
+		subject: api + "STREAM.INFO." + q.stream, keep: true, patient: true,
 		answer: func(m *nats.Msg, err error) {
 			q.doubted = false
 			if err != nil {
+				q.l.later(func() {
+					if len(q.ends) > 0 {
+						q.doubt()
+					}
+				})
 				return
 			}
 			var info streamInfo

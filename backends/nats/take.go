@@ -132,8 +132,13 @@ func (t *take) ask(q *question) {
 	t.q = q
 }
 
-// again asks again in a moment: there is no leader now, or there is no queue any more.
+// again asks again in a moment: there is no leader now, or there is no queue any more. Nobody would do that for an end
+// that is closed.
 func (t *take) again() {
+	if t.e.shut {
+		t.keep()
+		return
+	}
 	t.retry = time.Now().Add(tickPeriod)
 	t.e.q.doubt()
 	t.e.q.l.tickSoon()

@@ -270,7 +270,8 @@ func (o *topic) check() {
 	if o.checks || o.removed {
 		return
 	}
-	err := o.t.l.ask(&question{subject: api + "STREAM.INFO." + o.stream, answer: func(m *nats.Msg, err error) {
+	subject := api + "STREAM.INFO." + o.stream
+	err := o.t.l.ask(&question{subject: subject, patient: true, answer: func(m *nats.Msg, err error) {
 		o.checks = false
 		info := &streamInfo{}
 		if err == nil {
@@ -285,6 +286,12 @@ func (o *topic) check() {
 			if o.feed != nil {
 				o.sync(&info.State)
 			}
+		case err != errDown: // then it is asked about when there is a connection again
+			o.t.l.later(func() {
+				if o.t.open[o.stream] == o {
+					o.check()
+				}
+			})
 		}
 	}}, o.t.l.c.Timeout)
 	o.checks = err == nil

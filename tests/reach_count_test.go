@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-var counted = flag.Int("counted", 0, "how many messages TestReachCounted moves; 0: as many as it has time for")
+var counted = flag.Int("counted", 0, "how many messages TestReachCounted moves, however long; 0: as many as it has time for")
 
 // TestReachCounted has writers and readers in two trees move messages through a queue that servers keep, while
 // their calls are interrupted at random and servers are killed: none is lost, and none comes twice. With -long
@@ -46,6 +46,10 @@ func TestReachCounted(t *testing.T) {
 	if *long {
 		tr.dog.allow(4 * time.Minute)
 		c.until = began.Add(100 * time.Second)
+	}
+	if *counted > 0 {
+		tr.dog.allow(2 * time.Hour)
+		c.until = time.Time{}
 	}
 	var writers, readers, others sync.WaitGroup
 	for i := range pairs {

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-var counted = flag.Int("counted", 0, "how many messages TestReachCounted moves, however long; 0: as many as it has time for")
+var counted = flag.Int("counted", 0, "how many messages TestReachCounted moves; 0: as many as it has time for")
 
 // TestReachCounted has writers and readers in two trees move messages through a queue that servers keep, while
 // their calls are interrupted at random and servers are killed: none is lost, and none comes twice. With -long
@@ -41,7 +41,7 @@ func TestReachCounted(t *testing.T) {
 		t.Fatal("the trees are not connected")
 	}
 	check(t, os.WriteFile(tr.mnt+"/ctl/new", []byte("prod/queues/counted maxmsg=500 msgsize=64\n"), 0))
-	c := &count{t: t, tree: tr, each: messages / pairs, seen: map[string]int{}, over: make(chan struct{})}
+	c := &count{t: t, tree: tr, each: messages / pairs, seen: map[string][]receipt{}, over: make(chan struct{})}
 	began := time.Now()
 	if *long {
 		tr.dog.allow(4 * time.Minute)
@@ -67,6 +67,7 @@ func TestReachCounted(t *testing.T) {
 			case <-time.After(period):
 			}
 			killed++
+			c.t.Logf("%v: server %d is killed", time.Since(began).Round(time.Millisecond), i%servers+1)
 			check(t, nats.Kill(i%servers+1))
 			check(t, nats.Restart(i%servers+1))
 			check(t, nats.Ready())
@@ -89,10 +90,12 @@ func TestReachCounted(t *testing.T) {
 	}
 	readers.Wait()
 	doubled := 0
-	for msg, n := range c.seen {
-		if n > 1 {
+	for msg, list := range c.seen {
+		if len(list) > 1 {
 			doubled++
-			t.Logf("%s came %d times", msg, n)
+			for _, r := range list {
+				t.Logf("%v: %s came to %s", r.at.Sub(began).Round(time.Millisecond), msg, r.mnt)
+			}
 		}
 	}
 	t.Logf("%d messages in %v, %d servers killed, %d calls interrupted, %d that failed: lost %d, doubled %d",
@@ -122,8 +125,14 @@ type count struct {
 	sent, distinct, interrupted, failed atomic.Int64
 
 	mu      sync.Mutex
-	seen    map[string]int
+	seen    map[string][]receipt
 	threads []int // whose calls are interrupted
+}
+
+// A receipt is one message that came.
+type receipt struct {
+	mnt string
+	at  time.Time
 }
 
 // open opens the queue in a tree, on a thread of its own.
@@ -189,7 +198,8 @@ func (c *count) read(mnt string) {
 			return
 		case err == nil:
 			c.mu.Lock()
-			if c.seen[string(buf[:n])]++; c.seen[string(buf[:n])] == 1 {
+			msg := string(buf[:n])
+			if c.seen[msg] = append(c.seen[msg], receipt{mnt, time.Now()}); len(c.seen[msg]) == 1 {
 				c.distinct.Add(1)
 			}
 			c.mu.Unlock()

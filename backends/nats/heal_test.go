@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestHeardAgain: what is listened to is listened to on the next connection, if the library has given one up for good.
+// TestHeardAgain: what is listened to is listened to on the next connection, if the library has given one up for
+// good.
 func TestHeardAgain(t *testing.T) {
 	servers := startServers(t, 1)
 	l := &Link{in: make(chan *nats.Msg, 8)}
@@ -52,8 +53,8 @@ func startServers(t *testing.T, n int) *natsd.Servers {
 	return servers
 }
 
-// TestDoubtLasts: whether a queue is still there is asked until that is known: those who wait for room, or in poll(2),
-// may be woken by nothing else.
+// TestDoubtLasts: whether a queue is still there is asked until that is known: those who wait for room, or in
+// poll(2), may be woken by nothing else.
 func TestDoubtLasts(t *testing.T) {
 	e := oneEnd()
 	l := e.q.l
@@ -78,7 +79,8 @@ func TestDoubtLasts(t *testing.T) {
 	}
 }
 
-// TestLeader: a message that was given before another server began to lead may have been given to others as well.
+// TestLeader: a message that was given before another server began to lead may have been given to others as
+// well.
 func TestLeader(t *testing.T) {
 	servers := startServers(t, 3)
 	_, config, err := ParseAttach("prod=" + servers.URL() + ",replicas=3")

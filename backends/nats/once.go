@@ -15,8 +15,9 @@ import (
 //
 //   - A daemon remembers for a while what it has received. What comes again it gives to nobody.
 //   - A daemon whose acknowledgement was not answered at once, or by another server than the one that gave the
-//     message, or which got a message that was sent more than once, claims it: it asks all others whether they have it. Who has received it objects, and of two who
-//     claim it the one whose inbox is the smaller. Who is not that far gives it up.
+//     message, or which got a message that was sent more than once, claims it: it asks all others whether they
+//     have it. Who has received it objects, and of two who claim it the one whose inbox is the smaller. Who is
+//     not that far gives it up.
 //
 // A message is known by its id, which it keeps when it is sent again, or by its number and time if it has none.
 

@@ -50,7 +50,7 @@ type Left struct {
 }
 
 // LedgerVersion changes with what any process writes into a ledger.
-const LedgerVersion = 0x6970636673_0005
+const LedgerVersion = 0x6970636673_0006
 
 // The kinds of records that there are.
 const (

@@ -16,8 +16,11 @@ import (
 // (backends.Desk). What is done at a desk lies in this order: what went through the kernel, the answer, what the
 // open file keeps, the answer for the kernel. Each step says that the one before it was done.
 
-// closing marks the work on the end of an open file, in its number.
-const closing = 1 << 62
+// closing marks the work on the end of an open file, in its number, and returning what goes back by the file.
+const (
+	closing   = 1 << 62
+	returning = 1 << 59
+)
 
 // leftBehind is what an earlier process did not finish. Only the start reads it.
 type leftBehind struct {
@@ -161,16 +164,21 @@ func (s *Session) goOnFromDesks(out []byte) {
 func (s *Session) answerAgain(out []byte) {
 	list := s.gather()
 	for number, d := range s.left.desks {
-		if number&closing == 0 {
+		o := s.file(number &^ (closing | returning))
+		if o == nil {
 			continue
 		}
-		if o := s.file(number &^ closing); o != nil {
-			if _, step, _, _ := d.Of(); o.file.Saved() != step {
-				d.Resume()
-				o.gate.mu.Lock()
-				_ = o.finish(*d.Room()) // what it could not send is sent when the kernel asks once more
-				o.gate.mu.Unlock()
-			}
+		switch _, step, _, _ := d.Of(); {
+		case number&returning != 0:
+			d.Resume()
+			o.giveBack(d)
+			delete(s.left.desks, number)
+			d.Free()
+		case number&closing != 0 && o.file.Saved() != step:
+			d.Resume()
+			o.gate.mu.Lock()
+			_ = o.finish(*d.Room()) // what it could not send is sent when the kernel asks once more
+			o.gate.mu.Unlock()
 		}
 	}
 	asked := map[uint64]bool{}
@@ -216,16 +224,30 @@ func (s *Session) giveBack(asked map[uint64]bool) {
 	for request, d := range s.left.desks {
 		_, _, answer, _ := d.Of()
 		o := s.file(d.File())
-		if asked[request] || answer > 0 || request&closing != 0 || o == nil {
+		if asked[request] || answer > 0 || request&(closing|returning) != 0 || o == nil {
 			continue
 		}
 		d.Resume()
 		o.gate.mu.Lock()
-		o.file.GiveBack(d)
+		o.file.TakeBack(d)
 		o.gate.mu.Unlock()
+		backends.Point("taken back")
 		delete(s.left.desks, request) // a process that goes on from here does not return them once more
 		d.Free()
+		if d = s.ledger.Desk(); d != nil {
+			d.Begin(returning | o.fh)
+			o.giveBack(d)
+			d.Free()
+		}
 	}
+}
+
+// giveBack returns what goes back by the file, at a desk.
+func (o *openFile) giveBack(d *backends.Desk) {
+	o.gate.mu.Lock()
+	defer o.gate.mu.Unlock()
+	o.file.GiveBack(d)
+	backends.Point("given back")
 }
 
 // gather reads what the kernel brings again. It has put that before what is new (fuse_chan_resend), but for

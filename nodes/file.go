@@ -32,6 +32,7 @@ type File struct {
 	begun  bool               // a text was read
 	at     int64              // where the next read is expected; all before it was read
 	back   []backends.Message // what goes back to where it is from; nobody asked for it any more
+	moved  uint64             // the work that has last put something there, or returned it (Desk.Step)
 	closed func()
 
 	work   *backends.Workers // for what its face may take long with,

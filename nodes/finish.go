@@ -35,14 +35,17 @@ func (f *File) Left() bool {
 	return len(f.back) > 0 || ok && last.Left()
 }
 
-// GiveBack returns messages that were received at d, and that nobody will ask for, to where they are from. What
-// there is no room for goes back when the file is closed.
-func (f *File) GiveBack(d *backends.Desk) {
+// TakeBack keeps messages that were received at d, and that nobody will ask for: they are to go back to where they
+// are from. It does nothing the second time.
+func (f *File) TakeBack(d *backends.Desk) {
 	if to, ok := f.end.(backends.Returner); !ok || !to.Returns() {
 		return
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.moved == d.Step() {
+		return
+	}
 	for buf := make([]byte, backends.DeskBytes); ; {
 		n, m, more := d.Again(buf)
 		if !more {
@@ -51,8 +54,28 @@ func (f *File) GiveBack(d *backends.Desk) {
 		f.back = append(f.back, backends.Message{Data: bytes.Clone(buf[:n]), Meta: m})
 		f.pays.add(n)
 	}
-	_ = f.putBack() // it waits for the close
-	if f.note.ledger != nil {
+	f.saveMoved(d)
+}
+
+// GiveBack returns what goes back, noted at d, as far as there is room: the rest waits for the close. It does
+// nothing if an earlier process has done all of that.
+func (f *File) GiveBack(d *backends.Desk) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.moved == d.Step() || len(f.back) == 0 {
+		return
+	}
+	if f.note.end != nil {
+		f.note.end.Note(d)
+		defer f.note.end.Note(nil)
+	}
+	_ = f.putBack()
+	f.saveMoved(d)
+}
+
+// saveMoved writes down what goes back. The caller holds f.mu.
+func (f *File) saveMoved(d *backends.Desk) {
+	if f.moved = d.Step(); f.note.ledger != nil {
 		f.save(nil, f.note.step)
 	}
 }

@@ -27,7 +27,8 @@ type Kept struct {
 	Until   int64         // how long a read waits, in nanoseconds since 1970; 0: for ever
 	Ended   bool          // the end is to be told
 
-	Back []backends.Message // what is to go back to its queue
+	Back  []backends.Message // what is to go back to its queue
+	Moved uint64             // the work that has last put something there, or returned it
 
 	Lease string // the record of a message that is out
 
@@ -43,7 +44,7 @@ type Kept struct {
 
 // more reports whether it keeps anything but the message in hand.
 func (k *Kept) more() bool {
-	return k.Knows || len(k.Pending) > 0 || len(k.Back) > 0 || k.Refused || k.Holds || k.Had || k.Until != 0 || k.Ended ||
+	return k.Knows || len(k.Pending) > 0 || len(k.Back) > 0 || k.Moved != 0 || k.Refused || k.Holds || k.Had || k.Until != 0 || k.Ended ||
 		k.Lease != "" || k.Truncated || k.Wrote || k.Shown || k.Place != backends.Place{}
 }
 
@@ -69,6 +70,7 @@ func (k *Kept) Code(c *Coder) {
 		c.Bytes(&m.Data)
 		codeMeta(c, &m.Meta)
 	})
+	Number(c, &k.Moved)
 	c.Flag(&k.Had)
 	Number(c, &k.Until)
 	c.Flag(&k.Ended)
@@ -114,8 +116,8 @@ func (f *File) Keep() Kept {
 }
 
 func (f *File) keepIn(k *Kept) {
-	*k = Kept{Hand: f.hand, Base: f.base, At: f.at, Begun: f.begun, Back: f.back, Groups: f.groups,
-		Knows: f.knows}
+	*k = Kept{Hand: f.hand, Base: f.base, At: f.at, Begun: f.begun, Back: f.back, Moved: f.moved,
+		Groups: f.groups, Knows: f.knows}
 	if face, ok := f.face.(carrier); ok {
 		face.keep(f.end, k)
 	}
@@ -131,7 +133,7 @@ func (f *File) Resume(k Kept) {
 	defer f.mu.Unlock()
 	f.room = k.Hand
 	f.hand, f.base, f.at, f.begun = f.room, k.Base, k.At, k.Begun
-	f.note.step, f.back = k.Step, k.Back
+	f.note.step, f.back, f.moved = k.Step, k.Back, k.Moved
 	f.pays.add(cap(f.room))
 	for _, one := range f.back {
 		f.pays.add(len(one.Data))

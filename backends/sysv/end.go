@@ -89,3 +89,12 @@ func (e *End) TryWrite(p []byte, m backends.Meta) (int, error) {
 	backends.Point("noted sent")
 	return n, nil
 }
+
+// Returns is Returner.Returns.
+func (*End) Returns() bool { return true }
+
+// TryReturn is Returner.TryReturn.
+func (e *End) TryReturn(p []byte, m backends.Meta) error {
+	_, err := e.TryWrite(p, m)
+	return err
+}

@@ -146,8 +146,8 @@ func (t *Tree) fillNodes(ts *tables) map[uint64]*nodeRecord {
 func (t *Tree) openAgain(h *opened, kept *nodes.Kept, backing *nodeRecord, at backends.Record) {
 	n, ok := t.table.get(h.Node)
 	l := t.table.open(h.Node)
-	if !ok || l == nil || n.Mode&syscall.S_IFMT == syscall.S_IFDIR {
-		return
+	if !ok || l == nil || n.Kind == dirKind || n.Mode&syscall.S_IFMT == syscall.S_IFDIR {
+		return // of the root nothing else is known
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

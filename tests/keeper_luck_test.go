@@ -180,6 +180,16 @@ func TestKeeperStopped(t *testing.T) {
 	}
 }
 
+// TestKeeperDirectories: who has a directory open, the root too, goes on with another worker.
+func TestKeeperDirectories(t *testing.T) {
+	t.Parallel()
+	k := &keeper{t: t, tr: mountTree(t, "--keeper=on")}
+	k.sh(`exec 7< $MNT 8< $MNT/sysv 9< $MNT/queues
+		kill -9 $(cat $MNT/ctl/pid)
+		grep -q '^restarts=1$' $MNT/ctl/status
+		for fd in 7 8 9; do [ "$(stat -L -c %F /proc/self/fd/$fd)" = directory ]; done`)
+}
+
 // TestKeeperHang: a worker that takes no requests although some wait is killed, and the next one goes on.
 func TestKeeperHang(t *testing.T) {
 	soak(t)

@@ -19,7 +19,7 @@ type Kept struct {
 	Knows  bool     // it does
 
 	Pending []byte        // what was written in part
-	Refused bool          // it got too long
+	Refused bool          // it got too long; of a lease: it is to go back
 	Holds   bool          // a message was taken and is held,
 	Held    []byte        // which is this,
 	Meta    backends.Meta // with what it carries
@@ -267,7 +267,7 @@ func (k kernelQueues) Resume(end QueueEnd, name string) (Lease, error) {
 
 func (l *lease) keep(_ backends.Endpoint, k *Kept) {
 	if one, ok := l.now.(interface{ Name() string }); ok && l.out {
-		k.Lease = one.Name()
+		k.Lease, k.Refused = one.Name(), l.refused
 	}
 }
 
@@ -278,7 +278,7 @@ func (l *lease) resume(end backends.Endpoint, k *Kept) {
 	}
 	one, err := from.Resume(end.(QueueEnd), k.Lease)
 	if l.done = err != nil; !l.done {
-		l.now, l.out = one, true
+		l.now, l.out, l.refused = one, true, k.Refused
 	}
 }
 

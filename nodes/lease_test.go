@@ -23,6 +23,9 @@ func (q *lending) Lease(_ QueueEnd, _ uint32, buf []byte) (Lease, error) {
 	return &lent{q, stored{string(buf[:n]), m}}, nil
 }
 
+// Resume gives the message that another process has lent.
+func (q *lending) Resume(QueueEnd, string) (Lease, error) { return &lent{q, stored{data: "job"}}, nil }
+
 // lent is a message that it has lent.
 type lent struct {
 	q *lending
@@ -33,6 +36,7 @@ func (l *lent) Message() ([]byte, backends.Meta) { return []byte(l.data), l.meta
 func (*lent) Spent() bool                        { return false }
 func (*lent) Record() error                      { return nil }
 func (*lent) Done() error                        { return nil }
+func (*lent) Name() string                       { return "1" }
 
 func (l *lent) Return() error {
 	err := l.q.TryReturn([]byte(l.data), l.meta)
@@ -62,5 +66,33 @@ func TestLeaseOwed(t *testing.T) {
 	next()
 	if len(l.owed) > 0 || len(q.msgs) > 0 {
 		t.Errorf("%d messages are owed, and the queue has %q", len(l.owed), q.texts())
+	}
+}
+
+// TestLeaseRefusedKept: a message for which a nack found no room is not done because the worker of the daemon is
+// another one when its reader reads on.
+func TestLeaseRefusedKept(t *testing.T) {
+	q := &lending{mq: mq{port: port{unit: 8, maxmsg: 1, msgs: []stored{{data: "job"}}}}}
+	open := func() *lease { return &lease{q: queue{Queues: &Queues{store: QueueStore{Leases: q}}}} }
+	l := open()
+	if _, err := l.Next(q, make([]byte, 8), 8); err != nil {
+		t.Fatal(err)
+	}
+	q.msgs = []stored{{data: "other"}}
+	if _, err := l.Put(q, []byte("nack")); err != backends.ErrWouldBlock {
+		t.Fatal(err)
+	}
+	var k, same Kept
+	l.keep(q, &k)
+	if err := Decode(Encode(k.Code), same.Code); err != nil {
+		t.Fatal(err)
+	}
+	l = open()
+	l.resume(q, &same)
+	if _, err := l.Next(q, make([]byte, 8), 8); err != nil {
+		t.Fatal(err)
+	}
+	if got := q.texts(); len(got) != 1 || got[0] != "job" {
+		t.Errorf("the queue has %q", got)
 	}
 }

@@ -61,7 +61,11 @@ func (s *settings) serve() (failure error) {
 	if err != nil {
 		return err
 	}
-	defer heedVerbosity(level, log)()
+	loud := verbosity{level, level.Level(), log}
+	defer loud.heed()()
+	if s.post != nil {
+		s.post.Louder(loud.set)
+	}
 	// The current directory of the daemon is not to keep a file system busy.
 	if err := os.Chdir("/"); err != nil {
 		return err

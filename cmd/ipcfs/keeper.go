@@ -24,17 +24,15 @@ import (
 // keep keeps the mount, and has workers serve it.
 func (s *settings) keep() error {
 	signal.Ignore(unix.SIGTTOU)
-	stop, hup := make(chan os.Signal, 2), make(chan os.Signal, 1)
 	deaf := signal.Ignored(unix.SIGHUP)
-	signal.Notify(hup, unix.SIGHUP)
-	signal.Notify(stop, unix.SIGTERM, unix.SIGINT)
-	defer signal.Stop(stop)
+	heard := make(chan os.Signal, 8)
+	signal.Notify(heard, unix.SIGHUP, unix.SIGTERM, unix.SIGINT, unix.SIGUSR1)
+	defer signal.Stop(heard)
 	level := new(slog.LevelVar)
 	log, err := s.logger(level)
 	if err != nil {
 		return err
 	}
-	defer heedVerbosity(level, log)()
 	manager := s.manager(log)
 	guarded, over := context.WithCancel(context.Background())
 	var watched sync.WaitGroup
@@ -65,7 +63,7 @@ func (s *settings) keep() error {
 			terminal = terminal && hasTerminal()
 			return had && !terminal
 		},
-		Deaf: deaf,
+		Deaf: deaf, Level: level, Louder: verbosity{level, level.Level(), log}.toggle,
 		Argv: func(inheritance string) []string {
 			return s.own("ipcfs", "--inheritance="+inheritance)
 		},
@@ -76,7 +74,7 @@ func (s *settings) keep() error {
 			return fmt.Errorf("inheritance: %w", err)
 		}
 	}
-	err = k.Run(stop, hup)
+	err = k.Run(heard)
 	var status keeper.Ended
 	if errors.As(err, &status) {
 		if status == 0 {

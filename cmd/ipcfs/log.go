@@ -126,26 +126,44 @@ func priority(l slog.Level) int {
 	return 7
 }
 
-// heedVerbosity has SIGUSR1 switch between the level that was asked for and debug, until the caller calls
-// what it returns.
-func heedVerbosity(level *slog.LevelVar, log *slog.Logger) (stop func()) {
+// verbosity is the level of a log, and the one that was asked for.
+type verbosity struct {
+	*slog.LevelVar
+	asked slog.Level
+	log   *slog.Logger
+}
+
+// toggle switches between the level that was asked for and debug.
+func (v verbosity) toggle() {
+	if v.Level() == slog.LevelDebug {
+		v.set(v.asked)
+	} else {
+		v.set(slog.LevelDebug)
+	}
+}
+
+// set sets a level.
+func (v verbosity) set(level slog.Level) {
+	if v.Level() == level {
+		return
+	}
+	v.Set(level)
+	v.log.Warn("the log is of another level", "level", strings.ToLower(level.String()))
+}
+
+// heed has SIGUSR1 toggle it, until the caller calls what it returns.
+func (v verbosity) heed() (stop func()) {
 	signals, over := make(chan os.Signal, 1), make(chan struct{})
 	signal.Notify(signals, unix.SIGUSR1)
 	var heeding sync.WaitGroup
 	heeding.Go(func() {
-		asked := level.Level()
 		for {
 			select {
 			case <-over:
 				return
 			case <-signals:
+				v.toggle()
 			}
-			if level.Level() == slog.LevelDebug {
-				level.Set(asked)
-			} else {
-				level.Set(slog.LevelDebug)
-			}
-			log.Warn("the log is of another level", "level", strings.ToLower(level.Level().String()))
 		}
 	})
 	return func() {

@@ -40,6 +40,8 @@ type Keeper struct {
 	Upgraded  func(result string)               // and when it has ended
 	HungUp    func() bool                       // reports whether SIGHUP is for the end of a terminal,
 	Deaf      bool                              // which is not to end the mount (nohup(1))
+	Level     *slog.LevelVar                    // of the log, which workers have, too
+	Louder    func()                            // sets another one
 	Argv      func(inheritance string) []string // of a keeper that goes on for this one
 
 	ledger  int
@@ -77,9 +79,9 @@ type Ended int
 
 func (e Ended) Error() string { return fmt.Sprint("exit status ", int(e)) }
 
-// Run serves until the mount ends, or a signal of stop has it end. One of reload has the program that is on
-// disk now put into service.
-func (k *Keeper) Run(stop, reload <-chan os.Signal) error {
+// Run serves until the mount ends, or a signal has it end. SIGHUP has the program that is on disk now put into
+// service, SIGUSR1 the log have another level.
+func (k *Keeper) Run(signals <-chan os.Signal) error {
 	// A worker is killed when this thread ends (prctl(2), PR_SET_PDEATHSIG), which it does with the process.
 	runtime.LockOSThread()
 	k.ends, k.tells = make(chan *worker), make(chan told)
@@ -95,17 +97,13 @@ func (k *Keeper) Run(stop, reload <-chan os.Signal) error {
 	defer beats.Stop()
 	for {
 		select {
-		case sig := <-stop:
-			if done, err := k.stop(sig); done {
-				return err
-			}
-		case sig := <-reload:
-			if done, err := k.reload(sig); done {
+		case sig := <-signals:
+			if done, err := k.obey(sig); done {
 				return err
 			}
 		case t := <-k.tells:
-			if t.word == unheard && len(stop) > 0 { // the next program would not know of it
-				if done, err := k.stop(<-stop); done {
+			for t.word == unheard && len(signals) > 0 { // the next program would not know of it
+				if done, err := k.obey(<-signals); done {
 					return err
 				}
 			}
@@ -158,6 +156,26 @@ func (k *Keeper) begin() (err error) {
 		k.start()
 	}
 	return err
+}
+
+// obey does what a signal asks for, and reports whether the mount has ended.
+func (k *Keeper) obey(sig os.Signal) (bool, error) {
+	switch sig {
+	case unix.SIGHUP:
+		return k.reload(sig)
+	case unix.SIGUSR1:
+		k.Louder()
+		if k.worker != nil {
+			k.worker.tell(k.levelText())
+		}
+		return false, nil
+	}
+	return k.stop(sig)
+}
+
+// levelText is the level of the log.
+func (k *Keeper) levelText() message {
+	return message{word: "level", number: uint64(k.Level.Level()), fd: -1}
 }
 
 // reload begins an upgrade, or has the worker end the mount, as the terminal has hung up, and reports whether
@@ -278,6 +296,7 @@ func (k *Keeper) serve(w *worker) {
 		w.tell(message{word: "device", fd: k.device})
 	}
 	w.tell(k.upgradeText())
+	w.tell(k.levelText())
 	w.tell(message{word: "go", number: uint64(k.count), text: k.last, fd: -1})
 }
 

@@ -3,6 +3,7 @@ package keeper
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -20,8 +21,9 @@ type Inheritance struct {
 	Restarts             int
 	Last                 string
 	Upgrades             int
-	Again                bool // another upgrade is to follow
-	Deaf                 bool // as the keeper is
+	Again                bool        // another upgrade is to follow
+	Deaf                 bool        // as the keeper is
+	Level                *slog.Level // of the log; nil: the one that was asked for
 }
 
 // unheard is the word for that nobody listens for the worker any more.
@@ -34,12 +36,13 @@ func (k *Keeper) succeed(w *worker) {
 		k.listen(w)
 		return
 	}
+	level := k.Level.Level()
 	link, err := w.link.descriptor()
 	if err == nil {
 		err = k.become(Inheritance{
 			Device: k.device, Ledger: k.ledger, Link: link, Worker: w.process.Pid,
 			Restarts: k.count, Last: k.last, Upgrades: k.upgrades, Again: k.upgrade.again,
-			Deaf: k.Deaf,
+			Deaf: k.Deaf, Level: &level,
 		})
 	}
 	k.listen(w)
@@ -57,7 +60,8 @@ func (k *Keeper) keeps(why error) {
 	k.finish(fmt.Sprintf("%s, but for the keeper, which stays the program that it was: %v", Done, why))
 }
 
-// become is execve(2). Signals wait meanwhile: their default would end the process.
+// become is execve(2). Signals wait meanwhile: their default would end the process. That is so for this thread
+// alone: Go's runtime has no thread block those that end a process.
 func (k *Keeper) become(i Inheritance) error {
 	text, err := json.Marshal(i)
 	if err != nil {
@@ -93,6 +97,9 @@ func (k *Keeper) inherit(i *Inheritance) error {
 	k.device, k.ledger, k.count, k.last, k.upgrades = i.Device, i.Ledger, i.Restarts, i.Last, i.Upgrades
 	if err := k.pulse.open(k.ledger); err != nil {
 		return err
+	}
+	if i.Level != nil {
+		k.Level.Set(*i.Level)
 	}
 	w := &worker{process: process, link: &Link{f: os.NewFile(uintptr(i.Link), "worker")}, live: true}
 	k.worker = w

@@ -2,7 +2,9 @@ package keeper
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
+	"sync"
 	"sync/atomic"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -26,6 +28,10 @@ type Post struct {
 
 	link     *Link
 	upgrades atomic.Pointer[message]
+
+	mu     sync.Mutex
+	louder func(slog.Level) // nil: nobody is told yet
+	level  *slog.Level      // the last one that was told; nil: none was
 }
 
 // Report is called first by a process that a keeper has started, a program of this version. It returns when
@@ -91,6 +97,22 @@ func (p *Post) heed(m message) {
 		}
 	case "upgrade":
 		p.upgrades.Store(&m)
+	case "level":
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		level := slog.Level(int64(m.number))
+		if p.level = &level; p.louder != nil {
+			p.louder(level)
+		}
+	}
+}
+
+// Louder has f called with the level that the log is to have, now and when the keeper is told another one.
+func (p *Post) Louder(f func(slog.Level)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.louder = f; p.level != nil {
+		f(*p.level)
 	}
 }
 

@@ -117,10 +117,22 @@ func OpenLedger(fd int) (*Ledger, error) {
 	return l, nil
 }
 
+// Fits reports whether the records that are there, or will be, have a form: a number that is another one when the size
+// of any record is. The first process that asks says which they have.
+func (l *Ledger) Fits(form uint64) bool {
+	form = form*31 + uint64(unsafe.Sizeof(deskHead{})<<16|unsafe.Sizeof(deskNote{})) | 1
+	at := l.word(wordForm)
+	if *at == 0 {
+		*at = form
+	}
+	return *at == form
+}
+
 func (l *Ledger) word(at uint64) *uint64 { return (*uint64)(unsafe.Pointer(&l.mem[at])) }
 
 // Words of the ledger's first page, beside its version.
 const (
+	wordForm   = 8     // see Ledger.Fits
 	usedWords  = 0x100 // of each size of slots, how many bytes were ever used
 	wordBeat   = 0x200 // how many requests were taken up
 	wordNode   = 0x208 // the last number of a node,

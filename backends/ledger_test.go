@@ -146,3 +146,21 @@ func TestDesk(t *testing.T) {
 		t.Error("it goes on with what another request had begun")
 	}
 }
+
+// TestLedgerForm: a process whose records have another form than those of the first one does not fit.
+func TestLedgerForm(t *testing.T) {
+	fd, err := NewLedger()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	for i, form := range []uint64{5, 5, 7} {
+		l, err := OpenLedger(fd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if fits := l.Fits(form); fits != (i < 2) {
+			t.Errorf("process %d fits: %v", i, fits)
+		}
+	}
+}

@@ -149,6 +149,12 @@ func (h *handleRecord) codeNames(c *nodes.Coder) {
 	})
 }
 
+// Form is nodes.Form of the records of a tree, and of more.
+func Form(more ...func(*nodes.Coder)) uint64 {
+	n, h := nodeRecord{Locks: make([]backends.Lock, 1)}, handleRecord{Names: make([]nodes.Entry, 1)}
+	return nodes.Form(append(more, new(tables).codeTree, n.code, h.code, h.codeNames, new(classRecord).code)...)
+}
+
 // check reports whether the numbers of nodes and of handles are those that were given, in their order, each
 // once.
 func (ts *tables) check() error {

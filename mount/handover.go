@@ -11,6 +11,7 @@ import (
 	"unsafe"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/ipcfs/ipcfs/fs"
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
@@ -51,6 +52,9 @@ func (n *negotiated) code(c *nodes.Coder) {
 	c.Bytes(&n.answer)
 	c.Text(&n.mountpoint)
 }
+
+// Form is a number that is another one when the size of any record is that another process goes on from.
+func Form() uint64 { return fs.Form(new(negotiated).code, new(part).code) }
 
 // negotiate notes an INIT and its answer.
 func (s *Session) negotiate(req, answer []byte) {

@@ -3,6 +3,8 @@ package nodes
 import (
 	"encoding/binary"
 	"errors"
+
+	"github.com/ipcfs/ipcfs/backends"
 )
 
 // A Coder writes plain records, or reads what was written: the same calls in the same order do either, so the
@@ -126,4 +128,14 @@ func Each[T any](c *Coder, list *[]T, record func(*T)) {
 		record(&one)
 		*list = append(*list, one)
 	}
+}
+
+// Form is a number that tells records, and those of this package, from records of other sizes.
+func Form(records ...func(*Coder)) uint64 {
+	k := Kept{Had: true, Groups: make([]uint32, 1), Back: make([]backends.Message, 1)}
+	form := uint64(0)
+	for _, record := range append(records, k.Code, new(actNote).code) {
+		form = form*1009 + uint64(len(Encode(record)))
+	}
+	return form
 }

@@ -44,8 +44,8 @@ type Kept struct {
 
 // more reports whether it keeps anything but the message in hand.
 func (k *Kept) more() bool {
-	return k.Knows || len(k.Pending) > 0 || len(k.Back) > 0 || k.Moved != 0 || k.Refused || k.Holds || k.Had || k.Until != 0 || k.Ended ||
-		k.Lease != "" || k.Truncated || k.Wrote || k.Shown || k.Place != backends.Place{}
+	return k.Knows || len(k.Pending) > 0 || len(k.Back) > 0 || k.Moved != 0 || k.Refused || k.Holds || k.Had ||
+		k.Until != 0 || k.Ended || k.Lease != "" || k.Truncated || k.Wrote || k.Shown || k.Place != backends.Place{}
 }
 
 // Code writes or reads it.

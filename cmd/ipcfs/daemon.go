@@ -41,7 +41,7 @@ func (s *settings) serve() (failure error) {
 
 	if s.isWorker {
 		var err error
-		if s.post, err = keeper.Report(version()); err != nil {
+		if s.post, err = keeper.Report(version(), mount.Form()); err != nil {
 			return err
 		}
 		defer func() {

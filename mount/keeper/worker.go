@@ -34,9 +34,9 @@ type Post struct {
 	level  *slog.Level      // the last one that was told; nil: none was
 }
 
-// Report is called first by a process that a keeper has started, a program of this version. It returns when
-// the process is to go on with the mount, or to make it.
-func Report(version string) (*Post, error) {
+// Report is called first by a process that a keeper has started, a program of this version, whose records have
+// this form (backends.Ledger.Fits). It returns when the process is to go on with the mount, or to make it.
+func Report(version string, form uint64) (*Post, error) {
 	p := &Post{Leave: make(chan struct{})}
 	for _, fd := range []int{linkFd, ledgerFd, errFd} {
 		unix.CloseOnExec(fd)
@@ -48,6 +48,9 @@ func Report(version string) (*Post, error) {
 	var err error
 	if p.Ledger, err = backends.OpenLedger(ledgerFd); err != nil {
 		return nil, err
+	}
+	if !p.Ledger.Fits(form) {
+		return nil, backends.ErrLedger
 	}
 	_ = unix.Close(ledgerFd)
 	if err := p.link.send(message{word: "ready", number: linkVersion, text: version, fd: -1}); err != nil {

@@ -150,8 +150,8 @@ func (b *Budget) counted(found map[uint32]int64) {
 	}
 }
 
-// Limits are the budget's lines in /ctl/limits: what all hold, and what the one user other than root holds
-// who holds most.
+// Limits are the budget's lines in /ctl/limits: what all hold, without root if the bound is for all but root, and what
+// the one user other than root holds who holds most.
 func (b *Budget) Limits() []Limit {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -162,8 +162,12 @@ func (b *Budget) Limits() []Limit {
 			most = max(most, n)
 		}
 	}
+	all := b.users
+	if bounds.All == Unbounded {
+		all += b.used[0]
+	}
 	return []Limit{
-		{b.Name, b.users + b.used[0], finite(bounds.All), b.Of},
+		{b.Name, all, finite(bounds.All), b.Of},
 		{b.Name + "/user", most, finite(bounds.One), b.Of},
 	}
 }

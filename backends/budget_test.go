@@ -39,7 +39,7 @@ func TestBudgetBounds(t *testing.T) {
 	if err := b.TakeWithin(1001, 1, 3); err != nil {
 		t.Errorf("after one was given back: %v", err)
 	}
-	want := []Limit{{Name: "things", Used: 106, Limit: 6}, {Name: "things/user", Used: 3, Limit: 4}}
+	want := []Limit{{Name: "things", Used: 6, Limit: 6}, {Name: "things/user", Used: 3, Limit: 4}}
 	for i, l := range b.Limits() {
 		if l != want[i] {
 			t.Errorf("line %d: %v, want %v", i, l, want[i])

@@ -132,6 +132,9 @@ func (s *sending) fit(n int) {
 			case s.over:
 			case err != nil:
 				s.finish(err)
+			case info.Config.MaxMsgs <= 0: // others made the stream, and it is full of bytes
+				s.shrunk = maxShrunk + 1
+				s.next()
 			case room <= 0:
 				s.finish(backends.ErrWouldBlock)
 			default:

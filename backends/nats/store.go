@@ -257,7 +257,6 @@ type QueueState struct {
 	Lent           int   // messages that somebody has, on all machines
 	Ends           []backends.Waiter
 	Prios          []uint32
-	Leader         string // the server that leads; "" without others
 }
 
 // State tells of the very queue.

@@ -113,7 +113,10 @@ func (a *all) judge(path string, one *member) {
 	l := a.t.l
 	l.mu.Lock()
 	defer l.unlock()
-	if err != nil || attr.ID == (backends.ID{}) || a.known[path] != one {
+	if a.known[path] != one {
+		return // there is another topic of that path, whose messages wait for an answer of their own
+	}
+	if err != nil || attr.ID == (backends.ID{}) {
 		delete(a.known, path)
 		return
 	}

@@ -39,7 +39,7 @@ func (e *TopicEnd) TrySend(list []backends.Message) (int, error) {
 	s := e.out
 	if s != nil && s.left && !same(s.list, list) {
 		s.e, s = nil, nil // it goes on, and nobody is told
-		e.ids.unsure = nil
+		e.out, e.ids.unsure = nil, nil
 	}
 	switch {
 	case s != nil && s.cut && !s.over:

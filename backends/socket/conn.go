@@ -158,7 +158,7 @@ func (c *Conn) TryRead(p []byte) (n int, m backends.Meta, err error) {
 }
 
 // TryWrite is send(2): EPIPE, and no signal, when the peer is gone. Without a peer the message goes where m
-// says.
+// says: EDESTADDRREQ if that is no address. ErrWouldBlock: there is no room, or the connection is being made.
 func (c *Conn) TryWrite(p []byte, m backends.Meta) (int, error) {
 	fd, err := c.use()
 	if err != nil {

@@ -28,8 +28,8 @@ func (d *Datagrams) TryRead(p []byte) (n int, m backends.Meta, err error) {
 	return n, m, err
 }
 
-// TryWrite sends p to where m says, from the address of the same family. That a socket is bound to ::1 does not
-// keep the kernel from sending to other machines (Linux 6.18).
+// TryWrite sends p to where m says, from the address of the same family. That a socket is bound to ::1 does
+// not keep the kernel from sending to other machines (Linux 6.18).
 func (d *Datagrams) TryWrite(p []byte, m backends.Meta) (int, error) {
 	to, err := netip.ParseAddrPort(m.From)
 	if err != nil {

@@ -37,7 +37,9 @@ type Listener struct {
 const MaxBacklog = unix.SOMAXCONN
 
 // Listen makes a listening socket at a, for its owner: at a path with the owner's mode, replacing what a
-// dead daemon left there. backlog is how many may call before they are accepted (listen(2)).
+// dead daemon left there. backlog is how many may call before they are accepted (listen(2)). EADDRINUSE: the
+// port is taken. EACCES: it is a low one, which only root may have (ip_unprivileged_port_start, ip(7)).
+// ErrReach: the address is not lent.
 func (s *Maker) Listen(a Address, o backends.Owner, backlog int) (*Listener, error) {
 	if a.Path == "" {
 		return s.listenHost(a, o, backlog)

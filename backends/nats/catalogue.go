@@ -8,9 +8,9 @@ import (
 	nats "github.com/nats-io/nats.go"
 )
 
-// A catalogue is which queues, or which topics, there are, as it was heard last: what the status of the daemon
-// tells does not wait for servers. It is made anew when there is a connection again, and kept by what JetStream
-// tells all. Link.mu guards it.
+// A catalogue is which queues, or which topics, there are, as it was heard last: what the status of the
+// daemon tells does not wait for servers. It is made anew when there is a connection again, and kept by what
+// JetStream tells all. Link.mu guards it.
 type catalogue struct {
 	l      *Link
 	class  string // how the paths of its names begin

@@ -8,7 +8,13 @@
 // subjects.
 //
 // All is safe for concurrent use: one lock, the Link's, guards what is known of the servers. What is asked
-// about a name is waited for, each question for Config.Timeout at most; a try of an Endpoint waits for nothing.
+// about a name is waited for, each question for Config.Timeout at most; a try of an Endpoint waits for
+// nothing.
+//
+// Errors are EHOSTDOWN without a connection, ETIMEDOUT where no answer came, EACCES for what the account may
+// not do, EDQUOT for its limits and EIO for all else that the servers say, in their words (refuse.go); besides
+// ENOENT, EEXIST, ESTALE, EMSGSIZE, and backends.ErrWouldBlock, ErrUnsettled and ErrRemoved. Packages nodes and
+// fs call it. It was written for nats-server 2.12; older ones take no batches, and messages go one by one.
 package nats
 
 import (
@@ -22,22 +28,22 @@ import (
 	"time"
 )
 
-// Config is one attachment: which servers, how the daemon shows who it is, and what it asks of them. No field holds
-// a secret: those are in files, which only their owner may read.
+// Config is one attachment: which servers, how the daemon shows who it is, and what it asks of them. No field
+// holds a secret: those are in files, which only their owner may read.
 type Config struct {
 	Servers []string // nats://HOST:PORT, or tls:// if nothing may go in the clear
 
 	Creds     string // file of a user's JWT and seed, as nsc makes it
 	NKey      string // file of a seed
 	User      string
-	Password  string // file
-	Token     string // file
-	CA        string // file of the certificates that the server's is to be signed by; "": those of the system
-	Cert, Key string // files of the daemon's own certificate
-	Timeout   time.Duration
-	Uid, Gid  uint32 // of a queue or topic whose owner this machine does not know
-	Mode      uint32 // of one that says none
-	Rules     Rules  // of a new queue of which they are not said; Replicas also of a new topic
+	Password  string        // file
+	Token     string        // file
+	CA        string        // file of the certificates that the server's is to be signed by; "": those of the system
+	Cert, Key string        // files of the daemon's own certificate
+	Timeout   time.Duration // how long an answer is waited for, 1 s to 10 min
+	Uid, Gid  uint32        // of a queue or topic whose owner this machine does not know
+	Mode      uint32        // of one that says none
+	Rules     Rules         // of a new queue of which they are not said; Replicas also of a new topic
 }
 
 // defaultTimeout is how long an answer may be on its way: longer than a cluster takes to find a new leader.
@@ -100,8 +106,9 @@ func idOption(in func(*Config) *uint32) func(*Config, string) error {
 	}
 }
 
-// ParseAttach takes apart what --attach is given: NAME=nats://HOST:PORT, with more servers of the same cluster and
-// options behind it, separated by commas; or NAME=FILE, where FILE, from / on, has the same, one on a line.
+// ParseAttach takes apart what --attach is given: NAME=nats://HOST:PORT, with more servers of the same
+// cluster and options behind it, separated by commas; or NAME=FILE, where FILE, from / on, has the same, one
+// on a line.
 func ParseAttach(text string) (name string, c Config, err error) {
 	name, rest, found := strings.Cut(text, "=")
 	if !found {

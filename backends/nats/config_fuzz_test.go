@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// FuzzParseAttach: what a person attaches is refused, with the name of what is wrong, or has a name that can be a
-// directory's and servers. Files are not read here: a path may be that of a FIFO.
+// FuzzParseAttach: what a person attaches is refused, with the name of what is wrong, or has a name that can
+// be a directory's and servers. Files are not read here: a path may be that of a FIFO.
 func FuzzParseAttach(f *testing.F) {
 	for _, seed := range []string{
 		"prod=nats://a:4222", "prod=tls://a,nats://b:1,timeout=2s", "prod=nats://a,redeliver=1h,replicas=3",

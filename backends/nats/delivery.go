@@ -9,8 +9,8 @@ import (
 	nats "github.com/nats-io/nats.go"
 )
 
-// A delivery is a message that a server has given to this daemon, and to nobody else until it is acknowledged,
-// given back, or its time is over (Rules.Redeliver).
+// A delivery is a message that a server has given to this daemon, and to nobody else until it is
+// acknowledged, given back, or its time is over (Rules.Redeliver).
 type delivery struct {
 	q      *queue
 	prio   uint32
@@ -39,7 +39,8 @@ func prioOf(consumer string) (uint32, bool) {
 }
 
 // given is what the subject at which a message is acknowledged says of it:
-// $JS.ACK.STREAM.CONSUMER.TRIES.SEQ.CSEQ.TIME.PENDING, or with DOMAIN.ACCOUNT before the stream and a token behind.
+// $JS.ACK.STREAM.CONSUMER.TRIES.SEQ.CSEQ.TIME.PENDING, or with DOMAIN.ACCOUNT before the stream and a token
+// behind.
 func given(ack string) (stream string, d delivery, ok bool) {
 	rest, ok := strings.CutPrefix(ack, "$JS.ACK.")
 	switch dots := strings.Count(rest, "."); {

@@ -370,7 +370,7 @@ func (e *end) Ends() int64 {
 	return e.q.eofs
 }
 
-// Close is Endpoint.Close. What was given to this end goes to the next who comes.
+// Close is Endpoint.Close. What was given to this end goes to whoever comes next.
 func (e *end) Close() error {
 	e.enter()
 	defer e.leave()

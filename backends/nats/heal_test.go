@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestHeardAgain: what is listened to is listened to on the next connection, if the library has given one up for
-// good.
+// TestHeardAgain: what is listened to is listened to on the next connection, if the library has given one up
+// for good.
 func TestHeardAgain(t *testing.T) {
 	servers := startServers(t, 1)
 	l := &Link{in: make(chan *nats.Msg, 8)}

@@ -43,8 +43,8 @@ type Link struct {
 	leases    map[*Lease]struct{}
 	fates     fates                  // of the messages of all queues
 	wakes     []func()               // to be called when mu is free
-	heard     []func(*nats.Msg) bool // who is told of what answers no question
-	healed    []func()               // who is told of a connection
+	heard     []func(*nats.Msg) bool // to be told of what answers no question
+	healed    []func()               // to be called when there is a connection
 
 	catalogues []*catalogue
 	told       func(kind backends.EventKind, path string) // of what they hear; nil: nobody is
@@ -67,7 +67,7 @@ const (
 // arriving is how many messages may have arrived that were not looked at yet. More is never asked for.
 const arriving = 1 << 16
 
-// Open begins to connect. It does not block. The poller wakes those who need not be woken by an answer.
+// Open begins to connect. It does not block. The poller wakes those who wait and are woken by no answer.
 func Open(name string, c Config, poll *backends.Poller, log *slog.Logger) *Link {
 	l := &Link{
 		name: name, c: c, poll: poll, log: log.With("attached", name),
@@ -82,7 +82,8 @@ func Open(name string, c Config, poll *backends.Poller, log *slog.Logger) *Link 
 	return l
 }
 
-// Close ends the connection. Who waits for an answer is told that there is none.
+// Close ends the connection, and waits for the goroutines of the link. Whoever waits for an answer is told
+// that there is none.
 func (l *Link) Close() error {
 	l.mu.Lock()
 	l.closed = true
@@ -223,7 +224,8 @@ func (l *Link) down(err error) {
 	}
 }
 
-// failAll ends all questions, and the takes that have none just now but go on in a while. The caller holds l.mu.
+// failAll ends all questions, and the takes that have none just now but go on in a while. The caller holds
+// l.mu.
 func (l *Link) failAll(err error) {
 	for n, q := range l.questions {
 		delete(l.questions, n)
@@ -330,8 +332,7 @@ func (l *Link) State() State {
 	return s
 }
 
-// Await waits until there is a connection and what there is was listed, but not for long: it reports whether
-// that is so.
+// Await waits until there is a connection, for patience at most, and reports whether there is one.
 func (l *Link) Await(patience time.Duration) bool {
 	for end := time.Now().Add(patience); ; time.Sleep(awaitPeriod) {
 		l.mu.Lock()

@@ -20,7 +20,8 @@ func oneEnd() *end {
 	return e
 }
 
-// TestCloseTellsTakes: a take that is to ask again in a while is over when the link is closed, as nobody asks then.
+// TestCloseTellsTakes: a take that is to ask again in a while is over when the link is closed, as nobody asks
+// then.
 func TestCloseTellsTakes(t *testing.T) {
 	e := oneEnd()
 	one := e.newTake(1, 0, 0)

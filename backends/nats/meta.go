@@ -85,8 +85,8 @@ func (l *Link) update(info *streamInfo, f func(*streamConfig)) error {
 	return l.call("STREAM.UPDATE."+info.Config.Name, info.Config, nil)
 }
 
-// attr are the attributes of the queue of a stream. A user or group that this machine does not know is that of
-// the attachment.
+// attr are the attributes of the queue of a stream. A user or group that this machine does not know is that
+// of the attachment.
 func (l *Link) attr(info *streamInfo) backends.Attr {
 	meta := info.Config.Metadata
 	mode := l.c.Mode

@@ -114,7 +114,8 @@ func isPath(name string) bool {
 	return true
 }
 
-// queueSubject is what messages of a priority stand under in the stream of a queue, and where others send them.
+// queueSubject is what messages of a priority stand under in the stream of a queue, and where others send
+// them.
 func queueSubject(name string, prio uint32) string {
 	return queueSubjects + escape(name) + "." + strconv.FormatUint(uint64(prio), 10)
 }

@@ -68,8 +68,8 @@ func TestTopicSubjects(t *testing.T) {
 	}
 }
 
-// FuzzNames: a name that can be in a tree comes back from its stream and its subject, which the server takes; what is
-// no such stream is taken for none.
+// FuzzNames: a name that can be in a tree comes back from its stream and its subject, which the server takes;
+// what is no such stream is taken for none.
 func FuzzNames(f *testing.F) {
 	for _, seed := range []string{"jobs", "a/b", "ipcfs_t_a=2Fb", "..", "=20", "\xff\x00", "Größe/x.y", "ipcfs.l.a.b"} {
 		f.Add(seed)

@@ -10,16 +10,17 @@ import (
 	nats "github.com/nats-io/nats.go"
 )
 
-// A server that fails may forget whom it has given a message, and the next one gives it to somebody else. Both
-// may acknowledge it then, and both are answered: an acknowledgement proves nothing. So:
+// A server that fails may forget whom it has given a message, and the next one gives it to somebody else.
+// Both may acknowledge it then, and both are answered: an acknowledgement proves nothing. So:
 //
 //   - A daemon remembers for a while what it has received. What comes again it gives to nobody.
-//   - A daemon whose acknowledgement was not answered at once, or by another server than the one that gave the
-//     message, or which got a message that was sent more than once, claims it: it asks all others whether they
-//     have it. Who has received it objects, and of two who claim it the one whose inbox is the smaller. Who is
-//     not that far gives it up.
+//   - A daemon whose acknowledgement was not answered at once, or by another server than the one that gave
+//     the message, or which got a message that was sent more than once, claims it: it asks all others whether
+//     they have it. One that has received it objects, and of two that claim it the one whose inbox is the
+//     smaller. One that is not that far gives it up.
 //
-// A message is known by its id, which it keeps when it is sent again, or by its number and time if it has none.
+// A message is known by its id, which it keeps when it is sent again, or by its number and time if it has
+// none.
 
 const (
 	claimSubject = "ipcfs.claim"
@@ -106,8 +107,8 @@ type claim struct {
 }
 
 // doubtful reports whether others may have got what was acknowledged: the answer came late, or on another
-// connection, or after another server began to lead (which it tells before it answers anybody), or it was sent more
-// than once.
+// connection, or after another server began to lead (which it tells before it answers anybody), or it was
+// sent more than once.
 func (t *take) doubtful(again bool) bool {
 	return again || slices.ContainsFunc(t.list, func(d *delivery) bool {
 		return d.again || time.Since(d.at) > claimAfter || d.at.Before(t.e.q.l.since) ||
@@ -115,7 +116,7 @@ func (t *take) doubtful(again bool) bool {
 	})
 }
 
-// claim asks others about all that was acknowledged, and goes on when those who object have done so. Where a
+// claim asks others about all that was acknowledged, and goes on when there was time to object. Where a
 // server has failed others may be without a connection for a moment, and are asked again.
 func (t *take) claim() {
 	l := t.e.q.l

@@ -16,7 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A connection is found dead when two pings of this interval had no answer: the client's own are two minutes apart.
+// A connection is found dead when two pings of this interval had no answer: the client's own are two minutes
+// apart.
 const (
 	pingInterval = 2 * time.Second
 	dialTimeout  = 2 * time.Second
@@ -26,16 +27,16 @@ const (
 // maxFile is the most that a file of an attachment may hold, in bytes.
 const maxFile = 64 << 10
 
-// Options are those of a connection that is tried for ever and keeps nothing back: a call fails while there is no
-// server. The files are read now, to say what is wrong with them, and again for each connection: what is in them may
-// be renewed. It reads files, and waits for nothing else.
+// Options are those of a connection that is tried for ever and keeps nothing back: a call fails while there
+// is no server. The files are read now, to say what is wrong with them, and again for each connection: what
+// is in them may be renewed. It reads files, and waits for nothing else.
 func (c Config) Options() (nats.Options, error) {
 	o := nats.GetDefaultOptions()
 	o.Servers = c.Servers
 	o.Name = "ipcfs"
 	o.Timeout, o.PingInterval, o.MaxPingsOut = dialTimeout, pingInterval, 2
 	o.MaxReconnect, o.ReconnectWait, o.RetryOnFailedConnect = -1, dialPause, true
-	o.IgnoreAuthErrorAbort = true // who is refused now may be let in later
+	o.IgnoreAuthErrorAbort = true // a daemon that is refused now may be let in later
 	o.ReconnectBufSize = -1
 	return o, errors.Join(c.credentials(&o), c.secure(&o))
 }
@@ -102,8 +103,8 @@ func withKey(path string, f func(nkeys.KeyPair) error) error {
 	return in(path, f(key))
 }
 
-// secure has the connection use TLS, if it is asked for: then it takes no other. Without that, a server that wants
-// TLS gets it.
+// secure has the connection use TLS, if it is asked for: then it takes no other. Without that, a server that
+// wants TLS gets it.
 func (c Config) secure(o *nats.Options) error {
 	for _, s := range c.Servers {
 		o.Secure = o.Secure || strings.HasPrefix(s, "tls://")
@@ -167,8 +168,8 @@ func readLine(path string) (string, error) {
 	return line, nil
 }
 
-// readFile reads a file of an attachment. One that holds a secret must be its owner's alone, who is the daemon's user
-// or root.
+// readFile reads a file of an attachment. One that holds a secret must be its owner's alone, who is the
+// daemon's user or root.
 func readFile(path string, secret bool) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {

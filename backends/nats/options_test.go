@@ -23,7 +23,8 @@ import (
 	"github.com/nats-io/nkeys"
 )
 
-// TestCredentials: a server that wants each kind of credentials gets them, and what it does not let in is told why.
+// TestCredentials: a server that wants each kind of credentials gets them, and what it does not let in is
+// told why.
 func TestCredentials(t *testing.T) {
 	dir := t.TempDir()
 	secret := func(name, text string) string {
@@ -104,8 +105,8 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-// TestLateServer: a connection is there when its server is, which was not when it was asked for; the credentials that
-// it shows are those of that moment.
+// TestLateServer: a connection is there when its server is, which was not when it was asked for; the
+// credentials that it shows are those of that moment.
 func TestLateServer(t *testing.T) {
 	t.Parallel()
 	c, err := natsd.Start(t.TempDir(), 1, "authorization { token: new }")

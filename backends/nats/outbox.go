@@ -85,8 +85,8 @@ func (l *Link) send() {
 	}
 }
 
-// A subscription is a subject that is listened to, on one connection after the other if the library gives one up for
-// good.
+// A subscription is a subject that is listened to, on one connection after the other if the library gives one
+// up for good.
 type subscription struct {
 	subject, group string
 	of             *nats.Subscription // nil: the connection is closed

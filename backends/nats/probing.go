@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A probing finds out what an end is ready for now: whether there is a message, which is kept for it then, and
-// whether there is room.
+// A probing finds out what an end is ready for now: whether there is a message, which is kept for it then,
+// and whether there is room.
 type probing struct {
 	take *take // nil: it is over, or nobody may read
 	asks int   // questions about room that are not answered
@@ -53,8 +53,8 @@ func (e *end) Unprobe() {
 	}
 }
 
-// unprobed forgets a probing that is over and that nobody waits for: else whoever is armed would be told of it again
-// and again.
+// unprobed forgets a probing that is over and that nobody waits for: else whoever is armed would be told of
+// it again and again.
 func (e *end) unprobed() {
 	if p := e.probe; p != nil && p.left && p.done() {
 		e.probe = nil

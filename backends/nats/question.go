@@ -68,7 +68,8 @@ func (l *Link) post1(q *question) {
 	l.out.send(parcel{Msg: nats.Msg{Subject: q.subject, Reply: at, Header: header, Data: q.body}})
 }
 
-// forget ends the interest in an answer, and it is not asked again; nil: there is none. The caller holds l.mu.
+// forget ends the interest in an answer, and it is not asked again; nil: there is none. The caller holds
+// l.mu.
 func (l *Link) forget(q *question) {
 	if q != nil {
 		delete(l.questions, q.number)

@@ -24,7 +24,7 @@ type queue struct {
 	prios  []uint32 // that have a consumer, the highest first
 
 	ends    []*end
-	line    list.List // of *end, that wait for a message, who waits longest first
+	line    list.List // of *end, that wait for a message, the first for longest
 	turns   uint64    // that were given in the line
 	spare   []*delivery
 	pulls   []*pull // that wait at the servers, the oldest first
@@ -192,8 +192,8 @@ func (q *queue) heal() { q.doubt() }
 // known by its subject until then.
 func (q *queue) lost() { q.pulls = nil }
 
-// doubt asks whether the queue is still there, and goes on with all that waits if it is. It asks until there is an
-// answer: some of those who wait are woken by nothing else.
+// doubt asks whether the queue is still there, and goes on with all that waits if it is. It asks until there
+// is an answer: some of those who wait are woken by nothing else.
 func (q *queue) doubt() {
 	if q.doubted || q.removed {
 		return
@@ -281,7 +281,7 @@ func (q *queue) acks() string { return "$JS.EVENT.METRIC.CONSUMER.ACK." + q.stre
 // room is told that there may be room for n messages: so many of those who wait for that try again.
 func (q *queue) room(n int) {
 	if q.writers.Len() == 0 || !q.l.up {
-		return // who waits for room waits on until there is a connection again
+		return // those who wait for room wait on until there is a connection again
 	}
 	q.full = false
 	for at := q.writers.Front(); at != nil && n > 0; at = q.writers.Front() {

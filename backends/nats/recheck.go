@@ -12,8 +12,8 @@ import (
 // knows already: consumers hear of new messages a little later. So what seems to be empty is looked at once
 // more: are there messages in the stream that nobody has?
 
-// maxRechecks is how often a take asks again in vain. In a cluster the consumer's server may know of a message
-// some round trips after the stream's.
+// maxRechecks is how often a take asks again in vain. In a cluster the consumer's server may know of a
+// message some round trips after the stream's.
 const maxRechecks = 20
 
 // recheck ends a take that found nothing, or has it ask again.

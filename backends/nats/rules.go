@@ -17,9 +17,9 @@ type Rules struct {
 	Redeliver       time.Duration // after which a message goes to others whose daemon is silent
 }
 
-// defaultRules are those of a queue if nobody says more. MaxMsg and MsgSize are those of Linux (mq_overview(7)).
-// Redeliver is over twice the longest time that a cluster was seen to take for a new leader, so that an
-// acknowledgement that got no answer can be repeated.
+// defaultRules are those of a queue if nobody says more. MaxMsg and MsgSize are those of Linux
+// (mq_overview(7)). Redeliver is over twice the longest time that a cluster was seen to take for a new
+// leader, so that an acknowledgement that got no answer can be repeated.
 var defaultRules = Rules{MaxMsg: 10, MsgSize: 8192, Priorities: 16, Replicas: 1, Redeliver: 20 * time.Second}
 
 // or has the rules that are not said be those of others.
@@ -68,8 +68,8 @@ func (r Rules) meta(meta map[string]string) {
 	meta[metaPriorities], meta[metaRedeliver] = strconv.Itoa(r.Priorities), r.Redeliver.String()
 }
 
-// rulesOf are the rules of the queue of a stream. Where they do not stand there, as no daemon has made it, messages are
-// taken for redelivered as the attachment says.
+// rulesOf are the rules of the queue of a stream. Where they do not stand there, as no daemon has made it,
+// messages are taken for redelivered as the attachment says.
 func (l *Link) rulesOf(c *streamConfig) Rules {
 	number := func(key string) int {
 		n, _ := strconv.Atoi(c.Metadata[key])

@@ -174,8 +174,8 @@ func (l *Link) consumerSubject(stream string, prio uint32) string {
 	return api + "CONSUMER.CREATE." + stream + "." + consumerOf(prio)
 }
 
-// Open opens the very queue for access (O_RDONLY, O_WRONLY, O_RDWR). One that is judged is ESTALE if its owner
-// or mode are not those that were seen.
+// Open opens the very queue for access (O_RDONLY, O_WRONLY, O_RDWR). One that is judged is ESTALE if its
+// owner or mode are not those that were seen.
 func (s *Queues) Open(r backends.Ref, access int, judged bool) (*End, error) {
 	info, err := s.at(r)
 	if err != nil {

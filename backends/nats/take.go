@@ -132,8 +132,8 @@ func (t *take) ask(q *question) {
 	t.q = q
 }
 
-// again asks again in a moment: there is no leader now, or there is no queue any more. Nobody would do that for an end
-// that is closed.
+// again asks again in a moment: there is no leader now, or there is no queue any more. Nobody would do that
+// for an end that is closed.
 func (t *take) again() {
 	if t.e.shut {
 		t.keep()
@@ -291,7 +291,7 @@ func (t *take) tick(now time.Time) {
 }
 
 // abandon is called when the end is closed: what was received, and nobody came for, is sent again, behind the
-// others; what was not yet goes to the next who comes.
+// others; what was not goes to whoever comes next.
 func (t *take) abandon() {
 	q := t.e.q
 	switch {

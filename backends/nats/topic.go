@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A topic is one that somebody here has open. Its feed has all messages in order: those that come live, and those
-// that were missed and are kept, which are asked for one by one. Link.mu guards it.
+// A topic is one that somebody here has open. Its feed has all messages in order: those that come live, and
+// those that were missed and are kept, which are asked for one by one. Link.mu guards it.
 type topic struct {
 	t            *Topics
 	path, stream string
@@ -29,7 +29,7 @@ type topic struct {
 	clears  int // that have no answer
 	cleared []func()
 
-	follows int    // who needs the feed, or waits for it
+	follows int    // how many need the feed, or wait for it
 	listens int    // ends that count as readers
 	feed    Feed   // nil: nobody reads it, or it is not known yet from which message on
 	seq     uint64 // the feed had all up to this number
@@ -241,11 +241,11 @@ func (o *topic) give(n uint64, a *arrival) {
 	}
 }
 
-// live takes a message that was just published. Those before it that did not come are asked for, as far as they
-// can still be kept.
+// live takes a message that was just published. Those before it that did not come are asked for, as far as
+// they can still be kept.
 func (o *topic) live(n uint64, a *arrival) {
 	if o.feed == nil || n <= o.seq {
-		return // who waits for the feed asks for what there is
+		return // those who wait for the feed ask for what there is
 	}
 	o.arrive(n, a)
 	if kept := uint64(max(o.rules.Keep, 1)); n > kept && n-kept > o.seq {

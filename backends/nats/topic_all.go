@@ -189,7 +189,7 @@ func (t *Topics) heardOf(path string, n uint64, m *nats.Msg) {
 	for _, a := range t.alls {
 		if a.subject == m.Sub.Subject {
 			a.arrived(path, m)
-			return // who reads a directory above it hears it by another subscription
+			return // those who read a directory above it hear it by another subscription
 		}
 	}
 }

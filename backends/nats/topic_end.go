@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A TopicEnd is an open file of an attached topic, or what the members of a group share. What it reads lies here
-// already; what it writes travels: a try answers ErrUnsettled until the servers' answer is there. Its methods do
-// not block.
+// A TopicEnd is an open file of an attached topic, or what the members of a group share. What it reads lies
+// here already; what it writes travels: a try answers ErrUnsettled until the servers' answer is there. Its
+// methods do not block.
 type TopicEnd struct {
 	o    *topic            // nil: all topics below a directory
 	all  *all              // which

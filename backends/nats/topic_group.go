@@ -7,8 +7,8 @@ import (
 	nats "github.com/nats-io/nats.go"
 )
 
-// Who names a group shares the messages with all who name it, on all machines: the server gives each to one of the
-// daemons that listen as members (a queue group of NATS), and the daemon to one of its own members. There is no group
+// Those who name a group share its messages, on all machines: the server gives each to one of the daemons
+// that listen as members (a queue group of NATS), and the daemon to one of its own members. There is no group
 // when nobody is in it, so nothing is kept for it.
 
 // Group is the end of a group's members here, which reads what read makes of the group's own feed.

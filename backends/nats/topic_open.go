@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Topic is one topic as it was found. Its methods wait for answers, and are for workers, but for Clear and Forget.
+// A Topic is one topic as it was found. Its methods wait for answers, and are for workers, but for Clear and
+// Forget.
 type Topic struct {
 	t     *Topics
 	ref   backends.Ref
@@ -122,8 +123,8 @@ func (o *Topic) Publisher() *TopicEnd {
 	return e
 }
 
-// Read is an end that reads what read makes of the feed, when that has all that was published until now. counts says
-// whether it is a reader for those who publish to readers only.
+// Read is an end that reads what read makes of the feed, when that has all that was published until now.
+// counts says whether it is a reader for those who publish to readers only.
 func (o *Topic) Read(counts, writes bool, read func(Feed) backends.Endpoint) (*TopicEnd, error) {
 	l := o.t.l
 	l.mu.Lock()
@@ -148,9 +149,9 @@ func (o *Topic) Read(counts, writes bool, read func(Feed) backends.Endpoint) (*T
 	return e, nil
 }
 
-// synced waits until the feed has all that was published before. What the servers are asked now they are asked
-// after the subscription, on the same connection. Servers of a cluster tell each other of that a moment later, so
-// they are asked once more.
+// synced waits until the feed has all that was published before. What the servers are asked now they are
+// asked after the subscription, on the same connection. Servers of a cluster tell each other of that a moment
+// later, so they are asked once more.
 func (o *Topic) synced(one *topic) error {
 	info, err := o.t.at(o.ref)
 	if err != nil {
@@ -190,8 +191,8 @@ func (l *Link) cluster() string {
 	return conn.ConnectedClusterName()
 }
 
-// Clear takes back the retained value; Forget also the messages that are kept. Neither waits: who opens the topic
-// later does.
+// Clear takes back the retained value; Forget also the messages that are kept. Neither waits: whoever opens
+// the topic later does.
 func (o *Topic) Clear()  { o.clear(clearValue) }
 func (o *Topic) Forget() { o.clear(clearAll) }
 

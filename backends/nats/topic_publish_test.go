@@ -9,9 +9,9 @@ import (
 	nats "github.com/nats-io/nats.go"
 )
 
-// TestPublishAnew: a message that nobody waited for any more, and that another one followed which could not be sent,
-// is published once more when it is written again: whoever writes it does not wait for the first one, which tells
-// nobody of its end.
+// TestPublishAnew: a message that nobody waited for any more, and that another one followed which could not
+// be sent, is published once more when it is written again: whoever writes it does not wait for the first
+// one, which tells nobody of its end.
 func TestPublishAnew(t *testing.T) {
 	l := &Link{questions: map[uint64]*question{}, up: true}
 	l.out.more = sync.NewCond(&l.out.mu)
@@ -44,7 +44,8 @@ func TestPublishAnew(t *testing.T) {
 	}
 }
 
-// TestFitBytes: of messages that are too many bytes together for a queue that counts no messages, one goes alone.
+// TestFitBytes: of messages that are too many bytes together for a queue that counts no messages, one goes
+// alone.
 func TestFitBytes(t *testing.T) {
 	e := oneEnd()
 	l := e.q.l

@@ -35,9 +35,9 @@ const (
 	ManyMade backends.Reason = "far-mkdir"  // Most empty directories are remembered
 )
 
-// Topics are the topics of an attachment. Each is a stream, of which the server repeats what it stores to all who
-// listen: readers here have one feed for each topic. Directories follow from the names of topics; one that is
-// made is remembered by this daemon only. The methods wait for answers, and are for workers.
+// Topics are the topics of an attachment. Each is a stream, of which the server repeats what it stores to all
+// who listen: readers here have one feed for each topic. Directories follow from the names of topics; one
+// that is made is remembered by this daemon only. The methods wait for answers, and are for workers.
 type Topics struct {
 	l     *Link
 	names *catalogue
@@ -227,7 +227,8 @@ func (r TopicRules) put(c *streamConfig) {
 	c.Metadata[metaRules] = string(encode(r))
 }
 
-// topicRules are the rules of the topic of a stream; those of one that has none, or something else, are empty.
+// topicRules are the rules of the topic of a stream; those of one that has none, or something else, are
+// empty.
 func topicRules(c *streamConfig) (r TopicRules) {
 	_ = json.Unmarshal([]byte(c.Metadata[metaRules]), &r)
 	return r
@@ -259,8 +260,8 @@ func (t *Topics) Mkdir(n backends.Name, o backends.Owner) (backends.Attr, error)
 	return t.directory(path, now), nil
 }
 
-// Change sets attributes of the very topic, if it is still the user's that was seen. To set its size takes back
-// its retained value.
+// Change sets attributes of the very topic, if it is still the user's that was seen. To set its size takes
+// back its retained value.
 func (t *Topics) Change(r backends.Ref, c backends.Change) error {
 	a, err := t.Stat(r)
 	if err != nil {
@@ -311,7 +312,7 @@ func (t *Topics) at(r backends.Ref) (*streamInfo, error) {
 	return info, r.Is(t.l.attr(info))
 }
 
-// Remove takes a topic away, if may allows it. Who reads it gets what they have still to read, and then
+// Remove takes a topic away, if may allows it. Readers get what they have still to read, and then
 // backends.ErrRemoved.
 func (t *Topics) Remove(n backends.Name, may func(backends.Attr) error) error {
 	path := n.Path()

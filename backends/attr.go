@@ -21,8 +21,8 @@ type Attr struct {
 }
 
 // ID says which object it is: no other one ever has the same inode number and the same time of birth, while
-// an inode number alone serves again on many file systems. Born is in nanoseconds (statx(2), STATX_BTIME),
-// 0 where the file system does not tell it; those that do not (mqueue) give each inode a number of its own. Of
+// an inode number alone serves again on many file systems. Born is in nanoseconds (statx(2), STATX_BTIME), 0
+// where the file system does not tell it; those that do not (mqueue) give each inode a number of its own. Of
 // System V objects, which lie in no file system (Attr.Dev), it is who made them, for which key.
 type ID struct{ Ino, Born uint64 }
 

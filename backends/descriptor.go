@@ -37,7 +37,7 @@ func MayStay() error {
 }
 
 // ToStay is the answer of a call that has opened fd, or failed to, if fd is to stay open: EMFILE if it is
-// one of the spare ones.
+// one of the spare ones, and fd is closed then.
 func ToStay(fd int, err error) (int, error) {
 	if err == nil && fd >= MaxDescriptors()-spareDescriptors {
 		unix.Close(fd)

@@ -6,10 +6,11 @@ import (
 	"unsafe"
 )
 
-// A Desk is a place in a ledger where one request at a time is worked on. It has room for an answer, and keeps
-// a note of each message that went through the kernel meanwhile. A process that goes on from the ledger does
-// what was not finished once more: messages that were received come from the desk then, and those that were sent
-// are not sent again (Again, SentAgain). A nil Desk keeps nothing. It is for one goroutine at a time.
+// A Desk is a place in a ledger where one request at a time is worked on. It has room for an answer, and
+// keeps a note of each message that went through the kernel meanwhile. A process that goes on from the ledger
+// does what was not finished once more: messages that were received come from the desk then, and those that
+// were sent are not sent again (Again, SentAgain). A nil Desk keeps nothing. It is for one goroutine at a
+// time.
 type Desk struct {
 	l    *Ledger
 	n    int
@@ -104,8 +105,8 @@ func (l *Ledger) oldDesks() {
 	}
 }
 
-// Unfinished are the desks where an earlier process left work whose number has some of these bits. 0: those that are
-// left then. They are the caller's to free.
+// Unfinished are the desks where an earlier process left work whose number has some of these bits. 0: those
+// that are left then. They are the caller's to free.
 func (l *Ledger) Unfinished(bits uint64) (list []*Desk) {
 	if l == nil {
 		return nil

@@ -8,7 +8,8 @@ import (
 
 // Dir is a directory of the kernel's that holds the objects of one class: /dev/shm, or one of our own that
 // remembers FIFOs, sockets and topics. Names are slash-separated paths below it; nothing planted there (a
-// symbolic link, another mount) is followed.
+// symbolic link, another mount) is followed. It is safe for concurrent use. Its calls wait for the file
+// system, and for those who hold a directory's lock in the kernel.
 type Dir struct {
 	fd    int
 	name  string    // as people know it; may be empty
@@ -25,8 +26,8 @@ func OpenDir(name string) (*Dir, error) {
 	return DirAt(fd, name), nil
 }
 
-// DirAt is the directory open at fd, which is the Dir's from then on.
-// People know it as name, which may be empty.
+// DirAt is the directory open at fd, which is the Dir's from then on. People know it as name, which may be
+// empty.
 func DirAt(fd int, name string) *Dir { return &Dir{fd: fd, name: name} }
 
 // Fd is the descriptor, valid until Close.
@@ -195,8 +196,8 @@ func (d *Dir) SetText(r Ref, text string) error {
 	return unix.Ftruncate(fd, int64(len(text)))
 }
 
-// give gives a node to its owner. A directory with the set-group-ID bit hands down its
-// group, and a new directory in it the bit as well (mkdir(2)).
+// give gives a node to its owner. A directory with the set-group-ID bit hands down its group, and to a new
+// directory in it the bit as well (mkdir(2)).
 func (d *Dir) give(dir int, base string, o Owner) (Attr, error) {
 	fd, err := OpenBeneath(dir, base, unix.O_PATH, 0)
 	if err != nil {
@@ -231,8 +232,8 @@ func (d *Dir) fstat(fd int) (Attr, error) {
 	return d.lists.fstat(fd)
 }
 
-// Change sets attributes of an object that still has its owner.
-// Setting a size opens the file for writing.
+// Change sets attributes of an object that still has its owner: else ESTALE. Setting a size opens the file
+// for writing.
 func (d *Dir) Change(r Ref, c Change) error {
 	flags := unix.O_PATH
 	if c.Size != nil {
@@ -292,8 +293,8 @@ func (d *Dir) Link(r Ref, to Name) (a Attr, err error) {
 // Path is a path by which the daemon itself reaches name.
 func (d *Dir) Path(name string) string { return procPath(d.fd) + "/" + name }
 
-// Space is what statfs(2) says of the file system: its size and what is free,
-// in blocks of bsize bytes, and the same in files.
+// Space is what statfs(2) says of the file system: its size and what is free, in blocks of Bsize bytes, and
+// the same in files.
 func (d *Dir) Space() (s Space, err error) {
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(d.fd, &fs); err != nil {
@@ -305,8 +306,8 @@ func (d *Dir) Space() (s Space, err error) {
 	}, nil
 }
 
-// Restrictions are the options of mount(8) by which the file system keeps from running
-// programs, and from giving them the rights of others.
+// Restrictions are the options of mount(8) by which the file system keeps from running programs, and from
+// giving them the rights of others.
 func (d *Dir) Restrictions() (list []string, err error) {
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(d.fd, &fs); err != nil {

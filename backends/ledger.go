@@ -16,9 +16,9 @@ import (
 // records, and desks (see Desk). It is as it should be after each store, so a process may be killed anywhere.
 // A nil Ledger keeps nothing. It is safe for concurrent use; one process at a time has it.
 //
-// A record is a number, its kind, and bytes. They lie in slots of 64 bytes, 128 and so on; all slots of a size
-// are together. Each slot begins with a sequence number, which is stored last, and is 0 while the slot is free.
-// A record that changes gets another slot: of two with the same number the later one counts.
+// A record is a number, its kind, and bytes. They lie in slots of 64 bytes, 128 and so on; all slots of a
+// size are together. Each slot begins with a sequence number, which is stored last, and is 0 while the slot
+// is free. A record that changes gets another slot: of two with the same number the later one counts.
 type Ledger struct {
 	mem  []byte
 	base uintptr
@@ -37,11 +37,11 @@ type slots struct {
 	used uint64   // bytes of all that were ever used
 }
 
-// Record says where in a ledger a record is, for who keeps it up to date. The zero Record is nowhere yet. It is
-// its owner's to guard.
+// A Record says where in a ledger a record is, for whoever keeps it up to date, who also guards it. The zero
+// Record is nowhere yet.
 type Record struct{ at uint64 }
 
-// Left is a record that an earlier process left.
+// A Left is a record that an earlier process left.
 type Left struct {
 	Kind   uint32
 	Number uint64
@@ -149,10 +149,10 @@ func (l *Ledger) Beat() {
 	}
 }
 
-// LastNode and LastHandle are the numbers that were given last.
+// LastNode is the number that was given last to a node. That of a nil Ledger nobody keeps.
 func (l *Ledger) LastNode() *uint64 { return l.count(wordNode) }
 
-// LastHandle is LastNode of open files.
+// LastHandle is LastNode of an open file.
 func (l *Ledger) LastHandle() *uint64 { return l.count(wordHandle) }
 
 func (l *Ledger) count(at uint64) *uint64 {
@@ -165,7 +165,8 @@ func (l *Ledger) count(at uint64) *uint64 {
 // sizeFor is the size of slots for records of n bytes.
 func sizeFor(n int) int { return max(0, bits.Len(uint(n+slotHeader-1))-bits.Len(uint(smallest-1))) }
 
-// Put has a record be of these bytes. After a kill it is what it was, or this.
+// Put has a record be of these bytes. A process that goes on after a kill finds it as it was, or so. Where
+// there is no room, or it would be longer than 32 MiB, it stays as it was. No call waits.
 func (l *Ledger) Put(r *Record, kind uint32, number uint64, data []byte) {
 	if l == nil {
 		return
@@ -285,7 +286,7 @@ func (l *Ledger) Each(f func(kind uint32, number uint64, data []byte, r Record))
 	l.oldDesks()
 }
 
-// LedgerBeat is the count of Beat, in the ledger of another process.
+// LedgerBeat is the count of Beat in the ledger at fd, which another process keeps. It stays mapped.
 func LedgerBeat(fd int) (*uint64, error) {
 	mem, err := unix.Mmap(fd, 0, 4096, unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {

@@ -60,7 +60,8 @@ func (l *Locks) of(fd int) *Locks {
 	return l
 }
 
-// Set takes, changes or gives back a lock, or answers ErrWouldBlock.
+// Set takes, changes or gives back a lock, or answers ErrWouldBlock. pays pays for the descriptor of an owner
+// who has none yet. Errors are those of fcntl(2) and flock(2).
 func (l *Locks) Set(k Lock, pays Payer) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -50,7 +50,7 @@ func (m *Memory) Fd() int { return m.fd }
 // ReadAt is pread(2): short only at the end of the object.
 func (m *Memory) ReadAt(p []byte, off int64) (int, error) { return unix.Pread(m.fd, p, off) }
 
-// WriteAt is pwrite(2).
+// WriteAt is pwrite(2) without root's rights: it clears set-ID bits, and ends where a user's quota does.
 func (m *Memory) WriteAt(p []byte, off int64) (n int, err error) {
 	return n, Unprivileged(func() error {
 		n, err = unix.Pwrite(m.fd, p, off)

@@ -67,7 +67,7 @@ func NewPoller() (*Poller, error) {
 	return p, nil
 }
 
-// Close ends the poller's goroutine and waits for it.
+// Close ends the poller's goroutine and waits for it. What Soon is given later is not called.
 func (p *Poller) Close() error {
 	p.mu.Lock()
 	p.closing = true
@@ -143,7 +143,7 @@ func (p *Poller) runWakes(most time.Duration) {
 	}
 }
 
-// Forget empties a slice of calls.
+// Forget empties a slice of calls, and keeps its room.
 func Forget(calls []func()) []func() {
 	clear(calls)
 	return calls[:0]

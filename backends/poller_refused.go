@@ -6,9 +6,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// epoll_ctl(2) refuses a descriptor with ENOSPC if the user of the daemon has fs.epoll.max_user_watches of them
-// already, in whichever programs, and with ENOMEM. Those who wait for such a source need not know: poll(2) looks
-// at all of them at once, every refusedPace, and epoll takes them as soon as it will (TestRefused).
+// epoll_ctl(2) refuses a descriptor with ENOSPC if the user of the daemon has fs.epoll.max_user_watches of
+// them already, in whichever programs, and with ENOMEM. Those who wait for such a source need not know:
+// poll(2) looks at all of them at once, every refusedPace, and epoll takes them as soon as it will
+// (TestRefused).
 const refusedPace = 100 * time.Millisecond
 
 // tellRefusals is the least time between two calls of what TellRefusals was given.

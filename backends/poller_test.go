@@ -108,8 +108,8 @@ func TestNumbersComeAgain(t *testing.T) {
 }
 
 // A source that epoll refuses costs no processor time, its waiter is told all the same, and epoll has it as
-// soon as it takes it (fs.epoll.max_user_watches). Here it refuses with ELOOP: the source has the poller's own
-// epoll instance in it.
+// soon as it takes it (fs.epoll.max_user_watches). Here it refuses with ELOOP: the source has the poller's
+// own epoll instance in it.
 func TestRefused(t *testing.T) {
 	p, _, fd := bell(t)
 	told := make(chan error, 8)

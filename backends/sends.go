@@ -27,8 +27,8 @@ func (d *Desk) NotSent() {
 	}
 }
 
-// Unsure reports, once, whether an earlier process was in the system call that sends the message which is to be sent
-// now. It has ended that, as no signal ends a call that does not wait, or had not made it yet.
+// Unsure reports, once, whether an earlier process was in the system call that sends the message which is to
+// be sent now. It has ended that, as no signal ends a call that does not wait, or had not made it yet.
 func (d *Desk) Unsure() bool {
 	if d == nil || !d.unsure || d.at != d.left {
 		return false

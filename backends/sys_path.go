@@ -6,12 +6,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// procPath names the file open at fd (proc(5), /proc/PID/fd): a path
-// that leads to that inode and to no other.
+// procPath names the file open at fd (proc(5), /proc/PID/fd): a path that leads to that inode and to no
+// other.
 func procPath(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 
-// maxRaces is how often OpenBeneath tries again. It is a bound against
-// those who hold a lease (shm_lease.txtar).
+// maxRaces is how often OpenBeneath tries again. It is a bound against those who hold a lease
+// (shm_lease.txtar).
 const maxRaces = 16
 
 // beneath is how OpenBeneath and OpenCached resolve names.
@@ -45,7 +45,8 @@ func OpenBeneath(dir int, name string, flags int, mode uint32) (int, error) {
 
 // OpenCached opens a name in a directory of a file system that is nothing but what the kernel has in its
 // cache (mqueue): what is not there is not at all, ENOENT. It takes no lock of the directory, which others
-// hold as long as they like: who lists it into memory whose pages never come (queue_locked.txtar).
+// hold as long as they like, as somebody does who lists it into memory whose pages never come
+// (queue_locked.txtar).
 func OpenCached(dir int, name string, flags int) (int, error) {
 	how := unix.OpenHow{
 		Flags:   uint64(flags | unix.O_CLOEXEC | unix.O_NOFOLLOW),

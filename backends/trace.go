@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// Trace tells those who subscribe what is done, line by line. While nobody subscribes,
-// it costs one look at a number.
+// Trace tells those who subscribe what is done, line by line. While nobody subscribes, it costs one look at a
+// number.
 type Trace struct {
 	poll  *Poller
 	count atomic.Int32 // of subs

@@ -2,10 +2,10 @@ package backends
 
 import "unsafe"
 
-// Tray is where the kernel is to put the next message, of n bytes at most, and its priority. A process that goes on
-// finds a message that lies there: whenever this one is killed, the kernel ends the system call first, and nobody
-// sees what it returns. How long it is shows by what is on the tray otherwise, which no text ends in. nil: there is
-// none. Took is called next, if the kernel has put one there.
+// Tray is where the kernel is to put the next message, of n bytes at most, and its priority. A process that
+// goes on finds a message that lies there: whenever this one is killed, the kernel ends the system call
+// first, and nobody sees what it returns. How long it is shows by what is on the tray otherwise, which no
+// text ends in. nil: there is none. Took is called next, if the kernel has put one there.
 func (d *Desk) Tray(n int) (p []byte, prio *uint32) {
 	if d == nil || n > DeskBytes {
 		return nil, nil
@@ -21,7 +21,8 @@ func (d *Desk) Tray(n int) (p []byte, prio *uint32) {
 	return d.l.mem[at : at+n : at+n], &h.prio
 }
 
-// TypedTray is Tray of a struct msgbuf (msgop(2)), with room for n bytes behind the type. It is for Took, too.
+// TypedTray is Tray of a struct msgbuf (msgop(2)), with room for n bytes behind the type. It is for Took,
+// too.
 func (d *Desk) TypedTray(n int) []byte {
 	tray, _ := d.Tray(typeSize + n)
 	if tray != nil {

@@ -75,8 +75,8 @@ func NewWatch(p *Poller, roots map[string]*Dir) (*Watch, error) {
 	return w, nil
 }
 
-// add follows a directory and those that are in it already. Of what is in a new one it
-// tells: it may have been made before the watch was there.
+// add follows a directory and those that are in it already. Of what is in a new one it tells: it may have
+// been made before the watch was there.
 func (w *Watch) add(d watched, fresh bool) {
 	d, ok := w.follow(d)
 	if !ok {
@@ -190,7 +190,7 @@ func (w *Watch) event(wd int32, mask, cookie uint32, name string) {
 
 // Subscribe opens an endpoint that reads the events from now on, one line each, of what lies in directories
 // that may allows, given the attributes of those between the class's own and the object; with all, also
-// where these cannot be known any more.
+// where these cannot be known any more. It waits for a second at most until what has happened before is told.
 func (w *Watch) Subscribe(may func(way []Attr) bool, all bool) *Events {
 	w.rounds.catchUp() // what has happened until now; new directories are watched then
 	e := &Events{poll: w.src.p, may: may, all: all}

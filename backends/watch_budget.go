@@ -18,8 +18,8 @@ func newWatches() *Budget {
 	})
 }
 
-// maxWatchDepth is how deep directories are followed: to know who may hear of
-// an event in one, all above it are looked at.
+// maxWatchDepth is how deep directories are followed: to know who may hear of an event in one, all above it
+// are looked at.
 const maxWatchDepth = 64
 
 // follow begins to watch a directory, if its owner may have one more followed. One that cannot be watched

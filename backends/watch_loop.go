@@ -91,8 +91,8 @@ func (w *Watch) run() {
 	}
 }
 
-// Close ends the watch. If its goroutine waits for a lock of others',
-// it and the descriptor end with the process.
+// Close ends the watch, and waits for its goroutine for two seconds at most. If that waits for a lock of
+// others', it and the descriptor end with the process.
 func (w *Watch) Close() error {
 	close(w.rounds.stop)
 	w.src.Forget()

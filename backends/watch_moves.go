@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A move is a rename of which the kernel has told where the object was, and not yet where it is. Both halves come
-// right after each other, but for what happens in other directories. Where the second one does not come, the
-// object went where nobody looks.
+// A move is a rename of which the kernel has told where the object was, and not yet where it is. Both halves
+// come right after each other, but for what happens in other directories. Where the second one does not come,
+// the object went where nobody looks.
 type move struct {
 	cookie uint32
 	from   placed
@@ -44,8 +44,8 @@ func (w *Watch) arrived(cookie uint32) (from placed, ok bool) {
 	return from, true
 }
 
-// vacant is called before something is told of a path. Nothing happens to a name between the two halves of its
-// rename, so what was moved from there has gone.
+// vacant is called before something is told of a path. Nothing happens to a name between the two halves of
+// its rename, so what was moved from there has gone.
 func (w *Watch) vacant(path string, cookie uint32) {
 	i := slices.IndexFunc(w.moves, func(m move) bool { return m.from.path == path && m.cookie != cookie })
 	if i >= 0 {
@@ -71,8 +71,8 @@ func (w *Watch) gone(i int) {
 	}
 }
 
-// settle is called at the end of a round: what had moved before it began has left the tree, and what has moved
-// since is looked at once more soon.
+// settle is called at the end of a round: what had moved before it began has left the tree, and what has
+// moved since is looked at once more soon.
 func (w *Watch) settle() {
 	for len(w.moves) > 0 && w.moves[0].old {
 		w.gone(0)

@@ -88,8 +88,8 @@ func TestWatchNewDirectory(t *testing.T) {
 	}
 }
 
-// What is moved to where nobody looks has gone, and what is moved from there is new. What nobody told the end of
-// does not pile up.
+// What is moved to where nobody looks has gone, and what is moved from there is new. What nobody told the end
+// of does not pile up.
 func TestWatchMovedAway(t *testing.T) {
 	w, _, at := watching(t)
 	away := t.TempDir()
@@ -140,8 +140,8 @@ func sorted(text string) string {
 	return strings.Join(lines, "")
 }
 
-// TestWatchOverflow: when the kernel had no room for events, the directories of that time are followed from then on,
-// and those that have gone are not.
+// TestWatchOverflow: when the kernel had no room for events, the directories of that time are followed from
+// then on, and those that have gone are not.
 func TestWatchOverflow(t *testing.T) {
 	w, _, at := watching(t)
 	if err := errors.Join(os.Mkdir(at+"/old", 0700), os.WriteFile(at+"/a", nil, 0600)); err != nil {

@@ -16,8 +16,8 @@ import (
 // their own soft limit allows, nor more than half of what the daemon may have, all users but root no more
 // than three quarters. A queue counts for its owner until it is removed and nobody has it open.
 
-// queueBytesUnknown is the limit of a user whose process cannot be
-// looked at: the kernel's default (MQ_BYTES_MAX).
+// queueBytesUnknown is the limit of a user whose process cannot be looked at: the kernel's default
+// (MQ_BYTES_MAX).
 const queueBytesUnknown = 819200
 
 func newQueueBytes() *backends.Budget {

@@ -102,8 +102,8 @@ func sentOrNot(t *testing.T, sent bool) {
 	before.Close()
 }
 
-// TestCountIsHeld: what waits to come back to a full queue counts in a place of the ledger that is its own, also
-// when nobody else has the queue open any more.
+// TestCountIsHeld: what waits to come back to a full queue counts in a place of the ledger that is its own,
+// also when nobody else has the queue open any more.
 func TestCountIsHeld(t *testing.T) {
 	l, q, one, _ := leasing(t)
 	fd, err := backends.NewLedger()

@@ -47,7 +47,8 @@ func TestCreateFails(t *testing.T) {
 	}
 }
 
-// TestRemovedUntold: who has a queue open is told of its removal, also where the kernel did not say which it was.
+// TestRemovedUntold: who has a queue open is told of its removal, also where the kernel did not say which it
+// was.
 func TestRemovedUntold(t *testing.T) {
 	_, q, one, _ := leasing(t)
 	if err := mqUnlink(one.name); err != nil {

@@ -121,9 +121,9 @@ func (l *Leases) unpay(uid uint32, n int) {
 	l.Bytes.Give(uid, int64(n)+leaseOverhead)
 }
 
-// Take receives a message from a queue for a user and makes a lease of it, which is to be recorded before
-// it is handed out. buf is room for any message of the queue. EDQUOT if the user has as much out as one
-// user may; ErrWouldBlock as TryRead.
+// Take receives a message from a queue for a user and makes a lease of it, which is to be recorded before it
+// is handed out. buf is room for any message of the queue. It does not wait. EDQUOT if the user has as much
+// out as one user may; ErrWouldBlock as TryRead.
 func (l *Leases) Take(from *Queue, uid uint32, buf []byte) (*Lease, error) {
 	// The longest message has to fit: which one comes nobody knows before it was taken.
 	most := from.Unit()
@@ -211,7 +211,7 @@ func (one *Lease) Recorded() bool { return one.recorded }
 // Queue is the name of the queue the message is from.
 func (one *Lease) Queue() string { return one.queue }
 
-// Done forgets the lease: the work was done.
+// Done forgets the lease: the work was done. It waits for the disk, which the record is taken from.
 func (one *Lease) Done() error {
 	one.over()
 	return one.erase()

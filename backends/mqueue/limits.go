@@ -53,9 +53,9 @@ func (q *Queues) Limits() []backends.Limit {
 	}
 }
 
-// usage is how many queues there are, and how many bytes they take as the kernel counts them
-// (getrlimit(2)), of the daemon's user in this namespace: those in other namespaces count
-// too, and cannot be seen. -1: not known.
+// usage is how many queues there are, and how many bytes they take as the kernel counts them (getrlimit(2)),
+// of the daemon's user in this namespace: those in other namespaces count too, and cannot be seen. -1: not
+// known.
 func (q *Queues) usage() (count, bytes int64) {
 	list, err := q.listSoon()
 	if err != nil {
@@ -90,9 +90,9 @@ func (q *Queues) listSoon() ([]backends.Entry, error) {
 	return list, err
 }
 
-// Refused is why the kernel would make no queue of the default attributes, nil if it would.
-// One is made to find out: only the kernel knows whether the daemon may pass the sysctls.
-// It costs nothing where nobody asked for other defaults.
+// Refused is why the kernel would make no queue of the default attributes, nil if it would. One is made to
+// find out: only the kernel knows whether the daemon may pass the sysctls. It costs nothing where nobody
+// asked for other defaults.
 func (q *Queues) Refused() error {
 	attr, err := q.attributes(0, 0)
 	if attr == nil || err != nil {

@@ -48,7 +48,8 @@ type past struct {
 // PrioMax is one more than the highest priority of a message (MQ_PRIO_MAX, mq_overview(7)).
 const PrioMax = 32768
 
-// TryRead is mq_receive(3): the oldest of the messages with the highest priority.
+// TryRead is mq_receive(3): the oldest of the messages with the highest priority. ErrWouldBlock: there is
+// none. ErrRemoved: there is none, and the queue has no name any more.
 func (q *Queue) TryRead(p []byte) (int, backends.Meta, error) {
 	var prio uint32
 	n, err := mqReceive(q.fd, p, &prio)
@@ -60,7 +61,8 @@ func (q *Queue) TryRead(p []byte) (int, backends.Meta, error) {
 	return n, backends.Meta{Prio: prio}, nil
 }
 
-// TryWrite is mq_send(3); EMSGSIZE if p is longer than msgsize.
+// TryWrite is mq_send(3); EMSGSIZE if p is longer than msgsize, ErrWouldBlock if the queue is full,
+// ErrRemoved if it has no name any more.
 func (q *Queue) TryWrite(p []byte, m backends.Meta) (int, error) {
 	if err := q.send(p, m); err != nil {
 		return 0, err
@@ -145,7 +147,8 @@ func (q *Queue) Messages() (int, error) {
 	return n, err
 }
 
-// Counts are the messages sent and received through the daemon since it first opened the queue.
+// Counts are the messages sent and received through the daemon, since it was started or the queue was made. A
+// message that was put back counts as not received.
 func (q *Queue) Counts() (sent, received int64) {
 	return q.past.sent.Load(), q.past.received.Load()
 }

@@ -5,10 +5,11 @@
 // there is a mount of the mqueue file system. Leases hand out messages that come back to their queue unless
 // they are done, also after the daemon has died.
 //
-// All is safe for concurrent use; nothing waits, but for the disk where leases are kept. Errors are those
-// of mq_open(3), mq_send(3) and mq_receive(3), with backends.ErrWouldBlock for EAGAIN, backends.ErrRemoved
-// for a queue that is gone, and ErrBytes for the one case in which EMFILE means RLIMIT_MSGQUEUE. Package
-// nodes calls it.
+// All is safe for concurrent use. Nothing waits, but for the disk where leases are kept, and, where a queue
+// is made, removed or listed, for those who hold the directory of queues in the kernel. Errors are those of
+// mq_open(3), mq_send(3) and mq_receive(3), with backends.ErrWouldBlock for EAGAIN, backends.ErrRemoved for a
+// queue that is gone, and ErrBytes for the one case in which EMFILE means RLIMIT_MSGQUEUE. Package nodes
+// calls it.
 package mqueue
 
 import (
@@ -80,8 +81,8 @@ func (q *Queues) Open(r backends.Ref, access int) (*Queue, error) {
 	return q.hold(r, access, r.Judged, backends.ToStay)
 }
 
-// OpenBriefly opens the very queue for a caller that closes it before
-// it answers, whatever its mode is by now.
+// OpenBriefly opens the very queue for a caller that closes it before it answers, whatever its mode is by
+// now.
 func (q *Queues) OpenBriefly(r backends.Ref, access int) (*Queue, error) {
 	return q.hold(r, access, r.Is, briefly)
 }
@@ -171,7 +172,7 @@ func (q *Queues) there(name string, flags int) (int, error) {
 	return backends.OpenCached(q.dir.Fd(), name, flags)
 }
 
-// Change sets attributes of the very queue; a size is not one of them.
+// Change sets attributes of the very queue, ESTALE if it is another user's by now; a size is not one of them.
 func (q *Queues) Change(r backends.Ref, c backends.Change) error {
 	fd, err := q.openAny(r.Path)
 	if err != nil {
@@ -215,7 +216,7 @@ func (q *Queues) List() ([]backends.Entry, error) {
 	return list, nil
 }
 
-// Count is how many there are.
+// Count is how many there are; without a mount of the mqueue file system, how many are held open.
 func (q *Queues) Count() (int, error) {
 	if q.dir != nil {
 		return q.tally.Count(q.dir, func(uint32) bool { return true })

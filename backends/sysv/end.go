@@ -27,7 +27,8 @@ func (e *End) TryRead(p []byte) (int, backends.Meta, error) { return e.receive(p
 // TryFit is Fitter.TryFit.
 func (e *End) TryFit(p []byte) (int, backends.Meta, error) { return e.receive(p, e.Queue.TryFit) }
 
-// trayBytes is how long a message can be that the kernel puts on the desk's tray: kernel.msgmax, if nobody has set it.
+// trayBytes is how long a message can be that the kernel puts on the desk's tray: kernel.msgmax, if nobody
+// has set it.
 const trayBytes = 8192
 
 func (e *End) receive(p []byte, by func([]byte) (int, backends.Meta, error)) (int, backends.Meta, error) {
@@ -60,7 +61,8 @@ func (e *End) receive(p []byte, by func([]byte) (int, backends.Meta, error)) (in
 	return n, m, err
 }
 
-// TryWrite is Port.TryWrite. Of a message that an earlier process was about to send the queue tells whether it did.
+// TryWrite is Port.TryWrite. Of a message that an earlier process was about to send the queue tells whether
+// it did.
 func (e *End) TryWrite(p []byte, m backends.Meta) (int, error) {
 	if n, ok := e.desk.SentAgain(); ok {
 		return n, nil

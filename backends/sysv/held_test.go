@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestHeldOfRemoved: nothing is left of a queue that held an empty message when nobody had it open any more, once
-// the queue is removed.
+// TestHeldOfRemoved: nothing is left of a queue that held an empty message when nobody had it open any more,
+// once the queue is removed.
 func TestHeldOfRemoved(t *testing.T) {
 	p, err := backends.NewPoller()
 	if err != nil {

@@ -23,9 +23,9 @@ const firstIno = 16
 func ID(a backends.Attr) int { return int(a.Ino) - firstIno }
 
 // identity is which object it is. An id serves again when some four million objects were made since (Linux
-// 6.18), which a user can do in a minute. So key and creator are a part of it: what somebody else has made since
-// is another object (sysv_users.txtar). The kernel never changes them, but for the key of a segment that is
-// removed while somebody has it attached.
+// 6.18), which a user can do in a minute. So key and creator are a part of it: what somebody else has made
+// since is another object (sysv_users.txtar). The kernel never changes them, but for the key of a segment
+// that is removed while somebody has it attached.
 func (o Object) identity() backends.ID {
 	return backends.ID{Ino: uint64(o.ID) + firstIno, Born: uint64(o.Cuid)<<32 | uint64(o.Key)}
 }

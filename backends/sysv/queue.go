@@ -57,8 +57,8 @@ type Queue struct {
 	told    bool // somebody who waited was told that the queue was removed
 }
 
-// Open opens a queue with a selection of its messages. Whether the daemon may use the queue shows when it
-// is used.
+// Open opens a queue with a selection of its messages, ENOENT if there is none with this id. Whether the
+// daemon may use the queue shows when it is used.
 func (s *Queues) Open(id int, sel Select) (*Queue, error) {
 	info, err := s.Stat(id)
 	if err != nil {
@@ -109,7 +109,8 @@ func (s *Queues) Users(id int) []*Queue {
 	return slices.Clone(q.ends)
 }
 
-// TryRead is msgrcv(2). An empty message that poll had to take is given first.
+// TryRead is msgrcv(2). An empty message that poll had to take is given first. ErrWouldBlock: there is none
+// of the selection. E2BIG: there is one, and it is longer than p.
 func (m *Queue) TryRead(p []byte) (int, backends.Meta, error) {
 	if typ := m.q.takeHeld(m.sel); typ != 0 {
 		return 0, backends.Meta{Type: typ}, nil
@@ -207,8 +208,8 @@ func (m *Queue) Arm(want backends.Ready, wake func()) {
 	m.q.watch()
 }
 
-// take ends the wait and returns the call that wakes, which is made at most
-// once. Somebody waits. The caller holds q.mu.
+// take ends the wait and returns the call that wakes, which is made at most once. Somebody waits. The caller
+// holds q.mu.
 func (m *Queue) take() func() {
 	wake := m.wake
 	m.want, m.wake, m.told = 0, nil, m.q.removed.Load()
@@ -254,8 +255,8 @@ func (m *Queue) Close() error {
 	return s.end(q)
 }
 
-// end closes a queue that nobody has open, unless it holds messages that the queue has no room for. The caller
-// holds s.mu and q.mu.
+// end closes a queue that nobody has open, unless it holds messages that the queue has no room for. The
+// caller holds s.mu and q.mu.
 func (s *Queues) end(q *openQueue) error {
 	if q.closed || len(q.ends) > 0 || !q.giveBack() {
 		return nil

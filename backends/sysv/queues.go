@@ -3,8 +3,8 @@
 //
 // The kernel knows such an object by its id. An id serves again in the end, so who made the object, and for
 // which key, is a part of its identity. A key leads to an id, but objects made with IPC_PRIVATE have none.
-// Queues and Segments make, find, list, change and remove; a Queue is an open selection of the messages of one
-// queue, and an Endpoint; a Segment is open memory that can be mapped, an Attachment memory that cannot.
+// Queues and Segments make, find, list, change and remove; a Queue is an open selection of the messages of
+// one queue, and an Endpoint; a Segment is open memory that can be mapped, an Attachment memory that cannot.
 //
 // All is safe for concurrent use and nothing waits for another process. The kernel tells nobody when a
 // message comes to a queue, so while somebody waits, the queue is looked at again and again. Errors are

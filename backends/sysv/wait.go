@@ -125,8 +125,8 @@ func (q *openQueue) stat(d *msqid) error {
 	return nil
 }
 
-// sureFor is how long a queue is taken for the one that it was seen to be. The kernel takes a thousand times as
-// long to come by the same id again.
+// sureFor is how long a queue is taken for the one that it was seen to be. The kernel takes a thousand times
+// as long to come by the same id again.
 const sureFor = time.Millisecond
 
 // still is ErrRemoved if the queue is gone, as far as that was seen in the last moments.

@@ -15,8 +15,8 @@ import (
 // numberBits are those of a message's number in the number of its record. The topic's are above them.
 const numberBits = 40
 
-// Lasts has the store write what it keeps into a ledger, and go on from what an earlier process left there,
-// before anybody has opened a topic.
+// Lasts has the store write what it keeps into a ledger, and go on from what an earlier process left there.
+// It is to be called before anybody has opened a topic.
 func (ts *Store) Lasts(l *backends.Ledger, topics, messages []backends.Left) {
 	ts.works = map[uint64]bool{}
 	of := map[uint64][]backends.Left{}
@@ -116,8 +116,8 @@ func (t *Topic) lastAt() int64 {
 
 const messageHead = 24
 
-// saveMessage writes a message that is about to be given to the readers, and by which work at a desk it is published.
-// The caller holds the store's lock.
+// saveMessage writes a message that is about to be given to the readers, and by which work at a desk it is
+// published. The caller holds the store's lock.
 func (t *Topic) saveMessage(m *message, work uint64) {
 	if t.all.ledger == nil {
 		return

@@ -11,7 +11,7 @@ type State struct {
 	Cost     int    // of them, in bytes of memory
 	Given    uint64 // messages that readers got, counted once for each reader
 	Lost     uint64 // messages that readers missed, counted once for each reader
-	Watchers int    // who wait for notices
+	Watchers int    // notices that are open
 	Readers  []ReaderState
 }
 

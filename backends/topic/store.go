@@ -3,9 +3,9 @@
 // another process goes on from its ledger. Whose a topic is and its Rules are kept in a file.
 //
 // A Store keeps all topics. A Topic is open for publishing; a Subscription is one reader, or a group of
-// readers that share, with a place in the messages; a merge is the subscription of all topics of a
-// directory. These are Endpoints. A Relay feeds readers of a topic that is kept elsewhere. Rules say how much
-// waits for slow readers, and what becomes of them.
+// readers that share, with a place in the messages of a topic or of all topics below a directory. These are
+// Endpoints. A Relay feeds readers of a topic that is kept elsewhere. Rules say how much waits for slow
+// readers, and what becomes of them.
 //
 // All is safe for concurrent use: one lock, the Store's, guards what is published and read, and whoever
 // waits is woken with no lock held. Nothing waits, but for the disk where rules are kept. Errors:
@@ -22,7 +22,8 @@ import (
 )
 
 // Store are the topics whose files are in a directory of the daemon's. Messages that a daemon held end with
-// it. One lock guards all topics: what is done under it is short, and never a call to somebody else.
+// it, unless there is a ledger (Lasts). One lock guards all topics: what is done under it is short, but for
+// looks at their files, and never a call to somebody else.
 type Store struct {
 	Used *backends.Budget // what the topics of each user cost, in bytes
 
@@ -62,7 +63,7 @@ func (ts *Store) unlock() {
 	ts.mu.Unlock()
 }
 
-// Create makes a topic that must not exist yet.
+// Create makes a topic that must not exist yet: EEXIST. EDQUOT: its owner has as many files as one user may.
 func (ts *Store) Create(n backends.Name, o backends.Owner) (backends.Attr, error) {
 	return ts.dir.Mknod(n, unix.S_IFREG, o)
 }

@@ -47,8 +47,16 @@ func (d *Dir) granted(dir int, base string, a Attr) (Attr, error) {
 func (u *unlisted) fstat(fd int) (Attr, error) {
 	now := time.Now()
 	a, err := Fstat(fd)
-	if u == nil || err != nil || !mayHaveList(a) || u.has(a) {
+	if err != nil {
 		return a, err
+	}
+	return u.granted(fd, a, now)
+}
+
+// granted is fstat where the attributes are there already; now is from before they were asked for.
+func (u *unlisted) granted(fd int, a Attr, now time.Time) (Attr, error) {
+	if u == nil || !mayHaveList(a) || u.has(a) {
+		return a, nil
 	}
 	mode, err := grantedMode(fd, a)
 	if err == unix.ENODATA {
@@ -73,10 +81,10 @@ func mayHaveList(a Attr) bool {
 func grantedMode(fd int, a Attr) (uint32, error) {
 	var buf [1024]byte
 	list := buf[:]
-	n, err := unix.Getxattr(procPath(fd), aclAccess, list)
+	n, err := getxattr(fd, aclAccess, list)
 	for err == unix.ERANGE {
 		list = make([]byte, 2*len(list))
-		n, err = unix.Getxattr(procPath(fd), aclAccess, list)
+		n, err = getxattr(fd, aclAccess, list)
 	}
 	switch err {
 	case nil:
@@ -123,8 +131,17 @@ func (d *Dir) inherit(dir int, o Owner) Owner {
 	if d.lists == nil {
 		return o
 	}
-	if _, err := unix.Getxattr(procPath(dir), aclDefault, nil); err == nil {
+	if _, err := getxattr(dir, aclDefault, nil); err == nil {
 		o.Mode, o.Inherits = o.Mode|o.Umask, true
 	}
 	return o
+}
+
+// getxattr is fgetxattr(2), also of an O_PATH descriptor, with which that fails; a path to it takes longer.
+func getxattr(fd int, name string, value []byte) (int, error) {
+	n, err := unix.Fgetxattr(fd, name, value)
+	if err == unix.EBADF {
+		n, err = unix.Getxattr(procPath(fd), name, value)
+	}
+	return n, err
 }

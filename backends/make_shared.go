@@ -1,6 +1,10 @@
 package backends
 
-import "golang.org/x/sys/unix"
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
 
 // makeShared makes a regular file or a directory where others than the daemon change names too: what has
 // the name a moment later may be another's, moved there. So nothing is given to anybody by its name. The
@@ -24,6 +28,7 @@ func (d *Dir) makeShared(dir int, base string, typ uint32, o Owner) (Attr, error
 		return Attr{}, err
 	}
 	defer unix.Close(fd)
+	now := time.Now()
 	a, err := Fstat(fd)
 	switch {
 	case err != nil:
@@ -32,10 +37,12 @@ func (d *Dir) makeShared(dir int, base string, typ uint32, o Owner) (Attr, error
 	case typ == unix.S_IFREG && o.Mode&(unix.S_ISUID|unix.S_ISGID) != 0:
 		// The kernel has judged whether they may have these bits, by groups that the daemon did not take on.
 		mode := a.Mode&0777 | o.Mode&07000
-		err = Apply(fd, Change{Mode: &mode})
+		if err = Apply(fd, Change{Mode: &mode}); err == nil {
+			return d.fstat(fd)
+		}
 	}
 	if err != nil {
 		return Attr{}, err
 	}
-	return d.fstat(fd)
+	return d.lists.granted(fd, a, now)
 }

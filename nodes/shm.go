@@ -37,7 +37,8 @@ func (m memory) Create(name string, o Owner, flags int, by Caller) (Seen, Open, 
 	if err != nil {
 		return seen, nil, err
 	}
-	open, err := memory{entry{m.folder, seen}}.Open(flags, by)
+	// What was just made is empty.
+	open, err := memory{entry{m.folder, seen}}.Open(flags&^syscall.O_TRUNC, by)
 	if err != nil {
 		Unmake(m, seen, by)
 	}

@@ -37,18 +37,9 @@ type end struct {
 	shut   bool
 }
 
-// enter and leave stand around what is called from outside, where a gate may be locked.
+// enter and leave stand around what is called from outside (Link.leave).
 func (e *end) enter() { e.q.l.mu.Lock() }
-
-func (e *end) leave() {
-	l := e.q.l
-	wakes := l.wakes
-	l.wakes = nil
-	l.mu.Unlock()
-	if len(wakes) > 0 {
-		l.poll.Wake(wakes)
-	}
-}
+func (e *end) leave() { e.q.l.leave() }
 
 // fire wakes whoever waits, whatever for.
 func (e *end) fire() {

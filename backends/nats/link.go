@@ -110,6 +110,17 @@ func (l *Link) unlock() {
 	}
 }
 
+// leave is unlock for what is called from outside, where a gate may be locked: it leaves the calls that wake to
+// the poller.
+func (l *Link) leave() {
+	wakes := l.wakes
+	l.wakes = nil
+	l.mu.Unlock()
+	if len(wakes) > 0 {
+		l.poll.Wake(wakes)
+	}
+}
+
 // connect makes the connection, and again if the library gives it up for good.
 func (l *Link) connect() {
 	for {

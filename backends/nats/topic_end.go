@@ -33,18 +33,9 @@ func (e *TopicEnd) link() *Link {
 	return e.all.t.l
 }
 
-// enter and leave stand around what is called from outside, where a gate may be locked.
+// enter and leave stand around what is called from outside (Link.leave).
 func (e *TopicEnd) enter() { e.link().mu.Lock() }
-
-func (e *TopicEnd) leave() {
-	l := e.link()
-	wakes := l.wakes
-	l.wakes = nil
-	l.mu.Unlock()
-	if len(wakes) > 0 {
-		l.poll.Wake(wakes)
-	}
-}
+func (e *TopicEnd) leave() { e.link().leave() }
 
 // fire wakes whoever waits, whatever for.
 func (e *TopicEnd) fire() {

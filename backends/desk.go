@@ -336,6 +336,12 @@ type Noter interface {
 	Shared() Endpoint
 }
 
+// AtDesk is the Note of a Noter: it has the desk at which it is worked now, nil for none.
+type AtDesk struct{ Desk *Desk }
+
+// Note is Noter.Note.
+func (a *AtDesk) Note(d *Desk) { a.Desk = d }
+
 // Shared is the Endpoint that all who have an object open share.
 func Shared(end Endpoint) Endpoint {
 	if n, ok := end.(Noter); ok {

@@ -9,31 +9,28 @@ import (
 // that another process can go on with it (backends.Desk).
 type End struct {
 	*Queue
-	desk *backends.Desk
+	backends.AtDesk
 }
 
 // NewEnd makes an End of a queue that is held for it.
 func NewEnd(q *Queue) *End { return &End{Queue: q} }
-
-// Note is Noter.Note.
-func (e *End) Note(d *backends.Desk) { e.desk = d }
 
 // Shared is Noter.Shared.
 func (e *End) Shared() backends.Endpoint { return e.Queue }
 
 // TryRead is Port.TryRead.
 func (e *End) TryRead(p []byte) (int, backends.Meta, error) {
-	if n, m, ok := e.desk.Again(p); ok {
+	if n, m, ok := e.Desk.Again(p); ok {
 		return n, m, nil
 	}
-	if e.desk.Full() {
+	if e.Desk.Full() {
 		return 0, backends.Meta{}, backends.ErrWouldBlock
 	}
-	tray, prio := e.desk.Tray(e.msgsize)
+	tray, prio := e.Desk.Tray(e.msgsize)
 	if tray == nil || len(p) < len(tray) {
 		n, m, err := e.Queue.TryRead(p)
 		if err == nil {
-			e.desk.Got(p[:n], m)
+			e.Desk.Got(p[:n], m)
 		}
 		return n, m, err
 	}
@@ -44,7 +41,7 @@ func (e *End) TryRead(p []byte) (int, backends.Meta, error) {
 	}
 	backends.Point("received")
 	m := backends.Meta{Prio: *prio}
-	e.desk.Took(p, n, m)
+	e.Desk.Took(p, n, m)
 	backends.Point("noted received")
 	e.past.received.Add(1)
 	e.count.add(-1)
@@ -74,27 +71,27 @@ func (e *End) TryReturn(p []byte, m backends.Meta) error {
 
 // put sends a message, unless an earlier process did.
 func (e *End) put(p []byte, m backends.Meta) (again bool, err error) {
-	if _, ok := e.desk.SentAgain(); ok {
+	if _, ok := e.Desk.SentAgain(); ok {
 		return true, nil
 	}
-	if e.desk.Full() {
+	if e.Desk.Full() {
 		return false, backends.ErrWouldBlock
 	}
-	if e.desk.Unsure() && e.count.sent() {
-		e.desk.Sent(len(p))
+	if e.Desk.Unsure() && e.count.sent() {
+		e.Desk.Sent(len(p))
 		return true, nil
 	}
 	if e.full() {
 		return false, e.explain(unix.EAGAIN)
 	}
-	e.desk.Sends()
+	e.Desk.Sends()
 	backends.Point("sending")
 	if err := e.Queue.send(p, m); err != nil {
-		e.desk.NotSent()
+		e.Desk.NotSent()
 		return false, err
 	}
 	backends.Point("sent")
-	e.desk.Sent(len(p))
+	e.Desk.Sent(len(p))
 	backends.Point("noted sent")
 	e.count.add(1)
 	return false, nil
@@ -104,7 +101,7 @@ func (e *End) put(p []byte, m backends.Meta) (again bool, err error) {
 // So a message is only sent if it surely goes in, unless another program is faster, and of one that an
 // earlier process was about to send the count tells whether it did.
 func (e *End) full() bool {
-	if e.desk == nil || e.count != nil && !e.count.full() {
+	if e.Desk == nil || e.count != nil && !e.count.full() {
 		return false
 	}
 	maxmsg, _, now, err := e.Limits()

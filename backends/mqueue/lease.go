@@ -136,7 +136,7 @@ func (l *Leases) Take(from *Queue, uid uint32, buf []byte) (*Lease, error) {
 	if d != nil && most <= len(*d.Room()) {
 		buf = *d.Room()
 	}
-	n, m, err := (&End{from, d}).TryRead(buf)
+	n, m, err := (&End{from, backends.AtDesk{Desk: d}}).TryRead(buf)
 	if err != nil {
 		free(d)
 		l.unpay(uid, most)
@@ -240,7 +240,7 @@ func (one *Lease) erase() error {
 func (one *Lease) Return(to backends.Port) error {
 	d := one.all.desk(one, returningLease)
 	if queue, ok := to.(*Queue); ok {
-		to = &End{queue, d}
+		to = &End{queue, backends.AtDesk{Desk: d}}
 	}
 	if _, err := to.TryWrite(one.Data, one.Meta); err != nil {
 		free(d)

@@ -9,14 +9,11 @@ import (
 // that another process can go on with it (backends.Desk).
 type End struct {
 	*Queue
-	desk *backends.Desk
+	backends.AtDesk
 }
 
 // NewEnd makes an End of a queue that is held for it.
 func NewEnd(q *Queue) *End { return &End{Queue: q} }
-
-// Note is Noter.Note.
-func (e *End) Note(d *backends.Desk) { e.desk = d }
 
 // Shared is Noter.Shared.
 func (e *End) Shared() backends.Endpoint { return e.Queue }
@@ -32,13 +29,13 @@ func (e *End) TryFit(p []byte) (int, backends.Meta, error) { return e.receive(p,
 const trayBytes = 8192
 
 func (e *End) receive(p []byte, by func([]byte) (int, backends.Meta, error)) (int, backends.Meta, error) {
-	if n, m, ok := e.desk.Again(p); ok {
+	if n, m, ok := e.Desk.Again(p); ok {
 		return n, m, nil
 	}
-	if e.desk.Full() {
+	if e.Desk.Full() {
 		return 0, backends.Meta{}, backends.ErrWouldBlock
 	}
-	tray := e.desk.TypedTray(min(len(p), trayBytes))
+	tray := e.Desk.TypedTray(min(len(p), trayBytes))
 	if tray != nil && !e.Queue.q.holds(e.sel) && e.Queue.q.still() == nil {
 		backends.Point("receiving")
 		n, err := msgrcv(e.Queue.q.id, tray, e.sel.Type, e.sel.flags())
@@ -48,7 +45,7 @@ func (e *End) receive(p []byte, by func([]byte) (int, backends.Meta, error)) (in
 		case nil:
 			backends.Point("received")
 			m := backends.Meta{Type: *msgType(tray)}
-			e.desk.Took(p, n, m)
+			e.Desk.Took(p, n, m)
 			backends.Point("noted received")
 			e.Queue.q.moved(backends.Out, 0, e.Queue)
 			return n, m, nil
@@ -56,7 +53,7 @@ func (e *End) receive(p []byte, by func([]byte) (int, backends.Meta, error)) (in
 	}
 	n, m, err := by(p)
 	if err == nil {
-		e.desk.Got(p[:n], m)
+		e.Desk.Got(p[:n], m)
 	}
 	return n, m, err
 }
@@ -64,30 +61,30 @@ func (e *End) receive(p []byte, by func([]byte) (int, backends.Meta, error)) (in
 // TryWrite is Port.TryWrite. Of a message that an earlier process was about to send the queue tells whether
 // it did.
 func (e *End) TryWrite(p []byte, m backends.Meta) (int, error) {
-	if n, ok := e.desk.SentAgain(); ok {
+	if n, ok := e.Desk.SentAgain(); ok {
 		return n, nil
 	}
-	if e.desk.Full() {
+	if e.Desk.Full() {
 		return 0, backends.ErrWouldBlock
 	}
-	if e.desk != nil {
+	if e.Desk != nil {
 		var now msqid
 		if e.Queue.q.stat(&now) == nil {
-			if e.desk.Unsure() && int(now.qnum) > e.desk.Queued() {
-				e.desk.Sent(len(p))
+			if e.Desk.Unsure() && int(now.qnum) > e.Desk.Queued() {
+				e.Desk.Sent(len(p))
 				return len(p), nil
 			}
-			e.desk.SendsBehind(int(now.qnum))
+			e.Desk.SendsBehind(int(now.qnum))
 		}
 	}
 	backends.Point("sending")
 	n, err := e.Queue.TryWrite(p, m)
 	if err != nil {
-		e.desk.NotSent()
+		e.Desk.NotSent()
 		return n, err
 	}
 	backends.Point("sent")
-	e.desk.Sent(n)
+	e.Desk.Sent(n)
 	backends.Point("noted sent")
 	return n, nil
 }

@@ -151,13 +151,13 @@ func (ts *Store) unsave(m *message) {
 // file's desk what was published (backends.Desk).
 type End struct {
 	backends.Endpoint
-	desk *backends.Desk
+	backends.AtDesk
 }
 
 // Reader is an End to read.
 type Reader struct {
 	*Subscription
-	desk *backends.Desk
+	backends.AtDesk
 }
 
 // ForFile is the end of a topic as one open file has it.
@@ -171,26 +171,20 @@ func ForFile(end backends.Endpoint) backends.Endpoint {
 	return end
 }
 
-// Note is Noter.Note.
-func (e *End) Note(d *backends.Desk) { e.desk = d }
-
 // Shared is Noter.Shared.
 func (e *End) Shared() backends.Endpoint { return e.Endpoint }
 
 // TryWrite is Port.TryWrite.
 func (e *End) TryWrite(p []byte, m backends.Meta) (int, error) {
-	return publish(e.Endpoint, e.desk, p, m)
+	return publish(e.Endpoint, e.Desk, p, m)
 }
-
-// Note is Noter.Note.
-func (r *Reader) Note(d *backends.Desk) { r.desk = d }
 
 // Shared is Noter.Shared.
 func (r *Reader) Shared() backends.Endpoint { return r.Subscription }
 
 // TryWrite is Port.TryWrite.
 func (r *Reader) TryWrite(p []byte, m backends.Meta) (int, error) {
-	return publish(r.Subscription, r.desk, p, m)
+	return publish(r.Subscription, r.Desk, p, m)
 }
 
 // Saved is told that what its file has read is written down.

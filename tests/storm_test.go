@@ -51,7 +51,7 @@ func (s *stormy) write(kind, where string, from, count int) {
 }
 
 func (s *stormy) path(kind, where string) string {
-	if kind == "mq" {
+	if kind == "mq" || kind == "msg" {
 		return where
 	}
 	return s.tr.mnt + "/" + where
@@ -174,9 +174,13 @@ func (s *stormy) got(readers []*stormReader) map[string]int {
 		for _, name := range r.files {
 			f, err := os.Open(name)
 			check(s.t, err)
-			for slot := make([]byte, ipctool.StormSlot); ; {
+			for room := make([]byte, ipctool.StormSlot); ; {
+				slot := room
 				if _, err := io.ReadFull(f, slot); err != nil || slot[0] == 0 {
 					break
+				}
+				if r.kind == "msg" {
+					slot = slot[ipctool.StormType:]
 				}
 				text, _, _ := bytes.Cut(slot, []byte{0})
 				for word := range strings.FieldsSeq(string(text)) {
@@ -194,6 +198,13 @@ func (s *stormy) got(readers []*stormReader) map[string]int {
 // expect checks that readers have got each of count numbers once.
 func (s *stormy) expect(what string, count int, readers ...*stormReader) {
 	s.t.Helper()
+	s.expectBut(0, what, count, readers...)
+}
+
+// expectBut is expect, but for so many numbers that are lost or come twice: a native program receives what the worker
+// sends, so a worker cannot always tell whether the one before it has sent a message (docs/semantics.md).
+func (s *stormy) expectBut(few int, what string, count int, readers ...*stormReader) {
+	s.t.Helper()
 	all := s.got(readers)
 	lost, twice := []int{}, []int{}
 	for i := range count {
@@ -203,6 +214,12 @@ func (s *stormy) expect(what string, count int, readers ...*stormReader) {
 		case 1:
 		default:
 			twice = append(twice, i)
+		}
+	}
+	if n := len(lost) + len(twice); few > 0 {
+		s.t.Logf("%s: %d are lost, %d came twice", what, len(lost), len(twice))
+		if n <= few {
+			return
 		}
 	}
 	if len(lost)+len(twice) > 0 || len(all) != count {
@@ -237,8 +254,8 @@ func TestStorm(t *testing.T) {
 	fields := strings.Fields(string(text))
 	s.keeper, err = strconv.Atoi(fields[3])
 	check(t, err)
-	const sysv = "sysv/queues/0x00004202"
-	for _, q := range []string{"queues/q", "queues/l", "queues/e", "queues/m", sysv} {
+	const sysv, typed = "sysv/queues/0x00004202", "sysv/queues/0x00004206"
+	for _, q := range []string{"queues/q", "queues/l", "queues/e", "queues/m", "queues/n", sysv, typed} {
 		check(t, os.WriteFile(tr.mnt+"/"+q, nil, 0))
 	}
 	check(t, os.WriteFile(tr.mnt+"/ctl/new", []byte("topics/t slow=block depth=10\n"), 0))
@@ -250,7 +267,10 @@ func TestStorm(t *testing.T) {
 	s.read("plain", "topics/t", count+8, false)
 	s.read("plain", "topics/t", count+8, false)
 	s.read("plain", "queues/m", count+8, true)
-	s.read("plain", sysv, count+8, false)
+	s.read("plain", sysv, count+8, true)
+	s.read("mq", "n", count+8, true)
+	s.read("msg", filepath.Base(typed), count+8, true)
+	s.read("plain", typed, count+8, true)
 	s.write("plain", "queues/q", 0, count/2)
 	s.write("plain", "queues/q", count/2, count/2)
 	s.write("lines", "ctl/queues/l/lines", 0, count)
@@ -258,14 +278,19 @@ func TestStorm(t *testing.T) {
 	s.write("plain", "topics/t", 0, count)
 	began := time.Now()
 	s.write("mq", "m", 0, count)
-	s.write("plain", sysv, 0, count)
+	s.write("plain", sysv, 0, count/2)
+	s.write("msg", filepath.Base(sysv), count/2, count-count/2)
+	s.write("plain", "queues/n", 0, count)
+	s.write("msg", filepath.Base(typed), 0, count)
 	s.rage(kills, limit, pause)
 	s.end("queues/q", 2)
 	s.end("queues/l", 1)
 	s.end("queues/e", 1)
 	s.end("topics/t", 1)
 	s.end("queues/m", 1)
+	s.end("queues/n", 1)
 	s.end(sysv, 1)
+	s.end(typed, 2)
 	t.Logf("%d messages through each object, %d kills, %v", count, s.kills, time.Since(began).Round(time.Millisecond))
 	s.expect("queue", count, s.readers[:2]...)
 	s.expect("lines", count, s.readers[2])
@@ -273,5 +298,7 @@ func TestStorm(t *testing.T) {
 	s.expect("topic, first reader", count, s.readers[4])
 	s.expect("topic, second reader", count, s.readers[5])
 	s.expect("from native programs", count, s.readers[6])
-	s.expect("System V queue", count, s.readers[7])
+	s.expectBut(s.kills, "System V queue, one of two writers native", count, s.readers[7])
+	s.expectBut(s.kills, "to a native program", count, s.readers[8])
+	s.expect("System V queue, one of two readers native", count, s.readers[9:]...)
 }

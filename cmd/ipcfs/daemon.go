@@ -25,11 +25,11 @@ import (
 // serve is the daemon: it mounts the tree and serves it until it is unmounted, from outside or because of a
 // signal. It never touches the tree itself: it would wait for itself.
 func (s *settings) serve() (failure error) {
+	// Modes come from the programs that create things, which have taken their umask off already.
+	unix.Umask(0)
 	if s.kept && !s.isWorker && s.device == 0 {
 		return s.keep()
 	}
-	// Modes come from the programs that create things, which have taken their umask off already.
-	unix.Umask(0)
 	// A terminal may stop programs that write to it in the background (stty tostop). If it
 	// stopped the daemon, all who use the tree would stand still.
 	signal.Ignore(unix.SIGTTOU)

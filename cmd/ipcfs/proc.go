@@ -172,11 +172,13 @@ func holders(daemon int) map[identity][]holder {
 	return of
 }
 
-// daemonsAt are the daemons that serve, or have served, a mount point: also those whose mount was detached.
+// daemonsAt are the daemons that serve, or have served, a mount point: also those whose mount was detached. A keeper
+// stands for its workers.
 func daemonsAt(mountpoint string) (list []int) {
+	var keepers []int
 	for _, pid := range processes() {
 		line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-		args := strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")
+		args := strings.Split(strings.TrimRight(string(line), "\x00"), "\x00") // title leaves many
 		if err != nil || len(args) < 2 || pid == os.Getpid() || !isIpcfs(pid) {
 			continue
 		}
@@ -189,7 +191,13 @@ func daemonsAt(mountpoint string) (list []int) {
 		}
 		if serves && filepath.Clean(at) == mountpoint {
 			list = append(list, pid)
+			if args[1] == "keeper" {
+				keepers = append(keepers, pid)
+			}
 		}
+	}
+	if len(keepers) > 0 {
+		return keepers
 	}
 	return list
 }

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strconv"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,12 +18,15 @@ import (
 // StormSlot is the room for one read in a reader's file, in bytes.
 const StormSlot = 192
 
+// StormType is how much of a slot is before a message of kind msg: its type.
+const StormType = 8
+
 // StormEnd is the message at which a reader ends.
 const StormEnd = "end"
 
 // stormEnd is one end of what a storm goes through.
 type stormEnd struct {
-	kind string // plain, lines, lease, mq
+	kind string // plain, lines, lease; mq and msg: native, of POSIX and System V
 	fd   int
 }
 
@@ -31,6 +35,8 @@ func stormOpen(kind, where string, flags int) (e stormEnd, err error) {
 	switch kind {
 	case "mq":
 		e.fd, err = mqOpen(where, flags, nil)
+	case "msg":
+		e.fd, err = msgID(where)
 	case "lease":
 		flags = unix.O_RDWR
 		fallthrough
@@ -45,8 +51,11 @@ func (e stormEnd) send(text string) error {
 		text += "\n"
 	}
 	_, err := Retry(func() (int, error) {
-		if e.kind == "mq" {
+		switch e.kind {
+		case "mq":
 			return 0, mqSend(e.fd, []byte(text), 0)
+		case "msg":
+			return 0, msgsnd(e.fd, 1, text)
 		}
 		n, err := unix.Write(e.fd, []byte(text))
 		if err == nil && n != len(text) {
@@ -60,9 +69,14 @@ func (e stormEnd) send(text string) error {
 // receive gets what one read gives.
 func (e stormEnd) receive(p []byte) (int, error) {
 	return Retry(func() (int, error) {
-		if e.kind == "mq" {
+		switch e.kind {
+		case "mq":
 			n, _, err := mqReceive(e.fd, p)
 			return n, err
+		case "msg":
+			n, _, errno := unix.Syscall6(unix.SYS_MSGRCV, uintptr(e.fd), uintptr(unsafe.Pointer(&p[0])),
+				uintptr(len(p)-StormType), 0, 0, 0)
+			return int(n) + StormType, errnoErr(errno)
 		}
 		return unix.Read(e.fd, p)
 	})
@@ -144,6 +158,9 @@ func stormReceiveCommand(args []string) error {
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", args[1], err)
+		}
+		if e.kind == "msg" {
+			slot = slot[StormType:]
 		}
 		if bytes.HasPrefix(slot, []byte(StormEnd)) {
 			return nil

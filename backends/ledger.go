@@ -69,13 +69,14 @@ const (
 )
 
 const (
-	slotSizes   = 20      // 64 bytes to 32 MiB
-	smallest    = 64      // bytes
-	sizeRoom    = 4 << 30 // bytes of memory that all slots of a size may take: addresses, until they are used
-	slotHeader  = 24
-	slotsBegin  = 1 << 20
-	desksBegin  = slotsBegin + slotSizes*sizeRoom
-	ledgerBytes = desksBegin + maxDesks*deskRoom
+	slotSizes  = 20      // 64 bytes to 32 MiB
+	smallest   = 64      // bytes
+	sizeRoom   = 4 << 30 // bytes of memory that all slots of a size may take: addresses, until they are used
+	slotHeader = 24
+	slotsBegin = 1 << 20
+	desksBegin = slotsBegin + slotSizes*sizeRoom
+	// LedgerBytes are those of the addresses that a ledger takes.
+	LedgerBytes = desksBegin + maxDesks*deskRoom
 
 	returned = 64 << 10 // slots of so many bytes give their memory back when they are free
 )
@@ -92,7 +93,7 @@ func NewLedger() (fd int, err error) {
 	first := make([]byte, 4096)
 	*(*uint64)(unsafe.Pointer(&first[0])) = LedgerVersion
 	*(*uint64)(unsafe.Pointer(&first[wordBlank])) = rand.Uint64()
-	if err = unix.Ftruncate(fd, ledgerBytes); err == nil {
+	if err = unix.Ftruncate(fd, LedgerBytes); err == nil {
 		_, err = unix.Pwrite(fd, first, 0)
 	}
 	if err != nil {
@@ -104,7 +105,7 @@ func NewLedger() (fd int, err error) {
 
 // OpenLedger maps a ledger, of which an earlier process may have left records and desks. Call Each next.
 func OpenLedger(fd int) (*Ledger, error) {
-	mem, err := unix.Mmap(fd, 0, ledgerBytes, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_NORESERVE)
+	mem, err := unix.Mmap(fd, 0, LedgerBytes, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_NORESERVE)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: mmap: %w", err)
 	}

@@ -53,3 +53,14 @@ func whyNoPassthrough(err error, release string) string {
 	}
 	return "FUSE passthrough: " + err.Error()
 }
+
+// KernelResends reports whether the kernel is of a version that brings requests twice (FUSE_NOTIFY_RESEND, Linux
+// 6.9), as far as is known before it is asked (Session.Resends).
+func KernelResends() bool { return since(kernelRelease(), 6, 9) }
+
+// since reports whether a release is of a version, or later.
+func since(release string, major, minor int) bool {
+	var of, sub int
+	n, _ := fmt.Sscanf(release, "%d.%d", &of, &sub)
+	return n == 2 && (of > major || of == major && sub >= minor)
+}

@@ -36,3 +36,14 @@ func TestKernelFacts(t *testing.T) {
 		t.Errorf("%s", old)
 	}
 }
+
+// TestSince: versions are compared by their numbers.
+func TestSince(t *testing.T) {
+	for release, want := range map[string]bool{
+		"6.9.0-rc1": true, "6.10": true, "7.0.1": true, "6.8.12-arch": false, "5.19": false, "": false, "x": false,
+	} {
+		if got := since(release, 6, 9); got != want {
+			t.Errorf("%q: %v", release, got)
+		}
+	}
+}

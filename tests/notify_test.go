@@ -12,9 +12,18 @@ import (
 )
 
 // TestNotify: a daemon that a service manager started tells it that the tree is live, that it lives, and that
-// it ends. The name of a mount point adds no line.
+// it ends. The name of a mount point adds no line. A keeper does the same.
 func TestNotify(t *testing.T) {
 	t.Parallel()
+	for _, keeper := range []string{"--keeper=off", "--keeper=on"} {
+		t.Run(keeper, func(t *testing.T) {
+			t.Parallel()
+			notifies(t, keeper)
+		})
+	}
+}
+
+func notifies(t *testing.T, keeper string) {
 	tr := bareTree(t)
 	tr.mnt += "/a\nREADY=0"
 	if out, err := tr.run("mkdir", tr.mnt); err != nil {
@@ -40,7 +49,7 @@ func TestNotify(t *testing.T) {
 			}
 		}
 	}
-	daemon := tr.command("ipcfs", "-f", "--state-dir", tr.state, tr.mnt)
+	daemon := tr.command("ipcfs", "-f", keeper, "--state-dir", tr.state, tr.mnt)
 	daemon.Env = append(daemon.Env, "NOTIFY_SOCKET="+socket, "WATCHDOG_USEC=90000")
 	check(t, daemon.Start())
 	name := tr.work + "/mnt/a%0AREADY=0"

@@ -27,7 +27,7 @@ import (
 func (s *settings) serve() (failure error) {
 	// Modes come from the programs that create things, which have taken their umask off already.
 	unix.Umask(0)
-	if s.kept && !s.isWorker && s.device == 0 {
+	if s.kept && !s.isWorker && s.noKeeper() == nil {
 		return s.keep()
 	}
 	// A terminal may stop programs that write to it in the background (stty tostop). If it
@@ -177,6 +177,9 @@ func (s *settings) attend(session *mount.Session, stop <-chan os.Signal, log *sl
 		select {
 		case <-live:
 			live = nil
+			if err := s.noKeeper(); err != nil && s.kept && !s.isWorker {
+				log.Warn("the tree has no keeper", "why", err)
+			}
 			log.Info("live", "mountpoint", s.mountpoint, "pid", os.Getpid(), "version", version())
 			if s.post != nil && !session.Resends() {
 				log.Warn("a keeper is of no use here", "err", mount.ErrNoResend)

@@ -14,12 +14,27 @@ import (
 	"sync"
 	"unsafe"
 
+	"github.com/ipcfs/ipcfs/backends"
 	"github.com/ipcfs/ipcfs/fs"
 	"github.com/ipcfs/ipcfs/mount"
 	"github.com/ipcfs/ipcfs/mount/keeper"
 	"github.com/ipcfs/ipcfs/nodes"
 	"golang.org/x/sys/unix"
 )
+
+// noKeeper is why a tree that is to have a keeper has none; nil: it has.
+func (s *settings) noKeeper() error {
+	var addresses unix.Rlimit
+	switch err := unix.Getrlimit(unix.RLIMIT_AS, &addresses); {
+	case s.device != 0:
+		return errors.New("somebody else has mounted it")
+	case !mount.KernelResends():
+		return mount.ErrNoResend
+	case err == nil && addresses.Cur < 2*backends.LedgerBytes:
+		return fmt.Errorf("RLIMIT_AS is less than %d GiB, as a ledger takes that many addresses", 2*backends.LedgerBytes>>30)
+	}
+	return nil
+}
 
 // keep keeps the mount, and has workers serve it.
 func (s *settings) keep() error {
@@ -51,6 +66,7 @@ func (s *settings) keep() error {
 			return s.announce()
 		},
 		Unmount:   func() error { return mount.Unmount(s.mountpoint) },
+		Stopping:  func() { manager.stopping("unmounting " + s.mountpoint) },
 		Upgrading: func() { manager.reloading("an upgrade begins") },
 		Upgraded: func(result string) {
 			if result == keeper.Done {

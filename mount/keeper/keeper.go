@@ -36,6 +36,7 @@ type Keeper struct {
 	Unmount func() error // takes the mount away that nobody serves any more
 	Log     *slog.Logger
 
+	Stopping  func()                            // is called when the mount is about to end,
 	Upgrading func()                            // is called when an upgrade begins,
 	Upgraded  func(result string)               // and when it has ended
 	HungUp    func() bool                       // reports whether SIGHUP is for the end of a terminal,
@@ -195,6 +196,7 @@ func (k *Keeper) reload(sig os.Signal) (bool, error) {
 // stop has the worker end the mount, and reports whether there is none to do so.
 func (k *Keeper) stop(sig os.Signal) (bool, error) {
 	k.stops = true
+	k.Stopping()
 	k.endUpgrade(nil)
 	if k.worker == nil {
 		return true, k.giveUp(fmt.Errorf("%v while no worker ran", sig))

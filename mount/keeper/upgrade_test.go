@@ -65,7 +65,7 @@ func TestHungUp(t *testing.T) {
 	for _, deaf := range []bool{false, true} {
 		k := &Keeper{
 			Log: slog.New(slog.DiscardHandler), Upgrading: func() { t.Error("an upgrade begins") },
-			HungUp: func() bool { return true }, Deaf: deaf, live: true, worker: &worker{},
+			HungUp: func() bool { return true }, Stopping: func() {}, Deaf: deaf, live: true, worker: &worker{},
 		}
 		if done, err := k.reload(unix.SIGHUP); done || err != nil || k.stops == deaf {
 			t.Errorf("nohup %v: it stops %v, %v %v", deaf, k.stops, done, err)

@@ -18,6 +18,7 @@ type aside struct {
 	far  bool // its object is kept elsewhere: it need not be waited for
 	task *backends.Task
 	req  []byte
+	turn *lookup // a LOOKUP that was parked until its turn; nil: it was not
 
 	// When the task is done:
 	answer []byte
@@ -48,8 +49,18 @@ func (s *Session) putAside(req, out []byte) bool {
 
 // setAside has a worker answer a request.
 func (s *Session) setAside(req []byte, far bool, workers *backends.Workers, out []byte) {
-	h := as[fuse.InHeader](req)
-	a := &aside{s: s, op: h.Opcode, far: far, req: bytes.Clone(req), err: syscall.EIO} // a panic's
+	s.begunAside(&aside{s: s, far: far, req: bytes.Clone(req)}, workers, out)
+}
+
+// setLookupAside has a worker answer a LOOKUP whose turn it is.
+func (s *Session) setLookupAside(w *lookup, out []byte) {
+	s.begunAside(&aside{s: s, req: w.req, turn: w}, s.late.workers, out)
+}
+
+// begunAside gives a request to workers, and parks it until they have answered it.
+func (s *Session) begunAside(a *aside, workers *backends.Workers, out []byte) {
+	h := a.header()
+	a.op, a.err = h.Opcode, syscall.EIO // a panic's
 	a.task = workers.Go(h.Uid, a.run)
 	s.guest(&parked{in: *h, op: a, tried: true}, backends.ErrUnsettled, out)
 }
@@ -59,6 +70,10 @@ func (a *aside) run(context.Context) {
 	out := a.s.plainBuffer()
 	defer a.s.buffers.Put(out)
 	n, status := a.s.protocol.HandleRequest([][]byte{a.req}, [][]byte{*out})
+	if a.op == opLookup && !a.far && !(status.Ok() && a.s.lookedUp(a.req, a.turn, *out)) && a.turn != nil {
+		defer a.s.goOn(a.turn.line) // it needs no turn
+		a.s.turns.vain(a.header().Pid)
+	}
 	if !status.Ok() {
 		a.err = syscall.Errno(status)
 		return

@@ -9,7 +9,7 @@ import (
 // lookup answers a LOOKUP, or parks it until it is its thread's turn.
 func (s *Session) lookup(req, out []byte) {
 	s.goOnAfter(req)
-	if s.turns.threads.Load() == 0 || s.tree.Lockable(as[fuse.InHeader](req).NodeId) || !s.turns.park(req) {
+	if s.turns.threads.Load() == 0 || !s.turns.park(req) {
 		s.lookUp(req, nil, out)
 	}
 }
@@ -17,22 +17,38 @@ func (s *Session) lookup(req, out []byte) {
 // lookUp answers a LOOKUP, and reports whether it is of a message face: then it is its thread's turn. w is
 // the LOOKUP if it was parked.
 func (s *Session) lookUp(req []byte, w *lookup, out []byte) (face bool) {
-	h := as[fuse.InHeader](req)
 	n, status := s.protocol.HandleRequest([][]byte{req}, [][]byte{out})
 	if !status.Ok() {
-		s.answer(out, h.Unique, 0, syscall.Errno(status))
+		s.answer(out, as[fuse.InHeader](req).Unique, 0, syscall.Errno(status))
 		return false
 	}
-	if as[fuse.OutHeader](out).Status == 0 {
-		var name string
-		node := as[fuse.EntryOut](out[headerSize:]).NodeId
-		if name, face = s.tree.Face(node); face && !s.tree.Lockable(node) {
-			// it may not take long, or others' turns wait for it
-			s.turns.told(h, name, node, w)
-		}
-	}
+	face = s.lookedUp(req, w, out)
 	s.send(out[:n])
 	return face
+}
+
+// lookedUp tells the turns of the answer to a LOOKUP, and reports whether that is a message face.
+func (s *Session) lookedUp(req []byte, w *lookup, answer []byte) bool {
+	if as[fuse.OutHeader](answer).Status != 0 {
+		return false
+	}
+	node := as[fuse.EntryOut](answer[headerSize:]).NodeId
+	name, face := s.tree.Face(node)
+	if face {
+		s.turns.told(as[fuse.InHeader](req), name, node, w)
+	}
+	return face
+}
+
+// lookedUpAside has workers answer a LOOKUP that was parked, if it may have to wait for a lock in the kernel, and
+// reports whether that is so. Whoever comes to answer it has other things to do, and each of those that wait
+// for the lock would take a thread (see late).
+func (s *Session) lookedUpAside(w *lookup, out []byte) bool {
+	if !s.tree.Lockable(as[fuse.InHeader](w.req).NodeId) {
+		return false
+	}
+	s.setLookupAside(w, out)
+	return true
 }
 
 // goOnAfter tells the turns of a request, and answers those whose turn it is after it.
@@ -49,7 +65,7 @@ func (s *Session) goOn(l *line) {
 	buf := s.buffer()
 	defer s.recycle(buf)
 	for w := s.turns.next(l); w != nil; w = s.turns.next(l) {
-		if !s.lookUp(w.req, w, *buf) {
+		if !s.lookedUpAside(w, *buf) && !s.lookUp(w.req, w, *buf) {
 			s.turns.vain(as[fuse.InHeader](w.req).Pid)
 		}
 	}
@@ -70,7 +86,13 @@ func (s *Session) expired(l *line) {
 
 // hurry answers a LOOKUP that is parked and that somebody wants to interrupt.
 func (s *Session) hurry(unique uint64, out []byte) {
-	if w := s.turns.interrupt(unique); w != nil {
+	w := s.turns.interrupt(unique)
+	if w == nil {
+		return
+	}
+	if !s.lookedUpAside(w, out) {
 		s.lookUp(w.req, w, out)
+	} else if p := s.waiting.get(unique); p != nil {
+		s.interrupt(p) // the kernel tells it once
 	}
 }

@@ -64,6 +64,7 @@ type turn struct {
 	last     time.Time // when it was answered last
 	node     uint64    // in that answer
 	settled  bool      // it should go on with that node; else it comes again
+	asks     bool      // its LOOKUP, which was parked, is being answered
 	passes   int       // how often it was answered since it lost the turn
 }
 
@@ -138,7 +139,7 @@ func nameOf(req []byte) []byte {
 // left is how long a turn still lasts.
 func (t *turns) left(g *turn, now time.Time) time.Duration {
 	left := t.most - now.Sub(g.since)
-	if !g.settled {
+	if !g.settled && !g.asks {
 		left = min(left, t.back-now.Sub(g.last))
 	}
 	return max(left, 0)
@@ -173,7 +174,7 @@ func (t *turns) told(h *fuse.InHeader, name string, node uint64, w *lookup) {
 	if g.settled && g.node == l.known {
 		l.known = 0 // it was told that in vain
 	}
-	g.settled = true
+	g.settled, g.asks = true, false
 	switch {
 	case w != nil && w.known != l.known:
 		g.settled = false // what the kernel knew when it asked
@@ -316,7 +317,10 @@ func (t *turns) next(l *line) *lookup {
 	i := max(0, slices.IndexFunc(l.waiting, func(w *lookup) bool { return w.uid() != l.uid }))
 	w := l.waiting[i]
 	t.unpark(w, i)
-	t.take(l, as[fuse.InHeader](w.req))
+	t.take(l, as[fuse.InHeader](w.req)).asks = true
+	if len(l.waiting) > 0 {
+		t.await(l, t.most)
+	}
 	return w
 }
 

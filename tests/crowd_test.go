@@ -16,21 +16,31 @@ import (
 // run in time, so what is too much is measured again: the least counts.
 func TestCrowd(t *testing.T) {
 	tr := mountTree(t)
-	topic := tr.mnt + "/topics/t" // takes any number of messages
-	check(t, os.WriteFile(topic, nil, 0644))
+	for _, name := range []string{"topics/t", "shm/m"} { // a topic takes any number of messages
+		check(t, os.WriteFile(tr.mnt+"/"+name, nil, 0644))
+	}
 	const mostAdded, tries = 6, 4
-	for _, way := range []string{"open", "stat", "list", "write", "echo"} {
-		alone := 0.0
-		for _, n := range []int{1, 2, 16, 256} {
-			least := crowded(t, tr, n, way, topic)
-			if n == 1 {
-				alone = least
-			}
-			for try := 1; try < tries && least > alone+mostAdded; try++ {
-				least = min(least, crowded(t, tr, n, way, topic))
-			}
-			if least > alone+mostAdded {
-				t.Errorf("%s by %d at a time: %.1f requests each, by one alone %.1f", way, n, least, alone)
+	for _, one := range []struct {
+		path   string
+		ways   []string
+		crowds []int
+	}{
+		{"topics/t", []string{"open", "stat", "list", "write", "echo"}, []int{2, 16, 256}},
+		// What is looked up there may have to wait for locks of others'.
+		{"ctl/shm/m/status", []string{"open", "stat"}, []int{64}},
+		{"ctl/events", []string{"open", "stat"}, []int{64}},
+	} {
+		path := tr.mnt + "/" + one.path
+		for _, way := range one.ways {
+			alone := crowded(t, tr, 1, way, path)
+			for _, n := range one.crowds {
+				least := crowded(t, tr, n, way, path)
+				for try := 1; try < tries && least > alone+mostAdded; try++ {
+					least = min(least, crowded(t, tr, n, way, path))
+				}
+				if least > alone+mostAdded {
+					t.Errorf("%s %s by %d at a time: %.1f requests each, by one alone %.1f", way, one.path, n, least, alone)
+				}
 			}
 		}
 	}

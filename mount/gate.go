@@ -24,9 +24,9 @@ type gate struct {
 	mu      sync.Mutex
 	readers list.List // of *parked, as are the others
 	writers list.List
-	probers list.List         // POLLs whose answer is on its way
-	polls   map[uint64]*watch // by the kernel's poll handle
-	armed   backends.Ready    // what the endpoint was asked to tell of
+	probers list.List // POLLs whose answer is on its way
+	polls   watches
+	armed   backends.Ready // what the endpoint was asked to tell of
 
 	unsure int // how many of the parked came behind one whose answer was on its way
 }
@@ -52,6 +52,8 @@ type watch struct {
 	asleep backends.Ready // what its program waits for, as far as it shows: see waits
 	since  time.Time      // when it began to
 	by     nodes.Caller   // who asked last
+	at     int            // its place in gate.polls, from 1; 0: it is not in there
+	marks  marks          // when seen was known
 }
 
 // onReady is called when the endpoint has become ready.
@@ -59,7 +61,7 @@ func (g *gate) onReady() {
 	defer g.s.recoverFrom("serving parked requests")
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.armed = 0
+	g.armed, g.polls.any = 0, true
 	if g.readers.Len()+g.writers.Len()+g.probers.Len() == 0 {
 		g.serve(nil) // it is for pollers alone
 		return
@@ -83,13 +85,11 @@ func (g *gate) serve(buf []byte) {
 // moved is called when a message went through in the direction that is ready now for the other side: In after
 // a write, Out after a read. The caller holds g.mu.
 func (g *gate) moved(dir backends.Ready, buf []byte) {
-	if g.readers.Len() == 0 && g.writers.Len() == 0 && len(g.polls) == 0 {
+	if g.readers.Len() == 0 && g.writers.Len() == 0 && len(g.polls.all) == 0 {
 		return
 	}
 	if dir == backends.In {
-		for _, w := range g.polls {
-			w.seen &^= backends.In // an edge, even for one who has not taken the message before
-		}
+		g.polls.came()
 	}
 	g.serve(buf)
 }
@@ -140,8 +140,8 @@ func (g *gate) arm() {
 			}
 		}
 	}
-	for _, w := range g.polls {
-		want |= w.want &^ w.seen
+	if g.polls.left == 0 { // else the end of the round arms it: what is ready now would be told at once
+		want |= g.polls.lacks & g.polls.wants
 	}
 	g.armFor(want)
 }

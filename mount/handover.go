@@ -157,9 +157,7 @@ func (s *Session) goOnServing() {
 	resumed := s.buffer()
 	s.goOnFromDesks(*resumed)
 	s.recycle(resumed)
-	for _, kh := range polled {
-		s.wakePoller(kh)
-	}
+	s.wakePollers(polled)
 	out := s.buffer()
 	defer s.recycle(out)
 	for _, fh := range closed { // the kernel knows no more of them

@@ -34,7 +34,7 @@ func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
 		n, err = rest, e // nothing that others wait for
 	}
 	nonblock := in.Flags&syscall.O_NONBLOCK != 0
-	o.watch.waits(backends.In, nonblock && err == backends.ErrWouldBlock)
+	g.polls.waits(&o.watch, backends.In, nonblock && err == backends.ErrWouldBlock)
 	if !nodes.Waits(err) {
 		s.note(&in.InHeader, err)
 		o.did(&in.InHeader, n, err, began, false)
@@ -42,7 +42,7 @@ func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
 		g.moved(backends.Out, out)
 		return
 	}
-	if tries && len(g.polls) > 0 {
+	if tries {
 		g.tellPollers()
 	}
 	if nonblock && err == backends.ErrWouldBlock {
@@ -90,7 +90,7 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 		g.hush(backends.In)
 		n, err = w.Try(out[headerSize:])
 	}
-	o.watch.waits(backends.Out, nonblock && err == backends.ErrWouldBlock)
+	g.polls.waits(&o.watch, backends.Out, nonblock && err == backends.ErrWouldBlock)
 	if !nodes.Waits(err) {
 		s.note(&in.InHeader, err)
 		o.did(&in.InHeader, w.done, err, began, false)
@@ -103,7 +103,7 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 		}
 		return
 	}
-	if tries && len(g.polls) > 0 {
+	if tries {
 		g.tellPollers()
 	}
 	p := &parked{in: in.InHeader, nonblock: nonblock, tried: tries}
@@ -221,7 +221,7 @@ func (s *Session) release(req, out []byte) bool {
 	g := o.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	delete(g.polls, o.kh)
+	g.polls.remove(&o.watch)
 	o.leaveUnmeasured(out)
 	if o.late != nil {
 		o.late.Stop()

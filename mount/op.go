@@ -259,9 +259,6 @@ func (p *polling) answer(buf []byte, ready backends.Ready) int {
 	o, in := p.o, &p.in
 	if in.Flags&pollScheduleNotify != 0 {
 		g := o.gate
-		if g.polls == nil {
-			g.polls = map[uint64]*watch{}
-		}
 		if o.kh != in.Kh {
 			o.kh = in.Kh
 			g.s.tree.Polled(o.fh, o.kh)
@@ -272,8 +269,10 @@ func (p *polling) answer(buf []byte, ready backends.Ready) int {
 		if o.watch.asleep == want&^ready {
 			since = o.watch.since // it has waited before, its time was over, and it goes on
 		}
-		o.watch = watch{file: o, want: want, seen: ready, asleep: want &^ ready, since: since, by: by}
-		g.polls[in.Kh] = &o.watch
+		o.watch = watch{
+			file: o, want: want, seen: ready, asleep: want &^ ready, since: since, by: by, at: o.watch.at,
+		}
+		g.polls.put(&o.watch)
 		if d := o.file.Patience(); d > 0 && o.late == nil {
 			o.late = time.AfterFunc(d, g.onReady)
 		}

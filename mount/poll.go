@@ -2,6 +2,7 @@ package mount
 
 import (
 	"container/list"
+	"runtime"
 	"time"
 	"unsafe"
 
@@ -66,25 +67,6 @@ func putPoll(buf []byte, ready backends.Ready) int {
 	return 8
 }
 
-// tellPollers wakes those whose file has become ready for something they do not know of. What was ready and
-// is not any more will be news when it is again. The caller holds g.mu.
-func (g *gate) tellPollers() {
-	if len(g.polls) == 0 {
-		return
-	}
-	there := g.w.Ready() // once for all
-	for kh, w := range g.polls {
-		ready := w.file.file.ReadyAs(there)
-		w.seen &= ready
-		if (ready&^w.seen)&(w.want|backends.Err|backends.Hup) == 0 {
-			continue
-		}
-		w.asleep = 0
-		delete(g.polls, kh)
-		g.s.wakePoller(kh)
-	}
-}
-
 // wakePoller has the kernel ask anew, for those who poll a file, what it is ready for.
 func (s *Session) wakePoller(kh uint64) {
 	var msg [headerSize + 8]byte
@@ -93,13 +75,23 @@ func (s *Session) wakePoller(kh uint64) {
 	s.send(msg[:])
 }
 
+func (s *Session) wakePollers(handles []uint64) {
+	for _, kh := range handles {
+		s.wakePoller(kh)
+	}
+}
+
 // waits notes what a call that moves messages tells of the poller of its file: it is awake, unless the call
 // found nothing (EAGAIN). Of poll(2) itself the kernel tells only that it begins. One that ended for another
 // reason, another file or its time, is taken for waiting until its program moves a message or closes the
 // file; one with EPOLLET is asked about once, and then waits whenever it is told EAGAIN. The caller holds the
 // gate's lock.
-func (w *watch) waits(dir backends.Ready, nothing bool) {
+func (ws *watches) waits(w *watch, dir backends.Ready, nothing bool) {
 	if nothing {
+		if w.seen &^= dir; w.at > 0 {
+			ws.lacks |= dir & w.want
+			ws.lack |= dir & w.want
+		}
 		if w.asleep == 0 {
 			w.since = time.Now()
 		}
@@ -119,7 +111,15 @@ func (s *Session) Waiting(w backends.Waiter) (all nodes.Waiting) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, w := range g.polls {
+	for i := 0; i < len(g.polls.all); i++ {
+		if i%maxWho == maxWho-1 { // whoever waits for the lock serves all others
+			g.mu.Unlock()
+			runtime.Gosched()
+			if g.mu.Lock(); i >= len(g.polls.all) {
+				break
+			}
+		}
+		w := g.polls.all[i]
 		asleep := w.asleep & w.file.file.Moves()
 		if asleep&backends.In != 0 {
 			all.Polling.Readers++

@@ -68,6 +68,7 @@ type Session struct {
 
 	waiting     waiting
 	tally       tally
+	teller      teller
 	turns       *turns
 	late        *late
 	requests    atomic.Int64
@@ -105,6 +106,7 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 	}
 	s.waiting.over = sync.NewCond(&s.waiting.mu)
 	s.drops = make(chan drop, maxDrops)
+	s.teller.news = make(chan struct{}, 1)
 	s.turns = newTurns(s.expired)
 	s.buffers.New = func() any { b := make([]byte, bufferSize); return &b }
 	options := &fuse.MountOptions{
@@ -178,8 +180,9 @@ func (s *Session) Serve() error {
 		s.begin(s.goOnServing)
 	}
 	s.follow()
-	s.workers.Add(1)
+	s.workers.Add(2)
 	go s.dropAll()
+	go s.tell()
 	if limit := requestTimeout(); limit > 0 {
 		s.log.Warn("fs.fuse request timeouts are set: waits end with EINTR before the kernel would abort the mount",
 			"limit", limit)

@@ -1,0 +1,146 @@
+package mount
+
+import (
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/ipcfs/ipcfs/backends"
+	"golang.org/x/sys/unix"
+)
+
+// notified counts the notifications there are.
+func (k *kernel) notified() (woken int) {
+	k.t.Helper()
+	for {
+		_, err := unix.Read(k.dev, k.got)
+		if err == unix.EAGAIN {
+			return woken
+		}
+		if err != nil {
+			k.t.Fatal(err)
+		}
+		woken++
+	}
+}
+
+// TestCrowdTold: of many who poll an object a message wakes each, once, but only a few before its writer is done,
+// for whom all others wait.
+func TestCrowdTold(t *testing.T) {
+	const many = 150
+	k := newKernel(t)
+	node := k.queue()
+	write, read, _ := k.open(node, syscall.O_RDWR)
+	var polls [][]byte
+	for range many {
+		_, _, poll := k.open(node, syscall.O_RDONLY)
+		polls = append(polls, poll)
+	}
+	for round := range 3 {
+		for _, poll := range polls {
+			k.must(poll)
+		}
+		k.must(write)
+		now := k.notified()
+		if now > toldAtOnce {
+			t.Errorf("%d are told by who writes", now)
+		}
+		all := now
+		for g := k.s.teller.next(); g != nil; g = k.s.teller.next() {
+			k.s.tellSome(g)
+			some := k.notified()
+			if all += some; some > toldInTurn {
+				t.Errorf("%d are told in one turn", some)
+			}
+			if round == 1 { // more news meanwhile
+				k.must(write)
+				k.must(read)
+			}
+		}
+		if all != many {
+			t.Errorf("%d of %d are told", all, many)
+		}
+		k.must(read)
+	}
+}
+
+// TestCrowdPolls: what a message costs does not grow with those who poll its object, if it is no news to
+// them: they wait for the other direction, or somebody takes it at once.
+func TestCrowdPolls(t *testing.T) {
+	k := newKernel(t)
+	node := k.queue()
+	write, read, _ := k.open(node, syscall.O_RDWR)
+	_, waits, _ := k.open(node, syscall.O_RDWR)
+	used := func() time.Duration {
+		var used unix.Rusage
+		if err := unix.Getrusage(unix.RUSAGE_SELF, &used); err != nil {
+			t.Fatal(err)
+		}
+		return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+	}
+	for _, way := range []struct {
+		name string
+		wait backends.Ready
+		do   func()
+	}{
+		{"pollers wait for room, and have it", backends.Out, func() { k.must(write); k.must(read) }},
+		{"a reader waits too", backends.In, func() {
+			reading := k.send(waits)
+			writing := k.send(write)
+			k.answer(writing)
+			k.answer(reading)
+		}},
+	} {
+		each := func() time.Duration {
+			least := time.Hour
+			for range 5 {
+				before := used()
+				for range 200 {
+					way.do()
+				}
+				least = min(least, (used()-before)/200)
+			}
+			return least
+		}
+		join := func(n int) {
+			for range n {
+				_, _, poll := k.open(node, syscall.O_RDWR)
+				as[pollIn](poll).Events = uint32(way.wait)
+				k.must(poll)
+			}
+		}
+		join(10)
+		few := each()
+		join(5000)
+		if many := each(); many > 3*few {
+			t.Errorf("%s: a message costs %v where 10 poll, %v where 5000 do", way.name, few, many)
+		}
+	}
+}
+
+// TestLastPollerLeaves: what the last poller of an object waited for is not watched when it has gone: room in a
+// queue, which is there nearly always, would wake the daemon without end.
+func TestLastPollerLeaves(t *testing.T) {
+	k := newKernel(t)
+	node := k.queue()
+	write, _, poll := k.open(node, syscall.O_RDWR)
+	for range 10 { // maxmsg
+		k.must(write)
+	}
+	as[pollIn](poll).Events = unix.POLLOUT
+	k.must(poll)
+	o := k.s.file(as[pollIn](poll).Fh)
+	_, other, _ := k.open(node, syscall.O_RDONLY) // keeps the gate
+	k.s.file(as[fuse.ReadIn](other).Fh)
+	release := fuse.ReleaseIn{Fh: o.fh}
+	k.must(request(&release.InHeader, opRelease, node, bytesOf(&release)))
+	k.must(other)
+	g := o.gate
+	g.onReady()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.armed != 0 {
+		t.Errorf("armed for %#x, and nobody waits", g.armed)
+	}
+}

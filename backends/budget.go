@@ -150,8 +150,8 @@ func (b *Budget) counted(found map[uint32]int64) {
 	}
 }
 
-// Limits are the budget's lines in /ctl/limits: what all hold, without root if the bound is for all but root, and what
-// the one user other than root holds who holds most.
+// Limits are the budget's lines in /ctl/limits: what all hold, without root if the bound is for all but root,
+// and what the one user other than root holds who holds most.
 func (b *Budget) Limits() []Limit {
 	b.mu.Lock()
 	defer b.mu.Unlock()

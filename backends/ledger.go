@@ -118,8 +118,8 @@ func OpenLedger(fd int) (*Ledger, error) {
 	return l, nil
 }
 
-// Fits reports whether the records that are there, or will be, have a form: a number that is another one when the size
-// of any record is. The first process that asks says which they have.
+// Fits reports whether the records that are there, or will be, have a form: a number that is another one when
+// the size of any record is. The first process that asks says which they have.
 func (l *Ledger) Fits(form uint64) bool {
 	form = form*31 + uint64(unsafe.Sizeof(deskHead{})<<16|unsafe.Sizeof(deskNote{})) | 1
 	at := l.word(wordForm)

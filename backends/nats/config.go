@@ -12,9 +12,10 @@
 // nothing.
 //
 // Errors are EHOSTDOWN without a connection, ETIMEDOUT where no answer came, EACCES for what the account may
-// not do, EDQUOT for its limits and EIO for all else that the servers say, in their words (refuse.go); besides
-// ENOENT, EEXIST, ESTALE, EMSGSIZE, and backends.ErrWouldBlock, ErrUnsettled and ErrRemoved. Packages nodes and
-// fs call it. It was written for nats-server 2.12; older ones take no batches, and messages go one by one.
+// not do, EDQUOT for its limits and EIO for all else that the servers say, in their words (refuse.go);
+// besides ENOENT, EEXIST, ESTALE, EMSGSIZE, and backends.ErrWouldBlock, ErrUnsettled and ErrRemoved. Packages
+// nodes and fs call it. It was written for nats-server 2.12; older ones take no batches, and messages go one
+// by one.
 package nats
 
 import (

@@ -110,8 +110,8 @@ func (l *Link) unlock() {
 	}
 }
 
-// leave is unlock for what is called from outside, where a gate may be locked: it leaves the calls that wake to
-// the poller.
+// leave is unlock for what is called from outside, where a gate may be locked: it leaves the calls that wake
+// to the poller.
 func (l *Link) leave() {
 	wakes := l.wakes
 	l.wakes = nil

@@ -39,13 +39,18 @@ type deskHead struct {
 	clean  uint32 // bytes of the tray that hold nothing
 	typed  uint32 // 1: the tray is a struct msgbuf (msgop(2))
 	queued uint32 // how many messages the queue had before this one
+
+	moves     uint32 // 1: a system call of a socket is made (Desk.Receive)
+	moveAt    uint32 // where in the desk it receives to; 0: it sends
+	moveNotes uint32 // how many notes there were before it
+	addresses uint32 // how many of the addresses are in use
 }
 
 // deskNote is a message that was received into the desk, or how much was sent.
 type deskNote struct {
 	at, n uint32 // where in the desk's room it begins, its length
 	prio  uint32
-	_     uint32
+	from  uint32 // which address of the desk it has, from 1; 0: none
 	typ   int64
 }
 
@@ -186,7 +191,7 @@ func (d *Desk) Begin(unique uint64) {
 	h := d.head
 	h.unique = 0
 	h.notes, h.saves, h.answer, h.sends, h.unit, h.file = 0, false, 0, 0, 0, 0
-	h.typed, h.queued = 0, 0
+	h.typed, h.queued, h.moves, h.addresses = 0, 0, 0, 0
 	step := d.l.word(wordStep)
 	h.step = atomic.AddUint64(step, 1)
 	h.unique = unique
@@ -207,6 +212,7 @@ func (d *Desk) Unique() uint64 {
 // Resume is Begin of work that an earlier process did not finish.
 func (d *Desk) Resume() {
 	d.fromTray()
+	d.fromCall()
 	d.at, d.left = 0, int(d.head.notes)
 	d.unsure = d.head.sends != 0
 	d.resumed = true

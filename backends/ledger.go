@@ -50,7 +50,7 @@ type Left struct {
 }
 
 // LedgerVersion changes with what any process writes into a ledger.
-const LedgerVersion = 0x6970636673_0006
+const LedgerVersion = 0x6970636673_0007
 
 // The kinds of records that there are.
 const (
@@ -66,6 +66,9 @@ const (
 	MessageRecord // of a topic
 	QueueRecord   // how many messages a queue should hold
 	ActRecord     // what a request makes, removes or moves
+	ListenRecord  // a socket that listens
+	ConnRecord    // a connection
+	CallRecord    // who made a call that was not accepted yet
 )
 
 const (
@@ -141,6 +144,7 @@ const (
 	wordStep   = 0x218 // and of a step (Desk.Begin)
 	wordDesks  = 0x220 // how many desks there are
 	wordBlank  = 0x228 // see Ledger.blank
+	wordKept   = 0x230 // the last number of a descriptor that a Safe has
 )
 
 // Beat counts a request that was taken up.

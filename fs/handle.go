@@ -18,6 +18,7 @@ type Handle struct {
 	Pid      uint32 // a thread of theirs
 	Poll     uint64 // by which the kernel is told that it is ready; 0: it was never polled
 	Closed   bool   // it was closed for the last time, and has something left to send
+	Request  uint64 // in which it was opened; 0: it is not known
 
 	saved backends.Record // in the ledger
 }
@@ -45,6 +46,7 @@ type handles struct {
 	mu   sync.RWMutex
 	all  map[uint64]*opened
 	last uint64
+	done map[uint64]uint64 // opened by an earlier process, by the request, which may come again
 
 	changed changes
 }
@@ -76,6 +78,26 @@ func (t *handles) resume(h *opened, last uint64) {
 	defer t.mu.Unlock()
 	t.last = max(t.last, last)
 	t.all[h.Num] = h
+	if h.Request != 0 {
+		if t.done == nil {
+			t.done = map[uint64]uint64{}
+		}
+		t.done[h.Request] = h.Num
+	}
+}
+
+// by is what an earlier process has opened in a request; nil: nothing.
+func (t *handles) by(request uint64) *opened {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.all[t.done[request]]
+}
+
+// settled is called when no such request comes any more.
+func (t *handles) settled() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.done = nil
 }
 
 // note has f change the record of an open file, if there is one of this number.

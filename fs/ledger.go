@@ -129,11 +129,16 @@ func (t *Tree) commitHandle(h *opened, r *handleRecord) {
 		return
 	}
 	r.Ended = h.list.ended
-	t.put(&h.saved, backends.HandleRecord, h.Num, r.code)
-	if f, ok := h.open.(*nodes.File); ok && !h.lasts {
+	f, face := h.open.(*nodes.File)
+	fresh := face && !h.lasts
+	if fresh { // before there is a record of it
 		h.lasts = true
 		f.Lasts(t.lasting.ledger, h.Num, backends.Record{})
 		f.Save(nil)
+	}
+	t.put(&h.saved, backends.HandleRecord, h.Num, r.code)
+	if fresh {
+		f.Lives()
 	}
 	switch r.Names = h.list.names; {
 	case r.Names == nil:

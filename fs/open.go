@@ -16,11 +16,17 @@ type Opening struct {
 	flags   uint32
 	by      nodes.Caller
 	pending *nodes.Pending // nil: it has not begun, or has ended
+	already *opened        // an earlier process has opened it; nil: none has
 }
 
 // Begin begins an open(2).
 func (t *Tree) Begin(in *fuse.OpenIn) *Opening {
-	return &Opening{t: t, node: in.NodeId, flags: in.Flags, by: caller(&in.InHeader)}
+	request := RequestOf(in.Unique)
+	o := &Opening{t: t, node: in.NodeId, flags: in.Flags, by: caller(&in.InHeader).Asks(request)}
+	if o.already = t.handles.by(request); o.already == nil {
+		t.sockets.Asked(request)
+	}
+	return o
 }
 
 func caller(h *fuse.InHeader) nodes.Caller {
@@ -34,6 +40,13 @@ func (o *Opening) Try(out *fuse.OpenOut) error {
 	l := o.t.table.open(o.node)
 	if !ok || l == nil || n.Kind == dirKind {
 		return syscall.ESTALE
+	}
+	if o.already != nil {
+		if f, ok := o.already.open.(*nodes.File); ok {
+			faceFlags(f, out)
+			out.Fh = o.already.Num
+			return nil
+		}
 	}
 	if n.Message && o.flags == 0 && l.inquired(o.by.Uid) {
 		return syscall.ENOTTY
@@ -102,17 +115,14 @@ func (o *Opening) Stop() bool { return o.pending == nil || o.pending.Stop == nil
 func (t *Tree) opened(n Node, l *live, open nodes.Open, flags uint32, by nodes.Caller,
 	out *fuse.OpenOut) fuse.Status {
 	h := &opened{
-		Handle: Handle{Node: n.ID, Flags: flags, Uid: by.Uid, Gid: by.Gid, Pid: uint32(by.Pid)},
-		open:   open,
+		Handle: Handle{Node: n.ID, Flags: flags, Uid: by.Uid, Gid: by.Gid, Pid: uint32(by.Pid),
+			Request: by.Request()},
+		open: open,
 	}
 	switch open := open.(type) {
 	case *nodes.File:
 		open.At(t.where(n))
-		out.OpenFlags = fuse.FOPEN_DIRECT_IO | fuse.FOPEN_NOFLUSH | fuse.FOPEN_PARALLEL_DIRECT_WRITES
-		if !open.Seekable() {
-			// Without a file position there is no lock of it that a blocked read would keep from a write.
-			out.OpenFlags |= fuse.FOPEN_STREAM | fuse.FOPEN_NONSEEKABLE
-		}
+		faceFlags(open, out)
 		t.table.busy(n.ID)
 		l.faces = append(l.faces, h)
 	case *memory:
@@ -139,6 +149,15 @@ func (t *Tree) opened(n Node, l *live, open nodes.Open, flags uint32, by nodes.C
 	}
 	out.Fh = h.Num
 	return fuse.OK
+}
+
+// faceFlags are those of an open message face.
+func faceFlags(f *nodes.File, out *fuse.OpenOut) {
+	out.OpenFlags = fuse.FOPEN_DIRECT_IO | fuse.FOPEN_NOFLUSH | fuse.FOPEN_PARALLEL_DIRECT_WRITES
+	if !f.Seekable() {
+		// Without a file position there is no lock of it that a blocked read would keep from a write.
+		out.OpenFlags |= fuse.FOPEN_STREAM | fuse.FOPEN_NONSEEKABLE
+	}
 }
 
 // tooMany refuses one more open file.

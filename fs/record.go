@@ -139,6 +139,7 @@ func (h *handleRecord) code(c *nodes.Coder) {
 	nodes.Number(c, &h.Pid)
 	nodes.Number(c, &h.Poll)
 	c.Flag(&h.Closed)
+	nodes.Number(c, &h.Request)
 	nodes.Number(c, &h.Ended)
 }
 

@@ -210,10 +210,6 @@ func (t *Tree) sameObject(n Node, h *opened, kept *nodes.Kept) (nodes.Open, erro
 			open, err = object.Open(flags, by)
 		}
 	}
-	if pending, ok := open.(*nodes.Pending); ok && err == nil {
-		_ = pending.Close()
-		return nil, syscall.ECONNRESET // a connection ends with the process that has it
-	}
 	return open, err
 }
 
@@ -248,6 +244,12 @@ func (t *Tree) Polled(fh, kh uint64) { t.handles.note(fh, func(h *Handle) { h.Po
 
 // Closing notes that an open file was closed for the last time and has something left to send.
 func (t *Tree) Closing(fh uint64) { t.handles.note(fh, func(h *Handle) { h.Closed, h.Poll = true, 0 }) }
+
+// Settled is called when all requests have come again that an earlier session had not answered.
+func (t *Tree) Settled() {
+	t.sockets.Settled()
+	t.handles.settled()
+}
 
 // Unfinished are the files that a session which goes on with the tree has to see to: the poll handles of
 // those that were polled, and the numbers of those that were closed for the last time and have something left

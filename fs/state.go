@@ -25,8 +25,8 @@ var stateDirs = []struct {
 
 // lockState makes the state directory ready and takes it: the lock ends with the process, however it ends.
 // What is there and is not what it should be, so that the daemon could not go on with it, is moved aside:
-// moved says what.
-func lockState(dir string) (lock *os.File, moved []string, err error) {
+// moved says what. goesOn: what was listened on is still listened on.
+func lockState(dir string, goesOn bool) (lock *os.File, moved []string, err error) {
 	if err := MakeStateDir(dir); err != nil {
 		return nil, nil, err
 	}
@@ -54,9 +54,10 @@ func lockState(dir string) (lock *os.File, moved []string, err error) {
 			dir, ErrLocked, strings.TrimSpace(string(holder[:n])))
 	}
 	writePid(lock)
-	// What a killed daemon was listening on answers nobody any more.
-	if err := os.RemoveAll(dir + "/sock"); err != nil {
-		return lock, nil, err
+	if !goesOn { // what a killed daemon was listening on answers nobody any more
+		if err := os.RemoveAll(dir + "/sock"); err != nil {
+			return lock, nil, err
+		}
 	}
 	for _, d := range stateDirs {
 		if err := makeStateDir(dir+"/"+d.name, d.mode, &moved); err != nil {

@@ -70,6 +70,7 @@ func (t *Tree) openStores(c Config, before *tables) (*stores, error) {
 	s.leases.Recover(s.queues, t.cameBack)
 	t.sockets = socket.NewMaker(t.env.Poll, c.Net)
 	t.closers = append(t.closers, t.sockets)
+	t.sockets.Lasts(c.Ledger, c.Safe, t.Left)
 	s.sockets, err = nodes.NewSockets("sockets", t.env, t.sockets, s.faces, bound, c.StateDir+"/sock")
 	if err != nil {
 		return nil, err

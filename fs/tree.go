@@ -14,6 +14,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -38,6 +39,8 @@ type Config struct {
 	Attached        []Attachment
 	Tables          []byte              // of the tree with whose mount this one goes on (Tree.Tables); nil: of none
 	Ledger          *backends.Ledger    // what another process goes on from, and another one has left; nil: there is none
+	Safe            backends.Safe       // where descriptors outlive the process; nil: nowhere
+	Apart           []int               // descriptors by which others know that this process lives
 	Kept            func() []nodes.Fact // what there is to tell of a process that keeps the mount; nil: none does
 	Version         string
 	Log             *slog.Logger
@@ -62,6 +65,7 @@ type Tree struct {
 	table   *table
 	handles *handles
 	sockets *socket.Maker
+	apart   []int // what a thread that waits for the tree itself is not to have
 	topics  *topic.Store
 	closers []io.Closer
 	links   []attached
@@ -117,11 +121,12 @@ func New(c Config) (*Tree, error) {
 			return nil, fmt.Errorf("ledger: %w", err)
 		}
 	}
-	lock, moved, err := lockState(c.StateDir)
+	lock, moved, err := lockState(c.StateDir, before != nil && c.Safe != nil)
 	if err != nil {
 		return nil, err
 	}
 	t.closers = append(t.closers, lock)
+	t.apart = append(slices.Clone(c.Apart), int(lock.Fd()))
 	poll, err := backends.NewPoller()
 	if err == nil {
 		t.closers = append(t.closers, poll)
@@ -141,6 +146,7 @@ func New(c Config) (*Tree, error) {
 	}
 	if err == nil && before != nil {
 		err = t.resume(before)
+		t.sockets.Resumed()
 	}
 	if err != nil {
 		t.Close()
@@ -213,6 +219,7 @@ type Session interface {
 
 // Attach connects the tree to its session, which serves it at the mount point at.
 func (t *Tree) Attach(s Session, at socket.Root) {
+	at.Apart = append(t.apart, at.Device)
 	t.sockets.Mounted(at)
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -216,6 +216,7 @@ func (s *Session) answerAgain(out []byte) {
 		s.ledger.Drop(&p.at)
 	}
 	s.left = leftBehind{}
+	s.tree.Settled()
 }
 
 // giveBack returns messages to where they are from that an earlier process received for somebody who was killed since,

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/backends/socket"
 )
 
 // Caller is the process that asks.
@@ -18,9 +19,19 @@ type Caller struct {
 	remembers bool     // member are the groups it had when it was
 	member    []uint32 // remembered
 
-	again bool // what it opens it had open before a hand-over
+	again bool         // what it opens it had open before a hand-over,
+	conn  socket.State // of this connection
 
 	request uint64 // which asks for what is done; 0: that is not known
+}
+
+// Request is the number of the request in which the caller asks; 0: it is not known.
+func (c Caller) Request() uint64 { return c.request }
+
+// Asks is the caller in a request of this number.
+func (c Caller) Asks(request uint64) Caller {
+	c.request = request
+	return c
 }
 
 // remembered is the process with its groups as they are now. It is for what is judged later, when the

@@ -77,7 +77,9 @@ func (one *socketState) close() {
 func (e socketEntry) link(end string, by Caller,
 	begin func(closed func()) (*socket.Conn, error)) (*socket.Conn, error) {
 	s, key := e.all, e.key()
-	if err := s.env.Shares.Take(by.Uid); err != nil {
+	if by.again {
+		s.env.Shares.Add(by.Uid, 1)
+	} else if err := s.env.Shares.Take(by.Uid); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()

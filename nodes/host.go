@@ -77,6 +77,7 @@ func (e socketEntry) makeHost(name string, o Owner, how listening) (Seen, error)
 	}
 	seen := e.seen(made.Path(), e.shown(made.Path(), a))
 	stat = e.all.at(seen).statOf()
+	one.lasts(socketKey{id: a.ID})
 	e.all.mu.Lock()
 	e.all.all[socketKey{id: a.ID}] = one
 	e.all.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/ipcfs/ipcfs/backends"
 	"github.com/ipcfs/ipcfs/backends/mqueue"
+	"github.com/ipcfs/ipcfs/backends/socket"
 )
 
 // Kept is what an open file keeps between two calls. It is plain data, with which the file goes on when it
@@ -39,13 +40,16 @@ type Kept struct {
 
 	Place backends.Place // of a reader of a topic
 
+	Conn socket.State // of a connection
+
 	Step uint64 // of the work after which this was so (backends.Desk)
 }
 
 // more reports whether it keeps anything but the message in hand.
 func (k *Kept) more() bool {
 	return k.Knows || len(k.Pending) > 0 || len(k.Back) > 0 || k.Moved != 0 || k.Refused || k.Holds || k.Had ||
-		k.Until != 0 || k.Ended || k.Lease != "" || k.Truncated || k.Wrote || k.Shown || k.Place != backends.Place{}
+		k.Until != 0 || k.Ended || k.Lease != "" || k.Truncated || k.Wrote || k.Shown || k.Place != backends.Place{} ||
+		k.Conn != socket.State{}
 }
 
 // Code writes or reads it.
@@ -83,9 +87,19 @@ func (k *Kept) Code(c *Coder) {
 		Number(c, n)
 	}
 	c.Flag(&k.Place.Cut)
+	codeConn(c, &k.Conn)
 	if !k.more() {
 		c.Refuse() // it has another form
 	}
+}
+
+func codeConn(c *Coder, st *socket.State) {
+	Number(c, &st.Number)
+	c.Flag(&st.Taken)
+	c.Flag(&st.Dials)
+	Number(c, &st.Late)
+	c.Flag(&st.Shut)
+	Number(c, &st.Owed)
 }
 
 func codeMeta(c *Coder, m *backends.Meta) {
@@ -159,7 +173,7 @@ func (c Caller) In(k *Kept) Caller {
 	if k.Knows {
 		c.member, c.remembers = k.Groups, true
 	}
-	c.again = true
+	c.again, c.conn = true, k.Conn
 	return c
 }
 
@@ -195,6 +209,16 @@ func (f *topicFace) keep(end backends.Endpoint, k *Kept) {
 func (f *topicFace) resume(end backends.Endpoint, k *Kept) {
 	f.wrapped.resume(end, k)
 	f.truncated, f.wrote = k.Truncated, k.Wrote
+}
+
+// A stater is an end of sockets that has a State.
+type stater interface{ State() socket.State }
+
+func (f *socketFace) keep(end backends.Endpoint, k *Kept) {
+	f.wrapped.keep(end, k)
+	if end, ok := end.(stater); ok {
+		k.Conn = end.State()
+	}
 }
 
 func (o *Once) keep(_ backends.Endpoint, k *Kept) {

@@ -26,6 +26,16 @@ func (f *File) Lasts(l *backends.Ledger, number uint64, r backends.Record) {
 	f.note.fresh = r == backends.Record{}
 }
 
+// A liver is an Endpoint that is told when its file is written down as open, until which it is nobody's.
+type liver interface{ Lives() }
+
+// Lives tells the file that it is written down as open.
+func (f *File) Lives() {
+	if end, ok := f.end.(liver); ok {
+		end.Lives()
+	}
+}
+
 // Ends drops what the ledger has of the file.
 func (f *File) Ends() { f.note.ledger.Drop(&f.note.record) }
 

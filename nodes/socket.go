@@ -59,6 +59,7 @@ func NewSockets(kind string, env *Env, back *socket.Maker, dir, bound *backends.
 		}
 	}
 	top.revive()
+	s.sweep()
 	return s, nil
 }
 

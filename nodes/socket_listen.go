@@ -2,6 +2,8 @@ package nodes
 
 import (
 	"crypto/rand"
+	"fmt"
+	"os"
 	"path"
 	"syscall"
 
@@ -66,16 +68,27 @@ func (e socketEntry) again() error {
 	if err != nil {
 		return err
 	}
+	one.lasts(e.key())
 	e.all.mu.Lock()
 	defer e.all.mu.Unlock()
 	e.all.all[e.key()] = one
 	return nil
 }
 
-// listen listens for a face.
+// listen listens for a face, or goes on with what an earlier process listened with.
 func (e socketEntry) listen(a Attr, how listening) (*socketState, error) {
 	o := Owner{Uid: a.Uid, Gid: a.Gid, Mode: a.Mode & 0777}
-	if to, err := parseHost(e.Path); err == nil {
+	to, err := parseHost(e.Path)
+	host := err == nil
+	if one := e.goesOn(to, host, how); one != nil {
+		one.payer = payer{&e.all.env.Shares, nil, o.Uid}
+		one.payer.shares.Add(o.Uid, 1)
+		if !host {
+			one.payer.room = e.all.bound.Room() // its node is counted already
+		}
+		return one, nil
+	}
+	if host {
 		return e.all.listenHost(to, o, how, e.statOf())
 	}
 	// All these sockets lie in one directory that nobody may list. The modes of the directories that the
@@ -87,4 +100,53 @@ func (e socketEntry) listen(a Attr, how listening) (*socketState, error) {
 		one.listener, err = e.all.back.Listen(at, o, how.backlog)
 		return one, err
 	})
+}
+
+// goesOn is what an earlier process listened with, at the address of a host if it has one; nil: it did not listen.
+func (e socketEntry) goesOn(to socket.Address, host bool, how listening) *socketState {
+	back, key := e.all.back, e.key().String()
+	one := &socketState{}
+	switch {
+	case host && to.Type == syscall.SOCK_DGRAM:
+		one.datagrams = back.BindAgain(key, e.statOf())
+	case host:
+		one.listener = back.ListenAgain(key, to, how.backlog)
+	default:
+		one.name = back.Left(key)
+		to = socket.Address{Type: how.typ, Path: e.all.bound.Path(one.name)}
+		one.listener = back.ListenAgain(key, to, how.backlog)
+	}
+	if !one.listens() {
+		return nil
+	}
+	return one
+}
+
+// lasts has what listens for the object of a key outlive this process.
+func (one *socketState) lasts(key socketKey) {
+	if one.datagrams != nil {
+		one.datagrams.Lasts(key.String())
+	} else {
+		one.listener.Lasts(key.String(), one.name)
+	}
+}
+
+// String names what an object is known by.
+func (k socketKey) String() string { return fmt.Sprint(k.id.Ino, "/", k.id.Born, "/", k.host) }
+
+// sweep removes what is bound for nobody: an earlier process was about to listen there, or to end that.
+func (s *Sockets) sweep() {
+	list, err := s.bound.List(Ref{})
+	if err != nil {
+		return
+	}
+	used := map[string]bool{}
+	for _, one := range s.all {
+		used[one.name] = true
+	}
+	for _, found := range list {
+		if !used[found.Name] {
+			_ = os.Remove(s.bound.Path(found.Name))
+		}
+	}
 }

@@ -37,7 +37,7 @@ func (e socketEntry) Controls() []Control {
 		}
 		return list
 	}
-	list = append(list, Control{Name: "call", Perm: dial, Open: e.judge(e.call)})
+	list = append(list, Control{Name: "call", Perm: dial, Open: e.judge(e.ask)})
 	if e.Was.Type() == syscall.S_IFREG && (!host || to.Listens()) {
 		// a call belongs to a user who may read the socket
 		list = append(list, taking(Control{Name: "accept", Open: e.judge(e.accept)}, e.Was.Mode))

@@ -23,6 +23,8 @@ func (e socketEntry) Open(flags int, by Caller) (Open, error) {
 	switch {
 	case host && to.Listens() && to.Type == syscall.SOCK_DGRAM:
 		return e.datagrams(flags, by, NewRecords("from"))
+	case by.again:
+		return e.goOn(flags, by)
 	case flags&syscall.O_CREAT != 0 || flags&(syscall.O_NONBLOCK|accessMode) == syscall.O_NONBLOCK|writeOnly:
 		return e.dialLater(flags, by)
 	case writes(flags) || host && !to.Listens():
@@ -71,6 +73,9 @@ func (e socketEntry) listener() (*socketState, error) {
 // accept opens the next connection of a socket that listens. If there is no room for a descriptor it notes
 // that and goes on waiting, unless it must not wait.
 func (e socketEntry) accept(flags int, by Caller) (Open, error) {
+	if by.again {
+		return e.goOn(flags, by)
+	}
 	one, err := e.listener()
 	if err != nil {
 		return nil, e.explain("listen", err)
@@ -95,11 +100,40 @@ func (e socketEntry) accept(flags int, by Caller) (Open, error) {
 	return &Pending{For: one.listener, Try: try}, nil
 }
 
+// goOn opens a connection that was open before a hand-over.
+func (e socketEntry) goOn(flags int, by Caller) (Open, error) {
+	switch {
+	case by.conn.Number == 0:
+		return nil, syscall.ECONNRESET // it has ended with the process that had it
+	case !by.conn.Taken:
+		return e.dialled(flags, by, flags&syscall.O_NONBLOCK == 0)
+	}
+	conn, err := e.link("accept", by, func(closed func()) (*socket.Conn, error) {
+		return e.all.back.Accepted(e.call(by, closed))
+	})
+	if err != nil {
+		return nil, err
+	}
+	conn.Resume(by.conn)
+	return e.file(conn, flags, by), nil
+}
+
+// call is a connection as it is told of in backends.
+func (e socketEntry) call(by Caller, closed func()) socket.Call {
+	return socket.Call{
+		Who: by.cred(), Pid: by.Pid, Request: by.request, Number: by.conn.Number, Stat: e.statOf(), Closed: closed,
+	}
+}
+
 // dial opens a connection to the socket. A caller that must not wait gets one that is still being made. If
 // a full backlog shows at once the answer is EAGAIN, as from connect(2) of a Unix socket.
 func (e socketEntry) dial(flags int, by Caller) (Open, error) {
 	nonblock := flags&syscall.O_NONBLOCK != 0
-	conn, err := e.connection(by, by.cred(), !nonblock)
+	if by.again {
+		return e.goOn(flags, by)
+	}
+	by = by.remembered()
+	conn, err := e.connection(by, !nonblock)
 	if err != nil {
 		return nil, e.explain("dial", err)
 	}
@@ -114,16 +148,24 @@ func (e socketEntry) dial(flags int, by Caller) (Open, error) {
 
 // dialLater opens a connection that is dialled when it is first used.
 func (e socketEntry) dialLater(flags int, by Caller) (Open, error) {
-	conn, err := e.connection(by, by.cred(), true)
+	return e.dialled(flags, by, true)
+}
+
+// dialled opens a connection that is dialled when it is first used, or was before a hand-over.
+func (e socketEntry) dialled(flags int, by Caller, patient bool) (Open, error) {
+	by = by.remembered()
+	conn, err := e.connection(by, patient)
 	if err != nil {
 		return nil, e.explain("dial", err)
+	}
+	if by.again {
+		conn.Resume(by.conn)
 	}
 	return e.file(conn, flags, by), nil
 }
 
 // connection makes a connection to whatever the object is, which dials at its first use.
-func (e socketEntry) connection(by Caller, who backends.Cred, patient bool) (*socket.Conn, error) {
-	stat := e.statOf()
+func (e socketEntry) connection(by Caller, patient bool) (*socket.Conn, error) {
 	to, err := parseHost(e.Path)
 	host := err == nil
 	var one *socketState
@@ -133,13 +175,14 @@ func (e socketEntry) connection(by Caller, who backends.Cred, patient bool) (*so
 		}
 	}
 	return e.link("dial", by, func(closed func()) (*socket.Conn, error) {
+		c := e.call(by, closed)
 		switch {
 		case host:
-			return e.all.back.Dial(to, who, stat, closed), nil
+			return e.all.back.Dial(to, c), nil
 		case one == nil:
-			return e.all.back.DialBound(path.Join(e.all.kind, e.Path), who, stat, closed), nil
+			return e.all.back.DialBound(path.Join(e.all.kind, e.Path), c), nil
 		}
-		return one.listener.Dial(who, by.Pid, patient, stat, closed), nil
+		return one.listener.Dial(c, patient), nil
 	})
 }
 
@@ -154,21 +197,28 @@ func (e socketEntry) datagrams(flags int, by Caller, face Face) (Open, error) {
 	if err != nil {
 		return nil, e.explain("listen", err)
 	}
-	return e.all.env.File(&socketFace{wrapped{face}}, shared{one.datagrams}, flags, by), nil
+	return e.all.env.File(&socketFace{wrapped{face}}, &socket.DatagramEnd{Datagrams: one.datagrams}, flags, by), nil
 }
 
-// shared is an endpoint for all who open a socket, which outlives each of them.
-type shared struct{ *socket.Datagrams }
-
-// Close leaves it to others.
-func (shared) Close() error { return nil }
-
-// call opens a client that asks and is answered.
-func (e socketEntry) call(flags int, by Caller) (Open, error) {
-	who := by.cred()
-	x := socket.NewExchange(e.all.env.Poll, e.statOf(), func() (*socket.Conn, error) {
-		return e.connection(by, who, true)
+// ask opens a client that asks and is answered.
+func (e socketEntry) ask(flags int, by Caller) (Open, error) {
+	by = by.remembered() // each request dials in their name
+	before := by.conn
+	by.conn = socket.State{}
+	x := socket.NewExchange(e.all.env.Poll, e.statOf(), func(request uint64) (*socket.Conn, error) {
+		by := by
+		by.request = request
+		return e.connection(by, true)
 	})
+	if before.Number != 0 {
+		by := by
+		by.conn = before
+		conn, err := e.connection(by, true)
+		if err != nil {
+			return nil, err
+		}
+		x.Resume(conn, before)
+	}
 	return e.all.env.File(&socketFace{wrapped{&Plain{}}}, x, flags, by), nil
 }
 

@@ -125,13 +125,20 @@ func (s *stormy) rage(most int, limit time.Duration, pause func() time.Duration)
 					check(s.t, err)
 				}
 			}
-			if r := s.readers[rand.IntN(len(s.readers))]; r.killable && s.kills%3 == 0 && s.kills < most {
+			if r := s.someReader(); r != nil && r.killable && s.kills%3 == 0 && s.kills < most {
 				check(s.t, r.cmd.Process.Kill())
 				_ = r.cmd.Wait()
 				s.begin(r)
 			}
 		}
 	}
+}
+
+func (s *stormy) someReader() *stormReader {
+	if len(s.readers) == 0 {
+		return nil
+	}
+	return s.readers[rand.IntN(len(s.readers))]
 }
 
 // end has the readers of what is at path end, by a message for each.
@@ -238,22 +245,8 @@ func TestStorm(t *testing.T) {
 		count, kills, limit = *stormCount, 1<<30, 12*time.Hour
 	}
 	pause := func() time.Duration { return time.Duration(50+rand.IntN(450)) * time.Millisecond }
-	tr := mountTree(t, "--keeper=on")
-	tr.dog.allow(limit + patience)
-	s := &stormy{t: t, tr: tr}
-	t.Cleanup(func() {
-		if t.Failed() {
-			log := tr.logs()
-			t.Log(log[max(0, len(log)-8000):])
-		}
-	})
-	pid, err := tr.pid()
-	check(t, err)
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	check(t, err)
-	fields := strings.Fields(string(text))
-	s.keeper, err = strconv.Atoi(fields[3])
-	check(t, err)
+	s := stormTree(t, limit)
+	tr := s.tr
 	const sysv, typed = "sysv/queues/0x00004202", "sysv/queues/0x00004206"
 	for _, q := range []string{"queues/q", "queues/l", "queues/e", "queues/m", "queues/n", sysv, typed} {
 		check(t, os.WriteFile(tr.mnt+"/"+q, nil, 0))

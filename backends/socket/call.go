@@ -1,19 +1,42 @@
 package socket
 
 import (
+	"time"
+
 	"github.com/ipcfs/ipcfs/backends"
-	"golang.org/x/sys/unix"
 )
 
 // call is a connection that was accepted.
 type call struct {
 	fd   int
 	peer Peer
+	held *held
+}
+
+// expect makes the record of the call that is accepted next: between that and the moment when it is kept nothing is
+// done, as the peer would be reset if the process ended there. The caller holds l.mu.
+func (l *Listener) expect() {
+	if l.next == nil {
+		l.next = l.s.hold(Call{})
+		l.next.connRecord = connRecord{Listener: l.number, Made: true}
+		l.next.announce()
+	}
+}
+
+// accepted is a call that was just accepted. The caller holds l.mu.
+func (l *Listener) accepted(fd int) call {
+	h := l.next
+	h.kept(fd)
+	backends.Point("accepted")
+	l.next = nil
+	p := l.caller(fd)
+	h.change(func(r *connRecord) { r.Peer, r.Since = p, time.Now().UnixNano() })
+	return call{fd, p, h}
 }
 
 // acceptedConn is the connection of a call to l.
 func acceptedConn(l *Listener, c call, stat func() (backends.Attr, error), closed func()) *Conn {
-	conn := newConn(l.poll, c.fd, c.peer, stat, closed)
+	conn := l.s.newConn(c.held, c.fd, c.peer, stat, closed)
 	conn.from = l
 	return conn
 }
@@ -34,6 +57,7 @@ func (l *Listener) takeBack(c call) bool {
 	if l.fd < 0 {
 		return false
 	}
+	c.held.change(func(r *connRecord) { r.Owned = false })
 	l.back = append(l.back, c)
 	l.Wake()
 	return true
@@ -52,7 +76,10 @@ func (l *Listener) nextBack() (call, bool) {
 // hangUp ends the calls that were given back. The caller holds l.mu.
 func (l *Listener) hangUp() {
 	for _, c := range l.back {
-		unix.Close(c.fd)
+		_ = c.held.end(c.fd)
 	}
 	l.back = nil
+	if l.next != nil {
+		_ = l.next.end(-1)
+	}
 }

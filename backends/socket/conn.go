@@ -15,8 +15,10 @@ import (
 // to be written then, and for nothing until it is answered. Without a peer of its own it is a bound
 // datagram socket: each message carries the address it comes from or goes to.
 type Conn struct {
-	poll *backends.Poller
+	s    *Maker
 	stat func() (backends.Attr, error) // of the file it was opened through
+	held *held                         // how it outlives this process
+	backends.AtDesk
 
 	mu     sync.RWMutex // held while fd is in use, which never blocks
 	fd     int          // -1: not connected
@@ -33,6 +35,7 @@ type Conn struct {
 	since  time.Time
 	from   *Listener // that accepted it; nil: it was dialled
 	asked  bool      // see LookedAt
+	late   error     // what a read meets behind what is there to read
 
 	in, out atomic.Int64
 }
@@ -55,19 +58,13 @@ type dialler interface {
 	stop()
 }
 
-func newConn(p *backends.Poller, fd int, peer Peer, stat func() (backends.Attr, error), closed func()) *Conn {
-	c := &Conn{poll: p, stat: stat, closed: closed}
-	c.connected(fd, peer)
-	return c
-}
-
-func dialConn(p *backends.Poller, d dialler, stat func() (backends.Attr, error), closed func()) *Conn {
-	return &Conn{poll: p, stat: stat, closed: closed, fd: -1, dial: d, since: time.Now()}
-}
-
 // connected is called when fd is the connection.
 func (c *Conn) connected(fd int, peer Peer) {
-	c.fd, c.src, c.peer, c.since, c.dial, c.made = fd, c.poll.Watch(fd), peer, time.Now(), nil, true
+	c.fd, c.src, c.peer, c.since, c.dial, c.made = fd, c.s.poll.Watch(fd), peer, time.Now(), nil, true
+	if c.held.Made {
+		c.since = time.Unix(0, c.held.Since)
+	}
+	c.held.change(func(r *connRecord) { r.Made, r.Peer, r.Since = true, peer, c.since.UnixNano() })
 	c.typ, _ = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
 	family, _ := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
 	switch {
@@ -118,7 +115,7 @@ func (c *Conn) goOn() error {
 	}
 	c.begun = true
 	if c.idle != nil {
-		c.poll.Soon(c.idle)
+		c.s.poll.Soon(c.idle)
 		c.idle = nil
 	}
 	fd, err := c.dial.try()
@@ -128,27 +125,42 @@ func (c *Conn) goOn() error {
 		c.connected(fd, peerOf(fd))
 	default:
 		c.dial, c.err = nil, err
+		c.held.failed(err)
 	}
 	return err
 }
 
 // TryRead is recv(2): of a stream what there is, else one message. EMSGSIZE, and the message stays, if it
 // is longer than p.
-func (c *Conn) TryRead(p []byte) (n int, m backends.Meta, err error) {
+func (c *Conn) TryRead(p []byte) (n int, m backends.Meta, err error) { return c.receive(c.Desk, p) }
+
+// receive is TryRead at a desk.
+func (c *Conn) receive(d *backends.Desk, p []byte) (n int, m backends.Meta, err error) {
+	if n, m, ok := d.Again(p); ok {
+		m.From = fromRaw(d.From())
+		return n, m, nil
+	}
+	if d.Full() || d.FullOfAddresses() {
+		return 0, m, backends.ErrWouldBlock
+	}
 	fd, err := c.use()
 	if err != nil {
 		return 0, m, err
 	}
 	defer c.mu.RUnlock()
-	switch {
-	case c.typ == unix.SOCK_STREAM:
-		n, err = unix.Read(fd, p)
-	case nextLength(fd, len(p)) > len(p):
+	if c.typ != unix.SOCK_STREAM && nextLength(fd, len(p)) > len(p) {
 		return 0, m, unix.EMSGSIZE
-	case c.peer.Addr == "" && c.typ == unix.SOCK_DGRAM:
-		var from unix.Sockaddr
-		n, from, err = unix.Recvfrom(fd, p, unix.MSG_DONTWAIT)
-		m.From = sockaddrString(from)
+	}
+	from := c.peer.Addr == "" && c.typ == unix.SOCK_DGRAM
+	switch {
+	case d.Has(p):
+		if n, err = c.receiveAt(d, fd, p); err == nil && from {
+			m.From = fromRaw(d.From())
+		}
+	case from:
+		var sa unix.Sockaddr
+		n, sa, err = unix.Recvfrom(fd, p, unix.MSG_DONTWAIT)
+		m.From = sockaddrString(sa)
 	default:
 		n, err = unix.Read(fd, p)
 	}
@@ -157,9 +169,37 @@ func (c *Conn) TryRead(p []byte) (n int, m backends.Meta, err error) {
 	return n, m, err
 }
 
+// receiveAt receives into a desk. Of a stream recvmmsg(2) tells an error before what came before it (net/socket.c,
+// do_recvmmsg, Linux 6.18), and read(2) behind that.
+func (c *Conn) receiveAt(d *backends.Desk, fd int, p []byte) (int, error) {
+	n, err := d.Receive(fd, p)
+	if c.typ != unix.SOCK_STREAM {
+		return n, err
+	}
+	if err != nil && err != unix.EAGAIN {
+		if queued, e := unix.IoctlGetInt(fd, unix.SIOCINQ); e == nil && queued > 0 {
+			c.late = err
+			n, err = d.Receive(fd, p)
+		}
+	}
+	if c.late != nil && (err != nil || n == 0) {
+		err, c.late = c.late, nil
+	}
+	return n, err
+}
+
 // TryWrite is send(2): EPIPE, and no signal, when the peer is gone. Without a peer the message goes where m
 // says: EDESTADDRREQ if that is no address. ErrWouldBlock: there is no room, or the connection is being made.
-func (c *Conn) TryWrite(p []byte, m backends.Meta) (int, error) {
+func (c *Conn) TryWrite(p []byte, m backends.Meta) (int, error) { return c.send(c.Desk, p, m) }
+
+// send is TryWrite at a desk.
+func (c *Conn) send(d *backends.Desk, p []byte, m backends.Meta) (int, error) {
+	if n, ok := d.SentAgain(); ok {
+		return n, nil
+	}
+	if d.Full() {
+		return 0, backends.ErrWouldBlock
+	}
 	fd, err := c.use()
 	if err != nil {
 		return 0, err
@@ -171,7 +211,13 @@ func (c *Conn) TryWrite(p []byte, m backends.Meta) (int, error) {
 			return 0, err
 		}
 	}
-	n, err := again(unix.SendmsgN(fd, p, nil, to, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT))
+	var n int
+	if d != nil {
+		n, err = d.Send(fd, p, rawOf(to))
+	} else {
+		n, err = unix.SendmsgN(fd, p, nil, to, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
+	}
+	n, err = again(n, err)
 	c.out.Add(int64(n))
 	return n, err
 }
@@ -226,12 +272,12 @@ func (c *Conn) Arm(want backends.Ready, wake func()) {
 	switch {
 	case c.dial != nil && !c.begun:
 		if c.idle = wake; want&backends.Out != 0 {
-			c.poll.Soon(wake)
+			c.s.poll.Soon(wake)
 		}
 	case c.dial != nil:
 		c.dial.arm(wake)
 	case c.err != nil:
-		c.poll.Soon(wake)
+		c.s.poll.Soon(wake)
 	default:
 		c.src.Arm(want, wake)
 	}
@@ -298,6 +344,9 @@ func (c *Conn) Close() error {
 		c.dial.stop()
 	}
 	fd, src, closed := c.fd, c.src, c.closed
+	if c.dial == nil && fd < 0 {
+		_ = c.held.end(-1)
+	}
 	unused := c.asked && c.from != nil && c.in.Load()+c.out.Load() == 0
 	c.fd, c.dial, c.closed = -1, nil, nil
 	if c.err == nil {
@@ -311,8 +360,8 @@ func (c *Conn) Close() error {
 		return nil
 	}
 	src.Forget()
-	if unused && c.from.takeBack(call{fd, c.peer}) {
+	if unused && c.from.takeBack(call{fd, c.peer, c.held}) {
 		return nil
 	}
-	return unix.Close(fd)
+	return c.held.end(fd)
 }

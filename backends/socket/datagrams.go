@@ -14,14 +14,18 @@ import (
 type Datagrams struct {
 	all   []*Conn // 127.0.0.1 before ::1
 	reach Reach   // where it may send to
+	lasts lists   // how it outlives this process
 	turn  atomic.Uint32
 }
 
 // TryRead receives one datagram, of each address in turn. The Meta says who sent it.
-func (d *Datagrams) TryRead(p []byte) (n int, m backends.Meta, err error) {
+func (d *Datagrams) TryRead(p []byte) (n int, m backends.Meta, err error) { return d.receive(nil, p) }
+
+// receive is TryRead at a desk.
+func (d *Datagrams) receive(at *backends.Desk, p []byte) (n int, m backends.Meta, err error) {
 	first := int(d.turn.Add(1))
 	for i := range d.all {
-		if n, m, err = d.all[(first+i)%len(d.all)].TryRead(p); err != backends.ErrWouldBlock {
+		if n, m, err = d.all[(first+i)%len(d.all)].receive(at, p); err != backends.ErrWouldBlock {
 			break
 		}
 	}
@@ -30,7 +34,10 @@ func (d *Datagrams) TryRead(p []byte) (n int, m backends.Meta, err error) {
 
 // TryWrite sends p to where m says, from the address of the same family. That a socket is bound to ::1 does
 // not keep the kernel from sending to other machines (Linux 6.18).
-func (d *Datagrams) TryWrite(p []byte, m backends.Meta) (int, error) {
+func (d *Datagrams) TryWrite(p []byte, m backends.Meta) (int, error) { return d.send(nil, p, m) }
+
+// send is TryWrite at a desk.
+func (d *Datagrams) send(at *backends.Desk, p []byte, m backends.Meta) (int, error) {
 	to, err := netip.ParseAddrPort(m.From)
 	if err != nil {
 		return 0, unix.EDESTADDRREQ
@@ -42,7 +49,7 @@ func (d *Datagrams) TryWrite(p []byte, m backends.Meta) (int, error) {
 	if !to.Addr().Unmap().Is4() {
 		from = d.all[len(d.all)-1]
 	}
-	return from.TryWrite(p, m)
+	return from.send(at, p, m)
 }
 
 // Unit is the longest datagram in bytes.
@@ -84,6 +91,7 @@ func (d *Datagrams) Stat() (backends.Attr, error) { return d.all[0].Stat() }
 
 // Close stops listening. Whoever has it open finds it removed.
 func (d *Datagrams) Close() (err error) {
+	d.lasts.end()
 	for _, c := range d.all {
 		if e := c.Close(); err == nil {
 			err = e
@@ -91,3 +99,21 @@ func (d *Datagrams) Close() (err error) {
 	}
 	return err
 }
+
+// A DatagramEnd is Datagrams as one open file has them. It notes on the file's desk what goes through the kernel.
+type DatagramEnd struct {
+	*Datagrams
+	backends.AtDesk
+}
+
+// Shared is backends.Noter.Shared.
+func (e *DatagramEnd) Shared() backends.Endpoint { return e.Datagrams }
+
+// TryRead is Port.TryRead.
+func (e *DatagramEnd) TryRead(p []byte) (int, backends.Meta, error) { return e.receive(e.Desk, p) }
+
+// TryWrite is Port.TryWrite.
+func (e *DatagramEnd) TryWrite(p []byte, m backends.Meta) (int, error) { return e.send(e.Desk, p, m) }
+
+// Close leaves the socket to others: it outlives each open file.
+func (*DatagramEnd) Close() error { return nil }

@@ -13,6 +13,7 @@ import (
 // worker does that, and the rest of the daemon goes on answering (see connectThrough).
 type boundDialler struct {
 	s    *Maker
+	held *held
 	path string // below the root of the tree
 	who  backends.Cred
 
@@ -36,12 +37,18 @@ func (d *boundDialler) try() (int, error) {
 	if d.s.root.Path == "" {
 		return -1, unix.EOPNOTSUPP
 	}
+	if fd := d.held.left(); fd >= 0 {
+		if dialledBefore(fd) {
+			return fd, nil
+		}
+		_ = d.held.end(fd)
+	}
 	if d.task == nil {
 		got := &bound{fd: -1, err: unix.ECANCELED}
 		d.got, d.full = got, false
 		d.task = d.s.work.Go(d.who.Uid, func(ctx context.Context) {
 			if ctx.Err() == nil {
-				got.fd, got.err = connectThrough(d.s.root, d.path, d.who)
+				got.fd, got.err = connectThrough(d.s.root, d.path, d.who, d.held)
 			}
 		})
 	}
@@ -72,7 +79,7 @@ func (d *boundDialler) stop() {
 	got := d.got
 	d.task.Abandon(func() {
 		if got.fd >= 0 {
-			unix.Close(got.fd)
+			_ = d.held.end(got.fd)
 		}
 	})
 	d.task = nil

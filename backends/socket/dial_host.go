@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 
@@ -11,16 +12,18 @@ import (
 // hostDialler dials a host: it looks the name up on a worker and tries one address after the other, each by
 // a connect(2) that goes on by itself.
 type hostDialler struct {
-	s   *Maker
-	to  Address
-	who backends.Cred
+	s    *Maker
+	held *held
+	to   Address
+	who  backends.Cred
 
 	look  *backends.Task // the name service is asked
 	found *lookup
 	next  []netip.Addr // to be tried
 	begun bool
 
-	fd   int // connects; -1: none does
+	fd   int  // connects; -1: none does
+	left bool // it is an earlier process's: if it fails, dialling begins anew
 	src  *backends.Source
 	last error // why the address before failed
 }
@@ -35,7 +38,9 @@ type lookup struct {
 func (d *hostDialler) try() (int, error) {
 	if !d.begun {
 		d.begun = true
-		if err := d.begin(); err != nil {
+		if d.left = d.fd >= 0; d.left {
+			d.src = d.s.poll.Watch(d.fd)
+		} else if err := d.begin(); err != nil {
 			return -1, err
 		}
 	}
@@ -53,11 +58,17 @@ func (d *hostDialler) try() (int, error) {
 			if backends.PollNow(d.fd, backends.Out) == 0 {
 				return -1, backends.ErrWouldBlock
 			}
-			if d.last = connectError(d.fd); d.last == nil && !d.toItself() {
+			if d.last = connectError(d.fd); d.last == nil && !d.toItself() && (!d.left || dialledBefore(d.fd)) {
 				d.src.Forget()
 				return d.fd, nil
 			}
 			d.stop()
+			if d.left {
+				d.left = false
+				if err := d.begin(); err != nil || d.look != nil {
+					return -1, cmp.Or(err, backends.ErrWouldBlock)
+				}
+			}
 		}
 		if len(d.next) == 0 {
 			return -1, backends.Explain(d.last)
@@ -98,6 +109,7 @@ func (d *hostDialler) connect(to netip.AddrPort) (err error) {
 	if d.fd, err = newSocket(family, d.to.Type); err != nil {
 		return err
 	}
+	d.held.keep(d.fd)
 	d.src = d.s.poll.Watch(d.fd)
 	if d.to.Type == unix.SOCK_STREAM {
 		// What one write brings goes out at once, and a peer that fell silent is found out in the end
@@ -153,7 +165,7 @@ func (d *hostDialler) stop() {
 	}
 	if d.fd >= 0 {
 		d.src.Forget()
-		unix.Close(d.fd)
+		_ = d.held.end(d.fd)
 		d.fd = -1
 	}
 }

@@ -12,6 +12,8 @@ import (
 // l.mu.
 type ownDialler struct {
 	l       *Listener
+	held    *held
+	fd      int // that dials; -1: none yet
 	who     backends.Cred
 	pid     int
 	patient bool
@@ -24,29 +26,40 @@ func (d *ownDialler) try() (int, error) {
 	d.l.mu.Lock()
 	defer d.l.mu.Unlock()
 	if d.l.fd < 0 {
+		d.hangUp()
 		return -1, unix.ECONNREFUSED
 	}
-	fd, err := newSocket(unix.AF_UNIX, d.l.addr.Type)
-	if err != nil {
+	var err error
+	switch {
+	case d.fd < 0:
+		if d.fd, err = newSocket(unix.AF_UNIX, d.l.addr.Type); err != nil {
+			d.end()
+			return -1, backends.Explain(err)
+		}
+		d.held.keep(d.fd)
+	case dialledBefore(d.fd):
+		d.woken = false
 		d.end()
-		return -1, backends.Explain(err)
+		return d.fd, nil
 	}
 	// The kernel has checked already that they may open the face, and so may connect.
 	err = backends.As(d.who, backends.OverrideDAC, func() error {
-		return unix.Connect(fd, &unix.SockaddrUnix{Name: d.l.addr.Path})
+		return unix.Connect(d.fd, &unix.SockaddrUnix{Name: d.l.addr.Path})
 	})
+	backends.Point("dialled")
 	if err == nil {
-		d.l.dialled = append(d.l.dialled, Peer{Pid: d.pid, Uid: d.who.Uid, Gid: d.who.Gid})
+		d.l.called(Peer{Pid: d.pid, Uid: d.who.Uid, Gid: d.who.Gid})
 		d.woken = false
 		d.end()
-		return fd, nil
+		return d.fd, nil
 	}
-	unix.Close(fd)
 	if err != unix.EAGAIN {
+		d.hangUp()
 		d.end()
 		return -1, err
 	}
 	if !d.patient {
+		d.hangUp()
 		return -1, err
 	}
 	if d.woken {
@@ -58,13 +71,21 @@ func (d *ownDialler) try() (int, error) {
 	return -1, backends.ErrWouldBlock
 }
 
+// hangUp closes the socket.
+func (d *ownDialler) hangUp() {
+	if d.fd >= 0 {
+		_ = d.held.end(d.fd)
+	}
+	d.fd = -1
+}
+
 // end leaves the line. The one that waits for d need not be the one that has just tried: it is woken if
 // nothing else will do so. The caller holds l.mu.
 func (d *ownDialler) end() {
 	n := len(d.l.waiting)
 	d.l.waiting = slices.DeleteFunc(d.l.waiting, func(o *ownDialler) bool { return o == d })
 	if len(d.l.waiting) < n && d.wake != nil {
-		d.l.poll.Soon(d.wake)
+		d.l.s.poll.Soon(d.wake)
 	}
 	d.passOn()
 }
@@ -83,7 +104,7 @@ func (d *ownDialler) arm(wake func()) {
 	defer d.l.mu.Unlock()
 	d.wake = wake
 	if d.woken || d.l.fd < 0 {
-		d.l.poll.Soon(wake)
+		d.l.s.poll.Soon(wake)
 	}
 }
 
@@ -91,6 +112,7 @@ func (d *ownDialler) arm(wake func()) {
 func (d *ownDialler) stop() {
 	d.l.mu.Lock()
 	defer d.l.mu.Unlock()
+	d.hangUp()
 	d.l.waiting = slices.DeleteFunc(d.l.waiting, func(o *ownDialler) bool { return o == d })
 	d.passOn()
 }

@@ -25,7 +25,7 @@ func TestRoomInBacklog(t *testing.T) {
 	var callers [4]*Conn
 	var woken [4]int // on the poller's goroutine
 	for i := range callers {
-		c := l.Dial(me.Cred(), os.Getpid(), true, nil, nil)
+		c := l.Dial(Call{Who: me.Cred(), Pid: os.Getpid()}, true)
 		defer c.Close()
 		if err := c.Connect(); i == 0 && err != nil || i > 0 && err != backends.ErrWouldBlock {
 			t.Fatal(i, err)

@@ -15,16 +15,19 @@ import (
 type Exchange struct {
 	poll *backends.Poller
 	stat func() (backends.Attr, error)
-	dial func() (*Conn, error)
+	dial func(request uint64) (*Conn, error)
 
 	mu   sync.Mutex
 	conn *Conn // nil: no request was written since the last reply ended
 	shut bool  // of a stream: reading has begun
 	owed int   // of messages: requests without a reply
+	backends.AtDesk
 }
 
-// NewExchange makes an Exchange that gets its connections from dial, which dial at their first use.
-func NewExchange(p *backends.Poller, stat func() (backends.Attr, error), dial func() (*Conn, error)) *Exchange {
+// NewExchange makes an Exchange that gets its connections from dial, which dial at their first use. dial is told in
+// which request that is.
+func NewExchange(p *backends.Poller, stat func() (backends.Attr, error),
+	dial func(request uint64) (*Conn, error)) *Exchange {
 	return &Exchange{poll: p, stat: stat, dial: dial}
 }
 
@@ -44,13 +47,13 @@ func (x *Exchange) TryWrite(p []byte, m backends.Meta) (int, error) {
 		x.drop()
 	}
 	if x.conn == nil {
-		conn, err := x.dial()
+		conn, err := x.dial(x.Desk.Unique())
 		if err != nil {
 			return 0, err
 		}
 		x.conn = conn
 	}
-	n, err := x.conn.TryWrite(p, m)
+	n, err := x.conn.send(x.Desk, p, m)
 	switch {
 	case err == nil:
 		x.owed++
@@ -74,7 +77,7 @@ func (x *Exchange) TryRead(p []byte) (int, backends.Meta, error) {
 	if stream {
 		x.shutdown()
 	}
-	n, m, err := x.conn.TryRead(p)
+	n, m, err := x.conn.receive(x.Desk, p)
 	switch {
 	case err == backends.ErrWouldBlock || err == unix.EMSGSIZE:
 	case err != nil || n == 0:
@@ -142,4 +145,33 @@ func (x *Exchange) Close() error {
 	defer x.mu.Unlock()
 	x.drop()
 	return nil
+}
+
+// Shared is backends.Noter.Shared: nobody shares it.
+func (x *Exchange) Shared() backends.Endpoint { return x }
+
+// State is what it keeps for another process that goes on.
+func (x *Exchange) State() (st State) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.conn != nil {
+		st = x.conn.State()
+	}
+	st.Shut, st.Owed = x.shut, x.owed
+	return st
+}
+
+// Resume has it go on from what another process kept, with the connection that had.
+func (x *Exchange) Resume(conn *Conn, st State) {
+	conn.Resume(st)
+	x.conn, x.shut, x.owed = conn, st.Shut, st.Owed
+}
+
+// Saved is called when State is written down: from then on its file has the connection.
+func (x *Exchange) Saved() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.conn != nil {
+		x.conn.Lives()
+	}
 }

@@ -16,18 +16,21 @@ import (
 // connection waits.
 type Listener struct {
 	*backends.Source
-	poll  *backends.Poller
+	s     *Maker
 	addr  Address
+	lasts lists         // how it outlives this process,
 	other *Listener     // at the loopback address of the other family; nil: there is none
 	turn  atomic.Uint32 // whose call is taken first
 
 	mu      sync.Mutex
-	fd      int // -1: closed
-	backlog int // as it was asked for
+	fd      int    // -1: closed
+	number  uint64 // by which it does; 0: it does not
+	backlog int    // as it was asked for
 	// peers that dialled through the daemon and are not accepted yet, in order: the kernel takes
 	// the daemon for the caller
-	dialled []Peer
+	dialled []waiter
 	waiting []*ownDialler // those that found the backlog full, in order
+	next    *held         // of the call that is accepted next
 	back    []call        // those that were accepted and given back
 	tired   bool          // accept(2) found no room for one more descriptor
 }
@@ -94,12 +97,16 @@ func (s *Maker) listenHost(a Address, o backends.Owner, backlog int) (*Listener,
 }
 
 func (s *Maker) listen(fd int, a Address, backlog int) (*Listener, error) {
-	l := &Listener{Source: s.poll.Watch(fd), poll: s.poll, addr: a, fd: fd, backlog: backlog}
+	l := s.listener(fd, a, backlog)
 	if err := unix.Listen(fd, backlog); err != nil {
 		l.Close()
 		return nil, err
 	}
 	return l, nil
+}
+
+func (s *Maker) listener(fd int, a Address, backlog int) *Listener {
+	return &Listener{Source: s.poll.Watch(fd), s: s, addr: a, fd: fd, backlog: backlog}
 }
 
 // Own sets who may connect to a Unix socket: connect(2) asks for write permission on its node.
@@ -187,12 +194,13 @@ func (l *Listener) accept(stat func() (backends.Attr, error), closed func()) (*C
 		}
 		fd, err := -1, backends.MayStay()
 		if err == nil {
+			l.expect()
 			fd, _, err = unix.Accept4(l.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 		}
 		switch err {
 		case nil:
 			l.admit(1)
-			return acceptedConn(l, call{fd, l.caller(fd)}, stat, closed), nil
+			return acceptedConn(l, l.accepted(fd), stat, closed), nil
 		case unix.EAGAIN:
 			return nil, backends.ErrWouldBlock
 		case unix.EINTR, unix.ECONNABORTED, unix.EPROTO, unix.ENETDOWN, unix.ENETUNREACH, unix.EHOSTDOWN,
@@ -211,8 +219,12 @@ func (l *Listener) accept(stat func() (backends.Attr, error), closed func()) (*C
 // names the daemon, but it accepts them in the order in which they dialled. The caller holds l.mu.
 func (l *Listener) caller(fd int) Peer {
 	p := peerOf(fd)
-	if l.addr.Path != "" && p.Pid == unix.Getpid() && len(l.dialled) > 0 {
-		p, l.dialled = l.dialled[0], l.dialled[1:]
+	if l.addr.Path != "" && len(l.dialled) > 0 && p.Pid == l.dialled[0].Daemon {
+		p = l.dialled[0].Peer
+		if l.number != 0 {
+			l.s.last.ledger.Drop(&l.dialled[0].at)
+		}
+		l.dialled = l.dialled[1:]
 	}
 	return p
 }
@@ -248,12 +260,12 @@ func (l *Listener) Arm(want backends.Ready, wake func()) {
 	l.Source.Arm(want, wake)
 }
 
-// Dial makes a connection to a listening Unix socket in the name of who, for the process pid; it dials at
-// its first use. Where that finds the backlog full, a patient dialler waits, one that is not gets EAGAIN
-// (unix(7)).
-func (l *Listener) Dial(who backends.Cred, pid int, patient bool, stat func() (backends.Attr, error),
-	closed func()) *Conn {
-	return dialConn(l.poll, &ownDialler{l: l, who: who, pid: pid, patient: patient}, stat, closed)
+// Dial makes a connection to a listening Unix socket, in the name of who calls; it dials at its first use. Where that
+// finds the backlog full, a patient dialler waits, one that is not gets EAGAIN (unix(7)).
+func (l *Listener) Dial(c Call, patient bool) *Conn {
+	return l.s.dialConn(c, func(h *held) dialler {
+		return &ownDialler{l: l, held: h, fd: h.left(), who: c.Who, pid: c.Pid, patient: patient}
+	})
 }
 
 // Close stops listening and removes the socket. Connections that were accepted go on; those that were not
@@ -271,6 +283,7 @@ func (l *Listener) Close() error {
 	if fd < 0 {
 		return nil
 	}
+	l.lasts.end()
 	if l.addr.Path != "" {
 		_ = unix.Unlink(l.addr.Path)
 	}
@@ -283,7 +296,7 @@ func (l *Listener) admit(n int) {
 	for _, d := range l.waiting[:min(n, len(l.waiting))] {
 		d.woken = true
 		if d.wake != nil {
-			l.poll.Soon(d.wake)
+			l.s.poll.Soon(d.wake)
 		}
 	}
 	l.waiting = slices.Delete(l.waiting, 0, min(n, len(l.waiting)))

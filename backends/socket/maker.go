@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync"
 
 	"github.com/ipcfs/ipcfs/backends"
 	"golang.org/x/sys/unix"
@@ -28,12 +29,16 @@ type Maker struct {
 	poll *backends.Poller
 	work *backends.Workers
 	root Root
+	last lasting
+
+	mu sync.Mutex // of what last has of an earlier process
 }
 
 // Root is where the daemon's own tree is.
 type Root struct {
 	Path   string // of the mount point; empty: not known
 	Device int    // the descriptor by which the kernel's requests come and are answered
+	Apart  []int  // that, and others by which it is known whether the process lives
 }
 
 // Bounds of the workers that wait for others: name service, and a connect through the daemon's own tree.
@@ -53,18 +58,18 @@ func (s *Maker) Mounted(at Root) { s.root = at }
 // Close ends the connections that are being made.
 func (s *Maker) Close() error { return s.work.Close() }
 
-// Dial makes a connection to a host's address in the name of who. It dials when it is first used. closed,
-// which may be nil, is called once when it is closed.
-func (s *Maker) Dial(to Address, who backends.Cred, stat func() (backends.Attr, error), closed func()) *Conn {
-	return dialConn(s.poll, &hostDialler{s: s, to: to, who: who, fd: -1}, stat, closed)
+// Dial makes a connection to a host's address in the name of who calls. It dials when it is first used.
+func (s *Maker) Dial(to Address, c Call) *Conn {
+	return s.dialConn(c, func(h *held) dialler {
+		return &hostDialler{s: s, held: h, to: to, who: c.Who, fd: h.left()}
+	})
 }
 
 // DialBound makes a connection to the socket that a program bound in this tree, at path below its root, in
-// the name of who: the kernel judges whether who may reach the socket and write to it. EOPNOTSUPP if it is
+// the name of who calls: the kernel judges whether they may reach the socket and write to it. EOPNOTSUPP if it is
 // not known where the tree is.
-func (s *Maker) DialBound(path string, who backends.Cred, stat func() (backends.Attr, error),
-	closed func()) *Conn {
-	return dialConn(s.poll, &boundDialler{s: s, path: path, who: who}, stat, closed)
+func (s *Maker) DialBound(path string, c Call) *Conn {
+	return s.dialConn(c, func(h *held) dialler { return &boundDialler{s: s, held: h, path: path, who: c.Who} })
 }
 
 // Bind makes a datagram socket that listens at a, for its owner.
@@ -73,11 +78,15 @@ func (s *Maker) Bind(a Address, o backends.Owner, stat func() (backends.Attr, er
 	if err != nil {
 		return nil, backends.Explain(err)
 	}
+	return s.datagrams(fds, stat), nil
+}
+
+func (s *Maker) datagrams(fds []int, stat func() (backends.Attr, error)) *Datagrams {
 	d := &Datagrams{reach: s.Reach}
 	for _, fd := range fds {
-		d.all = append(d.all, newConn(s.poll, fd, Peer{}, stat, nil))
+		d.all = append(d.all, s.newConn(&held{s: s, fd: -1}, fd, Peer{}, stat, nil))
 	}
-	return d, nil
+	return d
 }
 
 // freePorts is how many free ports of one loopback address are tried before one is found that is free at

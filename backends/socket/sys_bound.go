@@ -19,18 +19,21 @@ var boundTypes = []int{unix.SOCK_STREAM, unix.SOCK_SEQPACKET, unix.SOCK_DGRAM}
 // dead daemon when the last descriptor of the device is closed, and a thread in the middle of a request
 // cannot be killed before that (fs/fuse/dev.c, request_wait_answer, Linux 6.18). If it shared the daemon's
 // table of descriptors, kill -9 could leave both for ever: one in forty did. So the thread has a table of
-// its own without the device in it (sock_bound.txtar), and ends afterwards. It must not be in the others'
-// way either: it holds no lock, and a thread in a system call keeps neither the garbage collector nor, with
-// GOMAXPROCS=1, the rest of Go from running.
-func connectThrough(root Root, path string, who backends.Cred) (fd int, err error) {
+// its own without the device in it (sock_bound.txtar), and ends afterwards. With a keeper its request is answered
+// by the next worker, which is not to wait for the end of this thread: so the table has neither the link to the
+// keeper nor the lock of the state directory (TestSocketStorm). It must not be in the others' way either: it holds
+// no lock, and a thread in a system call keeps neither the garbage collector nor, with GOMAXPROCS=1, the rest of Go
+// from running.
+func connectThrough(root Root, path string, who backends.Cred, h *held) (fd int, err error) {
 	for _, typ := range boundTypes {
 		if fd, err = newSocket(unix.AF_UNIX, typ); err != nil {
 			return -1, err
 		}
+		h.keep(fd)
 		if err = onThreadOfItsOwn(func() error { return connectAlone(fd, root, path, who) }); err == nil {
 			return fd, nil
 		}
-		unix.Close(fd)
+		_ = h.end(fd)
 		if err != unix.EPROTOTYPE {
 			break
 		}
@@ -62,8 +65,10 @@ func connectAlone(fd int, root Root, path string, who backends.Cred) error {
 		return err
 	}
 	defer unix.Close(fd)
-	if err := unix.Close(root.Device); err != nil {
-		return err
+	for _, one := range root.Apart {
+		if err := unix.Close(one); err != nil {
+			return err
+		}
 	}
 	// The way to the mount is the daemon's own, and not for who to be checked on. The mount is busy while
 	// something of it is open.

@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"encoding/binary"
 	"net"
 	"net/netip"
 
@@ -104,4 +105,36 @@ func parseSockaddr(s string, fd int) (unix.Sockaddr, error) {
 		sa = &unix.SockaddrInet6{Port: v4.Port, Addr: netip.AddrFrom4(v4.Addr).As16()}
 	}
 	return sa, err
+}
+
+// fromRaw is HOST:PORT of an address as the kernel has it (ip(7), ipv6(7)); empty for what is none of the internet.
+func fromRaw(raw []byte) string {
+	if len(raw) < unix.SizeofSockaddrInet6 {
+		return ""
+	}
+	port := int(binary.BigEndian.Uint16(raw[2:]))
+	switch binary.NativeEndian.Uint16(raw) {
+	case unix.AF_INET:
+		return sockaddrString(&unix.SockaddrInet4{Port: port, Addr: [4]byte(raw[4:])})
+	case unix.AF_INET6:
+		zone := binary.NativeEndian.Uint32(raw[24:])
+		return sockaddrString(&unix.SockaddrInet6{Port: port, Addr: [16]byte(raw[8:]), ZoneId: zone})
+	}
+	return ""
+}
+
+// rawOf is an address as the kernel has it; nil: none.
+func rawOf(sa unix.Sockaddr) []byte {
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		raw := binary.NativeEndian.AppendUint16(nil, unix.AF_INET)
+		raw = binary.BigEndian.AppendUint16(raw, uint16(sa.Port))
+		return append(append(raw, sa.Addr[:]...), make([]byte, 8)...)
+	case *unix.SockaddrInet6:
+		raw := binary.NativeEndian.AppendUint16(nil, unix.AF_INET6)
+		raw = binary.BigEndian.AppendUint16(raw, uint16(sa.Port))
+		raw = append(append(raw, 0, 0, 0, 0), sa.Addr[:]...)
+		return binary.NativeEndian.AppendUint32(raw, sa.ZoneId)
+	}
+	return nil
 }

@@ -49,7 +49,8 @@ func (s *settings) serve() (failure error) {
 				s.post.Failed(failure)
 			}
 		}()
-		s.device, s.tree.Ledger = s.post.Device, s.post.Ledger
+		s.device, s.tree.Ledger, s.tree.Safe = s.post.Device, s.post.Ledger, s.post.Safe()
+		s.tree.Apart = []int{s.post.Descriptor()}
 		s.tree.Kept = func() []nodes.Fact { return keptFacts(s.post) }
 		title("worker", s.mountpoint)
 	}

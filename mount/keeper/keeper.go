@@ -47,6 +47,7 @@ type Keeper struct {
 
 	ledger  int
 	device  int              // -1 until a worker has mounted
+	kept    map[uint64]int   // descriptors of the worker's, by their numbers (kept.go)
 	program *os.File         // what workers run
 	worker  *worker          // the one that serves
 	crashes brake            // how often workers have ended
@@ -294,12 +295,16 @@ func (k *Keeper) start() {
 func (k *Keeper) serve(w *worker) {
 	k.worker = w
 	k.pulse.began()
+	list := k.handKept()
 	if k.device >= 0 {
-		w.tell(message{word: "device", fd: k.device})
+		list = append(list, message{word: "device", fd: k.device})
 	}
-	w.tell(k.upgradeText())
-	w.tell(k.levelText())
-	w.tell(message{word: "go", number: uint64(k.count), text: k.last, fd: -1})
+	list = append(list, k.upgradeText(), k.levelText(), message{word: "go", number: uint64(k.count), text: k.last, fd: -1})
+	go func() { // there may be more than the link has room for
+		for _, m := range list {
+			w.tell(m)
+		}
+	}()
 }
 
 // heed does what a worker says.
@@ -310,6 +315,13 @@ func (k *Keeper) heed(t told) {
 		if k.device < 0 {
 			k.device = m.fd
 			return
+		}
+	case "keep":
+		k.keep(m.number, m.fd)
+		return
+	case "drop":
+		if k.drop(m.number); m.text != "" {
+			go w.tell(message{word: "dropped", number: m.number, fd: -1})
 		}
 	case "ready":
 		k.isReady(w, m.number, m.text)

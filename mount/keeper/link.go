@@ -21,14 +21,18 @@ type message struct {
 	word   string // at most 8 letters
 	number uint64
 	text   string
-	fd     int // -1: none
+	fd     int   // -1: none
+	more   []int // descriptors behind it
 }
 
 // maxText is how long a text is at most, in bytes.
 const maxText = 512
 
+// maxRights is how many descriptors a message has at most.
+const maxRights = maxText / 8
+
 // linkVersion changes with what is said over links, and with Inheritance.
-const linkVersion = 1
+const linkVersion = 2
 
 // newLink makes a socket pair.
 func newLink() (ours *Link, theirs *os.File, err error) {
@@ -57,14 +61,19 @@ func (l *Link) descriptor() (int, error) {
 	return n, err
 }
 
-func (l *Link) send(m message) error {
+func (l *Link) send(m message) error { return l.write(m, true) }
+
+// trySend is send that answers EAGAIN if there is no room for the message now.
+func (l *Link) trySend(m message) error { return l.write(m, false) }
+
+func (l *Link) write(m message, waits bool) error {
 	b := make([]byte, 16, 16+maxText)
 	copy(b, m.word)
 	binary.LittleEndian.PutUint64(b[8:], m.number)
 	b = append(b, m.text[:min(len(m.text), maxText)]...)
 	var rights []byte
 	if m.fd >= 0 {
-		rights = unix.UnixRights(m.fd)
+		rights = unix.UnixRights(append([]int{m.fd}, m.more...)...)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -75,9 +84,12 @@ func (l *Link) send(m message) error {
 	var sent error
 	err = raw.Write(func(fd uintptr) bool {
 		sent = unix.Sendmsg(int(fd), b, rights, nil, unix.MSG_NOSIGNAL)
-		return sent != unix.EAGAIN
+		return sent != unix.EAGAIN || !waits
 	})
-	return errors.Join(err, sent)
+	if err == nil {
+		return sent
+	}
+	return err
 }
 
 func (l *Link) receive() (m message, err error) {
@@ -85,12 +97,15 @@ func (l *Link) receive() (m message, err error) {
 	if err != nil {
 		return m, err
 	}
-	b, oob := make([]byte, 16+maxText), make([]byte, unix.CmsgSpace(4))
+	b, oob := make([]byte, 16+maxText), make([]byte, unix.CmsgSpace(4*maxRights))
 	var n, rights int
 	var got error
 	err = raw.Read(func(fd uintptr) bool {
-		n, rights, _, _, got = unix.Recvmsg(int(fd), b, oob, unix.MSG_CMSG_CLOEXEC)
-		return got != unix.EAGAIN && got != unix.EINTR
+		// ECONNRESET comes before what the other end sent last, if it ended before it had heard all.
+		for got = unix.EINTR; got == unix.EINTR || got == unix.ECONNRESET; {
+			n, rights, _, _, got = unix.Recvmsg(int(fd), b, oob, unix.MSG_CMSG_CLOEXEC)
+		}
+		return got != unix.EAGAIN
 	})
 	switch {
 	case err != nil:
@@ -103,7 +118,7 @@ func (l *Link) receive() (m message, err error) {
 	m.fd = -1
 	if list, err := unix.ParseSocketControlMessage(oob[:rights]); err == nil && len(list) > 0 {
 		if fds, err := unix.ParseUnixRights(&list[0]); err == nil && len(fds) > 0 {
-			m.fd = fds[0]
+			m.fd, m.more = fds[0], fds[1:]
 		}
 	}
 	m.word, m.number = unix.ByteSliceToString(b[:8]), binary.LittleEndian.Uint64(b[8:])

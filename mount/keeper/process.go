@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
 	"golang.org/x/sys/unix"
@@ -22,12 +23,13 @@ type worker struct {
 	over    bool   // it has ended because the mount did
 	why     string // it could not go on
 	err     error  // it could not be started
+	stuck   bool   // it was killed, and a thread of it has still to end
 }
 
 // killed reports whether it was SIGKILL that ended it.
 func (w *worker) killed() bool {
 	if w.state == nil {
-		return false
+		return w.stuck
 	}
 	status := w.state.Sys().(syscall.WaitStatus)
 	return status.Signaled() && status.Signal() == unix.SIGKILL
@@ -38,6 +40,9 @@ func (w *worker) end() string {
 	text := "could not be started"
 	if w.state != nil {
 		text = w.state.String()
+	}
+	if w.stuck {
+		text = "signal: killed, while it waited for its own mount"
 	}
 	switch {
 	case w.err != nil:
@@ -111,6 +116,7 @@ func (k *Keeper) launch(w *worker, program *os.File) error {
 
 // attend hears what a worker says, and waits for its end, or until it is told to stop.
 func (k *Keeper) attend(w *worker) {
+	over := false
 	for {
 		m, err := w.link.receive()
 		if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -120,9 +126,35 @@ func (k *Keeper) attend(w *worker) {
 		if err != nil {
 			break
 		}
+		over = over || m.word == "over"
 		k.tells <- told{w, m}
 	}
-	w.state, _ = w.process.Wait()
 	w.link.Close()
+	w.await(over)
 	k.ends <- w
+}
+
+// reapLimit is how long it may take from the end of a worker's link to that of its process.
+const reapLimit = 200 * time.Millisecond
+
+// await waits for the end of the process, which has closed the link. A thread that has a request of its own in the
+// mount (socket.connectThrough) ends when the next worker has answered that: nobody waits for it then.
+func (w *worker) await(over bool) {
+	ended := make(chan *os.ProcessState, 1)
+	go func() {
+		state, _ := w.process.Wait()
+		ended <- state
+	}()
+	if over {
+		w.state = <-ended
+		return
+	}
+	late := time.NewTimer(reapLimit)
+	defer late.Stop()
+	select {
+	case w.state = <-ended:
+	case <-late.C:
+		w.kill()
+		w.stuck = true
+	}
 }

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +19,7 @@ import (
 // descriptors and what they are, and what there is to tell. The worker stays this process's child.
 type Inheritance struct {
 	Device, Ledger, Link int
+	Kept                 int // which descriptors are kept for the worker, and by which numbers
 	Worker               int // its process id
 	Restarts             int
 	Last                 string
@@ -63,11 +66,17 @@ func (k *Keeper) keeps(why error) {
 // become is execve(2). Signals wait meanwhile: their default would end the process. That is so for this thread
 // alone: Go's runtime has no thread block those that end a process.
 func (k *Keeper) become(i Inheritance) error {
+	kept, err := k.bequeath()
+	if err != nil {
+		return err
+	}
+	defer kept.Close()
+	i.Kept = int(kept.Fd())
 	text, err := json.Marshal(i)
 	if err != nil {
 		return err
 	}
-	for _, fd := range []int{i.Device, i.Ledger, i.Link} {
+	for _, fd := range slices.AppendSeq([]int{i.Device, i.Ledger, i.Link, i.Kept}, maps.Values(k.kept)) {
 		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0); err != nil {
 			return fmt.Errorf("fcntl: %w", err)
 		}
@@ -92,6 +101,9 @@ func (k *Keeper) inherit(i *Inheritance) error {
 	}
 	process, err := os.FindProcess(i.Worker)
 	if err != nil {
+		return err
+	}
+	if err := k.inheritKept(i.Kept); err != nil {
 		return err
 	}
 	k.device, k.ledger, k.count, k.last, k.upgrades = i.Device, i.Ledger, i.Restarts, i.Last, i.Upgrades

@@ -3,6 +3,7 @@ package keeper
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -13,7 +14,7 @@ import (
 
 // What a worker finds open.
 const (
-	linkFd   = 3
+	linkFd   = 3 // which is to be closed when the process ends
 	ledgerFd = 4
 	errFd    = 5 // stderr of one that serves
 )
@@ -27,6 +28,7 @@ type Post struct {
 	Leave    chan struct{} // is closed when another worker is to go on with the mount
 
 	link     *Link
+	safe     *safe
 	upgrades atomic.Pointer[message]
 
 	mu     sync.Mutex
@@ -45,6 +47,7 @@ func Report(version string, form uint64) (*Post, error) {
 		return nil, err
 	}
 	p.link = &Link{f: os.NewFile(linkFd, "keeper")}
+	p.safe = &safe{link: p.link, left: map[uint64]int{}}
 	var err error
 	if p.Ledger, err = backends.OpenLedger(ledgerFd); err != nil {
 		return nil, err
@@ -64,6 +67,8 @@ func Report(version string, form uint64) (*Post, error) {
 		switch m.word {
 		case "device":
 			p.Device = m.fd
+		case "kept":
+			maps.Copy(p.safe.left, m.kept())
 		case "go":
 			p.Restarts, p.Last, gone = int(m.number), m.text, true
 		default:
@@ -98,6 +103,8 @@ func (p *Post) heed(m message) {
 		default:
 			close(p.Leave)
 		}
+	case "dropped":
+		p.safe.dropped(m.number)
 	case "upgrade":
 		p.upgrades.Store(&m)
 	case "level":
@@ -118,6 +125,12 @@ func (p *Post) Louder(f func(slog.Level)) {
 		f(*p.level)
 	}
 }
+
+// Descriptor is the link's. The process has ended for its keeper when nobody has that any more.
+func (*Post) Descriptor() int { return linkFd }
+
+// Safe is where descriptors outlive this process.
+func (p *Post) Safe() backends.Safe { return p.safe }
 
 // Upgrades are how many upgrades there were, and how and when the last one ended.
 func (p *Post) Upgrades() (int, string) {

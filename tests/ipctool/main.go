@@ -53,6 +53,7 @@ var commands = map[string]struct {
 	"mix-send":      {"native|mount WHERE ID COUNT", mixSendCommand},
 	"mix-recv":      {"native|mount WHERE", mixReceiveCommand},
 	"storm-send":    {"plain|lines|mq|msg PATH FROM COUNT", stormSendCommand},
+	"storm-talk":    {"dial|accept long|short WHERE COUNT [FROM]", stormTalkCommand},
 	"storm-receive": {"plain|lines|lease|mq|msg PATH FILE", stormReceiveCommand},
 	"sleepers":      {"COUNT FILE…", sleepersCommand},
 	"crowd":         {"COUNT EACH open|stat|create|write|echo PATH", crowdCommand},

@@ -1,0 +1,158 @@
+package socket
+
+import (
+	"os"
+	"testing"
+
+	"github.com/ipcfs/ipcfs/backends"
+	"golang.org/x/sys/unix"
+)
+
+// fakeSafe keeps descriptors in this process.
+type fakeSafe map[uint64]int
+
+func (s fakeSafe) Keep(number uint64, fd int) {
+	s.Drop(number, true)
+	s[number], _ = unix.Dup(fd)
+}
+
+func (s fakeSafe) Drop(number uint64, _ bool) {
+	if fd, ok := s[number]; ok {
+		unix.Close(fd)
+		delete(s, number)
+	}
+}
+
+// Left are other descriptors of the same files, as another process gets them.
+func (s fakeSafe) Left() map[uint64]int {
+	left := map[uint64]int{}
+	for n, fd := range s {
+		left[n], _ = unix.Dup(fd)
+	}
+	return left
+}
+
+// daemon is one process of several that go on from one ledger.
+type daemon struct {
+	*Maker
+	ledger *backends.Ledger
+}
+
+func begin(t *testing.T, p *backends.Poller, fd int, safe fakeSafe) daemon {
+	t.Helper()
+	l, err := backends.OpenLedger(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var left []backends.Left
+	l.Each(func(kind uint32, number uint64, data []byte, r backends.Record) {
+		left = append(left, backends.Left{Kind: kind, Number: number, Data: data, Record: r})
+	})
+	m := NewMaker(p, ReachNone)
+	m.Lasts(l, safe, func(kind uint32) (list []backends.Left) {
+		for _, one := range left {
+			if one.Kind == kind {
+				list = append(list, one)
+			}
+		}
+		return list
+	})
+	return daemon{m, l}
+}
+
+// TestGoesOn: what listens goes on in another process with the calls that wait, a call that was accepted for nobody is
+// the next that is accepted, a connection that was dialled in a request is that of the request, one of an open file is
+// that of its number. What nobody has ends, and nothing is left with the keeper.
+func TestGoesOn(t *testing.T) {
+	p, err := backends.NewPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	fd, err := backends.NewLedger()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	says := func(c *Conn, text string) {
+		t.Helper()
+		b := make([]byte, 64)
+		if n, _, err := c.TryRead(b); err != nil || string(b[:n]) != text {
+			t.Errorf("%q, %v, want %q", b[:n], err, text)
+		}
+	}
+	write := func(c *Conn, text string) {
+		t.Helper()
+		_, err := c.TryWrite([]byte(text), backends.Meta{})
+		must(err)
+	}
+	safe := fakeSafe{}
+	me := backends.Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0600}
+	at := Address{Type: unix.SOCK_STREAM, Path: t.TempDir() + "/s"}
+	call := func(request, number uint64) Call {
+		return Call{Who: me.Cred(), Pid: 7, Request: request, Number: number}
+	}
+
+	one := begin(t, p, fd, safe)
+	l, err := one.Listen(at, me, 16)
+	must(err)
+	l.Lasts("key", "s")
+	open := l.Dial(call(2, 0), true) // by an open file
+	must(open.Connect())
+	open.Lives()
+	write(open, "first")
+	asked := l.Dial(call(4, 0), true) // the answer of its open(2) is not there yet
+	must(asked.Connect())
+	nobodys := l.Dial(call(6, 0), true) // whose caller has gone
+	must(nobodys.Connect())
+	accepted, err := l.Accept(nil, nil)
+	must(err)
+	accepted.Lives()
+	_, err = l.Accept(nil, nil) // for nobody
+	must(err)
+	if n := len(safe); n != 6 {
+		t.Errorf("%d descriptors are kept", n)
+	}
+
+	two := begin(t, p, fd, safe)
+	if l = two.ListenAgain("key", at, 16); l == nil {
+		t.Fatal("nobody listens")
+	}
+	defer l.Close()
+	again := l.Dial(call(0, open.State().Number), true)
+	must(again.Connect())
+	server, err := two.Accepted(call(0, accepted.State().Number))
+	must(err)
+	two.Resumed()
+	two.Asked(4)
+	two.Settled()
+	says(server, "first")
+	write(server, "answer")
+	says(again, "answer")
+	same := l.Dial(call(4, 0), true)
+	must(same.Connect())
+	write(same, "second")
+	second, err := l.Accept(nil, nil)
+	must(err)
+	says(second, "second")
+	third, err := l.Accept(nil, nil)
+	must(err)
+	for _, c := range []*Conn{again, same} {
+		must(c.Close())
+	}
+	for _, c := range []*Conn{server, second} {
+		says(c, "")
+		must(c.Close())
+	}
+	must(third.Close())
+	must(l.Close())
+	if len(safe) > 0 {
+		t.Errorf("kept is %v", safe)
+	}
+}

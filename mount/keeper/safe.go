@@ -1,0 +1,116 @@
+package keeper
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// safe is a worker's side of what its keeper keeps (backends.Safe). A keeper that does not listen just now, as it is
+// stopped or becomes another program, keeps nobody waiting: what there is no room for in the link is sent later.
+type safe struct {
+	link *Link
+	left map[uint64]int
+
+	mu    sync.Mutex
+	queue []message // to be sent, in order; a goroutine does that while there are any
+	gone  map[uint64]chan struct{}
+	deaf  bool // the keeper has not heard in time, once: nobody waits for it until it does
+}
+
+// dropLimit is how long somebody waits for the keeper to take or to close a descriptor.
+const dropLimit = time.Second
+
+// Keep is backends.Safe.Keep. It waits for room in the link, but not for a keeper that does not listen.
+func (s *safe) Keep(number uint64, fd int) {
+	s.mu.Lock()
+	s.put(message{word: "keep", number: number, fd: fd})
+	for late := time.Now().Add(dropLimit); s.waits(number) && !s.deaf; {
+		s.mu.Unlock()
+		time.Sleep(sendPause)
+		s.mu.Lock()
+		s.deaf = s.deaf || time.Now().After(late)
+	}
+	s.mu.Unlock()
+}
+
+// waits reports whether a descriptor is still to be sent. The caller holds s.mu.
+func (s *safe) waits(number uint64) bool {
+	return slices.ContainsFunc(s.queue, func(m message) bool { return m.word == "keep" && m.number == number })
+}
+
+// Drop is backends.Safe.Drop.
+func (s *safe) Drop(number uint64, now bool) {
+	s.mu.Lock()
+	// The descriptor is about to be closed, and its number to be another file's.
+	s.queue = slices.DeleteFunc(s.queue, func(m message) bool { return m.word == "keep" && m.number == number })
+	m := message{word: "drop", number: number, fd: -1}
+	var gone chan struct{}
+	if now && !s.deaf {
+		m.text, gone = "now", make(chan struct{})
+		if s.gone == nil {
+			s.gone = map[uint64]chan struct{}{}
+		}
+		s.gone[number] = gone
+	}
+	s.put(m)
+	s.mu.Unlock()
+	if gone == nil {
+		return
+	}
+	late := time.NewTimer(dropLimit)
+	defer late.Stop()
+	select {
+	case <-gone:
+	case <-late.C:
+		s.mu.Lock()
+		s.deaf = true
+		s.mu.Unlock()
+	}
+}
+
+// Left is backends.Safe.Left.
+func (s *safe) Left() map[uint64]int { return s.left }
+
+// dropped is called when the keeper has closed one that somebody waits for.
+func (s *safe) dropped(number uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if gone := s.gone[number]; gone != nil {
+		delete(s.gone, number)
+		close(gone)
+		s.deaf = false
+	}
+}
+
+// put sends a message, behind those that wait. The caller holds s.mu.
+func (s *safe) put(m message) {
+	if len(s.queue) == 0 && s.link.trySend(m) != unix.EAGAIN {
+		return // or the keeper has ended, and so will this process
+	}
+	if s.queue = append(s.queue, m); len(s.queue) == 1 {
+		go s.send()
+	}
+}
+
+// sendPause is how long the link is left alone when there is no room in it.
+const sendPause = time.Millisecond
+
+// send sends what waits.
+func (s *safe) send() {
+	for {
+		s.mu.Lock()
+		for len(s.queue) > 0 && s.link.trySend(s.queue[0]) != unix.EAGAIN {
+			s.queue = s.queue[1:]
+		}
+		if len(s.queue) == 0 {
+			s.queue, s.deaf = nil, false
+			s.mu.Unlock()
+			return
+		}
+		s.mu.Unlock()
+		time.Sleep(sendPause)
+	}
+}

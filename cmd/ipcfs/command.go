@@ -156,8 +156,9 @@ func commands() []command {
 			name:  "completion",
 			args:  "bash|zsh|fish",
 			short: "print what completes command lines in a shell",
-			long: "bash: source <(ipcfs completion bash). zsh: save it as _ipcfs in a directory of\n" +
-				"$fpath. fish: ipcfs completion fish | source. Packages have it installed.\n",
+			long: "bash: source <(ipcfs completion bash). zsh: the same behind compinit, or save it\n" +
+				"as _ipcfs in a directory of $fpath. fish: ipcfs completion fish | source.\n" +
+				"Packages have it installed.\n",
 			flags: completionCommand,
 		}, {
 			name:  "version",

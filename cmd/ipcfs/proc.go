@@ -173,10 +173,15 @@ func holders(daemon int) map[identity][]holder {
 }
 
 // daemonsAt are the daemons that serve, or have served, a mount point: also those whose mount was detached. A keeper
-// stands for its workers.
+// stands for its workers. Those in another mount namespace, as a container's, are not among them: the same path leads
+// elsewhere there.
 func daemonsAt(mountpoint string) (list []int) {
 	var keepers []int
+	here, _ := os.Readlink("/proc/self/ns/mnt")
 	for _, pid := range processes() {
+		if ns, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", pid)); err == nil && ns != here {
+			continue
+		}
 		line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 		args := strings.Split(strings.TrimRight(string(line), "\x00"), "\x00") // title leaves many
 		if err != nil || len(args) < 2 || pid == os.Getpid() || !isIpcfs(pid) {

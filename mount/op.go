@@ -47,6 +47,7 @@ func (r *reading) Try(buf []byte) (int, error) {
 		n = more
 	}
 	r.o.rise(d, n, err)
+	r.o.gate.tellOwn(&r.o.watch)
 	return n, err
 }
 
@@ -93,6 +94,7 @@ func (w *writing) Try(buf []byte) (int, error) {
 	n, err := w.o.file.Write(w.data)
 	w.done += n
 	w.data = w.data[n:]
+	w.o.gate.tellOwn(&w.o.watch)
 	if err == nil && len(w.data) > 0 {
 		err = backends.ErrWouldBlock
 	}

@@ -160,3 +160,17 @@ func (g *gate) tellPollers() {
 		g.s.teller.add(g)
 	}
 }
+
+// tellOwn wakes those who poll a file that a read or write of it has made ready by itself: the rest of a message,
+// the end behind the one message of next. The caller holds g.mu.
+func (g *gate) tellOwn(w *watch) {
+	if w.at == 0 {
+		return
+	}
+	held := w.file.file.ReadyAs(0)
+	if held&^g.polls.known(w, held)&(w.want|always) != 0 {
+		w.asleep = 0
+		g.polls.remove(w)
+		g.s.wakePoller(w.file.kh)
+	}
+}

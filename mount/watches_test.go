@@ -144,3 +144,21 @@ func TestLastPollerLeaves(t *testing.T) {
 		t.Errorf("armed for %#x, and nobody waits", g.armed)
 	}
 }
+
+// TestPollOwn: whoever polls a file is told what a read of it by somebody else leaves there: behind the one message
+// of next is the end.
+func TestPollOwn(t *testing.T) {
+	k := newKernel(t)
+	node := k.queue()
+	write, _, _ := k.open(node, syscall.O_WRONLY)
+	dir := k.lookup(k.lookup(k.lookup(fuse.FUSE_ROOT_ID, "ctl"), "queues"), queueName())
+	_, read, poll := k.open(k.lookup(dir, "next"), syscall.O_RDONLY)
+	reading := k.send(read)
+	k.must(poll)
+	writing := k.send(write)
+	k.answer(writing)
+	k.answer(reading)
+	if n := k.woken + k.notified(); n != 1 {
+		t.Errorf("the poller was told %d times", n)
+	}
+}

@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"bytes"
 	"encoding/json"
 	"time"
 
@@ -72,14 +73,16 @@ func encode(in any) []byte {
 
 // decode reads an answer, which may be an error.
 func decode(b []byte, out any) error {
-	var failed struct {
-		Error *apiError `json:"error"`
-	}
-	if err := json.Unmarshal(b, &failed); err != nil {
-		return engineError(err)
-	}
-	if failed.Error != nil {
-		return failed.Error.errno()
+	if out == nil || bytes.Contains(b, []byte(`"error"`)) {
+		var failed struct {
+			Error *apiError `json:"error"`
+		}
+		if err := json.Unmarshal(b, &failed); err != nil {
+			return engineError(err)
+		}
+		if failed.Error != nil {
+			return failed.Error.errno()
+		}
 	}
 	if out == nil {
 		return nil

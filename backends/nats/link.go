@@ -49,6 +49,8 @@ type Link struct {
 	catalogues []*catalogue
 	told       func(kind backends.EventKind, path string) // of what they hear; nil: nobody is
 	counts     counts
+	owners     owners // users,
+	groups     owners // and groups
 	rtt        time.Duration
 	payload    int // bytes that the servers take in a message, headers included; 0: that is not known yet
 }

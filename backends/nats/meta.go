@@ -100,19 +100,11 @@ func (l *Link) attr(info *streamInfo) backends.Attr {
 	if a.Mtime.IsZero() {
 		a.Mtime = info.Created
 	}
-	if u, err := user.Lookup(meta[metaOwner]); err == nil {
-		if n, err := strconv.ParseUint(u.Uid, 10, 32); err == nil {
-			a.Uid = uint32(n)
-		}
-	} else if n, err := strconv.ParseUint(meta[metaOwner], 10, 32); err == nil {
-		a.Uid = uint32(n)
+	if n, ok := l.owners.number(meta[metaOwner], userNumber); ok {
+		a.Uid = n
 	}
-	if g, err := user.LookupGroup(meta[metaGroup]); err == nil {
-		if n, err := strconv.ParseUint(g.Gid, 10, 32); err == nil {
-			a.Gid = uint32(n)
-		}
-	} else if n, err := strconv.ParseUint(meta[metaGroup], 10, 32); err == nil {
-		a.Gid = uint32(n)
+	if n, ok := l.groups.number(meta[metaGroup], groupNumber); ok {
+		a.Gid = n
 	}
 	return a
 }

@@ -1,9 +1,13 @@
 package tests
 
 import (
+	"bufio"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 )
 
 // TestReachNative: a program that speaks NATS sends to a queue and a topic of the tree and receives from them, by the
@@ -53,5 +57,69 @@ func TestReachNative(t *testing.T) {
 	last, err := os.ReadFile(filepath.Join(tr.mnt, "ctl/prod/topics/hall/temp/last"))
 	if err != nil || string(last) != "21" {
 		t.Errorf("the last one is %q %v", last, err)
+	}
+}
+
+// TestReachCommand: nats(1), the command of NATS itself, sends to a queue and a topic of the tree and receives from
+// them, as docs/reach.md says.
+func TestReachCommand(t *testing.T) {
+	program, err := exec.LookPath("nats")
+	if err != nil {
+		t.Skip("there is no nats: go install github.com/nats-io/natscli/nats@v0.5.0")
+	}
+	t.Parallel()
+	c := natsServers(t, 1, "")
+	tr := mountTree(t, "--attach", "prod="+c.URL())
+	queue, topic := tr.mnt+"/prod/queues/jobs", tr.mnt+"/prod/topics/temp"
+	if !eventually(patience, func() bool { return os.WriteFile(queue, []byte("mine"), 0644) == nil }) {
+		t.Fatal("the queue is not made")
+	}
+	nats := func(args ...string) *exec.Cmd {
+		cmd := exec.Command(program, append([]string{"--server", c.URL()}, args...)...)
+		cmd.Env = append(os.Environ(), "HOME="+tr.work, "XDG_CONFIG_HOME="+tr.work)
+		return cmd
+	}
+	got, err := nats("consumer", "next", "ipcfs_q_jobs", "p00000", "--raw").CombinedOutput()
+	if strings.TrimSpace(string(got)) != "mine" {
+		t.Errorf("it receives %q %v", got, err)
+	}
+	status, err := os.ReadFile(tr.mnt + "/ctl/prod/queues/jobs/status")
+	if err != nil || !strings.Contains(string(status), "\nmessages=0\n") || !strings.Contains(string(status), "\nleases=0\n") {
+		t.Errorf("it has not acknowledged: %s %v", status, err)
+	}
+	if out, err := nats("pub", "--jetstream", "ipcfs.q.jobs.0", "theirs").CombinedOutput(); err != nil {
+		t.Errorf("it does not send: %s %v", out, err)
+	}
+	if got, err := tr.run("head", "-c6", queue); err != nil || got != "theirs" {
+		t.Errorf("read %q %v", got, err)
+	}
+	check(t, os.WriteFile(topic, nil, 0644))
+	if out, err := nats("pub", "--jetstream", "ipcfs.t.temp", "20.5").CombinedOutput(); err != nil {
+		t.Errorf("it does not publish: %s %v", out, err)
+	}
+	last, err := os.ReadFile(tr.mnt + "/ctl/prod/topics/temp/last")
+	if err != nil || string(last) != "20.5" {
+		t.Errorf("the last one is %q %v", last, err)
+	}
+	hears := nats("sub", "ipcfs.l.temp", "--raw", "--count=1")
+	out, err := hears.StdoutPipe()
+	check(t, err)
+	check(t, hears.Start())
+	defer func() { _ = hears.Process.Kill(); _ = hears.Wait() }()
+	heard := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(out).ReadString('\n')
+		heard <- strings.TrimSpace(line)
+	}()
+	for { // when it listens it does not tell
+		check(t, os.WriteFile(topic, []byte("21"), 0))
+		select {
+		case line := <-heard:
+			if line != "21" {
+				t.Errorf("it heard %q", line)
+			}
+			return
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
 }

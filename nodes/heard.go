@@ -52,8 +52,8 @@ func (e *Elsewhere) heard(k Kind, tell func(Surveyed)) {
 	}
 }
 
-// ask asks about all objects. If that fails, what was heard before stays: of those that do not answer, or of all if it
-// is not known which there are.
+// ask asks about all objects. If that fails, what was heard before stays: of those that do not answer, or of
+// all if it is not known which there are.
 func (h *heard) ask(ctx context.Context, k Kind) {
 	h.mu.Lock()
 	a, all := &asking{ctx: ctx, kind: k, before: h.list, until: time.Now().Add(hearLimit)}, false

@@ -66,8 +66,8 @@ func TestReachRules(t *testing.T) {
 	refused(order("queues/r redeliver=20s"), "has no option redeliver; it takes mode, maxmsg, msgsize")
 }
 
-// TestReachWriters: a file that is open only to be written takes no message, though its program polls it, as Go does
-// with each file that it opens, and asks for none.
+// TestReachWriters: a file that is open only to be written takes no message, though its program polls it, as
+// Go does with each file that it opens, and asks for none.
 func TestReachWriters(t *testing.T) {
 	t.Parallel()
 	tr, js := reachTree(t)

@@ -117,7 +117,8 @@ func (t *take) doubtful(again bool) bool {
 }
 
 // claim asks others about all that was acknowledged, and goes on when there was time to object. Where a
-// server has failed others may be without a connection for a moment, and are asked again.
+// server has failed, ours or another, others may be without a connection for a moment, or connected to a
+// server that the rest do not reach yet, and are asked again.
 func (t *take) claim() {
 	l := t.e.q.l
 	c := claim{From: l.inbox}
@@ -134,7 +135,7 @@ func (t *take) claim() {
 		time.AfterFunc(claimWait, func() {
 			l.mu.Lock()
 			defer l.unlock()
-			switch back := !l.up || time.Since(l.since) < claimBack; {
+			switch back := !l.up || time.Since(l.since) < claimBack || time.Since(t.e.q.led) < claimBack; {
 			case t.over || l.closed:
 			case back && time.Now().Before(limit):
 				ask()

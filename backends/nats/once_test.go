@@ -52,3 +52,32 @@ func TestClaims(t *testing.T) {
 		t.Errorf("after a while it has %d and %d", was, is)
 	}
 }
+
+// TestClaimsAgain: others are asked again for a while after another server began to lead, as they may not have been
+// reached.
+func TestClaimsAgain(t *testing.T) {
+	e := oneEnd()
+	l := e.q.l
+	l.mu.Lock()
+	l.up, l.c.Timeout, e.q.led = true, defaultTimeout, time.Now()
+	one := e.newTake(1, 0, 0)
+	one.list = []*delivery{{q: e.q, key: 7}}
+	l.fates.set(7, held)
+	one.claim()
+	l.mu.Unlock()
+	for begun := time.Now(); ; <-time.After(10 * time.Millisecond) {
+		l.mu.Lock()
+		asked, over := len(l.out.line), one.over
+		l.mu.Unlock()
+		switch {
+		case over && asked < 3:
+			t.Fatalf("asked %d times", asked)
+		case over && l.fates.of(7) != taken:
+			t.Fatalf("it has %d", l.fates.of(7))
+		case over:
+			return
+		case time.Since(begun) > 20*time.Second:
+			t.Fatal("it does not end")
+		}
+	}
+}

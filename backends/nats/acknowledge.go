@@ -15,6 +15,11 @@ func (t *take) acknowledge() {
 		t.fit()
 	}
 	q := t.e.q
+	t.list = slices.DeleteFunc(t.list, q.l.known) // others may have claimed what came a while ago
+	if len(t.list) == 0 {
+		t.pulled()
+		return
+	}
 	for _, d := range t.list {
 		q.averages(len(d.data))
 		q.l.fates.set(d.key, held)
@@ -77,7 +82,9 @@ func (t *take) acked(err error) {
 	case err != nil:
 		first := t.list[0]
 		for _, d := range t.list {
-			q.l.fates.set(d.key, unknown)
+			if q.l.fates.of(d.key) != yielded {
+				q.l.fates.set(d.key, unknown)
+			}
 		}
 		t.acking, t.list = false, nil
 		t.finish(&backends.Refusal{Err: unix.EIO, Why: MayCome, Name: q.name, Value: int64(first.seq)})

@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"slices"
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -50,6 +51,7 @@ func (s *Queues) Lease(e *End) (*Lease, error) {
 	<-known
 	e.enter()
 	defer e.leave()
+	e.hand = slices.DeleteFunc(e.hand, e.q.l.known)
 	switch {
 	case len(e.hand) > 0:
 	case t != nil && t.err != nil:

@@ -81,3 +81,23 @@ func TestClaimsAgain(t *testing.T) {
 		}
 	}
 }
+
+// TestClaimedMeanwhile: a message that lies here until somebody comes for it is given to nobody if another daemon has
+// claimed it by then.
+func TestClaimedMeanwhile(t *testing.T) {
+	e := oneEnd()
+	l := e.q.l
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.up = true
+	e.hand = []*delivery{{q: e.q, key: 7, ack: "given", at: time.Now()}}
+	l.claims(&nats.Msg{Subject: claimSubject, Reply: "_INBOX.m.c-", Data: encode(claim{"_INBOX.m", []uint64{7}})})
+	one := e.newTake(1, 0, 0)
+	one.start()
+	if one.acking || l.fates.of(7) != yielded {
+		t.Errorf("it is received: it has %d", l.fates.of(7))
+	}
+	if m := l.out.line[0]; m.Subject != "given" || string(m.Data) != ackDone {
+		t.Errorf("the server is told %s %s", m.Subject, m.Data)
+	}
+}

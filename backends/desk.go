@@ -2,7 +2,6 @@ package backends
 
 import (
 	"slices"
-	"sync/atomic"
 	"unsafe"
 )
 
@@ -192,8 +191,7 @@ func (d *Desk) Begin(unique uint64) {
 	h.unique = 0
 	h.notes, h.saves, h.answer, h.sends, h.unit, h.file = 0, false, 0, 0, 0, 0
 	h.typed, h.queued, h.moves, h.addresses = 0, 0, 0, 0
-	step := d.l.word(wordStep)
-	h.step = atomic.AddUint64(step, 1)
+	h.step = d.l.Number()
 	h.unique = unique
 	d.anew()
 }

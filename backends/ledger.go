@@ -50,7 +50,7 @@ type Left struct {
 }
 
 // LedgerVersion changes with what any process writes into a ledger.
-const LedgerVersion = 0x6970636673_0007
+const LedgerVersion = 0x6970636673_0008
 
 // The kinds of records that there are.
 const (
@@ -69,6 +69,7 @@ const (
 	ListenRecord  // a socket that listens
 	ConnRecord    // a connection
 	CallRecord    // who made a call that was not accepted yet
+	HandRecord    // a message that several open files have in hand
 )
 
 const (
@@ -153,6 +154,9 @@ func (l *Ledger) Beat() {
 		*l.word(wordBeat)++
 	}
 }
+
+// Number is a number that no process was given before, nor a desk for a step.
+func (l *Ledger) Number() uint64 { return atomic.AddUint64(l.word(wordStep), 1) }
 
 // LastNode is the number that was given last to a node. That of a nil Ledger nobody keeps.
 func (l *Ledger) LastNode() *uint64 { return l.count(wordNode) }

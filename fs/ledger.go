@@ -59,6 +59,7 @@ type keptClass struct {
 
 // writeTo has both tables write their changes to l from now on.
 func (t *Tree) writeTo(l *backends.Ledger) {
+	t.env.NoHands(l) // what is open is open again
 	t.table.changed = changes{ledger: l, some: &t.lasting.some}
 	t.handles.changed = changes{ledger: l, some: &t.lasting.some}
 }

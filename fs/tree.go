@@ -136,6 +136,7 @@ func New(c Config) (*Tree, error) {
 		})
 		t.env = nodes.NewEnv(poll)
 		t.env.Notes.Flags = c.Flags
+		t.env.Hands(t.Left(backends.HandRecord))
 		t.env.Acts, err = nodes.NewActs(c.Ledger, t.Left(backends.ActRecord))
 	}
 	if err == nil {

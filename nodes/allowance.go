@@ -15,7 +15,17 @@ type allowance struct {
 	uid    uint32
 
 	mu   sync.Mutex
-	lent map[*byte]int // how many files hold a message that lies there
+	lent map[*byte]*lentHand      // by where the message lies
+	left map[uint64]backends.Left // what an earlier process had lent, of all users, by number
+}
+
+// lentHand is a message that several of a user's files may have in hand. In a ledger it is once, too.
+type lentHand struct {
+	data   []byte
+	files  int             // that hold it
+	named  int             // whose records in the ledger name it
+	number uint64          // by which they do; 0: it is in no ledger
+	record backends.Record // there
 }
 
 // maxHeld is what a user may hold, in bytes. Some of it can be done without: messages that were read to
@@ -48,9 +58,13 @@ func (a *allowance) lend(p []byte) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.lent[&p[0]]++; a.lent[&p[0]] == 1 {
+	h := a.lent[&p[0]]
+	if h == nil {
+		h = &lentHand{data: p}
+		a.lent[&p[0]] = h
 		a.budget.Add(a.uid, int64(cap(p)))
 	}
+	h.files++
 }
 
 func (a *allowance) giveBack(p []byte) {
@@ -59,8 +73,69 @@ func (a *allowance) giveBack(p []byte) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.lent[&p[0]]--; a.lent[&p[0]] == 0 {
+	h := a.lent[&p[0]]
+	if h.files--; h.files == 0 {
 		delete(a.lent, &p[0])
 		a.budget.Give(a.uid, int64(cap(p)))
 	}
+}
+
+// sharedHand is how long a message is at least that is in the ledger for itself, in bytes.
+const sharedHand = 4096
+
+// name has the ledger have a message that is lent, for one more record that names it; nil: the record is to hold the
+// message itself.
+func (a *allowance) name(p []byte, l *backends.Ledger) *lentHand {
+	if a == nil || len(p) < sharedHand {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	h := a.lent[&p[0]]
+	if h == nil || len(h.data) != len(p) {
+		return nil
+	}
+	if h.number == 0 {
+		h.number = l.Number()
+		l.Put(&h.record, backends.HandRecord, h.number, p)
+	}
+	h.named++
+	return h
+}
+
+// unname says that one record less names it.
+func (a *allowance) unname(h *lentHand, l *backends.Ledger) {
+	if h == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if h.named--; h.named == 0 {
+		l.Drop(&h.record)
+		h.number = 0
+	}
+}
+
+// again lends a message that an earlier process had lent, by its number; nil: there is none.
+func (a *allowance) again(number uint64) *lentHand {
+	if a == nil || number == 0 {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, h := range a.lent {
+		if h.number == number {
+			h.files, h.named = h.files+1, h.named+1
+			return h
+		}
+	}
+	one, ok := a.left[number]
+	if !ok || len(one.Data) == 0 {
+		return nil
+	}
+	h := &lentHand{data: one.Data, files: 1, named: 1, number: number, record: one.Record}
+	delete(a.left, number)
+	a.lent[&h.data[0]] = h
+	a.budget.Add(a.uid, int64(cap(h.data)))
+	return h
 }

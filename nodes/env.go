@@ -27,7 +27,8 @@ type Env struct {
 	mu      sync.Mutex
 	places  []*Elsewhere
 	waiting func(backends.Waiter) Waiting
-	allow   map[uint32]*allowance // by user
+	allow   map[uint32]*allowance    // by user
+	left    map[uint64]backends.Left // messages that open files of an earlier process had in hand
 }
 
 // How many calls that wait for others have a place, and how many of one user there are.
@@ -97,13 +98,29 @@ func movesOf(flags int) (moves backends.Ready) {
 	return moves
 }
 
+// Hands are the messages that open files of an earlier process had in hand. It is called before one is opened again.
+func (e *Env) Hands(left []backends.Left) {
+	e.left = map[uint64]backends.Left{}
+	for _, one := range left {
+		e.left[one.Number] = one
+	}
+}
+
+// NoHands drops those that none has any more, when all are open again.
+func (e *Env) NoHands(l *backends.Ledger) {
+	for number, one := range e.left {
+		l.Drop(&one.Record)
+		delete(e.left, number)
+	}
+}
+
 // allowance is the allowance of a user.
 func (e *Env) allowance(uid uint32) *allowance {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	a := e.allow[uid]
 	if a == nil {
-		a = &allowance{budget: e.Memory, uid: uid, lent: map[*byte]int{}}
+		a = &allowance{budget: e.Memory, uid: uid, lent: map[*byte]*lentHand{}, left: e.left}
 		e.allow[uid] = a
 	}
 	return a

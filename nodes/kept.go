@@ -13,6 +13,7 @@ import (
 // was opened again in another process (File.Resume). An empty field says that there is nothing of the kind.
 type Kept struct {
 	Hand     []byte // the last unit,
+	Lent     uint64 // or the number by which that is in the ledger for itself,
 	Base, At int64  // the file offset where it begins, and where the next read is expected
 	Begun    bool   // a text was read
 
@@ -47,9 +48,9 @@ type Kept struct {
 
 // more reports whether it keeps anything but the message in hand.
 func (k *Kept) more() bool {
-	return k.Knows || len(k.Pending) > 0 || len(k.Back) > 0 || k.Moved != 0 || k.Refused || k.Holds || k.Had ||
-		k.Until != 0 || k.Ended || k.Lease != "" || k.Truncated || k.Wrote || k.Shown || k.Place != backends.Place{} ||
-		k.Conn != socket.State{}
+	return k.Knows || len(k.Pending) > 0 || len(k.Back) > 0 || k.Moved != 0 || k.Lent != 0 || k.Refused || k.Holds ||
+		k.Had || k.Until != 0 || k.Ended || k.Lease != "" || k.Truncated || k.Wrote || k.Shown ||
+		k.Place != backends.Place{} || k.Conn != socket.State{}
 }
 
 // Code writes or reads it.
@@ -75,6 +76,7 @@ func (k *Kept) Code(c *Coder) {
 		codeMeta(c, &m.Meta)
 	})
 	Number(c, &k.Moved)
+	Number(c, &k.Lent)
 	c.Flag(&k.Had)
 	Number(c, &k.Until)
 	c.Flag(&k.Ended)
@@ -147,6 +149,9 @@ func (f *File) Resume(k Kept) {
 	defer f.mu.Unlock()
 	f.room = k.Hand
 	f.hand, f.base, f.at, f.begun = f.room, k.Base, k.At, k.Begun
+	if f.note.hand = f.pays.again(k.Lent); f.note.hand != nil {
+		f.hand, f.lent = f.note.hand.data, true
+	}
 	f.note.step, f.back, f.moved = k.Step, k.Back, k.Moved
 	f.pays.add(cap(f.room))
 	for _, one := range f.back {

@@ -12,8 +12,9 @@ type noting struct {
 	end    backends.Noter // of the file; nil: nothing that it moves is noted
 	coder  Coder
 	kept   Kept
-	step   uint64 // of the work that was saved last
-	fresh  bool   // nothing was kept when it was saved last, or it was never saved
+	step   uint64    // of the work that was saved last
+	hand   *lentHand // that the record names; nil: none
+	fresh  bool      // nothing was kept when it was saved last, or it was never saved
 }
 
 // A saver is an Endpoint that is told when what its file has read is written down.
@@ -37,7 +38,11 @@ func (f *File) Lives() {
 }
 
 // Ends drops what the ledger has of the file.
-func (f *File) Ends() { f.note.ledger.Drop(&f.note.record) }
+func (f *File) Ends() {
+	f.note.ledger.Drop(&f.note.record)
+	f.pays.unname(f.note.hand, f.note.ledger)
+	f.note.hand = nil
+}
 
 // Saved is the number of the work that was saved last.
 func (f *File) Saved() uint64 { return f.note.step }
@@ -67,6 +72,13 @@ func (f *File) Save(d *backends.Desk) {
 func (f *File) save(d *backends.Desk, step uint64) {
 	k := &f.note.kept
 	f.keepIn(k)
+	was := f.note.hand
+	if f.note.hand = nil; f.lent {
+		if f.note.hand = f.pays.name(f.hand, f.note.ledger); f.note.hand != nil {
+			k.Hand, k.Lent = nil, f.note.hand.number
+		}
+	}
+	defer f.pays.unname(was, f.note.ledger)
 	if k.nothing() && f.note.fresh {
 		d.Saves(false)
 		return

@@ -2,6 +2,7 @@ package nodes
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -198,3 +199,86 @@ func killedReturning(t *testing.T, texts []string, room, steps int) bool {
 	_ = unix.Close(fd)
 	return !through
 }
+
+// TestHandsShared: a long message that several files of a user have in hand is in a ledger once, goes on in each of
+// them in another process, and is gone from there with the last.
+func TestHandsShared(t *testing.T) {
+	fd, err := backends.NewLedger()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	long := strings.Repeat("x", sharedHand)
+	// start is a process that starts, with what is left of hands and of each file.
+	start := func() (*backends.Ledger, *Env, map[uint64]Kept, map[uint64]backends.Record) {
+		l, err := backends.OpenLedger(fd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var hands []backends.Left
+		files, at := map[uint64]Kept{}, map[uint64]backends.Record{}
+		l.Each(func(kind uint32, number uint64, data []byte, r backends.Record) {
+			if kind == backends.HandRecord {
+				hands = append(hands, backends.Left{Number: number, Data: slices.Clone(data), Record: r})
+				return
+			}
+			var k Kept
+			if err := Decode(data, k.Code); err != nil {
+				t.Fatal(err)
+			}
+			files[number], at[number] = k, r
+		})
+		e := &Env{Memory: newMemory(), allow: map[uint32]*allowance{}}
+		e.Hands(hands)
+		return l, e, files, at
+	}
+	l, e, _, _ := start()
+	buf := make([]byte, 16)
+	shared := []byte(long)
+	for number := range uint64(3) {
+		f := NewFile(&Plain{}, &lendsOne{data: shared}, Seekable, nil)
+		f.pays = e.allowance(7)
+		f.Lasts(l, number, backends.Record{})
+		if n, err := f.Read(buf, 5, 0); n != 5 || err != nil {
+			t.Fatal(n, err)
+		}
+		f.Save(nil)
+	}
+	for round := range 2 {
+		l, e, files, at := start()
+		if len(files) != 3-round || len(e.left) != 1 {
+			t.Fatalf("%d files, %d hands", len(files), len(e.left))
+		}
+		open := map[uint64]*File{}
+		for number, k := range files {
+			f := NewFile(&Plain{}, &lendsOne{}, Seekable, nil)
+			f.pays = e.allowance(7)
+			f.Resume(k)
+			f.Lasts(l, number, at[number])
+			if n, err := f.Read(buf, 16, 5); n != 16 || err != nil || string(f.hand) != long {
+				t.Errorf("file %d: %d, %v", number, n, err)
+			}
+			open[number] = f
+		}
+		e.NoHands(l)
+		open[uint64(round)].Ends()
+	}
+	l, e, files, at := start()
+	f := NewFile(&Plain{}, &lendsOne{}, Seekable, nil)
+	f.pays = e.allowance(7)
+	f.Resume(files[2])
+	f.Lasts(l, 2, at[2])
+	e.NoHands(l)
+	f.Ends()
+	if _, e, files, _ := start(); len(files) != 0 || len(e.left) != 0 {
+		t.Errorf("%d files, %d hands are left", len(files), len(e.left))
+	}
+}
+
+// lendsOne lends one message, again and again.
+type lendsOne struct {
+	port
+	data []byte
+}
+
+func (q *lendsOne) TryLend(int) ([]byte, backends.Meta, error) { return q.data, backends.Meta{}, nil }

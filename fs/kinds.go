@@ -39,7 +39,7 @@ var rows = []struct {
 		return nodes.Kind{Class: nodes.NewSysV(env, s.messages)}
 	}},
 	{"sysv/shm", &nodes.SegmentClass, func(_ *nodes.Env, s *stores) nodes.Kind {
-		return nodes.Kind{Class: nodes.NewSegments(s.segments)}
+		return nodes.Kind{Class: nodes.NewSegments(s.segments, s.carried)}
 	}},
 	{"topics", &nodes.TopicClass, func(env *nodes.Env, s *stores) nodes.Kind {
 		class := nodes.NewTopics(env, nodes.DaemonTopics(s.feeds, s.topics))

@@ -24,6 +24,7 @@ type stores struct {
 	faces    *backends.Dir // the plain files and the faces in sockets
 	messages *sysv.Queues
 	segments sysv.Segments
+	carried  func() bool // the kernel carries shared memory itself
 	topics   *backends.Dir
 	feeds    *topic.Store
 }
@@ -79,6 +80,7 @@ func (t *Tree) openStores(c Config, before *tables) (*stores, error) {
 	s.feeds = topic.NewStore(t.env.Poll, s.topics)
 	t.topics = s.feeds
 	s.messages, s.segments = sysv.NewQueues(t.env.Poll), sysv.NewSegments()
+	s.carried = func() bool { return t.backer() != nil }
 	t.limited = []backends.Limited{
 		s.queues, s.messages, s.segments,
 		backends.FileSystem{Dir: s.shm, Name: "shm_bytes"}, backends.Process{}, t.env.Poll,

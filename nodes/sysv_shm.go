@@ -14,18 +14,23 @@ import (
 // of /sysv/queues. A segment is a regular file of a fixed size. One that touch makes has no size yet, and
 // no segment, until it is truncated to one.
 type Segments struct {
-	back  sysv.Segments
-	began time.Time
+	back    sysv.Segments
+	carried func() bool // the kernel carries what can be mapped (passthrough)
+	began   time.Time
 
 	mu sync.Mutex
 	// by key: what was made without a size, and is seen to have none yet: shmget(2) may have made the segment
 	unsized map[uint32]Owner
 }
 
-// NewSegments shows the segments of back.
-func NewSegments(back sysv.Segments) *Segments {
-	return &Segments{back: back, began: time.Now(), unsized: map[uint32]Owner{}}
+// NewSegments shows the segments of back. Only where the kernel carries shared memory itself can they be
+// mapped: the pages of a mapping that the daemon serves would be others than those of shmat(2).
+func NewSegments(back sysv.Segments, carried func() bool) *Segments {
+	return &Segments{back: back, carried: carried, began: time.Now(), unsized: map[uint32]Owner{}}
 }
+
+// maps reports whether segments can be mapped.
+func (s *Segments) maps() bool { return s.back.Maps && s.carried() }
 
 // SegmentClass describes System V shared memory.
 var SegmentClass = Description{What: "System V shared memory", New: "size=BYTES"}
@@ -261,8 +266,7 @@ func (s segment) info() (sysv.SegmentInfo, error) {
 	return info, err
 }
 
-// Open is Object.Open: memory that can be mapped, or where the daemon has no right to that, bytes to read
-// and write.
+// Open is Object.Open: memory that can be mapped, or else bytes to read and write.
 func (s segment) Open(flags int, _ Caller) (Open, error) {
 	a, err := s.Stat(false)
 	if err == nil {
@@ -278,7 +282,7 @@ func (s segment) Open(flags int, _ Caller) (Open, error) {
 		return nil, errFixed
 	}
 	id := sysv.ID(s.Was)
-	if !s.back.Maps {
+	if !s.maps() {
 		return s.attach(id)
 	}
 	open, err := s.back.Open(id)
@@ -359,8 +363,8 @@ func (s segment) Report() ([]Fact, error) {
 	if err != nil {
 		return nil, err
 	}
-	mapping := "no" // the daemon has no right to it: CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE
-	if s.back.Maps {
+	mapping := "no" // the daemon has no right to it (CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE), or no passthrough
+	if s.maps() {
 		mapping = "yes"
 	}
 	facts := append([]Fact{{"key", keyName(i.Key)}, {"id", ID(i.ID)}}, owned(a)...)

@@ -300,11 +300,7 @@ func (k *Keeper) serve(w *worker) {
 		list = append(list, message{word: "device", fd: k.device})
 	}
 	list = append(list, k.upgradeText(), k.levelText(), message{word: "go", number: uint64(k.count), text: k.last, fd: -1})
-	go func() { // there may be more than the link has room for
-		for _, m := range list {
-			w.tell(m)
-		}
-	}()
+	w.tell(list...)
 }
 
 // heed does what a worker says.
@@ -321,7 +317,7 @@ func (k *Keeper) heed(t told) {
 		return
 	case "drop":
 		if k.drop(m.number); m.text != "" {
-			go w.tell(message{word: "dropped", number: m.number, fd: -1})
+			w.tell(message{word: "dropped", number: m.number, fd: -1})
 		}
 	case "ready":
 		k.isReady(w, m.number, m.text)

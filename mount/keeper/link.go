@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,6 +16,9 @@ import (
 type Link struct {
 	f  *os.File
 	mu sync.Mutex
+
+	order sync.Mutex
+	queue []message // that wait to be sent, in order; a goroutine does that while there are any
 }
 
 type message struct {
@@ -65,6 +69,43 @@ func (l *Link) send(m message) error { return l.write(m, true) }
 
 // trySend is send that answers EAGAIN if there is no room for the message now.
 func (l *Link) trySend(m message) error { return l.write(m, false) }
+
+// post sends a message behind all that were posted before, and keeps nobody waiting: while there is no room for it a
+// goroutine waits. Its descriptors stay open until then. That it does not come is no matter: then the other end has
+// ended.
+func (l *Link) post(list ...message) {
+	l.order.Lock()
+	defer l.order.Unlock()
+	for len(l.queue) == 0 && len(list) > 0 && !noRoom(l.trySend(list[0])) {
+		list = list[1:]
+	}
+	if len(l.queue) == 0 && len(list) > 0 {
+		go l.sendPosted()
+	}
+	l.queue = append(l.queue, list...)
+}
+
+// noRoom reports whether a message could be sent later. Of descriptors there are only so many on their way, for a user
+// without CAP_SYS_RESOURCE: ETOOMANYREFS (unix(7)).
+func noRoom(err error) bool {
+	return err == unix.EAGAIN || err == unix.ETOOMANYREFS || err == unix.ENOBUFS || err == unix.ENOMEM
+}
+
+// sendPosted sends what waits.
+func (l *Link) sendPosted() {
+	l.order.Lock()
+	defer l.order.Unlock()
+	for len(l.queue) > 0 {
+		m := l.queue[0]
+		l.order.Unlock()
+		for noRoom(l.send(m)) {
+			time.Sleep(sendPause)
+		}
+		l.order.Lock()
+		l.queue = l.queue[1:]
+	}
+	l.queue = nil
+}
 
 func (l *Link) write(m message, waits bool) error {
 	b := make([]byte, 16, 16+maxText)

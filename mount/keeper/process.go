@@ -65,10 +65,10 @@ func (w *worker) kill() {
 	}
 }
 
-// tell sends a message. That it does not come is no matter: then the worker has ended.
-func (w *worker) tell(m message) {
+// tell sends messages, in the order in which they are told. It does not wait for a worker that does not hear.
+func (w *worker) tell(list ...message) {
 	if w.link != nil {
-		_ = w.link.send(m)
+		w.link.post(list...)
 	}
 }
 

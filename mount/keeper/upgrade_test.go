@@ -72,3 +72,31 @@ func TestHungUp(t *testing.T) {
 		}
 	}
 }
+
+// What a worker is told after it was told to go on, it hears after that: how an upgrade ended, of which the program of
+// before goes on, and that it is to leave.
+func TestServesThenHears(t *testing.T) {
+	for range 20 {
+		ours, end, err := newLink()
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := &Keeper{
+			Log: slog.New(slog.DiscardHandler), Upgraded: func(string) {}, Level: new(slog.LevelVar), device: -1,
+		}
+		w := &worker{link: ours}
+		k.serve(w)
+		k.finish("it is another program")
+		w.tell(message{word: "leave", fd: -1})
+		theirs := &Link{f: end}
+		for _, want := range []message{
+			{word: "upgrade"}, {word: "level"}, {word: "go"}, {word: "upgrade", number: 1}, {word: "leave"},
+		} {
+			if m, err := theirs.receive(); err != nil || m.word != want.word || m.number != want.number {
+				t.Fatalf("%s %d before %s %d; %v", m.word, m.number, want.word, want.number, err)
+			}
+		}
+		ours.Close()
+		theirs.Close()
+	}
+}

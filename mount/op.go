@@ -266,13 +266,20 @@ func (p *polling) answer(buf []byte, ready backends.Ready) int {
 			g.s.tree.Polled(o.fh, o.kh)
 		}
 		want := backends.Ready(in.Events) & (backends.In | backends.Out | backends.RdHup)
+		asleep := want
+		if o.watch.at > 0 { // others may sleep in poll(2) by the same open file, for something else
+			g.tellSharers(&o.watch, ready)
+			want |= o.watch.want
+			asleep |= o.watch.asleep
+		}
+		asleep &^= ready
 		by := nodes.Caller{Uid: in.Uid, Gid: in.Gid, Pid: int(in.Pid)}
 		since := time.Now()
-		if o.watch.asleep == want&^ready {
+		if o.watch.asleep == asleep {
 			since = o.watch.since // it has waited before, its time was over, and it goes on
 		}
 		o.watch = watch{
-			file: o, want: want, seen: ready, asleep: want &^ ready, since: since, by: by, at: o.watch.at,
+			file: o, want: want, seen: ready, asleep: asleep, since: since, by: by, at: o.watch.at,
 		}
 		g.polls.put(&o.watch)
 		if d := o.file.Patience(); d > 0 && o.late == nil {

@@ -76,8 +76,45 @@ func TestWhoWaitsInPoll(t *testing.T) {
 	as[pollIn](poll).Events = unix.POLLOUT
 	k.must(poll)
 	k.must(other)
+	k.must(poll) // it is told of the message: somebody asked for that by this file
 	if errno, _ := k.ask(other); errno != syscall.EAGAIN {
 		t.Fatalf("write to a full queue: %v", errno)
 	}
 	waiting("a writer told that there is no room", 0, 1)
+}
+
+// Two programs, or threads, that poll by one open file for different things are both told: the kernel has one poll
+// handle for them, and the one that polls last takes nothing from the other.
+func TestSharedPoll(t *testing.T) {
+	k := newKernel(t)
+	node := k.queue()
+	write, _, _ := k.open(node, syscall.O_WRONLY)
+	_, read, poll := k.open(node, syscall.O_RDWR)
+	polls := func(events uint32) {
+		as[pollIn](poll).Events = events
+		k.must(poll)
+	}
+	told := func(when string, want int) {
+		t.Helper()
+		if n := k.woken + k.notified(); n != want {
+			t.Errorf("%s: told %d times", when, n)
+		}
+		k.woken = 0
+	}
+	polls(unix.POLLIN)
+	polls(unix.POLLOUT)
+	k.must(write)
+	told("a message, after a poll for room", 1)
+	polls(unix.POLLIN)
+	polls(unix.POLLIN)
+	told("nothing that is not known", 0)
+	k.must(read)
+
+	polls(unix.POLLIN)
+	o := k.s.file(as[pollIn](poll).Fh)
+	if _, err := o.file.Write([]byte("natively")); err != nil { // the poller's goroutine has not told of it yet
+		t.Fatal(err)
+	}
+	polls(unix.POLLOUT)
+	told("a message that the last one has seen", 1)
 }

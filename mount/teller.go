@@ -71,11 +71,14 @@ func (s *Session) tellSome(g *gate) {
 func (g *gate) someTold(room []uint64) []uint64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	told := g.polls.some(room, g.w.Ready())
-	if g.polls.left > 0 {
-		g.s.teller.add(g)
-	} else {
-		g.arm()
+	g.polls.inLine = false
+	if len(g.polls.all) == 0 {
+		return nil // their files were closed, and what they waited for may be
 	}
+	there := g.w.Ready()
+	g.polls.saw(there)
+	defer g.tellRest() // also after a panic
+	told := g.polls.some(room, there)
+	g.arm() // if that was the end of it
 	return told
 }

@@ -15,6 +15,7 @@ type watches struct {
 	// The round that is under way:
 	left         int            // how many, the first of all, have still to be looked at; 0: there is none
 	again        bool           // another one is to follow
+	inLine       bool           // the teller has the gate in its line
 	wanted, lack backends.Ready // wants and lacks of those that were looked at
 }
 
@@ -154,9 +155,15 @@ func (g *gate) tellPollers() {
 	if !any && there&ws.lacks == 0 || !ws.begin() {
 		return
 	}
+	defer g.tellRest() // also after a panic
 	var room [toldAtOnce]uint64
 	g.s.wakePollers(ws.some(room[:0], there))
-	if ws.left > 0 {
+}
+
+// tellRest has the teller go on with the round, if it is not over. The caller holds g.mu.
+func (g *gate) tellRest() {
+	if ws := &g.polls; ws.left > 0 && !ws.inLine {
+		ws.inLine = true
 		g.s.teller.add(g)
 	}
 }
@@ -171,6 +178,14 @@ func (g *gate) tellOwn(w *watch) {
 	if held&^g.polls.known(w, held)&(w.want|always) != 0 {
 		w.asleep = 0
 		g.polls.remove(w)
+		g.s.wakePoller(w.file.kh)
+	}
+}
+
+// tellSharers wakes those who poll by the open file that somebody polls now, which is ready, if they are still to be
+// told of it: the kernel has one poll handle for all of them. The caller holds g.mu.
+func (g *gate) tellSharers(w *watch, ready backends.Ready) {
+	if (ready&^g.polls.known(w, w.file.file.ReadyAs(0)))&(w.want|always) != 0 {
 		g.s.wakePoller(w.file.kh)
 	}
 }

@@ -162,3 +162,63 @@ func TestPollOwn(t *testing.T) {
 		t.Errorf("the poller was told %d times", n)
 	}
 }
+
+// TestRoundEnds: files that are closed in a round end it, their gate is in the teller's line but once, and what the
+// teller finds gone will be news to those who knew of it.
+func TestRoundEnds(t *testing.T) {
+	const many = 3 * toldAtOnce
+	k := newKernel(t)
+	node := k.queue()
+	write, read, _ := k.open(node, syscall.O_RDWR)
+	open := func() (polls [][]byte) {
+		for range many {
+			_, _, poll := k.open(node, syscall.O_RDONLY)
+			k.must(poll)
+			polls = append(polls, poll)
+		}
+		return polls
+	}
+	for range 3 {
+		polls := open()
+		k.must(write)
+		k.notified()
+		for _, poll := range polls {
+			release := fuse.ReleaseIn{Fh: as[pollIn](poll).Fh}
+			k.must(request(&release.InHeader, opRelease, node, bytesOf(&release)))
+		}
+		k.must(read)
+	}
+	if n := len(k.s.teller.line); n != 1 {
+		t.Errorf("the gate is %d times in line", n)
+	}
+	polls := open()
+	for g := k.s.teller.next(); g != nil; g = k.s.teller.next() {
+		k.s.tellSome(g)
+	}
+	k.notified()
+	k.must(write)
+	k.notified()
+	last := polls[many-1] // is told first
+	k.must(last)
+	k.notified()
+	g := k.s.file(as[pollIn](last).Fh).gate
+	o := k.s.file(as[fuse.ReadIn](read).Fh)
+	if _, err := o.file.Read(make([]byte, 128), 128, 0); err != nil { // natively: nobody hears of it
+		t.Fatal(err)
+	}
+	for g := k.s.teller.next(); g != nil; g = k.s.teller.next() {
+		k.s.tellSome(g)
+	}
+	k.notified()
+	if _, err := o.file.Write([]byte("natively")); err != nil {
+		t.Fatal(err)
+	}
+	g.onReady()
+	for g := k.s.teller.next(); g != nil; g = k.s.teller.next() {
+		k.s.tellSome(g)
+	}
+	k.notified()
+	if w := &k.s.file(as[pollIn](last).Fh).watch; w.at != 0 {
+		t.Error("who knew of the message before is not told of the next one")
+	}
+}

@@ -182,6 +182,7 @@ func TestKeeperStopped(t *testing.T) {
 
 // TestKeeperDirectories: who has a directory open, the root too, goes on with another worker.
 func TestKeeperDirectories(t *testing.T) {
+	needsResend(t)
 	t.Parallel()
 	k := &keeper{t: t, tr: mountTree(t, "--keeper=on")}
 	k.sh(`exec 7< $MNT 8< $MNT/sysv 9< $MNT/queues

@@ -2,8 +2,11 @@ package socket
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net/netip"
+	"os"
 	"slices"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -55,7 +58,41 @@ func hears(at netip.AddrPort) bool {
 		return true
 	}
 	h := (*unix.NlMsgerr)(unsafe.Pointer(&answer[unix.SizeofNlMsghdr]))
-	return binary.NativeEndian.Uint16(answer[4:]) != unix.NLMSG_ERROR || unix.Errno(-h.Error) != unix.ENOENT
+	if binary.NativeEndian.Uint16(answer[4:]) != unix.NLMSG_ERROR || unix.Errno(-h.Error) != unix.ENOENT {
+		return true
+	}
+	return heardOf(at) // ENOENT too if the kernel has no udp_diag, and loads no module
+}
+
+// heardOf is hears by the list of all UDP sockets (proc_net(5)). One of IPv6 that takes IPv4 too is in the
+// list for IPv6 alone.
+func heardOf(at netip.AddrPort) bool {
+	list := "/proc/thread-self/net/udp"
+	if !at.Addr().Unmap().Is4() {
+		list += "6"
+	}
+	text, err := os.ReadFile(list)
+	return err == nil && listed(string(text), at)
+}
+
+// listed reports whether a socket in a list of /proc/net is bound to an address, or to all. An address is
+// words of 32 bits in the order of the machine, in hexadecimal digits.
+func listed(text string, at netip.AddrPort) bool {
+	ip := at.Addr().Unmap().AsSlice()
+	var is, all strings.Builder
+	for i := 0; i < len(ip); i += 4 {
+		fmt.Fprintf(&is, "%08X", binary.NativeEndian.Uint32(ip[i:]))
+		all.WriteString("00000000")
+	}
+	for line := range strings.Lines(text) {
+		if f := strings.Fields(line); len(f) > 1 {
+			addr, port, _ := strings.Cut(f[1], ":")
+			if port == fmt.Sprintf("%04X", at.Port()) && (addr == is.String() || addr == all.String()) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // heardFirst sorts the addresses of a host for UDP, of which connect(2) always succeeds: loopback addresses

@@ -57,7 +57,8 @@ type treeKey struct{}
 
 // condition adds [root]: real root, not that of a user namespace with one user in it; [users]: root who can
 // let other users mount; [fusermount]: an ordinary user, who mounts through fusermount3; [passthrough]: the
-// kernel can carry shared memory; and [long]: there is time for many more rounds.
+// kernel can carry shared memory; [resend]: it can bring requests twice, which a keeper needs; and [long]: there is
+// time for many more rounds.
 func condition(cond string) (bool, error) {
 	switch cond {
 	case "root":
@@ -71,6 +72,8 @@ func condition(cond string) (bool, error) {
 		return *fusermount, nil
 	case "nats":
 		return haveServers(), nil
+	case "resend":
+		return haveResend(), nil
 	case "passthrough":
 		return !*fusermount && havePassthrough(), nil
 	}

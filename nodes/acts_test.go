@@ -187,3 +187,25 @@ func TestActsApart(t *testing.T) {
 		t.Error("only what waits for an answer is to stay")
 	}
 }
+
+// unread is a shelf that nobody may look at.
+type unread struct {
+	shelf
+	t *testing.T
+}
+
+func (u unread) Find(name string) (Seen, error) {
+	u.t.Errorf("%s is looked up", name)
+	return u.shelf.Find(name)
+}
+
+// TestNoActs: where nothing is noted, what makes an object asks nothing before.
+func TestNoActs(t *testing.T) {
+	u := unread{shelf{}, t}
+	_, _, made, err := (*Acts)(nil).Once(2, Act{Dir: u, Name: "new", Class: u, Do: func(Owner) (Seen, error) {
+		return seenOn("new", 100, 7), nil
+	}})
+	if err != nil || made.Was.Ino != 100 {
+		t.Errorf("%+v %v", made, err)
+	}
+}

@@ -45,10 +45,11 @@ func (r *Rules) Ask(option, value string) (err error) {
 	case "replicas":
 		r.Replicas, err = within(value, 5)
 	case "redeliver":
-		r.Redeliver, err = time.ParseDuration(value)
-		if err != nil || r.Redeliver < time.Second || r.Redeliver > time.Hour {
-			err = errors.New("it is a time from 1s to 1h")
+		wait, e := time.ParseDuration(value)
+		if e != nil || wait < time.Second || wait > time.Hour {
+			return errors.New("it is a time from 1s to 1h")
 		}
+		r.Redeliver = wait
 	}
 	return err
 }
@@ -68,16 +69,18 @@ func (r Rules) meta(meta map[string]string) {
 	meta[metaPriorities], meta[metaRedeliver] = strconv.Itoa(r.Priorities), r.Redeliver.String()
 }
 
-// rulesOf are the rules of the queue of a stream. Where they do not stand there, as no daemon has made it,
-// messages are taken for redelivered as the attachment says.
+// rulesOf are the rules of the queue of a stream. Where they do not stand there, as no daemon has made it, or nobody
+// could have asked for them, messages are taken for redelivered as the attachment says.
 func (l *Link) rulesOf(c *streamConfig) Rules {
 	number := func(key string) int {
 		n, _ := strconv.Atoi(c.Metadata[key])
 		return max(0, n)
 	}
-	wait, _ := time.ParseDuration(c.Metadata[metaRedeliver])
-	return Rules{
-		MaxMsg: max(1, int(c.MaxMsgs)), MsgSize: number(metaMsgSize), MaxTries: number(metaTries),
-		Priorities: number(metaPriorities), Replicas: c.Replicas, Redeliver: max(0, wait),
-	}.or(Rules{Redeliver: l.c.Rules.Redeliver}).or(defaultRules)
+	r := Rules{
+		MaxMsg: max(1, int(c.MaxMsgs)), MsgSize: number(metaMsgSize), MaxTries: number(metaTries), Replicas: c.Replicas,
+	}
+	// What is refused is left as it is.
+	_ = r.Ask("priorities", c.Metadata[metaPriorities])
+	_ = r.Ask("redeliver", c.Metadata[metaRedeliver])
+	return r.or(Rules{Redeliver: l.c.Rules.Redeliver}).or(defaultRules)
 }

@@ -13,7 +13,7 @@ import (
 // notAnswered are the errnos in the code that no program gets of the tree: what the kernel says to the daemon,
 // which makes another one of it, or tries something else.
 var notAnswered = strings.Fields("E2BIG ECANCELED EINPROGRESS ENETDOWN ENODATA ENONET ENOPROTOOPT ENOSYS EPROTO " +
-	"EPROTOTYPE ERANGE ERESTART")
+	"EPROTOTYPE ERANGE ERESTART ETOOMANYREFS")
 
 // TestErrors holds that each errno in the code is in the table of errors, and that help knows it by each of
 // its names.

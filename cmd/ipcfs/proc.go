@@ -176,7 +176,6 @@ func holders(daemon int) map[identity][]holder {
 // stands for its workers. Those in another mount namespace, as a container's, are not among them: the same path leads
 // elsewhere there.
 func daemonsAt(mountpoint string) (list []int) {
-	var keepers []int
 	here, _ := os.Readlink("/proc/self/ns/mnt")
 	for _, pid := range processes() {
 		if ns, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", pid)); err == nil && ns != here {
@@ -196,15 +195,16 @@ func daemonsAt(mountpoint string) (list []int) {
 		}
 		if serves && filepath.Clean(at) == mountpoint {
 			list = append(list, pid)
-			if args[1] == "keeper" {
-				keepers = append(keepers, pid)
-			}
 		}
 	}
-	if len(keepers) > 0 {
-		return keepers
-	}
-	return list
+	return withoutChildren(list, parentOf)
+}
+
+// withoutChildren are the processes of a list whose parents are not in it. What a process calls itself proves nothing:
+// anybody's could hide the daemon as a keeper that it is not the worker of.
+func withoutChildren(list []int, parent func(pid int) int) []int {
+	all := slices.Clone(list)
+	return slices.DeleteFunc(list, func(pid int) bool { return slices.Contains(all, parent(pid)) })
 }
 
 // pidsOf is ", pid 12" for a message, "" if there is none.

@@ -20,14 +20,18 @@ type safe struct {
 	deaf  bool // the keeper has not heard in time, once: nobody waits for it until it does
 }
 
-// dropLimit is how long somebody waits for the keeper to take or to close a descriptor.
-const dropLimit = time.Second
+// keepLimit is how long somebody waits for room in the link: it may be whoever takes up everybody's requests.
+// dropLimit is how long they wait for the keeper to close a descriptor.
+const (
+	keepLimit = 10 * time.Millisecond
+	dropLimit = time.Second
+)
 
 // Keep is backends.Safe.Keep. It waits for room in the link, but not for a keeper that does not listen.
 func (s *safe) Keep(number uint64, fd int) {
 	s.mu.Lock()
 	s.put(message{word: "keep", number: number, fd: fd})
-	for late := time.Now().Add(dropLimit); s.waits(number) && !s.deaf; {
+	for late := time.Now().Add(keepLimit); s.waits(number) && !s.deaf; {
 		s.mu.Unlock()
 		time.Sleep(sendPause)
 		s.mu.Lock()
@@ -45,19 +49,27 @@ func (s *safe) waits(number uint64) bool {
 func (s *safe) Drop(number uint64, now bool) {
 	s.mu.Lock()
 	// The descriptor is about to be closed, and its number to be another file's.
+	n := len(s.queue)
 	s.queue = slices.DeleteFunc(s.queue, func(m message) bool { return m.word == "keep" && m.number == number })
-	m := message{word: "drop", number: number, fd: -1}
-	var gone chan struct{}
-	if now && !s.deaf {
-		m.text, gone = "now", make(chan struct{})
-		if s.gone == nil {
-			s.gone = map[uint64]chan struct{}{}
-		}
-		s.gone[number] = gone
+	if len(s.queue) < n { // the keeper never had it
+		s.mu.Unlock()
+		return
 	}
+	m := message{word: "drop", number: number, fd: -1}
+	if !now {
+		s.put(m)
+		s.mu.Unlock()
+		return
+	}
+	m.text = "now" // to one that is deaf, too: the answer tells that it hears again
+	gone, deaf := make(chan struct{}), s.deaf
+	if s.gone == nil {
+		s.gone = map[uint64]chan struct{}{}
+	}
+	s.gone[number] = gone
 	s.put(m)
 	s.mu.Unlock()
-	if gone == nil {
+	if deaf {
 		return
 	}
 	late := time.NewTimer(dropLimit)
@@ -87,12 +99,22 @@ func (s *safe) dropped(number uint64) {
 
 // put sends a message, behind those that wait. The caller holds s.mu.
 func (s *safe) put(m message) {
-	if len(s.queue) == 0 && s.link.trySend(m) != unix.EAGAIN {
-		return // or the keeper has ended, and so will this process
+	if len(s.queue) == 0 && !s.full(m) {
+		return
 	}
 	if s.queue = append(s.queue, m); len(s.queue) == 1 {
 		go s.send()
 	}
+}
+
+// full sends a message, unless there is no room for it now. Where it fails the keeper has ended, and so will this
+// process, or it is a descriptor of too many that are on their way (ETOOMANYREFS, unix(7)), which is not kept.
+func (s *safe) full(m message) bool {
+	switch s.link.trySend(m) {
+	case unix.EAGAIN, unix.ENOBUFS, unix.ENOMEM:
+		return true
+	}
+	return false
 }
 
 // sendPause is how long the link is left alone when there is no room in it.
@@ -102,7 +124,7 @@ const sendPause = time.Millisecond
 func (s *safe) send() {
 	for {
 		s.mu.Lock()
-		for len(s.queue) > 0 && s.link.trySend(s.queue[0]) != unix.EAGAIN {
+		for len(s.queue) > 0 && !s.full(s.queue[0]) {
 			s.queue = s.queue[1:]
 		}
 		if len(s.queue) == 0 {

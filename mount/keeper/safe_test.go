@@ -1,0 +1,88 @@
+package keeper
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func newSafe(t *testing.T) (*safe, *Link) {
+	t.Helper()
+	ours, theirs, err := newLink()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.SetNonblock(int(theirs.Fd()), true); err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.FcntlInt(theirs.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs.Close()
+	t.Cleanup(ours.Close)
+	s := &safe{link: &Link{f: os.NewFile(uintptr(fd), "keeper")}}
+	t.Cleanup(s.link.Close)
+	return s, ours
+}
+
+// TestStoppedKeeper: while a keeper does not listen, what is kept and dropped again is not piled up for it, and nobody
+// waits for long. Then it hears what it should have in the end.
+func TestStoppedKeeper(t *testing.T) {
+	s, keeper := newSafe(t)
+	null, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(null)
+	const first, all = 100, 20_000
+	for n := uint64(1); n <= first; n++ {
+		s.Keep(n, null)
+	}
+	began := time.Now()
+	for n := uint64(first + 1); n <= all; n++ {
+		s.Keep(n, null)
+		s.Drop(n, false)
+	}
+	if took := time.Since(began); took > 20*dropLimit {
+		t.Errorf("it took %v", took)
+	}
+	s.mu.Lock()
+	if n := len(s.queue); n > 10 {
+		t.Errorf("%d messages wait", n)
+	}
+	s.mu.Unlock()
+	for n := uint64(1); n <= first; n++ {
+		s.Drop(n, false)
+	}
+	s.Keep(all+1, null)
+	k := &Keeper{}
+	for k.kept[all+1] == 0 {
+		m, err := keeper.receive()
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.heed(told{nil, m})
+	}
+	if len(k.kept) != 1 {
+		t.Errorf("%d are kept", len(k.kept))
+	}
+	k.drop(all + 1)
+}
+
+// TestDeafKeeper: nobody waits for a keeper that has not answered in time, until it answers again.
+func TestDeafKeeper(t *testing.T) {
+	s, _ := newSafe(t)
+	s.Drop(1, true)
+	began := time.Now()
+	s.Drop(2, true)
+	if took := time.Since(began); took > dropLimit/2 || !s.deaf {
+		t.Errorf("it took %v", took)
+	}
+	s.dropped(2)
+	if s.deaf {
+		t.Error("it is deaf for good")
+	}
+}

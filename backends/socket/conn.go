@@ -61,7 +61,7 @@ type dialler interface {
 // connected is called when fd is the connection.
 func (c *Conn) connected(fd int, peer Peer) {
 	c.fd, c.src, c.peer, c.since, c.dial, c.made = fd, c.s.poll.Watch(fd), peer, time.Now(), nil, true
-	if c.held.Made {
+	if c.held.Since != 0 { // an earlier process has it
 		c.since = time.Unix(0, c.held.Since)
 	}
 	c.held.change(func(r *connRecord) { r.Made, r.Peer, r.Since = true, peer, c.since.UnixNano() })

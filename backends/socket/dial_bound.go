@@ -74,6 +74,7 @@ func (d *boundDialler) arm(wake func()) {
 // stop is dialler.stop.
 func (d *boundDialler) stop() {
 	if d.task == nil {
+		_ = d.held.end(d.held.left())
 		return
 	}
 	got := d.got

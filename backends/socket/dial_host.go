@@ -163,9 +163,12 @@ func (d *hostDialler) stop() {
 		d.look.Abandon(func() {})
 		d.look = nil
 	}
-	if d.fd >= 0 {
-		d.src.Forget()
-		_ = d.held.end(d.fd)
-		d.fd = -1
+	if d.fd < 0 {
+		return
 	}
+	if d.src != nil { // nobody used one that an earlier process left
+		d.src.Forget()
+	}
+	_ = d.held.end(d.fd)
+	d.fd = -1
 }

@@ -66,8 +66,9 @@ type held struct {
 
 	mu sync.Mutex
 	connRecord
-	at backends.Record
-	fd int // that an earlier process left; -1: none
+	at   backends.Record
+	fd   int  // that an earlier process left; -1: none
+	safe bool // there is a descriptor in the safe, whether or not there was room for the record
 }
 
 // Lasts has sockets outlive this process, and go on that an earlier one left, before anything is opened.
@@ -98,6 +99,7 @@ func (s *Maker) Lasts(l *backends.Ledger, safe backends.Safe, left func(kind uin
 		if !s.has(one.Number) {
 			h.fd = -1 // it was not kept yet, or dialling has ended
 		}
+		h.safe = h.fd >= 0
 		h.lost = err != nil || h.fd < 0 && h.Made
 		known[one.Number] = h.fd >= 0
 		if h.fd >= 0 {
@@ -221,7 +223,10 @@ func (h *held) announce() {
 // kept is keep of one that was announced.
 func (h *held) kept(fd int) {
 	if h.number != 0 {
+		h.mu.Lock()
+		h.safe = true
 		h.s.last.safe.Keep(h.number, fd)
+		h.mu.Unlock()
 	}
 }
 
@@ -233,6 +238,7 @@ func (h *held) keep(fd int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.save()
+	h.safe = true
 	h.s.last.safe.Keep(h.number, fd)
 }
 
@@ -288,14 +294,12 @@ func (h *held) failed(err error) {
 func (h *held) end(fd int) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	known := h.at != backends.Record{}
-	if known {
-		h.s.last.ledger.Drop(&h.at)
-	}
+	h.s.last.ledger.Drop(&h.at)
 	if fd < 0 {
 		return nil
 	}
-	if known {
+	if h.safe {
+		h.safe = false
 		if n, err := unix.IoctlGetInt(fd, unix.SIOCINQ); err != nil || n == 0 {
 			_ = unix.Shutdown(fd, unix.SHUT_RDWR)
 		}

@@ -3,6 +3,7 @@ package socket
 import (
 	"os"
 	"testing"
+	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
 	"golang.org/x/sys/unix"
@@ -154,5 +155,78 @@ func TestGoesOn(t *testing.T) {
 	must(l.Close())
 	if len(safe) > 0 {
 		t.Errorf("kept is %v", safe)
+	}
+}
+
+// TestNobodyUsesAgain: a connection that another process was about to dial, and whose file is closed before anybody uses
+// it here, ends, and leaves nothing with the keeper.
+func TestNobodyUsesAgain(t *testing.T) {
+	p, err := backends.NewPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	for _, kind := range []string{"host", "bound"} {
+		fd, err := backends.NewLedger()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(fd)
+		safe := fakeSafe{}
+		dial := func(s *Maker, c Call) *Conn {
+			if kind == "bound" {
+				return s.DialBound("sockets/x", c)
+			}
+			return s.Dial(Address{Type: unix.SOCK_STREAM, Host: "127.0.0.1", Port: 9}, c)
+		}
+		one := begin(t, p, fd, safe)
+		conn := dial(one.Maker, Call{})
+		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.held.keep(pair[0])
+		conn.Lives()
+		unix.Close(pair[0])
+		again := dial(begin(t, p, fd, safe).Maker, Call{Number: conn.State().Number})
+		if err := again.Close(); err != nil {
+			t.Error(kind, err)
+		}
+		if len(safe) > 0 {
+			t.Errorf("%s: kept is %v", kind, safe)
+		}
+		if n, err := unix.Read(pair[1], make([]byte, 1)); n != 0 || err != nil {
+			t.Errorf("%s: the other end reads %d, %v", kind, n, err)
+		}
+		unix.Close(pair[1])
+	}
+}
+
+// TestSinceAccepted: a connection begins when it is accepted, also where nothing outlives this process.
+func TestSinceAccepted(t *testing.T) {
+	p, err := backends.NewPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	began := time.Now()
+	me := backends.Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0600}
+	l, err := NewMaker(p, ReachNone).Listen(Address{Type: unix.SOCK_STREAM, Path: t.TempDir() + "/s"}, me, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client := l.Dial(Call{Who: me.Cred()}, true)
+	if err := client.Connect(); err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	server, err := l.Accept(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	if since := server.Status().Since; since.Before(began) {
+		t.Errorf("accepted at %v, before %v", since, began)
 	}
 }

@@ -46,7 +46,7 @@ type handles struct {
 	mu   sync.RWMutex
 	all  map[uint64]*opened
 	last uint64
-	done map[uint64]uint64 // opened by an earlier process, by the request, which may come again
+	done map[uint64]uint64 // opened by an earlier process, by the request, which may come again, until closed
 
 	changed changes
 }
@@ -93,11 +93,21 @@ func (t *handles) by(request uint64) *opened {
 	return t.all[t.done[request]]
 }
 
-// settled is called when no such request comes any more.
-func (t *handles) settled() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.done = nil
+// HandleAt is an open file, and where it is.
+type HandleAt struct {
+	Fh, Node uint64
+	Parent   uint64 // 0: it is not known
+	Name     string
+}
+
+// OpenedIn finds the file that an earlier process has opened in a request.
+func (t *Tree) OpenedIn(request uint64) (at HandleAt, ok bool) {
+	h := t.handles.by(request)
+	if h == nil {
+		return at, false
+	}
+	n, _ := t.table.get(h.Node)
+	return HandleAt{Fh: h.Num, Node: h.Node, Parent: n.Parent, Name: n.Name}, true
 }
 
 // note has f change the record of an open file, if there is one of this number.
@@ -144,6 +154,7 @@ func (t *handles) take(num uint64) *opened {
 		return nil
 	}
 	delete(t.all, num)
+	delete(t.done, h.Request)
 	t.used.Give(h.Uid, 1)
 	return h
 }

@@ -59,6 +59,9 @@ func (t *Tree) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *fu
 	if !ok {
 		return fuse.EPERM
 	}
+	if h := t.handles.by(RequestOf(in.Unique)); h != nil { // which nobody was told of
+		t.Release(nil, &fuse.ReleaseIn{Fh: h.Num})
+	}
 	var open nodes.Open
 	seen, err := t.make(&in.InHeader, parent, object, name, owner(&in.InHeader, in.Mode, in.Umask),
 		func(o nodes.Owner) (seen nodes.Seen, err error) {
@@ -66,7 +69,10 @@ func (t *Tree) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *fu
 			return seen, err
 		})
 	if err == nil && open == nil && seen.Was.Type() != syscall.S_IFIFO { // an earlier process has made it
-		flags := int(in.Flags) &^ (syscall.O_CREAT | syscall.O_EXCL | syscall.O_TRUNC)
+		flags := int(in.Flags) &^ (syscall.O_EXCL | syscall.O_TRUNC)
+		if !seen.Message {
+			flags &^= syscall.O_CREAT // else it tells that this open calls nobody yet
+		}
 		open, err = t.kinds[parent.Kind].Class.At(seen).Open(flags, caller(&in.InHeader))
 	}
 	if errors.Is(err, syscall.EEXIST) && in.Flags&syscall.O_EXCL == 0 {
@@ -86,7 +92,8 @@ func (t *Tree) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *fu
 	l := t.table.open(n.ID)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if status := t.opened(n, l, open, in.Flags, caller(&in.InHeader), &out.OpenOut); !status.Ok() {
+	by := caller(&in.InHeader).Asks(RequestOf(in.Unique))
+	if status := t.opened(n, l, open, in.Flags, by, &out.OpenOut); !status.Ok() {
 		nodes.Unmake(object, seen, caller(&in.InHeader))
 		t.table.forget(n.ID, 1)
 		return status

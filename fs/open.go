@@ -17,6 +17,7 @@ type Opening struct {
 	by      nodes.Caller
 	pending *nodes.Pending // nil: it has not begun, or has ended
 	already *opened        // an earlier process has opened it; nil: none has
+	left    bool           // one has left a connection that is for it
 }
 
 // Begin begins an open(2).
@@ -24,7 +25,7 @@ func (t *Tree) Begin(in *fuse.OpenIn) *Opening {
 	request := RequestOf(in.Unique)
 	o := &Opening{t: t, node: in.NodeId, flags: in.Flags, by: caller(&in.InHeader).Asks(request)}
 	if o.already = t.handles.by(request); o.already == nil {
-		t.sockets.Asked(request)
+		o.left = t.sockets.Asked(request)
 	}
 	return o
 }
@@ -36,6 +37,22 @@ func caller(h *fuse.InHeader) nodes.Caller {
 // Try goes on until out is the answer. ErrWouldBlock and ErrUnsettled: it has to wait. Any other error is an
 // errno.
 func (o *Opening) Try(out *fuse.OpenOut) error {
+	err := o.try(out)
+	if !nodes.Waits(err) {
+		o.over()
+	}
+	return err
+}
+
+// over has what nobody took of what an earlier process has left end.
+func (o *Opening) over() {
+	if o.left {
+		o.left = false
+		o.t.sockets.Over(o.by.Request())
+	}
+}
+
+func (o *Opening) try(out *fuse.OpenOut) error {
 	n, ok := o.t.table.get(o.node)
 	l := o.t.table.open(o.node)
 	if !ok || l == nil || n.Kind == dirKind {
@@ -109,7 +126,13 @@ func (o *Opening) object(n Node, l *live) (open nodes.Open, err error) {
 func (o *Opening) For() (backends.Waiter, backends.Ready) { return o.pending.For, backends.In }
 
 // Stop gives up after Try had to wait, if there was one. false: it is too late, and Try will tell.
-func (o *Opening) Stop() bool { return o.pending == nil || o.pending.Stop == nil || o.pending.Stop() }
+func (o *Opening) Stop() bool {
+	if o.pending != nil && o.pending.Stop != nil && !o.pending.Stop() {
+		return false
+	}
+	o.over()
+	return true
+}
 
 // opened gives what was opened of a node its handle, and the kernel the answer. The caller holds l.mu.
 func (t *Tree) opened(n Node, l *live, open nodes.Open, flags uint32, by nodes.Caller,

@@ -246,10 +246,7 @@ func (t *Tree) Polled(fh, kh uint64) { t.handles.note(fh, func(h *Handle) { h.Po
 func (t *Tree) Closing(fh uint64) { t.handles.note(fh, func(h *Handle) { h.Closed, h.Poll = true, 0 }) }
 
 // Settled is called when all requests have come again that an earlier session had not answered.
-func (t *Tree) Settled() {
-	t.sockets.Settled()
-	t.handles.settled()
-}
+func (t *Tree) Settled() { t.sockets.Settled() }
 
 // Unfinished are the files that a session which goes on with the tree has to see to: the poll handles of
 // those that were polled, and the numbers of those that were closed for the last time and have something left

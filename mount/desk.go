@@ -209,14 +209,38 @@ func (s *Session) answerAgain(out []byte) {
 		s.finish(req, d, out)
 		d.Free()
 	}
-	for _, d := range s.left.desks {
-		d.Free() // its request has its answer, or nobody waits for one any more
+	var opens []*backends.Desk
+	for number, d := range s.left.desks { // its request has its answer, or nobody waits for one any more
+		if _, ok := s.tree.OpenedIn(number); ok {
+			opens = append(opens, d)
+			continue
+		}
+		d.Free()
+	}
+	if len(opens) > 0 {
+		go s.openForNobody(opens)
 	}
 	for _, p := range s.left.parts {
 		s.ledger.Drop(&p.at)
 	}
 	s.left = leftBehind{}
 	s.tree.Settled()
+}
+
+// openForNobody closes files whose open(2) had no answer when the worker was killed, and does not come again, as its
+// caller was killed, too. Whether it had is not known: if so, the kernel has the file open, and with that its node. So
+// it is told to forget the name, and is asked for the node. Where the kernel knows that still, the file stays.
+// Until then the desks stay as they were, for another process that goes on.
+func (s *Session) openForNobody(opens []*backends.Desk) {
+	for _, d := range opens {
+		if at, ok := s.tree.OpenedIn(d.Unique()); ok && at.Parent != 0 {
+			if s.sayDrop(drop{at.Parent, at.Name}); !s.knows(at.Node) {
+				s.tree.Release(nil, &fuse.ReleaseIn{Fh: at.Fh})
+				s.tree.Commit()
+			}
+		}
+		d.Free()
+	}
 }
 
 // giveBack returns messages to where they are from that an earlier process received for somebody who was killed since,

@@ -42,6 +42,12 @@ func (d device) write(p []byte) error {
 	return nil
 }
 
+// tell is write that may block: Go's scheduler is told, so that all else goes on meanwhile.
+func (d device) tell(p []byte) error {
+	_, err := unix.Write(d.fd, p)
+	return err
+}
+
 const (
 	iocBackingOpen  = 0x4010e501 // FUSE_DEV_IOC_BACKING_OPEN
 	iocBackingClose = 0x4004e502 // FUSE_DEV_IOC_BACKING_CLOSE

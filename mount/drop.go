@@ -48,5 +48,5 @@ func (s *Session) sayDrop(d drop) {
 		Parent: d.parent, NameLen: uint32(len(d.name)),
 	}
 	copy(msg[headerSize+fixed:], d.name)
-	s.send(msg) // ENOENT: it has forgotten it already
+	_ = s.dev.tell(msg) // ENOENT: it has forgotten it already
 }

@@ -119,7 +119,9 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 
 // open answers an OPEN, or parks it. Its tries are made by workers, if there are any.
 func (s *Session) open(in *fuse.OpenIn, workers *backends.Workers, out []byte) {
-	o := &opening{Opening: s.tree.Begin(in), tree: s.tree, work: workers, uid: in.Uid}
+	o := &opening{
+		Opening: s.tree.Begin(in), s: s, request: fs.RequestOf(in.Unique), work: workers, uid: in.Uid,
+	}
 	if there := s.tree.Elsewhere(&in.InHeader, ""); there != nil {
 		o.far, o.work = true, there
 	} else if s.tree.OpensLong(in.NodeId) {

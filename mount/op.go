@@ -172,11 +172,12 @@ func (r *releasing) ended(err error) {
 // opening is an OPEN. If it may take long, workers make its tries.
 type opening struct {
 	*fs.Opening
-	tree *fs.Tree
-	work *backends.Workers // nil: it does not take long
-	uid  uint32
-	far  bool           // its object is kept elsewhere: it need not be waited for
-	task *backends.Task // the try that is under way; nil: none
+	s       *Session
+	request uint64
+	work    *backends.Workers // nil: it does not take long
+	uid     uint32
+	far     bool           // its object is kept elsewhere: it need not be waited for
+	task    *backends.Task // the try that is under way; nil: none
 
 	// When the task is done:
 	out *fuse.OpenOut
@@ -200,6 +201,9 @@ func (o *opening) Try(buf []byte) (int, error) {
 	}
 	if o.err != nil {
 		return 0, o.err
+	}
+	if d := o.s.ledger.DeskOf(buf); d != nil && d.Unique() != o.request {
+		d.Begin(o.request) // it had to wait: see Session.openForNobody
 	}
 	return copy(buf, bytesOf(o.out)), nil
 }
@@ -231,7 +235,7 @@ func (o *opening) Stop(_ []byte, why error) (int, error) {
 func (o *opening) undo() {
 	switch {
 	case o.err == nil:
-		o.tree.Release(nil, &fuse.ReleaseIn{Fh: o.out.Fh})
+		o.s.tree.Release(nil, &fuse.ReleaseIn{Fh: o.out.Fh})
 	case nodes.Waits(o.err):
 		o.Opening.Stop()
 	}

@@ -44,10 +44,20 @@ func (s *Session) keepLength(req, out []byte) {
 // asked for and was not told yet (FUSE_NOTIFY_INVAL_INODE; fuse_reverse_inval_inode, fs/fuse/inode.c). It
 // waits for nothing: only the bytes of a file are locked, and it is not told to drop those.
 func (s *Session) Outdate(node uint64) {
-	var msg [headerSize + 24]byte
+	msg := outdated(node)
+	s.send(msg[:]) // ENOENT: it does not know the node any more
+}
+
+// knows asks the kernel whether it knows a node, by Outdate.
+func (s *Session) knows(node uint64) bool {
+	msg := outdated(node)
+	return s.dev.write(msg[:]) != unix.ENOENT
+}
+
+func outdated(node uint64) (msg [headerSize + 24]byte) {
 	*(*fuse.OutHeader)(unsafe.Pointer(&msg[0])) = fuse.OutHeader{
 		Length: uint32(len(msg)), Status: notifyInvalInode,
 	}
 	*(*fuse.NotifyInvalInodeOut)(unsafe.Pointer(&msg[headerSize])) = fuse.NotifyInvalInodeOut{Ino: node, Off: -1}
-	s.send(msg[:]) // ENOENT: it does not know the node any more
+	return msg
 }

@@ -191,13 +191,9 @@ func (w *walk) lines(begin func()) (failed []string) {
 	return failed
 }
 
-// TestKilledAtPoints: the worker of a tree with a keeper is killed at each place of its work, at every third time that
-// it comes there, or with -storm 1 at each. No message is lost or comes twice, nothing fails, and what was done is not
-// done again.
-func TestKilledAtPoints(t *testing.T) {
-	needsResend(t)
-	t.Parallel()
-	soak(t)
+// killable is a tree with a keeper, whose workers can be killed at points.
+func killable(t *testing.T) *walk {
+	t.Helper()
 	tr := bareTree(t)
 	tr.dog.allow(5 * lifetime)
 	tr.program = tr.work + "/ipcfs-points"
@@ -209,9 +205,21 @@ func TestKilledAtPoints(t *testing.T) {
 	w := &walk{t: t, tr: tr}
 	w.point, err = os.Create(tr.work + "/point")
 	check(t, err)
-	defer w.point.Close()
+	t.Cleanup(func() { w.point.Close() })
 	check(t, w.point.Truncate(64))
 	tr.mounted(t, "--keeper=on")
+	return w
+}
+
+// TestKilledAtPoints: the worker of a tree with a keeper is killed at each place of its work, at every third time that
+// it comes there, or with -storm 1 at each. No message is lost or comes twice, nothing fails, and what was done is not
+// done again.
+func TestKilledAtPoints(t *testing.T) {
+	needsResend(t)
+	t.Parallel()
+	soak(t)
+	w := killable(t)
+	tr := w.tr
 	for _, name := range []string{"queues/q", "sysv/queues/0x00004201"} {
 		check(t, os.WriteFile(tr.mnt+"/"+name, nil, 0600))
 	}

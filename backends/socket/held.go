@@ -168,12 +168,27 @@ func (s *Maker) Resumed() {
 	s.last.opened, s.last.calls = nil, nil
 }
 
-// Asked is called when a request has come that an earlier process may have begun with.
-func (s *Maker) Asked(request uint64) {
+// Asked is called when a request has come that an earlier process may have begun with, and reports whether that
+// has left a connection which is for it. Then Over is to be called.
+func (s *Maker) Asked(request uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if h := s.last.conns[s.last.asked[request]]; h != nil {
+	h := s.last.conns[s.last.asked[request]]
+	if h != nil {
 		h.took = true
+	}
+	return h != nil
+}
+
+// Over is called when the request has come to its end. A connection that it did not take ends.
+func (s *Maker) Over(request uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	number := s.last.asked[request]
+	delete(s.last.asked, request)
+	if h := s.last.conns[number]; h != nil {
+		delete(s.last.conns, number)
+		_ = h.end(h.fd)
 	}
 }
 

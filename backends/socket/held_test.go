@@ -112,12 +112,14 @@ func TestGoesOn(t *testing.T) {
 	must(asked.Connect())
 	nobodys := l.Dial(call(6, 0), true) // whose caller has gone
 	must(nobodys.Connect())
+	refused := l.Dial(call(8, 0), true) // whose caller asks again, and is refused
+	must(refused.Connect())
 	accepted, err := l.Accept(nil, nil)
 	must(err)
 	accepted.Lives()
 	_, err = l.Accept(nil, nil) // for nobody
 	must(err)
-	if n := len(safe); n != 6 {
+	if n := len(safe); n != 7 {
 		t.Errorf("%d descriptors are kept", n)
 	}
 
@@ -132,7 +134,11 @@ func TestGoesOn(t *testing.T) {
 	must(err)
 	two.Resumed()
 	two.Asked(4)
+	if !two.Asked(8) || two.Asked(10) {
+		t.Error("what was left is not known")
+	}
 	two.Settled()
+	two.Over(8)
 	says(server, "first")
 	write(server, "answer")
 	says(again, "answer")
@@ -144,6 +150,11 @@ func TestGoesOn(t *testing.T) {
 	says(second, "second")
 	third, err := l.Accept(nil, nil)
 	must(err)
+	says(third, "")
+	fourth, err := l.Accept(nil, nil)
+	must(err)
+	says(fourth, "")
+	must(fourth.Close())
 	for _, c := range []*Conn{again, same} {
 		must(c.Close())
 	}
@@ -158,8 +169,8 @@ func TestGoesOn(t *testing.T) {
 	}
 }
 
-// TestNobodyUsesAgain: a connection that another process was about to dial, and whose file is closed before anybody uses
-// it here, ends, and leaves nothing with the keeper.
+// TestNobodyUsesAgain: a connection that another process was about to dial, and whose file is closed before
+// anybody uses it here, ends, and leaves nothing with the keeper.
 func TestNobodyUsesAgain(t *testing.T) {
 	p, err := backends.NewPoller()
 	if err != nil {
@@ -195,7 +206,7 @@ func TestNobodyUsesAgain(t *testing.T) {
 		if len(safe) > 0 {
 			t.Errorf("%s: kept is %v", kind, safe)
 		}
-		if n, err := unix.Read(pair[1], make([]byte, 1)); n != 0 || err != nil {
+		if n, _, err := unix.Recvfrom(pair[1], make([]byte, 1), unix.MSG_DONTWAIT); n != 0 || err != nil {
 			t.Errorf("%s: the other end reads %d, %v", kind, n, err)
 		}
 		unix.Close(pair[1])

@@ -24,6 +24,9 @@ type broker struct {
 // startBroker starts one, and returns when it has said how to attach to it.
 func startBroker(t *testing.T, dir string, args ...string) *broker {
 	t.Helper()
+	if !haveServers() {
+		t.Skip("no nats-server")
+	}
 	server, err := natsd.Program()
 	check(t, err)
 	b := &broker{exec.Command("ipcfs", append([]string{"broker", "--store", dir}, args...)...), dir + ".log"}

@@ -104,6 +104,7 @@ func stormTree(t *testing.T, limit time.Duration) *stormy {
 // TCP, through faces at both ends or at one, and calls wait to be accepted. No byte is lost or comes twice, no program
 // meets an error or an end of file too soon, each call is taken once, and in the end the keeper has what it had.
 func TestSocketStorm(t *testing.T) {
+	needsResend(t)
 	t.Parallel()
 	count, kills, limit := often(20_000, 200_000), often(15, 60), 10*lifetime
 	if *stormCount > 0 {

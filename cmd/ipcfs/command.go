@@ -109,7 +109,8 @@ func commands() []command {
 			short: "list what nobody uses any more, and remove it",
 			long: "Nobody has it open, in the tree or natively, and nobody has used it for --older.\n" +
 				"Natively used means open or mapped in /proc, where only root sees all processes.\n" +
-				"Those of others are left out. Nothing is removed without --yes.\n" + aboutTree,
+				"Those of others are left out, and what is attached, which programs on other\n" +
+				"machines may use. Nothing is removed without --yes.\n" + aboutTree,
 			flags: rmCommand,
 		}, {
 			name:  "doctor",

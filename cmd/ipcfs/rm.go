@@ -60,7 +60,7 @@ func (r removing) run(out io.Writer, p place, all []object) error {
 	var list []stale
 	var failed error
 	for _, o := range all {
-		if !o.unused() || now.Sub(o.used()) < r.older || !o.mine() {
+		if attached(o.class) || !o.unused() || now.Sub(o.used()) < r.older || !o.mine() {
 			continue
 		}
 		s := stale{object: o, Class: o.class, Name: o.name, Holds: o.holds()}
@@ -125,6 +125,13 @@ func (o object) unused() bool {
 		}
 	}
 	return true
+}
+
+// attached reports whether a class is of what is attached. Programs on other machines may have its objects
+// open and messages on lease, and nothing here can tell.
+func attached(class string) bool {
+	name, below, _ := strings.Cut(class, "/")
+	return name != "sysv" && (below == "queues" || below == "topics")
 }
 
 // mine reports whether this user may remove the object: its owner and root may.

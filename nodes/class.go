@@ -112,8 +112,9 @@ type Reporter interface {
 type Controller interface {
 	// Controls are those that are listed.
 	Controls() []Control
-	// Control finds one that is not, as prio/7; false if there is none of that name.
-	Control(name string) (Control, bool)
+	// Control finds one that is not, as prio/7. ENOENT: there is none of that name; any other error says what
+	// is wrong with a name that is nearly one (notOne), and is ENOENT for those who open it.
+	Control(name string) (Control, error)
 }
 
 // Open is what an Object gives when it is opened: a *File, whose reads and writes may wait, Bytes, or a

@@ -1,10 +1,13 @@
 package nodes
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/ipcfs/ipcfs/backends"
 )
 
 // ctlObject is the directory of an object's control files, or of objects.
@@ -139,17 +142,26 @@ func (o ctlObject) List() ([]Entry, error) {
 	return append(list, slices.DeleteFunc(files, func(e Entry) bool { return hidden[e.Name] })...), nil
 }
 
-// control finds a control file of an object.
+// control finds a control file of an object. ENOENT has a reason where somebody wrote the name wrongly.
 func (o ctlObject) control(object Object, name string) (Control, error) {
 	if one, ok := named(o.controls(object), name); ok {
 		return one, nil
 	}
-	if more, ok := object.(Controller); ok {
-		if one, ok := more.Control(name); ok {
-			return one, nil
-		}
+	more, ok := object.(Controller)
+	if !ok {
+		return Control{}, syscall.ENOENT
 	}
-	return Control{}, syscall.ENOENT
+	one, err := more.Control(name)
+	if err != nil && err != syscall.ENOENT {
+		err = &Error{Op: "open", Path: o.where(), Errno: syscall.ENOENT, Why: err}
+	}
+	return one, err
+}
+
+// notOne is Controller.Control's error for a name whose last part should be something else: what it is not,
+// and what is one.
+func notOne(part, what, are string) error {
+	return fmt.Errorf("%s is no %s: %s", backends.Word(part), what, are)
 }
 
 // controls are the listed control files of an object.

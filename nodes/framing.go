@@ -40,11 +40,18 @@ func queueFaces(keys ...string) []namedFace {
 	}
 }
 
-// patientFace is the face next@TIME; false if the name is another or the time is none.
-func patientFace(name string) (func() Face, bool) {
+// patientFace is the face next@TIME; an error as Controller.Control's if the name is another or the time is
+// none.
+func patientFace(name string) (func() Face, error) {
 	wait, ok := strings.CutPrefix(name, "next@")
+	if !ok {
+		return nil, syscall.ENOENT
+	}
 	d, err := time.ParseDuration(wait)
-	return func() Face { return &Once{until: time.Now().Add(d)} }, ok && err == nil && d > 0
+	if err != nil || d <= 0 {
+		return nil, notOne(wait, "time", "5s, 200ms, 1h30m")
+	}
+	return func() Face { return &Once{until: time.Now().Add(d)} }, nil
 }
 
 // Once is the face of one message: a read of it, and then the end. A patient one waits until a time, and

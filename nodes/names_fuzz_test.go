@@ -44,7 +44,7 @@ func FuzzNames(f *testing.F) {
 		for _, object := range []Controller{
 			queue{Queues: &Queues{}}, sysvQueue{SysV: &SysV{back: &sysv.Queues{}}}, topicEntry{all: &Topics{}},
 		} {
-			if c, ok := object.Control(name); ok && c.Name != name {
+			if c, err := object.Control(name); err == nil && c.Name != name {
 				t.Errorf("%q is the control file %q of a %T", name, c.Name, object)
 			}
 		}

@@ -3,16 +3,17 @@ package nodes
 import (
 	"io"
 	"strconv"
-	"strings"
 
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// peekFace is the face peek/N of a queue whose end is a Peeker; false if the name is another.
-func peekFace(name string) (func() Face, bool) {
-	digits, ok := strings.CutPrefix(name, "peek/")
+// peekFace is the face peek/N of a queue whose end is a Peeker, if digits are a number as it is written.
+func peekFace(digits string) (func() Face, error) {
 	n, err := strconv.ParseUint(digits, 10, 31)
-	return func() Face { return &peek{n: int(n)} }, ok && err == nil && digits == strconv.Itoa(int(n))
+	if err != nil || digits != strconv.Itoa(int(n)) {
+		return nil, notOne(digits, "place", "0 is that of the next message")
+	}
+	return func() Face { return &peek{n: int(n)} }, nil
 }
 
 // peek is the face of the n-th message in the queue, which stays there: it, and then the end.

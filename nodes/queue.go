@@ -254,19 +254,20 @@ func (q queue) Controls() []Control {
 }
 
 // Control is Controller.Control: prio/N, peek/N, next@TIME.
-func (q queue) Control(name string) (Control, bool) {
+func (q queue) Control(name string) (Control, error) {
 	if level, ok := strings.CutPrefix(name, "prio/"); ok {
 		n, err := strconv.ParseUint(level, 10, 32)
 		if err != nil || n >= mqueue.PrioMax || level != strconv.FormatUint(n, 10) {
-			return Control{}, false
+			return Control{}, notOne(level, "priority", fmt.Sprint("priorities are 0 to ", mqueue.PrioMax-1))
 		}
-		return q.face(name, func() Face { return &Plain{backends.Meta{Prio: uint32(n)}} }), true
+		return q.face(name, func() Face { return &Plain{backends.Meta{Prio: uint32(n)}} }), nil
 	}
-	if f, ok := peekFace(name); ok {
-		return q.face(name, f), q.store.Peeks
+	if digits, ok := strings.CutPrefix(name, "peek/"); ok && q.store.Peeks {
+		f, err := peekFace(digits)
+		return q.face(name, f), err
 	}
-	f, ok := patientFace(name)
-	return q.face(name, f), ok
+	f, err := patientFace(name)
+	return q.face(name, f), err
 }
 
 // face is a control file that is another face of the queue, for those who may use the queue.

@@ -63,7 +63,7 @@ func (e socketEntry) judge(open func(int, Caller) (Open, error)) func(int, Calle
 func dialPerm(mode uint32) uint32 { return mode&0222 | mode&0222<<1 }
 
 // Control is Controller.Control: there are no others.
-func (socketEntry) Control(string) (Control, bool) { return Control{}, false }
+func (socketEntry) Control(string) (Control, error) { return Control{}, syscall.ENOENT }
 
 // shutdownHow are the values of how= of the command shutdown, which are those of shutdown(2).
 var shutdownHow = map[string]int{"rd": syscall.SHUT_RD, "wr": syscall.SHUT_WR, "rdwr": syscall.SHUT_RDWR}

@@ -22,34 +22,36 @@ func (q sysvQueue) Controls() []Control {
 }
 
 // Control is Controller.Control: type/N, type/-N, type/!N, peek/N, next@TIME.
-func (q sysvQueue) Control(name string) (Control, bool) {
+func (q sysvQueue) Control(name string) (Control, error) {
 	if which, ok := strings.CutPrefix(name, "type/"); ok {
 		return q.typeFace(name, which)
 	}
-	if f, ok := peekFace(name); ok {
-		return q.face(name, sysv.Select{}, f), q.back.Peeks
+	if digits, ok := strings.CutPrefix(name, "peek/"); ok && q.back.Peeks {
+		f, err := peekFace(digits)
+		return q.face(name, sysv.Select{}, f), err
 	}
-	f, ok := patientFace(name)
-	return q.face(name, sysv.Select{}, f), ok
+	f, err := patientFace(name)
+	return q.face(name, sysv.Select{}, f), err
 }
 
 // typeFace is the face of the messages that msgrcv(2) gives for a msgtyp: N for that type, which is also
 // sent, -N for the lowest up to N, !N for any other.
-func (q sysvQueue) typeFace(name, which string) (Control, bool) {
+func (q sysvQueue) typeFace(name, which string) (Control, error) {
+	none := notOne(which, "type", "4 is that one, -4 the lowest up to 4, '!4' any other")
 	digits := strings.TrimLeft(which, "-!")
 	n, err := strconv.Atoi(digits)
 	if err != nil || n <= 0 || digits != strconv.Itoa(n) {
-		return Control{}, false
+		return Control{}, none
 	}
 	switch which {
 	case digits:
-		return q.face(name, sysv.Select{Type: n}, func() Face { return &Plain{} }), true
+		return q.face(name, sysv.Select{Type: n}, func() Face { return &Plain{} }), nil
 	case "-" + digits:
-		return q.face(name, sysv.Select{Type: -n}, func() Face { return received{} }), true
+		return q.face(name, sysv.Select{Type: -n}, func() Face { return received{} }), nil
 	case "!" + digits:
-		return q.face(name, sysv.Select{Type: n, Except: true}, func() Face { return received{} }), true
+		return q.face(name, sysv.Select{Type: n, Except: true}, func() Face { return received{} }), nil
 	}
-	return Control{}, false
+	return Control{}, none
 }
 
 // face is a control file that is another face of the queue, for those who may use the queue.

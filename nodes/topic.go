@@ -210,12 +210,12 @@ func (t topicEntry) Controls() []Control {
 }
 
 // Control is Controller.Control: since/SEQ, lines@SEQ, records@SEQ, group/NAME.
-func (t topicEntry) Control(name string) (Control, bool) {
+func (t topicEntry) Control(name string) (Control, error) {
 	if t.Was.Type() == syscall.S_IFDIR {
-		return Control{}, false
+		return Control{}, syscall.ENOENT
 	}
 	if group, ok := strings.CutPrefix(name, "group/"); ok && group != "" && !strings.Contains(group, "/") {
-		return t.face(name, func() Face { return &Plain{} }, TopicRead{Group: group}), true
+		return t.face(name, func() Face { return &Plain{} }, TopicRead{Group: group}), nil
 	}
 	for prefix, face := range map[string]func() Face{
 		"since/":   func() Face { return &Plain{} },
@@ -223,11 +223,16 @@ func (t topicEntry) Control(name string) (Control, bool) {
 		"records@": func() Face { return NewRecords("seq", "lost") },
 	} {
 		number, ok := strings.CutPrefix(name, prefix)
-		if seq, err := strconv.ParseUint(number, 10, 64); ok && err == nil && number == strconv.FormatUint(seq, 10) {
-			return t.face(name, face, TopicRead{Since: &seq}), true
+		if !ok {
+			continue
 		}
+		seq, err := strconv.ParseUint(number, 10, 64)
+		if err != nil || number != strconv.FormatUint(seq, 10) {
+			return Control{}, notOne(number, "seq", "they are 0, 1, 2, …")
+		}
+		return t.face(name, face, TopicRead{Since: &seq}), nil
 	}
-	return Control{}, false
+	return Control{}, syscall.ENOENT
 }
 
 // face is a control file that is another face of the topic, for those who may use the topic.

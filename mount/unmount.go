@@ -35,6 +35,9 @@ func (s *Session) Unmount() error {
 		// Somebody holds files open, so the kernel keeps the connection. It ends with the process.
 		s.stuck.Store(true)
 		s.end.Do(func() { close(s.ended) })
+		if errors.Is(e, os.ErrNotExist) {
+			e = nil // the connection is gone already, or nobody has mounted the control file system
+		}
 		return errors.Join(err, e, ErrStuck)
 	}
 	return nil

@@ -186,7 +186,24 @@ func (c *Config) add(item string) error {
 	for _, o := range attachOptions {
 		names = append(names, o.name+"=")
 	}
-	return fmt.Errorf("after the servers come %s", strings.Join(names, " "))
+	options := strings.Join(names, " ")
+	switch {
+	case valued && plainWord(name): // its value may be a secret
+		return fmt.Errorf("%s= is no option: after the servers come %s", name, options)
+	case len(c.Servers) == 0:
+		return errors.New("it does not begin with a server: " + serverForm)
+	}
+	return fmt.Errorf("a word is neither a server (%s) nor an option (%s)", serverForm, options)
+}
+
+// serverForm is how a server is written.
+const serverForm = "nats://HOST:PORT or tls://HOST:PORT"
+
+// plainWord reports whether a word looks like the name of an option: it may be repeated, and is no part of a
+// secret that somebody put there.
+func plainWord(word string) bool {
+	letter := func(r rune) bool { return 'a' <= r && r <= 'z' }
+	return word != "" && len(word) <= 12 && strings.TrimFunc(word, letter) == ""
 }
 
 // checkServer refuses a URL that holds a secret: everybody can see the command lines of processes.
@@ -197,7 +214,7 @@ func checkServer(item string) (string, error) {
 		return "", errors.New("no user, password or token in the URL of a server, ps shows it to everybody: " +
 			"put it into a file with mode 0600, and give user=NAME,password=/FILE, token=/FILE or creds=/FILE")
 	case err != nil || u.Hostname() == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "":
-		return "", errors.New("a server is nats://HOST:PORT or tls://HOST:PORT")
+		return "", errors.New("a server is " + serverForm)
 	case u.Scheme != "nats" && u.Scheme != "tls":
 		return "", errors.New("a server is nats://HOST:PORT, or tls://HOST:PORT, no other scheme is known")
 	}

@@ -45,21 +45,31 @@ func (*attachments) Type() string { return "attachment" }
 // oldestServer is the first nats-server that takes many messages at once, and has all else that is used.
 const oldestServer = "2.12"
 
+// linksDown tells of what is attached and has no connection.
+func linksDown(daemon facts) (list []string) {
+	for _, key := range slices.Sorted(maps.Keys(daemon)) {
+		if name, link := strings.CutPrefix(key, "link_"); link && daemon.str(key) == "down" {
+			list = append(list, name+": no connection: "+daemon.str(key+"_reason"))
+		}
+	}
+	return list
+}
+
 // checkAttached looks at the links of a tree.
 func checkAttached(at string, daemon facts) (list []finding) {
+	for _, down := range linksDown(daemon) {
+		list = append(list, fail("", "%s: %s", at, down))
+	}
 	for _, key := range slices.Sorted(maps.Keys(daemon)) {
 		name, link := strings.CutPrefix(key, "link_")
-		if state := daemon.str(key); !link || state != "up" && state != "down" {
+		if !link || daemon.str(key) != "up" {
 			continue
 		}
 		version := daemon.str(key + "_version")
-		switch {
-		case daemon.str(key) == "down":
-			list = append(list, fail("", "%s: %s: no connection: %s", at, name, daemon.str(key+"_reason")))
-		case older(version, oldestServer):
+		if older(version, oldestServer) {
 			list = append(list, warn("nats-server "+oldestServer+" or later",
 				"%s: %s: nats-server %s takes one message at a time only", at, name, version))
-		default:
+		} else {
 			list = append(list, ok("%s: %s: nats-server %s, takes messages of at most %d bytes",
 				at, name, version, daemon.num(key+"_max_payload")))
 		}

@@ -55,6 +55,7 @@ func statusCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 			if err != nil {
 				return notLive(p.Info, err)
 			}
+			t.Warnings = append(t.Warnings, linksDown(t.Daemon)...)
 			warned = len(t.Warnings) > 0
 			if l.json {
 				return printJSON(out, t)

@@ -77,16 +77,21 @@ func placeOf(args []string) (place, error) {
 
 // onlyTree is the tree that a command without a mount point is about.
 func onlyTree() (*mountinfo.Info, error) {
+	if at := os.Getenv("IPCFS"); at != "" {
+		p, err := treeAround(at)
+		if err != nil {
+			return nil, exit{exitDead, fmt.Errorf("$IPCFS: %w", err)}
+		}
+		return p.Info, nil
+	}
 	list, err := trees()
 	if err != nil {
 		return nil, err
 	}
 	wd, _ := os.Getwd()
-	for _, at := range []string{os.Getenv("IPCFS"), wd} {
-		for _, m := range list {
-			if at == m.Mountpoint || strings.HasPrefix(at, m.Mountpoint+"/") {
-				return m, nil
-			}
+	for _, m := range list {
+		if wd == m.Mountpoint || strings.HasPrefix(wd, m.Mountpoint+"/") {
+			return m, nil
 		}
 	}
 	switch len(list) {
@@ -131,9 +136,9 @@ func treeAround(name string) (place, error) {
 		}
 	}
 	if !exists(abs) {
-		return place{}, fmt.Errorf("%s: %w", name, syscall.ENOENT)
+		return place{}, exit{exitDead, fmt.Errorf("%s: %w", name, syscall.ENOENT)}
 	}
-	return place{}, fmt.Errorf("%s: not mounted, or no ipcfs mount", name)
+	return place{}, exit{exitDead, fmt.Errorf("%s: not mounted, or no ipcfs mount", name)}
 }
 
 // notLive is why a tree cannot be looked at, in words for people, with the exit status that says so.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -77,6 +78,12 @@ func checkMount() []finding {
 	case err != nil:
 		return []finding{fail("apt install fuse3",
 			"you are not root, and fusermount3 is not installed (`ipcfs run` needs neither)")}
+	}
+	// fusermount3 asks getpwuid(3), as id does, which knows more than /etc/passwd.
+	uid := strconv.Itoa(os.Geteuid())
+	if _, named := errors.AsType[*exec.ExitError](exec.Command("id", "-un").Run()); named {
+		return []finding{fail("add the user "+uid+" to /etc/passwd, as root",
+			"fusermount3 mounts for nobody without a name, as uid %s is (`ipcfs run` needs none)", uid)}
 	}
 	return []finding{ok("%s mounts for you", helper)}
 }

@@ -54,6 +54,9 @@ func (s *settings) serve() (failure error) {
 		s.tree.Kept = func() []nodes.Fact { return keptFacts(s.post) }
 		title("worker", s.mountpoint)
 	}
+	if err := s.noKeeper(); err != nil && s.kept && !s.isWorker {
+		s.tree.Kept = func() []nodes.Fact { return []nodes.Fact{{Key: "keeper_reason", Value: err.Error()}} }
+	}
 	if err := s.clear(); err != nil {
 		return s.advise(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -54,11 +55,31 @@ func newCommand(*pflag.FlagSet) func(io.Writer, []string) error {
 // objectAndWords takes arguments apart that begin with [MOUNTPOINT] PATH.
 func objectAndWords(args []string) (place, []string, error) {
 	for n := 1; n <= min(2, len(args)); n++ {
-		if p, err := placeOf(args[:n]); err != nil || p.path != "" {
+		p, err := placeOf(args[:n])
+		if err != nil && !beginsTree(args[n-1:]) && (n == 2 || errors.Is(err, syscall.ENOENT)) {
+			err = noClass(args[n-1])
+		}
+		if err != nil || p.path != "" {
 			return p, args[n:], err
 		}
 	}
 	return place{}, nil, usagef("the path of an object is needed: queues/jobs")
+}
+
+// beginsTree reports whether the first of some words is meant for an object by its path in a tree, or for a file
+// outside: it is a path of a class, or one from / or ., or before a path of a class.
+func beginsTree(words []string) bool {
+	_, classed := inClass(words[0])
+	if len(words) > 1 && !classed {
+		_, classed = inClass(words[1])
+	}
+	return classed || strings.HasPrefix(words[0], "/") || strings.HasPrefix(words[0], ".")
+}
+
+// noClass says that a path is of no class.
+func noClass(path string) error {
+	return usagef("%s: the path of an object begins with its class: %s, or NAME/queues and NAME/topics "+
+		"of what is attached", path, strings.Join(ownClasses, ", "))
 }
 
 // tell writes a line to a control file. If the daemon does not do it, the error is what the file of failures
@@ -76,6 +97,10 @@ func (p place) tell(op, file, line, failures string) error {
 	if err == nil {
 		return nil
 	}
+	if op == "create" && errors.Is(err, syscall.ENOENT) && p.inNoDirectory(v) {
+		dir := path.Dir(p.path)
+		return fmt.Errorf("%s %s: no directory %s (mkdir %s)", op, p.path, dir, path.Join(p.Mountpoint, dir))
+	}
 	said, _ := v.read(failures)
 	if _, why, ok := strings.Cut(said, " "); ok && strings.HasPrefix(why, op+" "+backends.Word(p.path)+": ") {
 		return fmt.Errorf("%s", strings.TrimSuffix(why, "\n"))
@@ -83,12 +108,25 @@ func (p place) tell(op, file, line, failures string) error {
 	return p.untold(v, op, err)
 }
 
+// inNoDirectory reports whether the directory is missing that the object would be in, and mkdir(2) makes it.
+func (p place) inNoDirectory(v *viewer) bool {
+	class, _, _ := strings.Cut(p.path, "/")
+	if !slices.Contains([]string{"topics", "shm", "fifos"}, class) {
+		return false
+	}
+	_, err := v.read(path.Dir(p.path)) // EISDIR if it is there
+	return errors.Is(err, syscall.ENOENT)
+}
+
 // untold is the error of a control file of an object, of which the daemon has not said more.
 func (p place) untold(v *viewer, op string, err error) error {
 	var errno syscall.Errno
+	_, classed := inClass(p.path)
 	switch {
 	case !errors.As(err, &errno), errno == syscall.ENOTCONN, errno == syscall.ECONNABORTED:
 		return notLive(p.Info, err)
+	case errno == syscall.ENOENT && !classed:
+		return noClass(p.path)
 	case errno == syscall.ENOENT:
 		return fmt.Errorf("%s: no such object", p.path)
 	case errno == syscall.EACCES:

@@ -107,13 +107,16 @@ func onlyTree() (*mountinfo.Info, error) {
 	return nil, usagef("which tree? %s", strings.Join(points, "  "))
 }
 
+// ownClasses are how the paths of objects begin, but those of what is attached.
+var ownClasses = []string{"queues", "topics", "shm", "fifos", "sockets", "sysv"}
+
 // inClass reports whether an argument is a path in a tree, and no file outside: then it begins with the name
 // of a class. What is attached is called NAME/queues and NAME/topics.
 func inClass(arg string) (string, bool) {
 	first, rest, _ := strings.Cut(arg, "/")
 	second, _, _ := strings.Cut(rest, "/")
 	return strings.Trim(arg, "/"),
-		slices.Contains([]string{"queues", "topics", "shm", "fifos", "sockets", "sysv"}, first) ||
+		slices.Contains(ownClasses, first) ||
 			first != "" && first[0] != '.' && (second == "queues" || second == "topics") && !exists(arg)
 }
 

@@ -192,13 +192,30 @@ func end(m *mountinfo.Info, pid int) (bool, error) {
 	if !isIpcfs(pid) {
 		return false, nil
 	}
+	keeper := -1
+	if parent := parentOf(pid); isKeeper(parent) { // it has the state directory as its worker has
+		if keeper, err = unix.PidfdOpen(parent, 0); err == nil {
+			defer unix.Close(keeper)
+		}
+	}
 	switch err := unix.PidfdSendSignal(fd, unix.SIGTERM, nil, 0); err {
 	case nil:
-		return awaitUnmount(m, fd, umountLimit), nil
+		ended := awaitUnmount(m, fd, umountLimit)
+		if ended && keeper >= 0 {
+			ended = isGone(keeper, umountLimit)
+		}
+		return ended, nil
 	case unix.EPERM:
 		return false, notYours(fmt.Errorf("%s: pid %d: %w", m.Mountpoint, pid, err))
 	}
 	return false, nil
+}
+
+// isKeeper reports whether a process is the keeper of some worker.
+func isKeeper(pid int) bool {
+	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	args := strings.Split(string(line), "\x00")
+	return err == nil && len(args) > 1 && args[1] == "keeper" && isIpcfs(pid)
 }
 
 // isIpcfs reports whether a process runs this program. A user who may not

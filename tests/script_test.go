@@ -126,9 +126,9 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 			ts.Fatalf("it did not come true: %s", out)
 		}
 	},
-	// daemon KILL|TERM|INT sends the daemon a signal; unless it is 0, waits for its end.
+	// daemon KILL|TERM|INT sends the daemon, or its keeper, a signal; unless it is 0, waits for its end.
 	"daemon": func(ts *testscript.TestScript, _ bool, args []string) {
-		pid, err := treeOf(ts).pid()
+		pid, err := treeOf(ts).daemon()
 		ts.Check(err)
 		sig := unix.SignalNum("SIG" + strings.Join(args, ""))
 		if sig == 0 {

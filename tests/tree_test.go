@@ -161,8 +161,11 @@ func (t *tree) run(name string, args ...string) (string, error) {
 
 // mount mounts the tree and returns what the command printed. Later flags win.
 func (t *tree) mount(flags ...string) (string, error) {
-	args := append([]string{"--state-dir", t.state, "--maxmsg", "10", "--msgsize", "128"}, flags...)
-	return t.run(t.program, append(args, t.mnt)...)
+	args := []string{"--state-dir", t.state, "--maxmsg", "10", "--msgsize", "128"}
+	if *kept && t.program == "ipcfs" {
+		args = append(args, "--keeper=on") // of two the last one counts
+	}
+	return t.run(t.program, append(append(args, flags...), t.mnt)...)
 }
 
 // umount unmounts the tree and returns what the command printed, without the list of programs that used it.
@@ -198,6 +201,14 @@ func (t *tree) pid() (int, error) {
 		return 0, err
 	}
 	return strconv.Atoi(s)
+}
+
+// daemon is the process that keeps the mount: the keeper, or where there is none the daemon.
+func (t *tree) daemon() (int, error) {
+	if s, err := t.status("keeper_pid"); err == nil && s != "" {
+		return strconv.Atoi(s)
+	}
+	return t.pid()
 }
 
 // parked waits until n requests are waiting for an object to become ready.

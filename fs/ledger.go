@@ -34,7 +34,8 @@ func (c *changes) add(id uint64) {
 type lasting struct {
 	ledger *backends.Ledger
 	some   atomic.Bool
-	mu     sync.Mutex // of what follows
+	busy   atomic.Bool // a Commit writes down what some told of
+	mu     sync.Mutex  // of what follows
 	coder  []byte
 	tree   backends.Record
 	class  map[string]*keptClass
@@ -76,13 +77,16 @@ func RequestOf(unique uint64) uint64 { return unique &^ resent }
 // Acts are the notes of what requests make, remove and move; nil: nothing is noted.
 func (t *Tree) Acts() *nodes.Acts { return t.env.Acts }
 
-// Commit writes down what has changed, before an answer tells of it.
+// Commit writes down what has changed, before an answer tells of it. It returns when that is so, also if another
+// answer's Commit does it.
 func (t *Tree) Commit() {
-	if !t.lasting.some.Load() {
+	if !t.lasting.some.Load() && !t.lasting.busy.Load() { // in this order
 		return
 	}
 	t.lasting.mu.Lock()
 	defer t.lasting.mu.Unlock()
+	t.lasting.busy.Store(true)
+	defer t.lasting.busy.Store(false)
 	t.lasting.some.Store(false)
 	t.commitNodes()
 	t.commitHandles()

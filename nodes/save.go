@@ -22,6 +22,8 @@ type saver interface{ Saved() }
 
 // Lasts has the file keep what it keeps in a ledger, under its number. r is where an earlier process had it.
 func (f *File) Lasts(l *backends.Ledger, number uint64, r backends.Record) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.note.ledger, f.note.number, f.note.record = l, number, r
 	f.note.end, _ = f.end.(backends.Noter)
 	f.note.fresh = r == backends.Record{}
@@ -49,21 +51,21 @@ func (f *File) Saved() uint64 { return f.note.step }
 
 // WorkAt says at which desk the next calls are worked on; nil: at none.
 func (f *File) WorkAt(d *backends.Desk) {
-	if f.note.end != nil && f.aside == 0 {
-		f.note.end.Note(d)
+	f.mu.Lock()
+	end := f.note.end
+	f.mu.Unlock()
+	if end != nil && f.aside == 0 {
+		end.Note(d)
 	}
 }
 
 // Save writes down what the file keeps after a read or write that is worked on at d, if it keeps anything. Once
 // it returns, another process goes on from here.
 func (f *File) Save(d *backends.Desk) {
-	if f.note.ledger == nil {
-		return
-	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.errand != nil {
-		return // it saves when it is over
+	if f.note.ledger == nil || f.errand != nil {
+		return // with an errand it saves when that is over
 	}
 	f.save(d, d.Step())
 }

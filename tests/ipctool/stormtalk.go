@@ -210,16 +210,22 @@ var talks = map[string]func(where string, count int, more []string) error{
 }
 
 func shortDial(where, line string) error {
-	c, err := talkDial(where)
-	if err != nil {
-		return fmt.Errorf("dial: %w", err)
+	for try := 0; ; try++ {
+		c, err := talkDial(where)
+		if err != nil {
+			return fmt.Errorf("dial: %w", err)
+		}
+		var all []byte
+		if _, err = c.Write([]byte(line)); err == nil {
+			all, err = io.ReadAll(c)
+		}
+		if len(all) == 0 && try < 2 { // the worker was killed right behind accept(2), so that nobody has heard the line
+			_ = c.Close()
+			continue
+		}
+		if err != nil || !bytes.Equal(all, []byte(line)) {
+			return fmt.Errorf("%q is answered with %q, %w", line, all, err)
+		}
+		return c.Close()
 	}
-	if _, err := c.Write([]byte(line)); err != nil {
-		return fmt.Errorf("%q: write: %w", line, err)
-	}
-	all, err := io.ReadAll(c)
-	if err != nil || !bytes.Equal(all, []byte(line)) {
-		return fmt.Errorf("%q is answered with %q, %w", line, all, err)
-	}
-	return c.Close()
 }

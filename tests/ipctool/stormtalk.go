@@ -170,8 +170,9 @@ var talks = map[string]func(where string, count int, more []string) error{
 	// It sends each number over a connection of its own, and hears it back.
 	"dial short": func(where string, count int, more []string) error {
 		from, err := strconv.Atoi(more[0])
+		anew := maxAnew
 		for i := from; i < from+count && err == nil; i++ {
-			err = shortDial(where, fmt.Sprint(i, "\n"))
+			err = shortDial(where, fmt.Sprint(i, "\n"), &anew)
 		}
 		return err
 	},
@@ -209,8 +210,11 @@ var talks = map[string]func(where string, count int, more []string) error{
 	},
 }
 
-func shortDial(where, line string) error {
-	for try := 0; ; try++ {
+// maxAnew is how many of its calls a program makes anew that were lost: a few kills in a hundred fall on that instant.
+const maxAnew = 3
+
+func shortDial(where, line string, anew *int) error {
+	for {
 		c, err := talkDial(where)
 		if err != nil {
 			return fmt.Errorf("dial: %w", err)
@@ -219,7 +223,8 @@ func shortDial(where, line string) error {
 		if _, err = c.Write([]byte(line)); err == nil {
 			all, err = io.ReadAll(c)
 		}
-		if len(all) == 0 && try < 2 { // the worker was killed right behind accept(2), so that nobody has heard the line
+		if len(all) == 0 && *anew > 0 { // the worker was killed right behind accept(2), so that nobody has heard the line
+			*anew--
 			_ = c.Close()
 			continue
 		}

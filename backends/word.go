@@ -11,7 +11,7 @@ import (
 // Texts tell of names, commands and messages that strangers choose. There is one way to write them
 // (docs/control.md): a byte that needs care is %XX, with two hexadecimal digits, and so is %. What is left is
 // printable UTF-8 without a newline, and nothing in it ends a line, a word or a quotation of the shell's.
-// UnquoteByte undoes it.
+// Unword undoes it.
 
 // plain are the characters that stand for themselves wherever they are.
 const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+./:,@"
@@ -55,6 +55,21 @@ func escape(b []byte, s string, may func(rune) bool) []byte {
 		i += size
 	}
 	return b
+}
+
+// Unword is the name that a word stands for. What is not %XX stands for itself.
+func Unword(word string) string {
+	var name []byte
+	for i := 0; i < len(word); i++ {
+		b, ok := UnquoteByte(word[i:])
+		if ok {
+			i += 2
+		} else {
+			b = word[i]
+		}
+		name = append(name, b)
+	}
+	return string(name)
 }
 
 // UnquoteByte is the byte that the first three of s stand for; false if they are not %XX.

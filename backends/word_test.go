@@ -65,8 +65,8 @@ func FuzzWord(f *testing.F) {
 		if strings.ContainsAny(word, " '\"\\$`=#&;<>|()*?[]{}~!^") {
 			t.Errorf("%q became %q", name, word)
 		}
-		if got := undone(t, word); got != name {
-			t.Errorf("%q became %q and then %q", name, word, got)
+		if got := undone(t, word); got != name || Unword(word) != name {
+			t.Errorf("%q became %q and then %q, %q", name, word, got, Unword(word))
 		}
 		legible(t, Line(name))
 	})

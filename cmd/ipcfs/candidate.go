@@ -80,7 +80,9 @@ func possible(before []string, last string) (list []candidate) {
 	case len(rest) == 0:
 		all, _ := trees()
 		for _, m := range all {
-			list = append(list, candidate{m.Mountpoint, "a tree"})
+			if backends.Word(m.Mountpoint) == m.Mountpoint { // others a shell would take apart
+				list = append(list, candidate{m.Mountpoint, "a tree"})
+			}
 		}
 	}
 	if strings.Contains(c.args, "PATH") {
@@ -212,9 +214,7 @@ func objectsFor(args []string, word string) (list []candidate) {
 			return list
 		}
 		for _, s := range found {
-			if name := string(s.Path); backends.Word(name) == name { // others a shell would take apart
-				list = append(list, candidate{name, ""})
-			}
+			list = append(list, candidate{backends.Word(string(s.Path)), ""})
 		}
 	}
 	return list

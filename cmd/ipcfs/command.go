@@ -18,7 +18,7 @@ type command struct {
 
 // aboutTree is the end of the help of commands that look at a tree.
 const aboutTree = "\nWithout MOUNTPOINT: the tree at $IPCFS, or around the current directory, or the\n" +
-	"only one.\n"
+	"only one. PATHs are as ls prints them: queues/two%20words.\n"
 
 // commands is the table of commands, in the order of the help.
 func commands() []command {

@@ -47,7 +47,7 @@ func newCommand(*pflag.FlagSet) func(io.Writer, []string) error {
 		if err != nil {
 			return err
 		}
-		line := strings.Join(append([]string{backends.Word(p.path)}, words...), " ")
+		line := strings.Join(append([]string{p.word()}, words...), " ")
 		return p.tell("create", "ctl/new", line, "ctl/err")
 	}
 }
@@ -99,10 +99,11 @@ func (p place) tell(op, file, line, failures string) error {
 	}
 	if op == "create" && errors.Is(err, syscall.ENOENT) && p.inNoDirectory(v) {
 		dir := path.Dir(p.path)
-		return fmt.Errorf("%s %s: no directory %s (mkdir %s)", op, p.path, dir, path.Join(p.Mountpoint, dir))
+		return fmt.Errorf("%s %s: no directory %s (mkdir %s)", op, p.word(), backends.Word(dir),
+			path.Join(p.Mountpoint, dir))
 	}
 	said, _ := v.read(failures)
-	if _, why, ok := strings.Cut(said, " "); ok && strings.HasPrefix(why, op+" "+backends.Word(p.path)+": ") {
+	if _, why, ok := strings.Cut(said, " "); ok && strings.HasPrefix(why, op+" "+p.word()+": ") {
 		return fmt.Errorf("%s", strings.TrimSuffix(why, "\n"))
 	}
 	return p.untold(v, op, err)
@@ -126,18 +127,18 @@ func (p place) untold(v *viewer, op string, err error) error {
 	case !errors.As(err, &errno), errno == syscall.ENOTCONN, errno == syscall.ECONNABORTED:
 		return notLive(p.Info, err)
 	case errno == syscall.ENOENT && !classed:
-		return noClass(p.path)
+		return noClass(p.word())
 	case errno == syscall.ENOENT:
-		return fmt.Errorf("%s: no such object", p.path)
+		return fmt.Errorf("%s: no such object", p.word())
 	case errno == syscall.EACCES:
-		return fmt.Errorf("%s %s: %w: only its owner may", op, p.path, errno)
+		return fmt.Errorf("%s %s: %w: only its owner may", op, p.word(), errno)
 	}
-	return fmt.Errorf("%s %s: %w", op, p.path, errno)
+	return fmt.Errorf("%s %s: %w", op, p.word(), errno)
 }
 
 // write writes a text to a control file, however long that takes.
 func (v *viewer) write(name, text string) error {
-	if err := v.ask(wish{Write: name, Text: text}); err != nil {
+	if err := v.ask(wish{Write: []byte(name), Text: []byte(text)}); err != nil {
 		return err
 	}
 	_, err := v.answerBy(time.Time{})

@@ -27,14 +27,14 @@ type viewer struct {
 }
 
 // A wish asks for a text (Read), for all objects below a directory, up to Most of them (Walk), or for Text to be
-// written (Write).
+// written (Write). Paths and texts are bytes, here and in answers, and not always UTF-8.
 type wish struct {
-	Read, Walk  string
+	Read, Walk  []byte
 	Most        int
-	Write, Text string
+	Write, Text []byte
 }
 
-// seen is one answer. Paths are from the root of the tree; they and texts are bytes, not always UTF-8.
+// seen is one answer. Paths are from the root of the tree.
 type seen struct {
 	Path           []byte
 	Text           []byte
@@ -112,7 +112,7 @@ func (v *viewer) ask(w wish) error {
 
 // read reads a control file.
 func (v *viewer) read(name string) (string, error) {
-	if err := v.ask(wish{Read: name}); err != nil {
+	if err := v.ask(wish{Read: []byte(name)}); err != nil {
 		return "", err
 	}
 	s, err := v.answer()
@@ -131,7 +131,7 @@ func (v *viewer) facts(name string) (facts, error) {
 // walk tells of the object at a path or of all below it, at most so many, and of how many
 // there are more. What may not be looked at is left out.
 func (v *viewer) walk(dir string, most int) (list []seen, left int, err error) {
-	if err := v.ask(wish{Walk: dir, Most: most}); err != nil {
+	if err := v.ask(wish{Walk: []byte(dir), Most: most}); err != nil {
 		return nil, 0, err
 	}
 	for {
@@ -159,14 +159,14 @@ func lookCommand(*pflag.FlagSet) func(io.Writer, []string) error {
 			case errors.Is(err, io.EOF):
 				return nil
 			case err != nil:
-			case w.Read != "":
-				err = l.tell(l.text(w.Read))
-			case w.Write != "":
-				err = l.tell(l.put(w.Write, w.Text))
+			case len(w.Read) > 0:
+				err = l.tell(l.text(string(w.Read)))
+			case len(w.Write) > 0:
+				err = l.tell(l.put(string(w.Write), string(w.Text)))
 			default:
 				left := 0
-				if err = l.from(w.Walk, &w.Most, &left); err == nil {
-					err = l.tell(seen{Path: []byte(w.Walk), Left: left, Last: true})
+				if err = l.from(string(w.Walk), &w.Most, &left); err == nil {
+					err = l.tell(seen{Path: w.Walk, Left: left, Last: true})
 				}
 			}
 			if err != nil {

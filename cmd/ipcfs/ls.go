@@ -116,7 +116,7 @@ func (v *viewer) objects(path string, most int, users bool) (list []object, err 
 	}
 	if !known || path != "" && len(list) == 0 {
 		if _, err := v.read("ctl/" + path); !known || errors.Is(err, syscall.ENOENT) {
-			return nil, fmt.Errorf("%s: no such object or class", path)
+			return nil, fmt.Errorf("%s: no such object or class", backends.Word(path))
 		}
 	}
 	return list, nil
@@ -286,9 +286,11 @@ func forJSON(list []object) []facts {
 		for key, value := range o.facts {
 			f[key] = value
 		}
+		f["path"] = backends.Word(string(o.Path)) // as all commands take it; a name is not always UTF-8
 		f["class"], f["name"], f["mode"], f["uid"], f["gid"] =
 			o.class, o.name, fmt.Sprintf("%#o", o.Mode&07777), o.Uid, o.Gid
-		f["size"], f["last_sent"], f["users"] = o.Size, time.Unix(o.Sent, 0).Format(time.RFC3339), append([]use{}, o.users...)
+		f["size"], f["last_sent"] = o.Size, time.Unix(o.Sent, 0).Format(time.RFC3339)
+		f["users"] = append([]use{}, o.users...)
 		all[i] = f
 	}
 	return all

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/ipcfs/ipcfs/backends"
 	"github.com/spf13/pflag"
 )
 
@@ -59,7 +60,9 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	if e.err == nil {
 		return e.status // that of a command, who has said what there was to say
 	}
-	fmt.Fprintf(stderr, "ipcfs: %v\n", e.err)
+	for line := range strings.SplitSeq(fmt.Sprintf("ipcfs: %v", e.err), "\n") {
+		fmt.Fprintln(stderr, backends.Line(line)) // names in it were chosen by anybody
+	}
 	if e.status == exitUsage {
 		fmt.Fprintf(stderr, "Try '%s --help'.\n", c.title())
 	}

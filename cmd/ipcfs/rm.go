@@ -47,11 +47,19 @@ func rmCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 // stale is an object that nobody uses.
 type stale struct {
 	object
-	Class   string `json:"class"`
-	Name    string `json:"name"`
-	Holds   string `json:"holds"` // what is lost with it; "": nothing
-	Removed bool   `json:"removed"`
-	Error   string `json:"error,omitempty"`
+	removed bool
+	failed  error
+}
+
+// forJSON is what ls --json tells of it, and what rm adds to that: what is lost with it ("": nothing), and
+// whether it was removed.
+func (s stale) forJSON() facts {
+	f := forJSON([]object{s.object})[0]
+	f["holds"], f["removed"] = s.holds(), s.removed
+	if s.failed != nil {
+		f["error"] = s.failed.Error()
+	}
+	return f
 }
 
 // run lists what is stale, and removes it if it is asked to.
@@ -63,18 +71,20 @@ func (r removing) run(out io.Writer, p place, all []object) error {
 		if attached(o.class) || !o.unused() || now.Sub(o.used()) < r.older || !o.mine() {
 			continue
 		}
-		s := stale{object: o, Class: o.class, Name: o.name, Holds: o.holds()}
+		s := stale{object: o}
 		if r.yes {
-			err := os.Remove(path.Join(p.Mountpoint, string(o.Path)))
-			if s.Removed = err == nil; !s.Removed {
-				s.Error = err.Error()
-				failed = errors.Join(failed, err)
-			}
+			s.failed = s.remove(p.Mountpoint)
+			s.removed = s.failed == nil
+			failed = errors.Join(failed, s.failed)
 		}
 		list = append(list, s)
 	}
 	if r.json {
-		return errors.Join(failed, printJSON(out, list))
+		all := make([]facts, len(list))
+		for i, s := range list {
+			all[i] = s.forJSON()
+		}
+		return errors.Join(failed, printJSON(out, all))
 	}
 	if len(list) == 0 {
 		_, err := fmt.Fprintln(out, "Nothing is stale.")
@@ -82,7 +92,7 @@ func (r removing) run(out io.Writer, p place, all []object) error {
 	}
 	table := columns{heads: []string{"CLASS", "NAME*", "OWNER", ">UNUSED", "HOLDS"}}
 	for _, s := range list {
-		table.add(s.Class, backends.Word(s.Name), owner(s.Uid), since(s.used(), now), dash(s.Holds != "", s.Holds))
+		table.add(s.class, backends.Word(s.name), owner(s.Uid), since(s.used(), now), dash(s.holds() != "", s.holds()))
 	}
 	if err := table.print(out); err != nil {
 		return err
@@ -93,6 +103,15 @@ func (r removing) run(out io.Writer, p place, all []object) error {
 	}
 	fmt.Fprintln(out, verb)
 	return failed
+}
+
+// remove removes the object from the tree that is mounted there.
+func (o object) remove(mountpoint string) error {
+	err := os.Remove(path.Join(mountpoint, string(o.Path)))
+	if failed := (*os.PathError)(nil); errors.As(err, &failed) {
+		failed.Path = backends.Word(string(o.Path))
+	}
+	return err
 }
 
 // used is when the object was used last, as far as the kernel remembers.

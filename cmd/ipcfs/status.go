@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ipcfs/ipcfs/backends"
 	"github.com/spf13/pflag"
 )
 
@@ -193,8 +194,8 @@ func (t *tree) print(out io.Writer) error {
 	d := t.Daemon
 	up := t.at.Sub(d.time("started"))
 	width := screen(out)
-	head := fmt.Sprintf("%s  live %s  pid %d  ipcfs %s  %s  net=%s", t.Mountpoint, lasting(up), d.num("pid"),
-		d.str("version"), owner(uint32(d.num("uid"))), d.str("net"))
+	head := fmt.Sprintf("%s  live %s  pid %d  ipcfs %s  %s  net=%s", backends.Line(t.Mountpoint), lasting(up),
+		d.num("pid"), d.str("version"), owner(uint32(d.num("uid"))), d.str("net"))
 	rate := float64(d.num("requests")) / max(up.Seconds(), 1)
 	line := fmt.Sprintf("shm %s    requests %s (%.0f/s)    parked %d    open %d    rss %s  thr %d", d.str("shm"),
 		brief(d.num("requests")), rate, d.num("parked"), d.num("open"), bytesOf(d.num("rss")), d.num("threads"))

@@ -21,7 +21,7 @@ type topScreen struct {
 	paused   bool
 	sort     int    // of topSorts
 	class    string // only this one; "": all
-	filter   string // only what has it in its name
+	filter   string // only what has it in its path, as it is shown or as it is
 	typing   bool   // keys go to filter
 	selected int    // of rows
 	detail   string // the object that is shown alone, by its path; "": the table
@@ -66,7 +66,9 @@ func (s *topScreen) rows() (list []topRow) {
 	}
 	seconds := s.now.at.Sub(s.last.at).Seconds()
 	for _, o := range s.now.objects {
-		if s.class != "" && o.class != s.class || !strings.Contains(o.class+"/"+o.name, s.filter) {
+		path := string(o.Path)
+		if s.class != "" && o.class != s.class ||
+			!strings.Contains(path, s.filter) && !strings.Contains(backends.Word(path), s.filter) {
 			continue
 		}
 		r := topRow{object: o}
@@ -206,7 +208,7 @@ func (s *topScreen) head() string {
 	if s.width < 70 {
 		text = fmt.Sprintf(" %.0f/s parked %d sort:%s", rate, d.num("parked"), topSorts[s.sort].name)
 	}
-	at := []rune("ipcfs " + s.at.Mountpoint)
+	at := []rune("ipcfs " + backends.Line(s.at.Mountpoint))
 	moved := fmt.Sprintf("  %s/s", bytesOf(int64(float64(max(s.now.moved-s.last.moved, 0))/seconds)))
 	if len(at)+utf8.RuneCountInString(text+moved) <= s.width {
 		text = strings.Replace(text, " req/s", " req/s"+moved, 1)

@@ -40,7 +40,7 @@ func traceCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 		if err != nil {
 			return notLive(p.Info, err)
 		}
-		t.path = p.path
+		t.path = p.word()
 		return follow(p, "ctl/trace", func() error {
 			if t.json {
 				return nil

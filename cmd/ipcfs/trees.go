@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 
+	"github.com/ipcfs/ipcfs/backends"
 	"github.com/moby/sys/mountinfo"
 )
 
@@ -18,6 +20,9 @@ type place struct {
 	*mountinfo.Info
 	path string
 }
+
+// word is the path as commands print it and take it.
+func (p place) word() string { return backends.Word(p.path) }
 
 // trees are all ipcfs mounts; at each mount point, the uppermost.
 func trees() (list []*mountinfo.Info, err error) {
@@ -55,6 +60,8 @@ func placeOf(args []string) (place, error) {
 		switch {
 		case ok && p.path == "":
 			p.path = below
+		case ok && !exists(arg):
+			return p, usagef("unexpected argument %q: one PATH at a time; a directory is all that is in it", arg)
 		case p.Info == nil:
 			at, err := treeAround(arg)
 			if err != nil {
@@ -111,11 +118,12 @@ func onlyTree() (*mountinfo.Info, error) {
 var ownClasses = []string{"queues", "topics", "shm", "fifos", "sockets", "sysv"}
 
 // inClass reports whether an argument is a path in a tree, and no file outside: then it begins with the name
-// of a class. What is attached is called NAME/queues and NAME/topics.
+// of a class, and is a word (backends.Word), in which what needs no care may stand for itself, too. What is
+// attached is called NAME/queues and NAME/topics.
 func inClass(arg string) (string, bool) {
 	first, rest, _ := strings.Cut(arg, "/")
 	second, _, _ := strings.Cut(rest, "/")
-	return strings.Trim(arg, "/"),
+	return path.Clean(backends.Unword(arg)),
 		slices.Contains(ownClasses, first) ||
 			first != "" && first[0] != '.' && (second == "queues" || second == "topics") && !exists(arg)
 }

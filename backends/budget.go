@@ -3,6 +3,7 @@ package backends
 import (
 	"math"
 	"sync"
+	"sync/atomic"
 )
 
 // A Budget bounds what users can make the daemon hold of one kind of thing: each user, and all users but
@@ -16,6 +17,7 @@ type Budget struct {
 	mu    sync.Mutex
 	used  map[uint32]int64 // by user, without those who hold nothing
 	users int64            // the sum of it without root's
+	held  atomic.Int64     // the sum of it
 	since map[uint32]int64 // what was taken since a count began; nil: nobody counts
 }
 
@@ -114,6 +116,7 @@ func (b *Budget) add(uid uint32, n int64) {
 	if b.used[uid] += n; b.used[uid] == 0 {
 		delete(b.used, uid)
 	}
+	b.held.Add(n)
 	if uid != 0 {
 		b.users += n
 	}
@@ -129,6 +132,9 @@ func (b *Budget) Used(uid uint32) int64 {
 	return b.used[uid]
 }
 
+// Held is what all users hold, root among them. It takes no lock.
+func (b *Budget) Held() int64 { return b.held.Load() }
+
 // counting begins a count of what is there, which counted ends. One count at a time.
 func (b *Budget) counting() {
 	b.mu.Lock()
@@ -143,6 +149,7 @@ func (b *Budget) counted(found map[uint32]int64) {
 	defer b.mu.Unlock()
 	since := b.since
 	b.since, b.used, b.users = nil, map[uint32]int64{}, 0
+	b.held.Store(0)
 	for _, m := range []map[uint32]int64{found, since} {
 		for uid, n := range m {
 			b.add(uid, n)

@@ -52,8 +52,8 @@ func TestBudgetGivesNoMoreThanWasTaken(t *testing.T) {
 	b.Add(1000, 3)
 	b.Give(1001, 5) // counted for somebody else
 	b.Move(1000, 1002, 2)
-	if b.Used(1000) != 1 || b.Used(1001) != 0 || b.Used(1002) != 2 || b.users != 3 {
-		t.Errorf("used %v, in all %d", b.used, b.users)
+	if b.Used(1000) != 1 || b.Used(1001) != 0 || b.Used(1002) != 2 || b.users != 3 || b.Held() != 3 {
+		t.Errorf("used %v, in all %d, held %d", b.used, b.users, b.Held())
 	}
 	b.Give(1000, 1)
 	b.Give(1002, 2)
@@ -71,8 +71,8 @@ func TestBudgetCounts(t *testing.T) {
 	b.Add(1000, 1)
 	b.Give(1001, 1)
 	b.counted(map[uint32]int64{1000: 2})
-	if b.Used(1000) != 3 || b.Used(1001) != 0 || b.users != 3 {
-		t.Errorf("used %v, in all %d", b.used, b.users)
+	if b.Used(1000) != 3 || b.Used(1001) != 0 || b.users != 3 || b.Held() != 3 {
+		t.Errorf("used %v, in all %d, held %d", b.used, b.users, b.Held())
 	}
 }
 

@@ -19,13 +19,13 @@ type Poller struct {
 	sources map[int32]*Source
 	next    int32
 	soon    []func()
-	held    bool     // wakes wait for Let
-	wakes   []func() // given to Wake meanwhile
+	wakes   []func() // given to Wake for Let
 	spare   []func() // room for them
 	closing bool
 	refused map[*Source]bool // by epoll, see refuse
 	told    time.Time        // when tell was called last
 
+	hold    atomic.Int32 // notHeld, held, heldWakes
 	watched atomic.Int64 // how many descriptors epoll has
 	looked  time.Time    // when refused was looked at last; the loop's own
 	tell    func(error)
@@ -90,7 +90,7 @@ func (p *Poller) Soon(f func()) {
 // does not keep the slice.
 func (p *Poller) Wake(wakes []func()) {
 	p.mu.Lock()
-	held := p.held
+	held := p.hold.CompareAndSwap(held, heldWakes) || p.hold.Load() == heldWakes
 	if held {
 		p.wakes = append(p.wakes, wakes...)
 	} else {
@@ -104,21 +104,26 @@ func (p *Poller) Wake(wakes []func()) {
 
 // Hold keeps what Wake is given for Let, which the caller calls a moment later: its thread is awake, the
 // poller's would have to be woken. One holds at a time.
-func (p *Poller) Hold() {
-	p.mu.Lock()
-	p.held = true
-	p.mu.Unlock()
-}
+func (p *Poller) Hold() { p.hold.Store(held) }
+
+// What becomes of calls given to Wake. It leaves heldWakes with p.mu held only. Hold and Let are called for
+// each message, and take no lock if there was nobody to wake.
+const (
+	notHeld   = iota // the poller's goroutine runs them
+	held             // they wait for Let; there are none
+	heldWakes        // there are some
+)
 
 // Let ends Hold and runs what Wake was given, for no longer than most; what is left then it leaves to the
 // poller's goroutine. Its caller holds no lock.
 func (p *Poller) Let(most time.Duration) {
+	if p.hold.CompareAndSwap(held, notHeld) {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.wakes) > 0 {
-		p.runWakes(most)
-	}
-	p.held = false
+	p.runWakes(most)
+	p.hold.Store(notHeld)
 	if len(p.wakes) > 0 {
 		p.soon = append(p.soon, p.wakes...)
 		p.wakes = Forget(p.wakes)

@@ -1,7 +1,6 @@
 package mount
 
 import (
-	"container/list"
 	"sync"
 	"syscall"
 	"time"
@@ -22,9 +21,9 @@ type gate struct {
 	refs int    // open files, and parked requests that have none; under Session.mu
 
 	mu      sync.Mutex
-	readers list.List // of *parked, as are the others
-	writers list.List
-	probers list.List // POLLs whose answer is on its way
+	readers waiters
+	writers waiters
+	probers waiters // POLLs whose answer is on its way
 	polls   watches
 	armed   backends.Ready // what the endpoint was asked to tell of
 
@@ -62,7 +61,7 @@ func (g *gate) onReady() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.armed, g.polls.any = 0, true
-	if g.readers.Len()+g.writers.Len()+g.probers.Len() == 0 {
+	if g.readers.n+g.writers.n+g.probers.n == 0 {
 		g.serve(nil) // it is for pollers alone
 		return
 	}
@@ -85,7 +84,7 @@ func (g *gate) serve(buf []byte) {
 // moved is called when a message went through in the direction that is ready now for the other side: In after
 // a write, Out after a read. The caller holds g.mu.
 func (g *gate) moved(dir backends.Ready, buf []byte) {
-	if g.readers.Len() == 0 && g.writers.Len() == 0 && len(g.polls.all) == 0 {
+	if g.readers.n+g.writers.n == 0 && len(g.polls.all) == 0 {
 		return
 	}
 	if dir == backends.In {
@@ -95,11 +94,11 @@ func (g *gate) moved(dir backends.Ready, buf []byte) {
 }
 
 // serveLine answers requests from the head of a line and reports whether it answered any.
-func (g *gate) serveLine(line *list.List, buf []byte) bool {
+func (g *gate) serveLine(l *waiters, buf []byte) bool {
 	served := false
-	for at := line.Front(); at != nil; at = line.Front() {
-		if !g.attempt(at.Value.(*parked), buf) {
-			g.refuse(line, at, buf)
+	for p := l.first; p != nil; p = l.first {
+		if !g.attempt(p, buf) {
+			g.refuse(p, buf)
 			break
 		}
 		served = true
@@ -107,15 +106,15 @@ func (g *gate) serveLine(line *list.List, buf []byte) bool {
 	return served
 }
 
-// refuse ends the requests in a line that must not wait, and came while it was not known whether they would
-// have to: the first waits now. The others wait with it. The caller holds g.mu.
-func (g *gate) refuse(line *list.List, first *list.Element, buf []byte) {
-	if g.unsure == 0 || first.Value.(*parked).settles {
+// refuse ends the requests behind the first in a line that must not wait, and came while it was not known
+// whether they would have to: the first waits now. The others wait with it. The caller holds g.mu.
+func (g *gate) refuse(first *parked, buf []byte) {
+	if g.unsure == 0 || first.settles {
 		return
 	}
-	for at := first.Next(); at != nil; {
-		p := at.Value.(*parked)
-		at = at.Next()
+	var next *parked
+	for p := first.next; p != nil; p = next {
+		next = p.next
 		switch {
 		case !p.unsure:
 		case p.nonblock:
@@ -131,9 +130,9 @@ func (g *gate) refuse(line *list.List, first *list.Element, buf []byte) {
 // The caller holds g.mu.
 func (g *gate) arm() {
 	var want backends.Ready
-	for _, line := range [...]*list.List{&g.readers, &g.writers, &g.probers} {
-		if at := line.Front(); at != nil {
-			if w, dir := at.Value.(*parked).op.For(); w == g.w {
+	for _, l := range [...]*waiters{&g.readers, &g.writers, &g.probers} {
+		if p := l.first; p != nil {
+			if w, dir := p.op.For(); w == g.w {
 				want |= dir
 			} else {
 				w.Arm(dir, g.wake)

@@ -44,9 +44,9 @@ func (s *Session) measure(req, out []byte) bool {
 // leaveUnmeasured answers who waits for the length of a file that is being closed: whoever asks by a path
 // that leads to somebody else's descriptor does not keep that open. The caller holds the gate's lock.
 func (o *openFile) leaveUnmeasured(buf []byte) {
-	for at := o.gate.probers.Front(); at != nil; {
-		p := at.Value.(*parked)
-		at = at.Next()
+	var next *parked
+	for p := o.gate.probers.first; p != nil; p = next {
+		next = p.next
 		if m, ok := p.op.(*measuring); ok && m.o == o {
 			n, err := m.answer(buf[headerSize:])
 			o.gate.end(p, n, err, buf)

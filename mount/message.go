@@ -2,7 +2,6 @@ package mount
 
 import (
 	"bytes"
-	"container/list"
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -52,19 +51,23 @@ func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
 		o.did(&in.InHeader, 0, err, began, false)
 		s.answer(out, in.Unique, 0, err)
 	} else {
-		later := r
-		g.wait(&parked{in: in.InHeader, op: &later, nonblock: nonblock, tried: tries}, &g.readers, err, out)
+		p := &struct {
+			parked
+			reading
+		}{parked{in: in.InHeader, nonblock: nonblock, tried: tries}, r}
+		p.op = &p.reading
+		g.wait(&p.parked, &g.readers, err, out)
 	}
 	g.arm()
 }
 
 // behind is what a request finds that comes to a line: nil if nobody is in it, ErrUnsettled if the answer of
 // the first is on its way.
-func behind(line *list.List) error {
-	switch at := line.Front(); {
-	case at == nil:
+func behind(l *waiters) error {
+	switch {
+	case l.first == nil:
 		return nil
-	case at.Value.(*parked).settles:
+	case l.first.settles:
 		return backends.ErrUnsettled
 	}
 	return backends.ErrWouldBlock
@@ -106,10 +109,13 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 	if tries {
 		g.tellPollers()
 	}
-	p := &parked{in: in.InHeader, nonblock: nonblock, tried: tries}
-	p.op = &writing{o: o, request: w.request, data: bytes.Clone(w.data), done: w.done, part: w.part}
-	p.bytes = len(w.data)
-	g.wait(p, &g.writers, err, out)
+	w.data = bytes.Clone(w.data)
+	p := &struct {
+		parked
+		writing
+	}{parked{in: in.InHeader, nonblock: nonblock, tried: tries, bytes: len(w.data)}, w}
+	p.op = &p.writing
+	g.wait(&p.parked, &g.writers, err, out)
 	if w.done > 0 {
 		g.serve(out) // readers who wait get what was sent, and make room for the rest
 	} else {
@@ -186,14 +192,15 @@ func (s *Session) send(b []byte) {
 
 // file finds the message face open as fh; nil if fh is something else.
 func (s *Session) file(fh uint64) *openFile {
-	if o := s.last.Load(); o != nil && o.fh == fh {
+	recent := &s.recent[fh%uint64(len(s.recent))]
+	if o := recent.Load(); o != nil && o.fh == fh {
 		return o
 	}
 	s.mu.RLock()
 	o := s.files[fh]
 	s.mu.RUnlock()
 	if o != nil {
-		s.last.Store(o)
+		recent.Store(o)
 		return o
 	}
 	f := s.tree.File(fh)
@@ -215,7 +222,7 @@ func (s *Session) release(req, out []byte) bool {
 	s.mu.Lock()
 	o := s.files[in.Fh]
 	delete(s.files, in.Fh)
-	s.last.CompareAndSwap(o, nil)
+	s.recent[in.Fh%uint64(len(s.recent))].CompareAndSwap(o, nil)
 	s.mu.Unlock()
 	if o == nil {
 		return false

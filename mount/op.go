@@ -55,11 +55,11 @@ func (r *reading) Try(buf []byte) (int, error) {
 // open file is left to later: what that keeps is as it was before, or after, one of the two.
 func (r *reading) makesRoom() bool {
 	g := r.o.gate
-	at := g.writers.Front()
-	if at == nil || g.readers.Len() > 1 {
+	first := g.writers.first
+	if first == nil || g.readers.n > 1 {
 		return false
 	}
-	w, ok := at.Value.(*parked).op.(*writing)
+	w, ok := first.op.(*writing)
 	return g.s.ledger == nil || ok && w.o != r.o
 }
 

@@ -1,7 +1,6 @@
 package mount
 
 import (
-	"container/list"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -22,13 +21,56 @@ type parked struct {
 	bytes    int  // of a message that it holds
 
 	gate    atomic.Pointer[gate]
-	since   time.Time
-	line    *list.List    // nil once it has ended
-	at      *list.Element // its place in line
-	settles bool          // it is on its way, and does not wait
-	unsure  bool          // it came behind one that was, and was not tried yet
-	why     error         // why it is to stop, when that was too late
-	timer   *time.Timer   // ends the wait of a file that is not so patient
+	since   moment
+	line    *waiters    // nil once it has ended
+	settles bool        // it is on its way, and does not wait
+	unsure  bool        // it came behind one that was, and was not tried yet
+	why     error       // why it is to stop, when that was too late
+	timer   *time.Timer // ends the wait of a file that is not so patient
+
+	before, next *parked // in line
+}
+
+// moment is a time by the monotonic clock, from when the process began. To learn it costs one look at the
+// clock, where time.Now looks twice.
+type moment time.Duration
+
+var epoch = time.Now()
+
+func now() moment { return moment(time.Since(epoch)) }
+
+func (m moment) time() time.Time { return epoch.Add(time.Duration(m)) }
+
+// waiters are requests in the order they came. Their places are in themselves, as many wait for each
+// message anew.
+type waiters struct {
+	first, last *parked
+	n           int
+}
+
+func (l *waiters) push(p *parked) {
+	if p.line, p.before = l, l.last; l.last == nil {
+		l.first = p
+	} else {
+		l.last.next = p
+	}
+	l.last = p
+	l.n++
+}
+
+func (l *waiters) remove(p *parked) {
+	if p.before == nil {
+		l.first = p.next
+	} else {
+		p.before.next = p.next
+	}
+	if p.next == nil {
+		l.last = p.before
+	} else {
+		p.next.before = p.before
+	}
+	p.line, p.before, p.next = nil, nil, nil
+	l.n--
 }
 
 // attempt tries a parked request again and reports whether it has left its line.
@@ -62,14 +104,13 @@ func (g *gate) pass(p *parked, w backends.Waiter) bool {
 	if _, own := g.w.(*backends.Task); !own {
 		return false
 	}
-	p.line.Remove(p.at)
+	p.line.remove(p)
 	to := g.s.join(w)
 	g.s.leave(g)
 	to.mu.Lock()
 	defer to.mu.Unlock()
 	p.gate.Store(to)
-	p.line = &to.readers
-	p.at = p.line.PushBack(p)
+	to.readers.push(p)
 	to.arm()
 	return true
 }
@@ -77,10 +118,10 @@ func (g *gate) pass(p *parked, w backends.Waiter) bool {
 // wait parks a request in a line after a try that answered err, one of the two that an operation waits after,
 // or ends it: one that must not wait, or whose user has too many waiting. buf is room for an answer. The
 // caller holds g.mu, and arms the gate.
-func (g *gate) wait(p *parked, line *list.List, err error, buf []byte) {
+func (g *gate) wait(p *parked, l *waiters, err error, buf []byte) {
 	settles := err == backends.ErrUnsettled
 	if settles || !p.nonblock {
-		errno := g.park(p, line, settles, false)
+		errno := g.park(p, l, settles, false)
 		if errno == 0 {
 			return
 		}
@@ -88,7 +129,7 @@ func (g *gate) wait(p *parked, line *list.List, err error, buf []byte) {
 	}
 	n, err := p.stop(buf, err)
 	if err == backends.ErrUnsettled {
-		g.park(p, line, true, true)
+		g.park(p, l, true, true)
 		return
 	}
 	g.s.note(&p.in, err)
@@ -109,14 +150,13 @@ func (p *parked) stop(buf []byte, why error) (int, error) {
 
 // park puts a request at the end of a line, or refuses it, unless it must, if its user has too many waiting.
 // The caller holds g.mu.
-func (g *gate) park(p *parked, line *list.List, settles, must bool) syscall.Errno {
+func (g *gate) park(p *parked, l *waiters, settles, must bool) syscall.Errno {
 	// Once it is among the waiting, a cancel waits for g.mu, and then finds it in line, or in none.
 	p.gate.Store(g)
-	p.since, p.line = time.Now(), line
-	p.at = line.PushBack(p)
+	p.since = now()
+	l.push(p)
 	if errno := g.s.waiting.add(p, must); errno != 0 {
-		line.Remove(p.at)
-		p.line, p.at = nil, nil
+		l.remove(p)
 		return errno
 	}
 	g.s.waiting.settle(p, settles)
@@ -140,8 +180,7 @@ func (g *gate) sure(p *parked) {
 // end answers a request that has ended. The caller holds g.mu.
 func (g *gate) end(p *parked, n int, err error, buf []byte) {
 	g.sure(p)
-	p.line.Remove(p.at)
-	p.line, p.at = nil, nil
+	p.line.remove(p)
 	if p.timer != nil {
 		p.timer.Stop()
 	}
@@ -177,9 +216,9 @@ func (p *parked) cancel(errno syscall.Errno) {
 		p.why = errno
 		return
 	}
-	line := p.line
+	l := p.line
 	g.end(p, n, err, room[:])
-	if at := line.Front(); at != nil && !at.Value.(*parked).tried {
+	if l.first != nil && !l.first.tried {
 		buf := g.s.buffer() // the next has waited for the end of p alone
 		defer g.s.recycle(buf)
 		g.serve(*buf)

@@ -1,7 +1,6 @@
 package mount
 
 import (
-	"container/list"
 	"runtime"
 	"time"
 	"unsafe"
@@ -47,8 +46,8 @@ func (s *Session) poll(req, buf []byte) {
 // do. Else what they waited for would be ready for ever, and whoever polls the file be told so again and
 // again. The caller holds the gate's lock.
 func (o *openFile) unprobe(op operation) {
-	for at := o.gate.probers.Front(); at != nil; at = at.Next() {
-		if at.Value.(*parked).op != op {
+	for p := o.gate.probers.first; p != nil; p = p.next {
+		if p.op != op {
 			return
 		}
 	}
@@ -131,7 +130,7 @@ func (s *Session) Waiting(w backends.Waiter) (all nodes.Waiting) {
 			all.Who = append(all.Who, nodes.Wait{By: w.by, Side: asleep & -asleep, In: "poll", Since: w.since})
 		}
 	}
-	all.Parked = nodes.Sides{Readers: g.readers.Len(), Writers: g.writers.Len()}
+	all.Parked = nodes.Sides{Readers: g.readers.n, Writers: g.writers.n}
 	all.Who = append(all.Who, who(&g.readers, backends.In)...)
 	all.Who = append(all.Who, who(&g.writers, backends.Out)...)
 	return all
@@ -141,11 +140,10 @@ func (s *Session) Waiting(w backends.Waiter) (all nodes.Waiting) {
 const maxWho = 256
 
 // who are the first in a line.
-func who(line *list.List, side backends.Ready) (all []nodes.Wait) {
-	for at := line.Front(); at != nil && len(all) < maxWho; at = at.Next() {
-		p := at.Value.(*parked)
+func who(l *waiters, side backends.Ready) (all []nodes.Wait) {
+	for p := l.first; p != nil && len(all) < maxWho; p = p.next {
 		by := nodes.Caller{Uid: p.in.Uid, Gid: p.in.Gid, Pid: int(p.in.Pid)}
-		all = append(all, nodes.Wait{By: by, Side: side, In: opNames[p.in.Opcode], Since: p.since})
+		all = append(all, nodes.Wait{By: by, Side: side, In: opNames[p.in.Opcode], Since: p.since.time()})
 	}
 	return all
 }

@@ -32,10 +32,10 @@ func TestPollStopped(t *testing.T) {
 			}
 		}
 		if !alone {
-			o.gate.probers.PushBack(&parked{op: other})
+			o.gate.probers.push(&parked{op: other})
 		}
 		_, _ = p.Stop(buf, syscall.EINTR)
-		o.gate.probers.Init()
+		o.gate.probers = waiters{}
 		o.gate.mu.Unlock()
 		read() // after what was asked for
 		o.gate.mu.Lock()

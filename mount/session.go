@@ -79,8 +79,9 @@ type Session struct {
 
 	mu    sync.RWMutex
 	files map[uint64]*openFile
-	last  atomic.Pointer[openFile] // of files, the one that was asked for last
-	gates map[backends.Waiter]*gate
+	// Of files, those that were asked for last, each at the place of its number.
+	recent [16]atomic.Pointer[openFile]
+	gates  map[backends.Waiter]*gate
 }
 
 // New mounts the tree, or takes over a mount by its descriptor (Options.Device). Serve must be called next.
@@ -102,8 +103,9 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 		o: o, log: o.Log, tree: t, dev: device{o.Device},
 		ended: make(chan struct{}), live: make(chan struct{}),
 		files: map[uint64]*openFile{}, gates: map[backends.Waiter]*gate{},
-		waiting: waiting{all: map[uint64]*parked{}, byUid: map[uint32]*cost{}},
+		waiting: waiting{all: map[uint64]*parked{}, byUid: map[uint32]cost{}},
 	}
+	s.tally.trace = t.Trace()
 	s.waiting.over = sync.NewCond(&s.waiting.mu)
 	s.drops = make(chan drop, maxDrops)
 	s.teller.news = make(chan struct{}, 1)

@@ -16,21 +16,25 @@ import (
 
 // tally counts what is done with the message faces of each class.
 type tally struct {
+	trace   *nodes.Trace
 	mu      sync.Mutex
 	classes map[string]*classTally
 }
 
-type classTally struct{ reads, writes opTally }
+type classTally struct {
+	reads, writes opTally
+	trace         *nodes.Trace
+}
 
 // opTally counts the calls of one kind.
 type opTally struct {
-	count  atomic.Int64
-	bytes  atomic.Int64
+	count   atomic.Int64
+	bytes   atomic.Int64
+	untimed int64 // calls since the last that was timed; the leader's alone
+
 	errnos [maxErrno]atomic.Int64 // calls that failed; the first: with an errno beyond
 	took   histogram              // calls that had not to wait: how long the daemon had them
 	waited histogram              // those that had: how long they waited
-
-	untimed int64 // calls since the last that was timed; the leader's alone
 }
 
 // To look at the clock twice takes a thirtieth of what a message takes (docs/performance.md). So of the calls
@@ -43,7 +47,7 @@ const (
 
 // begin is when a call began that comes now, zero if it is not to be timed. Whoever leads calls it.
 func (o *openFile) begin(of *opTally) time.Time {
-	if of.untimed < timedOne-1 && of.count.Load() >= timedAll && !o.gate.s.tree.Trace().On() {
+	if of.untimed < timedOne-1 && of.count.Load() >= timedAll && !o.tally.trace.On() {
 		return time.Time{}
 	}
 	return time.Now()
@@ -110,7 +114,7 @@ func (t *tally) of(class string) *classTally {
 		if t.classes == nil {
 			t.classes = map[string]*classTally{}
 		}
-		c = &classTally{}
+		c = &classTally{trace: t.trace}
 		t.classes[class] = c
 	}
 	return c
@@ -136,20 +140,23 @@ func (o *openFile) did(in *fuse.InHeader, bytes int, err error, began time.Time,
 	} else {
 		took = of.quick(began)
 	}
-	trace := o.gate.s.tree.Trace()
-	if trace.On() && o.class != fs.NoClass {
-		if began.IsZero() { // somebody reads the trace only since
-			began = time.Now()
-		}
-		path, _ := o.file.Of()
-		result := "ok"
-		if err != nil {
-			result = unix.ErrnoName(nodes.Errno(err))
-		}
-		trace.Tell(nodes.Done{By: nodes.Caller{Uid: in.Uid, Gid: in.Gid, Pid: int(in.Pid)},
-			Op: opNames[in.Opcode], Path: path,
-			Bytes: bytes, Result: result, At: began, Took: took, Waited: waited})
+	if o.tally.trace.On() && o.class != fs.NoClass {
+		o.trace(in, bytes, err, nodes.Done{At: began, Took: took, Waited: waited})
 	}
+}
+
+// trace tells those who trace of a READ or WRITE.
+func (o *openFile) trace(in *fuse.InHeader, bytes int, err error, d nodes.Done) {
+	d.By = nodes.Caller{Uid: in.Uid, Gid: in.Gid, Pid: int(in.Pid)}
+	d.Op, d.Bytes, d.Result = opNames[in.Opcode], bytes, "ok"
+	d.Path, _ = o.file.Of()
+	if err != nil {
+		d.Result = unix.ErrnoName(nodes.Errno(err))
+	}
+	if d.At.IsZero() { // somebody reads the trace only since
+		d.At = time.Now()
+	}
+	o.tally.trace.Tell(d)
 }
 
 // failed counts a call that failed.
@@ -203,5 +210,5 @@ func (p *parked) waited(n int, err error) {
 	default:
 		return
 	}
-	o.did(&p.in, moved(p.op, n), err, p.since, true)
+	o.did(&p.in, moved(p.op, n), err, p.since.time(), true)
 }

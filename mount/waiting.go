@@ -14,7 +14,7 @@ import (
 type waiting struct {
 	mu    sync.Mutex
 	all   map[uint64]*parked
-	byUid map[uint32]*cost
+	byUid map[uint32]cost
 	away  int           // of all, those that are on their way and do not wait
 	ended syscall.Errno // not 0: nobody may wait any more
 	over  *sync.Cond    // one has ended, after ended was set
@@ -54,15 +54,10 @@ func (w *waiting) add(p *parked, must bool) syscall.Errno {
 		return syscall.EINVAL
 	}
 	c := w.byUid[p.in.Uid]
-	if c == nil {
-		c = &cost{}
-	}
 	if (c.requests >= nodes.MaxWaiting || c.bytes+p.bytes > nodes.MaxWaitingBytes) && !must {
 		return syscall.ENOBUFS
 	}
-	w.byUid[p.in.Uid] = c
-	c.requests++
-	c.bytes += p.bytes
+	w.byUid[p.in.Uid] = cost{c.requests + 1, c.bytes + p.bytes}
 	w.all[p.in.Unique] = p
 	return 0
 }
@@ -93,10 +88,9 @@ func (w *waiting) remove(p *parked) {
 	if p.settles {
 		w.away--
 	}
-	c := w.byUid[p.in.Uid]
-	c.requests--
-	c.bytes -= p.bytes
-	if c.requests == 0 {
+	if c := w.byUid[p.in.Uid]; c.requests > 1 {
+		w.byUid[p.in.Uid] = cost{c.requests - 1, c.bytes - p.bytes}
+	} else {
 		delete(w.byUid, p.in.Uid)
 	}
 	if w.ended != 0 {
@@ -123,7 +117,7 @@ func (w *waiting) older(t time.Time) []*parked {
 	defer w.mu.Unlock()
 	var old []*parked
 	for _, p := range w.all {
-		if p.since.Before(t) {
+		if p.since.time().Before(t) {
 			old = append(old, p)
 		}
 	}

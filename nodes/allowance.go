@@ -39,10 +39,16 @@ func newMemory() *backends.Budget {
 }
 
 // full reports whether nothing more may be held.
-func (a *allowance) full() bool { return a != nil && !a.budget.Fits(a.uid, 1) }
+func (a *allowance) full() bool { return a.lacks(1) }
 
 // scarce reports whether only what is needed may be held.
-func (a *allowance) scarce() bool { return a != nil && !a.budget.Fits(a.uid, maxHeld/2+1) }
+func (a *allowance) scarce() bool { return a.lacks(maxHeld/2 + 1) }
+
+// lacks reports whether the user may not hold n more. As long as all users together hold no more than one may,
+// it need not look for the user: it is asked for each message.
+func (a *allowance) lacks(n int64) bool {
+	return a != nil && a.budget.Held() > maxHeld-n && !a.budget.Fits(a.uid, n)
+}
 
 // add counts memory of one file's own; n may be negative.
 func (a *allowance) add(n int) {

@@ -20,6 +20,9 @@ func (e *End) Shared() backends.Endpoint { return e.Queue }
 
 // TryRead is Port.TryRead.
 func (e *End) TryRead(p []byte) (int, backends.Meta, error) {
+	if e.Desk == nil {
+		return e.Queue.TryRead(p)
+	}
 	if n, m, ok := e.Desk.Again(p); ok {
 		return n, m, nil
 	}
@@ -50,6 +53,9 @@ func (e *End) TryRead(p []byte) (int, backends.Meta, error) {
 
 // TryWrite is Port.TryWrite.
 func (e *End) TryWrite(p []byte, m backends.Meta) (int, error) {
+	if e.Desk == nil {
+		return e.Queue.TryWrite(p, m)
+	}
 	again, err := e.put(p, m)
 	if err != nil {
 		return 0, err

@@ -144,7 +144,7 @@ func (t *Tree) opened(n Node, l *live, open nodes.Open, flags uint32, by nodes.C
 	}
 	switch open := open.(type) {
 	case *nodes.File:
-		open.At(t.where(n))
+		open.At(t.where(n), n.Part.Name)
 		faceFlags(open, out)
 		t.table.busy(n.ID)
 		l.faces = append(l.faces, h)

@@ -167,7 +167,7 @@ func (t *Tree) openAgain(h *opened, kept *nodes.Kept, backing *nodeRecord, at ba
 	}
 	switch open := open.(type) {
 	case *nodes.File:
-		open.At(t.where(n))
+		open.At(t.where(n), n.Part.Name)
 		if err == nil {
 			open.Resume(*kept)
 		}

@@ -150,6 +150,7 @@ func (o *openFile) trace(in *fuse.InHeader, bytes int, err error, d nodes.Done) 
 	d.By = nodes.Caller{Uid: in.Uid, Gid: in.Gid, Pid: int(in.Pid)}
 	d.Op, d.Bytes, d.Result = opNames[in.Opcode], bytes, "ok"
 	d.Path, _ = o.file.Of()
+	d.Face = o.file.Name()
 	if err != nil {
 		d.Result = unix.ErrnoName(nodes.Errno(err))
 	}

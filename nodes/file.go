@@ -20,6 +20,7 @@ type File struct {
 
 	pays  *allowance     // for what it keeps in hand
 	path  string         // of the object, from the root of the tree, as it was opened; for errors
+	name  string         // of the control file that it is; "": it is the object's own
 	moves backends.Ready // what it was opened for
 	size  *size          // of a control file
 
@@ -95,8 +96,12 @@ func readingFor(flags int) Reading {
 	return Seekable
 }
 
-// At tells the file where in the tree its object is. It is called before anything else.
-func (f *File) At(path string) { f.path = path }
+// At tells the file where in the tree its object is, and which of its control files it is (Part.Name). It is
+// called before anything else.
+func (f *File) At(path, name string) { f.path, f.name = path, name }
+
+// Name is the name of the control file that it is, "lines" or "prio/3"; "" of an object's own file.
+func (f *File) Name() string { return f.name }
 
 // Of is the path of the file's object, from the root of the tree, and whether the file shows a text.
 func (f *File) Of() (path string, text bool) {

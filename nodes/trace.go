@@ -14,6 +14,7 @@ type Done struct {
 	By     Caller
 	Op     string // "read", "write"
 	Path   string // of the object, from the root of the tree
+	Face   string // the control file through which it was done; "": the object's own file
 	Bytes  int
 	Result string // "ok", or the name of the errno
 	At     time.Time
@@ -31,9 +32,12 @@ func (t *Trace) Tell(d Done) {
 		facts := []Fact{
 			{"at", Literal(d.At.Format("2006-01-02T15:04:05.000000Z07:00"))},
 			{"pid", ID(d.By.Pid)}, {"command", comm(d.By.Pid)}, {"uid", ID(d.By.Uid)},
-			{"op", Literal(d.Op)}, {"path", d.Path}, {"bytes", d.Bytes},
-			{"result", Literal(d.Result)},
+			{"op", Literal(d.Op)}, {"path", d.Path},
 		}
+		if d.Face != "" {
+			facts = append(facts, Fact{"face", d.Face})
+		}
+		facts = append(facts, Fact{"bytes", d.Bytes}, Fact{"result", Literal(d.Result)})
 		if d.Waited {
 			facts = append(facts, Fact{"waited_us", d.Took.Microseconds()})
 		} else {

@@ -86,8 +86,9 @@ func commands() []command {
 			args:  "[MOUNTPOINT] [PATH]",
 			short: "show each read and write as it happens",
 			long: "Of all objects, or of what is at and below PATH: root sees all, a user what they\n" +
-				"do themselves. TOOK is how long the daemon had the call, or how long the call\n" +
-				"waited. Shared memory and FIFOs do not show: the kernel carries them.\n" + aboutTree,
+				"do themselves. FACE is the control file through which it went (lines, prio/3),\n" +
+				"- the object's own file. TOOK is how long the daemon had the call, or how long\n" +
+				"the call waited. Shared memory and FIFOs do not show: the kernel carries them.\n" + aboutTree,
 			flags: traceCommand,
 		}, {
 			name:  "new",

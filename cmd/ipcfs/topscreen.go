@@ -173,6 +173,9 @@ func (s *topScreen) event(line string) {
 	at, _ := time.Parse(time.RFC3339Nano, f["at"])
 	text := fmt.Sprintf("%s %s %s %s %s %s",
 		at.Local().Format("15:04:05.000"), f["pid"], f["command"], f["op"], f["bytes"], f["result"])
+	if f["face"] != "" {
+		text += " " + f["face"]
+	}
 	s.events = append(s.events, text)
 	s.events = s.events[max(0, len(s.events)-5):]
 }

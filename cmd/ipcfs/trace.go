@@ -55,8 +55,8 @@ func traceCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 var errEnough = errors.New("enough")
 
 const (
-	tracedHead = "TIME            PID COMMAND          CALL   PATH               BYTES  TOOK        RESULT"
-	tracedRow  = "%-12s %7s %-16s %-6s %-18s %5s  %-11s %s\n"
+	tracedHead = "TIME            PID COMMAND         CALL  PATH               FACE     BYTES  TOOK        RESULT"
+	tracedRow  = "%-12s %7s %-15s %-5s %-18s %-8s %5s  %-11s %s\n"
 )
 
 // line shows one line of ctl/trace.
@@ -91,8 +91,8 @@ func (t *tracing) show(out io.Writer, f map[string]string) error {
 		took = "waited " + micros(waited)
 	}
 	_, err := fmt.Fprintf(out, tracedRow, at.Local().Format("15:04:05.000"), f["pid"],
-		cut(f["command"], 16), strings.ToUpper(f["op"]),
-		f["path"], f["bytes"], took, f["result"])
+		cut(f["command"], 15), strings.ToUpper(f["op"]),
+		f["path"], dash(f["face"] != "", f["face"]), f["bytes"], took, f["result"])
 	return err
 }
 

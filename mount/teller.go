@@ -78,7 +78,7 @@ func (g *gate) someTold(room []uint64) []uint64 {
 	there := g.w.Ready()
 	g.polls.saw(there)
 	defer g.tellRest() // also after a panic
-	told := g.polls.some(room, there)
+	told := g.some(room, there)
 	g.arm() // if that was the end of it
 	return told
 }

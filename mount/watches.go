@@ -1,6 +1,10 @@
 package mount
 
-import "github.com/ipcfs/ipcfs/backends"
+import (
+	"fmt"
+
+	"github.com/ipcfs/ipcfs/backends"
+)
 
 // watches are the files of a gate that the kernel wants to hear of. A user may have many thousands, and others
 // wait for whoever tells of a message. So the first few are told at once, the rest by the session's teller, and
@@ -114,12 +118,13 @@ func (ws *watches) begin() bool {
 }
 
 // some goes on with the round for as many files as told has room for, and returns the poll handles of those
-// that are to be told, which are taken out.
-func (ws *watches) some(told []uint64, there backends.Ready) []uint64 {
+// that are to be told, which are taken out. The caller holds g.mu.
+func (g *gate) some(told []uint64, there backends.Ready) []uint64 {
+	ws := &g.polls
 	for n := cap(told); n > 0 && ws.left > 0; n-- {
 		ws.left--
 		w := ws.all[ws.left]
-		ready := w.file.file.ReadyAs(there)
+		ready := g.s.readyAs(w.file, there)
 		seen := ws.known(w, ready&^there) & ready
 		if (ready&^seen)&(w.want|always) == 0 {
 			w.seen, w.marks = seen, ws.marks
@@ -136,6 +141,18 @@ func (ws *watches) some(told []uint64, there backends.Ready) []uint64 {
 		}
 	}
 	return told
+}
+
+// readyAs is what a file is ready for where the endpoint is ready for there. One that panics is: its program asks, and
+// is told of the failure. The others of a round are not to wait for ever for that (TestCrowdToldInSpite).
+func (s *Session) readyAs(o *openFile, there backends.Ready) (ready backends.Ready) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.panicked(fmt.Sprint("telling pollers: ", r))
+			ready = backends.Err
+		}
+	}()
+	return o.file.ReadyAs(there)
 }
 
 // toldAtOnce is how many files are told by whoever made them ready.
@@ -157,7 +174,7 @@ func (g *gate) tellPollers() {
 	}
 	defer g.tellRest() // also after a panic
 	var room [toldAtOnce]uint64
-	g.s.wakePollers(ws.some(room[:0], there))
+	g.s.wakePollers(g.some(room[:0], there))
 }
 
 // tellRest has the teller go on with the round, if it is not over. The caller holds g.mu.

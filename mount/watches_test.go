@@ -1,12 +1,16 @@
 package mount
 
 import (
+	"bytes"
+	"log/slog"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/nodes"
 	"golang.org/x/sys/unix"
 )
 
@@ -62,6 +66,58 @@ func TestCrowdTold(t *testing.T) {
 			t.Errorf("%d of %d are told", all, many)
 		}
 		k.must(read)
+	}
+}
+
+// faultyHolder is a face that panics when it is asked what it holds.
+type faultyHolder struct{ nodes.Plain }
+
+func (faultyHolder) Holds(backends.Endpoint) backends.Ready { panic("a fault of ours") }
+func (faultyHolder) Held(backends.Endpoint, []byte, int) ([]byte, error) {
+	return nil, backends.ErrWouldBlock
+}
+
+// TestCrowdToldInSpite: all of a crowd are told though one file of it panics when it is looked at, whether
+// that is one of those that the poller or that the teller tells.
+func TestCrowdToldInSpite(t *testing.T) {
+	const many = 150
+	for who, at := range map[string]int{"poller": many - 10, "teller": 60} {
+		t.Run(who, func(t *testing.T) {
+			k := newKernel(t)
+			var log bytes.Buffer
+			k.s.log = slog.New(slog.NewTextHandler(&log, nil))
+			node := k.queue()
+			var faulty *openFile
+			for n := range many {
+				_, _, poll := k.open(node, syscall.O_RDONLY)
+				if k.must(poll); n == at {
+					faulty = k.s.file(as[pollIn](poll).Fh)
+				}
+			}
+			whole, g := faulty.file, faulty.gate
+			g.mu.Lock()
+			faulty.file = nodes.NewFile(faultyHolder{}, whole.Waiter().(backends.Endpoint), nodes.InOrder, nil)
+			g.mu.Unlock()
+			k.sendNatively("a message")
+			k.await() // the poller is at it
+			g.mu.Lock()
+			all := k.notified()
+			g.mu.Unlock()
+			for g := k.s.teller.next(); g != nil; g = k.s.teller.next() {
+				k.s.tellSome(g)
+				all += k.notified()
+			}
+			if all != many {
+				t.Errorf("%d of %d are told", all, many)
+			}
+			g.mu.Lock()
+			faulty.file = whole
+			said := log.String()
+			g.mu.Unlock()
+			if !strings.Contains(said, "a fault of ours") {
+				t.Errorf("it does not panic: %s", said)
+			}
+		})
 	}
 }
 

@@ -14,8 +14,9 @@ import (
 // Link is what a keeper and its worker talk over: a socket of messages (unix(7), SOCK_SEQPACKET), each with a
 // word, a number, a text, and a descriptor or none. It is safe for concurrent use.
 type Link struct {
-	f  *os.File
-	mu sync.Mutex
+	f     *os.File
+	fails func() error // in tests: how the next try to send fails
+	mu    sync.Mutex
 
 	order sync.Mutex
 	queue []message // that wait to be sent, in order; a goroutine does that while there are any
@@ -124,6 +125,11 @@ func (l *Link) write(m message, waits bool) error {
 	}
 	var sent error
 	err = raw.Write(func(fd uintptr) bool {
+		if l.fails != nil {
+			if sent = l.fails(); sent != nil {
+				return true
+			}
+		}
 		sent = unix.Sendmsg(int(fd), b, rights, nil, unix.MSG_NOSIGNAL)
 		return sent != unix.EAGAIN || !waits
 	})

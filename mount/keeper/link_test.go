@@ -2,7 +2,10 @@ package keeper
 
 import (
 	"os"
+	"sync/atomic"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // A worker hears what it was told last at the end: also when it does not hear for a while, and the link has no room.
@@ -52,5 +55,60 @@ func TestPostToNobody(t *testing.T) {
 	ours.post(message{word: "upgrade", fd: -1}, message{word: "go", fd: -1})
 	if ours.queue != nil {
 		t.Errorf("%d messages wait", len(ours.queue))
+	}
+}
+
+// What is posted goes behind what waits, though there is room for it by now.
+func TestPostBehind(t *testing.T) {
+	ours, end, err := newLink()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ours.Close()
+	theirs := &Link{f: end}
+	defer theirs.Close()
+	ours.queue = []message{{word: "go", number: 0, fd: -1}} // and whoever is to send it has not come to it yet
+	ours.post(message{word: "go", number: 1, fd: -1})
+	ours.sendPosted()
+	for n := range uint64(2) {
+		if m, err := theirs.receive(); err != nil || m.number != n {
+			t.Fatalf("%d: %d, %v", n, m.number, err)
+		}
+	}
+	if ours.queue != nil {
+		t.Errorf("%d messages wait", len(ours.queue))
+	}
+}
+
+// failing has the next n tries to send anything over a link fail.
+func failing(l *Link, err error, n int32) {
+	var tries atomic.Int32
+	l.fails = func() error {
+		if tries.Add(1) <= n {
+			return err
+		}
+		return nil
+	}
+}
+
+// TestNoMemoryForLink: what the kernel has no memory for now is sent later, in order, by a keeper and by a worker.
+func TestNoMemoryForLink(t *testing.T) {
+	hears := func(l *Link, by, word string) {
+		t.Helper()
+		for n := uint64(1); n <= 2; n++ {
+			if m, err := l.receive(); err != nil || m.word != word || m.number != n {
+				t.Fatalf("from a %s, %d: %q %d, %v", by, n, m.word, m.number, err)
+			}
+		}
+	}
+	for _, failure := range []error{unix.ENOBUFS, unix.ENOMEM} {
+		s, keeper := newSafe(t)
+		failing(keeper, failure, 3)
+		keeper.post(message{word: "go", number: 1, fd: -1}, message{word: "go", number: 2, fd: -1})
+		hears(s.link, "keeper", "go")
+		failing(s.link, failure, 3)
+		s.Drop(1, false)
+		s.Drop(2, false)
+		hears(keeper, "worker", "drop")
 	}
 }

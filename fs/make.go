@@ -69,10 +69,8 @@ func (t *Tree) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *fu
 			return seen, err
 		})
 	if err == nil && open == nil && seen.Was.Type() != syscall.S_IFIFO { // an earlier process has made it
+		// O_CREAT stays: it tells a socket that this open does not call it yet.
 		flags := int(in.Flags) &^ (syscall.O_EXCL | syscall.O_TRUNC)
-		if !seen.Message {
-			flags &^= syscall.O_CREAT // else it tells that this open calls nobody yet
-		}
 		open, err = t.kinds[parent.Kind].Class.At(seen).Open(flags, caller(&in.InHeader))
 	}
 	if errors.Is(err, syscall.EEXIST) && in.Flags&syscall.O_EXCL == 0 {

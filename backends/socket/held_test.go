@@ -241,3 +241,33 @@ func TestSinceAccepted(t *testing.T) {
 		t.Errorf("accepted at %v, before %v", since, began)
 	}
 }
+
+// TestUnknownLeft: a descriptor that an earlier process had kept, and of which there is no record, is closed here and
+// with the keeper: whoever is at the other end hears of the end.
+func TestUnknownLeft(t *testing.T) {
+	p, err := backends.NewPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	fd, err := backends.NewLedger()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(pair[1])
+	safe := fakeSafe{}
+	safe.Keep(99, pair[0])
+	unix.Close(pair[0])
+	one := begin(t, p, fd, safe)
+	if len(safe) > 0 || len(one.last.left) > 0 {
+		t.Errorf("the keeper has %d, the process has %d", len(safe), len(one.last.left))
+	}
+	if n, err := unix.Read(pair[1], make([]byte, 1)); n != 0 || err != nil {
+		t.Errorf("the other end reads %d, %v", n, err)
+	}
+}

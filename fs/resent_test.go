@@ -1,0 +1,95 @@
+package fs
+
+import (
+	"os"
+	"syscall"
+	"testing"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/nodes"
+)
+
+// TestResentCreate: a CREATE that comes again, as the process that did it ended before its answer, is answered with
+// what was made, open. The open that makes a socket calls nobody, the second time either.
+func TestResentCreate(t *testing.T) {
+	fd, err := backends.NewLedger()
+	if err != nil {
+		t.Skip("no ledger here:", err)
+	}
+	defer syscall.Close(fd)
+	config := Config{StateDir: t.TempDir(), ShmDir: t.TempDir()}
+	begin := func() *Tree {
+		t.Helper()
+		if config.Ledger, err = backends.OpenLedger(fd); err != nil {
+			t.Skip("no ledger here:", err)
+		}
+		tree, err := New(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tree
+	}
+	header := func(node, unique uint64) fuse.InHeader {
+		owner := fuse.Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid())}
+		return fuse.InHeader{NodeId: node, Unique: unique, Caller: fuse.Caller{Owner: owner}}
+	}
+	for n, one := range []struct {
+		dir   string
+		flags uint32
+	}{
+		{"shm", syscall.O_RDWR | syscall.O_CREAT | syscall.O_EXCL},
+		{"sockets", syscall.O_RDWR | syscall.O_CREAT | syscall.O_EXCL}, // a plain file
+		{"sockets", syscall.O_WRONLY | syscall.O_CREAT},
+		{"sockets", syscall.O_RDWR | syscall.O_CREAT},
+	} {
+		name, unique := string(rune('a'+n)), uint64(8+2*n)
+		tree := begin()
+		var dir fuse.EntryOut
+		root := header(fuse.FUSE_ROOT_ID, 0)
+		if s := tree.Lookup(nil, &root, one.dir, &dir); !s.Ok() {
+			t.Fatal(s)
+		}
+		tree.Commit()
+		create := func(unique uint64) (out fuse.CreateOut) {
+			t.Helper()
+			in := fuse.CreateIn{InHeader: header(dir.NodeId, unique), Flags: one.flags, Mode: syscall.S_IFREG | 0600}
+			if s := tree.Create(nil, &in, name, &out); !s.Ok() {
+				t.Fatalf("%s/%s: %v", one.dir, name, s)
+			}
+			return out
+		}
+		first := create(unique)
+		if err := tree.Close(); err != nil { // and nobody is told
+			t.Fatal(err)
+		}
+		tree = begin()
+		again := create(unique | resent)
+		if again.Ino != first.Ino {
+			t.Errorf("%s/%s: inode %d was made, and the answer is %d", one.dir, name, first.Ino, again.Ino)
+		}
+		if one.dir == "sockets" && one.flags&syscall.O_EXCL == 0 {
+			called := func() error {
+				in := fuse.OpenIn{InHeader: header(again.NodeId, 0), Flags: syscall.O_RDONLY | syscall.O_NONBLOCK}
+				return tree.Begin(&in).Try(new(fuse.OpenOut))
+			}
+			if err := called(); err != backends.ErrWouldBlock {
+				t.Errorf("%s/%s: who accepts gets %v", one.dir, name, err)
+			}
+			f, ok := tree.handles.get(again.Fh).open.(*nodes.File)
+			if !ok {
+				t.Fatalf("%s/%s: it is being called", one.dir, name)
+			}
+			if _, err := f.Write([]byte("x")); err != nil {
+				t.Errorf("%s/%s: the first write: %v", one.dir, name, err)
+			}
+			if err := called(); err != nil {
+				t.Errorf("%s/%s: who accepts after the first write gets %v", one.dir, name, err)
+			}
+		}
+		tree.Release(nil, &fuse.ReleaseIn{Fh: again.Fh})
+		if err := tree.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

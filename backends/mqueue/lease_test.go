@@ -208,3 +208,46 @@ func only(m map[*Lease]struct{}) *Lease {
 	}
 	return nil
 }
+
+// TestLeaseGoesWithItsQueue: a message that waits to come back to a queue which is removed is gone, and nobody is told
+// that it came back.
+func TestLeaseGoesWithItsQueue(t *testing.T) {
+	l, q, one, at := leasing(t)
+	send := func() {
+		t.Helper()
+		if _, err := one.TryWrite([]byte("x"), backends.Meta{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send()
+	lease, err := l.Take(one, 1000, make([]byte, 64))
+	if err == nil {
+		err = lease.Record()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	send()
+	send() // it is full
+	next, err := backends.OpenDir(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer next.Close()
+	l = OpenLeases(next, nil)
+	var told []string
+	l.Recover(q, func(queue string, n int, err error) { told = append(told, fmt.Sprint(queue, n, err)) })
+	if n := l.Out(one.name); n != 1 {
+		t.Fatalf("%d wait to come back", n)
+	}
+	if err := mqUnlink(one.name); err != nil {
+		t.Fatal(err)
+	}
+	l.Forget(one.name)
+	if len(told) > 0 {
+		t.Errorf("told of %q", told)
+	}
+	if left, _ := os.ReadDir(at); len(left) > 0 || l.Out(one.name) > 0 || l.Bytes.Used(1000) > 0 {
+		t.Errorf("left: %v, out %d, %d bytes", left, l.Out(one.name), l.Bytes.Used(1000))
+	}
+}

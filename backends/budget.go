@@ -70,10 +70,12 @@ func (b *Budget) take(uid uint32, n, most int64) error {
 	}
 	switch {
 	case b.used[uid] > most-n:
-		return &Refusal{Err: b.Err, Why: OverOne, Limit: b.Name, Name: b.Of, Value: b.used[uid], Most: most, Uid: uid}
+		return &Refusal{
+			Err: b.Err, Why: OverOne, Limit: b.Name, Name: b.Of, Value: b.used[uid], More: n, Most: most, Uid: uid,
+		}
 	case uid != 0 && b.users > bounds.All-n:
 		return &Refusal{
-			Err: b.Err, Why: OverAll, Limit: b.Name, Name: b.Of, Value: b.users, Most: bounds.All, Uid: uid,
+			Err: b.Err, Why: OverAll, Limit: b.Name, Name: b.Of, Value: b.users, More: n, Most: bounds.All, Uid: uid,
 		}
 	}
 	b.add(uid, n)

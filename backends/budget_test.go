@@ -18,14 +18,14 @@ func TestBudgetBounds(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := b.Take(1000, 1)
-	one := &Refusal{Err: unix.EDQUOT, Why: OverOne, Limit: "things", Value: 4, Most: 4, Uid: 1000}
+	one := &Refusal{Err: unix.EDQUOT, Why: OverOne, Limit: "things", Value: 4, More: 1, Most: 4, Uid: 1000}
 	if got := new(Refusal); !errors.Is(err, unix.EDQUOT) || !errors.As(err, &got) || *got != *one {
 		t.Errorf("one user: %v, want %v", err, one)
 	}
 	if err := b.Take(1001, 2); err != nil || b.Fits(1001, 1) {
 		t.Errorf("another user: %v, and one more fits: %v", err, b.Fits(1001, 1))
 	}
-	all := &Refusal{Err: unix.EDQUOT, Why: OverAll, Limit: "things", Value: 6, Most: 6, Uid: 1001}
+	all := &Refusal{Err: unix.EDQUOT, Why: OverAll, Limit: "things", Value: 6, More: 1, Most: 6, Uid: 1001}
 	if got := new(Refusal); !errors.As(b.Take(1001, 1), &got) || *got != *all {
 		t.Errorf("all users: %v, want %v", got, all)
 	}

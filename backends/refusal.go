@@ -13,6 +13,7 @@ type Refusal struct {
 	Limit string // the name that the limit has in /ctl/limits
 	Name  string // what was refused, or where: an option, a directory, an object
 	Value int64  // what was asked for, or what there is already
+	More  int64  // what was asked for beside what there is
 	Most  int64  // what there may be
 	Uid   uint32 // whose it is
 }
@@ -22,7 +23,7 @@ type Reason string
 
 // Why objects of any kind are refused.
 const (
-	OverOne    Reason = "over-one"    // a user has Value, and may have Most, of what Limit bounds
+	OverOne    Reason = "over-one"    // a user has Value, wants More, and may have Most, of what Limit bounds
 	OverAll    Reason = "over-all"    // all users but root have
 	Reached    Reason = "reached"     // Limit is reached
 	NoMoreOpen Reason = "descriptors" // the daemon has Most descriptors open

@@ -49,11 +49,11 @@ const (
 )
 
 // advices are the sentences that people are told of refusals. In braces stand the facts of one: {name},
-// {value}, {most}, {uid}, and {double}, which is twice {most}; {size} is {most} in bytes, for people; of
+// {value}, {more}, {most}, {uid}, and {double}, which is twice {most}; {size} is {most} in bytes, for people; of
 // its limit {limit}, {holds} and {raise}. {set net=any} is a setting, as whoever started ipcfs asks for it.
 var advices = map[backends.Reason]string{
-	backends.OverOne:    "user {uid} has {value} {holds}, and one user may have {most}: {raise}",
-	backends.OverAll:    "all users but root have {value} {holds}, and may have {most}: {raise}",
+	backends.OverOne:    "user {uid} has {value} {holds}, and one user may have {most}; this needs {more} more: {raise}",
+	backends.OverAll:    "all users but root have {value} {holds}, and may have {most}; this needs {more} more: {raise}",
 	backends.Reached:    "{limit} is reached: close some files, or raise it ({raise})",
 	backends.NoMoreOpen: "the daemon has {limit}, {most}, of them open: close some, or raise it ({raise})",
 	backends.NoRoom:     "{name} has no room left: see df and df -i of it",
@@ -174,8 +174,9 @@ func sentence(text string, r *backends.Refusal, flags map[string]string) string 
 	})
 	number := func(n int64) string { return strconv.FormatInt(n, 10) }
 	return strings.NewReplacer(
-		"{name}", r.Name, "{value}", number(r.Value), "{most}", number(r.Most), "{double}", number(2*r.Most),
-		"{size}", inBytes(r.Most), "{uid}", number(int64(r.Uid)), "{limit}", row.name, "{holds}", row.holds,
+		"{name}", r.Name, "{value}", number(r.Value), "{more}", number(r.More), "{most}", number(r.Most),
+		"{double}", number(2*r.Most), "{size}", inBytes(r.Most), "{uid}", number(int64(r.Uid)),
+		"{limit}", row.name, "{holds}", row.holds,
 	).Replace(text)
 }
 

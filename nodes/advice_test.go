@@ -98,16 +98,16 @@ func TestAdviceInOneTable(t *testing.T) {
 // is not taken for facts.
 func TestSpoken(t *testing.T) {
 	over := &backends.Refusal{Err: syscall.EDQUOT, Why: backends.OverOne, Limit: "state_files", Name: "/run/{uid}",
-		Value: 7, Most: 6, Uid: 5}
+		Value: 5, More: 2, Most: 6, Uid: 5}
 	flags := map[string]string{"net": "--net", "state-dir": "-o state-dir"}
 	for _, c := range []struct {
 		err   error
 		flags map[string]string
 		want  string
 	}{
-		{over, flags, "create a: disk quota exceeded: user 5 has 7 names in fifos, sockets and topics and" +
+		{over, flags, "create a: disk quota exceeded: user 5 has 5 names in fifos, sockets and topics and" +
 			" messages on lease," +
-			" and one user may have 6: remove some, or give the file system of /run/{uid} more (df -i)," +
+			" and one user may have 6; this needs 2 more: remove some, or give the file system of /run/{uid} more (df -i)," +
 			" or choose another -o state-dir"},
 		{&backends.Refusal{Err: socket.ErrReach, Why: backends.NetOff}, flags, "create a: permission" +
 			" denied: " +

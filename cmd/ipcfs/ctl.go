@@ -24,6 +24,9 @@ func ctlCommand(*pflag.FlagSet) func(io.Writer, []string) error {
 		}
 		dir := "ctl/" + p.path
 		if len(words) > 0 {
+			if do := p.byFile(words); do != "" {
+				return usagef("%s is done to the file itself: %s", words[0], do)
+			}
 			return p.tell("ctl", dir+"/ctl", strings.Join(words, " "), dir+"/err")
 		}
 		v, err := lookAt(p.Info)
@@ -78,8 +81,13 @@ func beginsTree(words []string) bool {
 
 // noClass says that a path is of no class.
 func noClass(path string) error {
-	return usagef("%s: the path of an object begins with its class: %s, or NAME/queues and NAME/topics "+
-		"of what is attached", path, strings.Join(ownClasses, ", "))
+	return usagef("%s: %s", path, classForm())
+}
+
+// classForm tells how paths of objects begin.
+func classForm() string {
+	return "the path of an object begins with its class: " + strings.Join(ownClasses, ", ") +
+		", or NAME/queues and NAME/topics of what is attached"
 }
 
 // tell writes a line to a control file. If the daemon does not do it, the error is what the file of failures
@@ -103,10 +111,27 @@ func (p place) tell(op, file, line, failures string) error {
 			path.Join(p.Mountpoint, dir))
 	}
 	said, _ := v.read(failures)
-	if _, why, ok := strings.Cut(said, " "); ok && strings.HasPrefix(why, op+" "+p.word()+": ") {
-		return fmt.Errorf("%s", strings.TrimSuffix(why, "\n"))
+	_, why, _ := strings.Cut(said, " ")
+	_, classed := inClass(p.path)
+	for _, what := range []string{p.word(), "new"} { // new: the line is none
+		if about, ok := strings.CutPrefix(why, op+" "+what+": "); ok && classed {
+			return fmt.Errorf("%s %s: %s", op, p.word(), strings.TrimSuffix(about, "\n"))
+		}
 	}
 	return p.untold(v, op, err)
+}
+
+// byFile is what does to the object's file what people try as a command of ctl; "" if words are no such.
+func (p place) byFile(words []string) string {
+	do := strings.Join(words, " ")
+	switch words[0] {
+	case "chmod", "chown", "chgrp", "rm":
+	case "remove", "delete", "unlink":
+		do = "rm"
+	default:
+		return ""
+	}
+	return do + " " + path.Join(p.Mountpoint, p.path)
 }
 
 // inNoDirectory reports whether the directory is missing that the object would be in, and mkdir(2) makes it.

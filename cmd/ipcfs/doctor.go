@@ -63,6 +63,9 @@ func doctorCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 func examined(args []string) (list []place, err error) {
 	if len(args) > 0 {
 		p, err := placeOf(args)
+		if err == nil {
+			err = p.whole("doctor")
+		}
 		if e := (exit{}); errors.As(err, &e) && e.status == exitDead {
 			err = exit{exitFailure, e.err}
 		}

@@ -116,7 +116,7 @@ func helpCommand(*pflag.FlagSet) func(io.Writer, []string) error {
 			text := about(name)
 			switch {
 			case text != "":
-			case meant(name) != "":
+			case instead(name) != "", meant(name) != "":
 				return noCommand(name)
 			default:
 				return usagef("%s: no such command or word; ipcfs help files, limits, … lists the words", name)
@@ -127,52 +127,6 @@ func helpCommand(*pflag.FlagSet) func(io.Writer, []string) error {
 		_, err := io.WriteString(out, c.help())
 		return err
 	}
-}
-
-// noCommand is the error of a word that is no command. It names the command that was perhaps meant.
-func noCommand(word string) error {
-	if best := meant(word); best != "" {
-		return usagef("%s: no such command, did you mean `ipcfs %s`?", word, best)
-	}
-	return usagef("%s: no such command, and no mount point that exists (mkdir %s)", word, word)
-}
-
-// meant is the public command whose name is most like a word, "" if none is like it.
-func meant(word string) string {
-	best, least := "", 1+len(word)/3
-	for _, c := range commands() {
-		for _, name := range []string{c.name, c.also} {
-			if d := distance(word, name); name != "" && c.public() && d <= least {
-				best, least = c.name, d-1
-			}
-		}
-	}
-	return best
-}
-
-// distance is how many letters are to be put in, left out, changed or swapped with the next to make
-// one word of the other (the optimal string alignment distance).
-func distance(a, b string) int {
-	row := func() []int { return make([]int, len(b)+1) }
-	before, last, now := row(), row(), row()
-	for j := range now {
-		now[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		before, last, now = last, now, before
-		now[0] = i
-		for j := 1; j <= len(b); j++ {
-			change := 1
-			if a[i-1] == b[j-1] {
-				change = 0
-			}
-			now[j] = min(last[j]+1, now[j-1]+1, last[j-1]+change)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				now[j] = min(now[j], before[j-2]+1)
-			}
-		}
-	}
-	return now[len(b)]
 }
 
 // exists reports whether there is something by a name. It asks nothing of a file

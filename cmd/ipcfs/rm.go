@@ -29,7 +29,7 @@ func rmCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 	f.BoolVar(&r.json, "json", false, "print JSON")
 	return func(out io.Writer, args []string) error {
 		if !r.stale {
-			return usagef("rm removes what is stale: ipcfs rm --stale (a single object: rm)")
+			return r.single(args)
 		}
 		p, v, err := lookAtPlace(args)
 		if err != nil {
@@ -42,6 +42,15 @@ func rmCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 		}
 		return r.run(out, p, list)
 	}
+}
+
+// single is the error of `ipcfs rm` without --stale: rm(1) removes a single object.
+func (r removing) single(args []string) error {
+	do := "rm MOUNTPOINT/CLASS/NAME"
+	if p, err := placeOf(args); err == nil && p.path != "" && p.word() == p.path {
+		do = "rm " + path.Join(p.Mountpoint, p.path)
+	}
+	return usagef("rm removes what is stale: ipcfs rm --stale (a single object: %s)", do)
 }
 
 // stale is an object that nobody uses.

@@ -50,6 +50,9 @@ func statusCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 			return err
 		}
 		defer v.Close()
+		if err := p.whole("status"); err != nil {
+			return err
+		}
 		warned := false
 		err = l.each(func() error {
 			t, err := v.tree()

@@ -92,7 +92,7 @@ func rowsAbout(word string) string {
 	text := ""
 	for _, t := range helpTopics {
 		rows := t.rows()
-		if word != t.name {
+		if word != t.name && word+"s" != t.name {
 			found := rows[:1:1]
 			for _, row := range rows[1:] {
 				if mentions(row, word) {
@@ -117,7 +117,7 @@ func mentions(row []string, word string) bool {
 		for _, w := range strings.FieldsFunc(unquoted(cell), func(r rune) bool {
 			return strings.ContainsRune(" ,=[]|", r)
 		}) {
-			if strings.TrimLeft(w, "-") == word {
+			if w = strings.TrimLeft(w, "-"); w == word || w == word+"s" {
 				return true
 			}
 		}

@@ -36,9 +36,13 @@ func traceCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 			return err
 		}
 		_, err = v.read("ctl/pid")
+		_, missing := v.read("ctl/" + p.path)
 		v.Close()
 		if err != nil {
 			return notLive(p.Info, err)
+		}
+		if errors.Is(missing, syscall.ENOENT) {
+			fmt.Fprintf(os.Stderr, "ipcfs: %s: no such object yet\n", p.word())
 		}
 		t.path = p.word()
 		return follow(p, "ctl/trace", func() error {

@@ -64,6 +64,9 @@ func placeOf(args []string) (place, error) {
 			return p, usagef("unexpected argument %q: one PATH at a time; a directory is all that is in it", arg)
 		case p.Info == nil:
 			at, err := treeAround(arg)
+			if errors.Is(err, syscall.ENOENT) && !beginsTree([]string{arg}) {
+				err = exit{exitDead, fmt.Errorf("%w; %s", err, classForm())}
+			}
 			if err != nil {
 				return p, err
 			}
@@ -118,9 +121,10 @@ func onlyTree() (*mountinfo.Info, error) {
 var ownClasses = []string{"queues", "topics", "shm", "fifos", "sockets", "sysv"}
 
 // inClass reports whether an argument is a path in a tree, and no file outside: then it begins with the name
-// of a class, and is a word (backends.Word), in which what needs no care may stand for itself, too. What is
-// attached is called NAME/queues and NAME/topics.
+// of a class, or is that of the object's control files, and is a word (backends.Word), in which what needs no
+// care may stand for itself, too. What is attached is called NAME/queues and NAME/topics.
 func inClass(arg string) (string, bool) {
+	arg = strings.TrimPrefix(arg, "ctl/")
 	first, rest, _ := strings.Cut(arg, "/")
 	second, _, _ := strings.Cut(rest, "/")
 	return path.Clean(backends.Unword(arg)),
@@ -150,6 +154,14 @@ func treeAround(name string) (place, error) {
 		return place{}, exit{exitDead, fmt.Errorf("%s: %w", name, syscall.ENOENT)}
 	}
 	return place{}, exit{exitDead, fmt.Errorf("%s: not mounted, or no ipcfs mount", name)}
+}
+
+// whole is an error if arguments of a command that is about whole trees name something in one.
+func (p place) whole(command string) error {
+	if p.path == "" {
+		return nil
+	}
+	return usagef("%s is of a whole tree; of an object: ipcfs ls -l %s", command, p.word())
 }
 
 // notLive is why a tree cannot be looked at, in words for people, with the exit status that says so.

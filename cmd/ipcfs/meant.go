@@ -1,0 +1,83 @@
+package main
+
+import "strings"
+
+// tried are words that people try as commands, and what does that.
+var tried = []struct{ words, do string }{
+	{"stop kill end exit detach", "ipcfs umount MOUNTPOINT"},
+	{"start serve", "ipcfs MOUNTPOINT"},
+	{"restart reload", "ipcfs upgrade MOUNTPOINT, of a tree with a keeper; else umount, and mount again"},
+	{"create make add touch mkdir", "ipcfs new CLASS/NAME, or touch MOUNTPOINT/CLASS/NAME"},
+	{"delete remove del unlink", "rm MOUNTPOINT/CLASS/NAME"},
+	{"list ps dir", "ipcfs ls"},
+	{"info show stat stats", "ipcfs status of a tree, ipcfs ls -l CLASS/NAME of an object"},
+	{"cat read recv receive get take", "cat MOUNTPOINT/queues/NAME, or ctl/queues/NAME/next for one message"},
+	{"write send put echo", "echo MESSAGE > MOUNTPOINT/queues/NAME"},
+	{"publish pub", "echo MESSAGE > MOUNTPOINT/topics/NAME"},
+	{"subscribe sub", "cat MOUNTPOINT/topics/NAME"},
+	{"chmod chown chgrp mv cp", "the same of files: chmod MODE MOUNTPOINT/CLASS/NAME"},
+	{"set config", "ipcfs ctl CLASS/NAME KEY=VALUE"},
+	{"log logs", "less STATE_DIR/ipcfs.log (grep state_dir MOUNTPOINT/ctl/status), or journalctl -u ipcfs"},
+	{"check diagnose", "ipcfs doctor"},
+}
+
+// instead is what does what people mean by a word that is no command; "" if that is not known.
+func instead(word string) string {
+	for _, t := range tried {
+		for w := range strings.FieldsSeq(t.words) {
+			if w == word {
+				return t.do
+			}
+		}
+	}
+	return ""
+}
+
+// noCommand is the error of a word that is no command. It tells what was perhaps meant.
+func noCommand(word string) error {
+	if do := instead(word); do != "" {
+		return usagef("%s: no such command; what does it: %s", word, do)
+	}
+	if best := meant(word); best != "" {
+		return usagef("%s: no such command, did you mean `ipcfs %s`?", word, best)
+	}
+	return usagef("%s: no such command, and no mount point that exists (mkdir %s)", word, word)
+}
+
+// meant is the public command whose name is most like a word, "" if none is like it.
+func meant(word string) string {
+	best, least := "", 1+len(word)/5
+	for _, c := range commands() {
+		for _, name := range []string{c.name, c.also} {
+			if d := distance(word, name); name != "" && c.public() && d <= least {
+				best, least = c.name, d-1
+			}
+		}
+	}
+	return best
+}
+
+// distance is how many letters are to be put in, left out, changed or swapped with the next to make
+// one word of the other (the optimal string alignment distance).
+func distance(a, b string) int {
+	row := func() []int { return make([]int, len(b)+1) }
+	before, last, now := row(), row(), row()
+	for j := range now {
+		now[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		before, last, now = last, now, before
+		now[0] = i
+		for j := 1; j <= len(b); j++ {
+			change := 1
+			if a[i-1] == b[j-1] {
+				change = 0
+			}
+			now[j] = min(last[j]+1, now[j-1]+1, last[j-1]+change)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				now[j] = min(now[j], before[j-2]+1)
+			}
+		}
+	}
+	return now[len(b)]
+}

@@ -8,8 +8,8 @@ import (
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
-// directory is a directory of a class, where a name is to be made or removed.
-func (t *Tree) directory(id uint64, name string) (Node, nodes.Object, fuse.Status) {
+// directory is a directory of a class, where a name is to be made or removed by a request.
+func (t *Tree) directory(h *fuse.InHeader, op string, id uint64, name string) (Node, nodes.Object, fuse.Status) {
 	n, ok := t.table.get(id)
 	switch {
 	case !ok:
@@ -17,10 +17,23 @@ func (t *Tree) directory(id uint64, name string) (Node, nodes.Object, fuse.Statu
 	case len(name) > nameMax:
 		return n, nil, fuse.Status(syscall.ENAMETOOLONG)
 	case n.Kind == dirKind:
-		return n, nil, fuse.EPERM // which classes there are is not for users to say
+		return n, nil, t.failAt(h.Uid, op, n, name, nodes.ErrTree) // which classes there are users do not say
 	}
 	object, err := t.object(n)
 	return n, object, fuse.Status(nodes.Errno(err))
+}
+
+// fixed is the answer to a request that its directory's kind cannot do, of which err is why.
+func (t *Tree) fixed(h *fuse.InHeader, op string, parent Node, name string, err error) fuse.Status {
+	if t.kinds[parent.Kind].Name == NoClass {
+		err = nodes.ErrControl
+	}
+	return t.failAt(h.Uid, op, parent, name, err)
+}
+
+// flat is fixed for what takes directories, or other names.
+func (t *Tree) flat(h *fuse.InHeader, op string, parent Node, name string) fuse.Status {
+	return t.fixed(h, op, parent, name, nodes.Flat(syscall.EPERM, t.kinds[parent.Kind].Name))
 }
 
 // make has a request make an object once, and answers it. It gives what was made.
@@ -51,7 +64,7 @@ func owner(h *fuse.InHeader, mode, umask uint32) nodes.Owner {
 
 // Create is open(2) with O_CREAT of a name that did not exist when the kernel looked.
 func (t *Tree) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *fuse.CreateOut) fuse.Status {
-	parent, object, status := t.directory(in.NodeId, name)
+	parent, object, status := t.directory(&in.InHeader, "create", in.NodeId, name)
 	if !status.Ok() {
 		return status
 	}
@@ -106,7 +119,7 @@ func (t *Tree) Tmpfile(<-chan struct{}, *fuse.CreateIn, *fuse.CreateOut) fuse.St
 
 // Mknod is mkfifo, bind, and mknod of a regular file.
 func (t *Tree) Mknod(_ <-chan struct{}, in *fuse.MknodIn, name string, out *fuse.EntryOut) fuse.Status {
-	parent, object, status := t.directory(in.NodeId, name)
+	parent, object, status := t.directory(&in.InHeader, "create", in.NodeId, name)
 	if !status.Ok() {
 		return status
 	}
@@ -125,13 +138,13 @@ func (t *Tree) Mknod(_ <-chan struct{}, in *fuse.MknodIn, name string, out *fuse
 
 // Mkdir is mkdir(2).
 func (t *Tree) Mkdir(_ <-chan struct{}, in *fuse.MkdirIn, name string, out *fuse.EntryOut) fuse.Status {
-	parent, object, status := t.directory(in.NodeId, name)
+	parent, object, status := t.directory(&in.InHeader, "mkdir", in.NodeId, name)
 	if !status.Ok() {
 		return status
 	}
 	dir, ok := object.(nodes.Folders)
 	if !ok {
-		return fuse.EPERM
+		return t.flat(&in.InHeader, "mkdir", parent, name)
 	}
 	seen, err := t.make(&in.InHeader, parent, object, name, owner(&in.InHeader, in.Mode, in.Umask),
 		func(o nodes.Owner) (nodes.Seen, error) { return dir.Mkdir(name, o) })
@@ -139,13 +152,17 @@ func (t *Tree) Mkdir(_ <-chan struct{}, in *fuse.MkdirIn, name string, out *fuse
 }
 
 // Symlink is refused: an object is reached by its own name.
-func (t *Tree) Symlink(<-chan struct{}, *fuse.InHeader, string, string, *fuse.EntryOut) fuse.Status {
-	return fuse.EPERM
+func (t *Tree) Symlink(_ <-chan struct{}, h *fuse.InHeader, _, name string, _ *fuse.EntryOut) fuse.Status {
+	parent, _, status := t.directory(h, "symlink", h.NodeId, name)
+	if !status.Ok() {
+		return status
+	}
+	return t.fixed(h, "symlink", parent, name, nodes.ErrSymlink)
 }
 
 // Link is link(2).
 func (t *Tree) Link(_ <-chan struct{}, in *fuse.LinkIn, name string, out *fuse.EntryOut) fuse.Status {
-	parent, object, status := t.directory(in.NodeId, name)
+	parent, object, status := t.directory(&in.InHeader, "link", in.NodeId, name)
 	if !status.Ok() {
 		return status
 	}
@@ -158,7 +175,7 @@ func (t *Tree) Link(_ <-chan struct{}, in *fuse.LinkIn, name string, out *fuse.E
 	}
 	dir, ok := object.(nodes.Linker)
 	if !ok {
-		return fuse.EPERM
+		return t.fixed(&in.InHeader, "link", parent, name, nodes.OneName(t.kinds[parent.Kind].Name))
 	}
 	from, err := t.object(old)
 	if err != nil {

@@ -11,26 +11,26 @@ import (
 
 // Unlink is unlink(2).
 func (t *Tree) Unlink(_ <-chan struct{}, h *fuse.InHeader, name string) fuse.Status {
-	parent, object, status := t.directory(h.NodeId, name)
+	parent, object, status := t.directory(h, "remove", h.NodeId, name)
 	if !status.Ok() {
 		return status
 	}
 	maker, ok := object.(nodes.Maker)
 	if !ok {
-		return fuse.EPERM
+		return t.fixed(h, "remove", parent, name, syscall.EPERM)
 	}
 	return t.remove(h, parent, object, name, func() error { return maker.Remove(name, caller(h)) })
 }
 
 // Rmdir is rmdir(2).
 func (t *Tree) Rmdir(_ <-chan struct{}, h *fuse.InHeader, name string) fuse.Status {
-	parent, object, status := t.directory(h.NodeId, name)
+	parent, object, status := t.directory(h, "remove", h.NodeId, name)
 	if !status.Ok() {
 		return status
 	}
 	dir, ok := object.(nodes.Folders)
 	if !ok {
-		return fuse.EPERM
+		return t.flat(h, "remove", parent, name)
 	}
 	return t.remove(h, parent, object, name, func() error { return dir.Rmdir(name, caller(h)) })
 }
@@ -57,22 +57,22 @@ func (t *Tree) lost(kind int, s nodes.Seen) {
 
 // Rename is renameat2(2), inside a class.
 func (t *Tree) Rename(_ <-chan struct{}, in *fuse.RenameIn, oldName, newName string) fuse.Status {
-	from, object, status := t.directory(in.NodeId, oldName)
+	from, object, status := t.directory(&in.InHeader, "rename", in.NodeId, oldName)
 	if !status.Ok() {
 		return status
 	}
-	to, toObject, status := t.directory(in.Newdir, newName)
+	to, toObject, status := t.directory(&in.InHeader, "rename", in.Newdir, newName)
 	if !status.Ok() {
 		return status
 	}
 	if from.Kind != to.Kind {
 		// Not EXDEV: then mv(1) would copy, and so take the messages of the one, or a call, write
 		// them to the other, and remove the first.
-		return fuse.EPERM
+		return t.failAt(in.Uid, "rename", from, oldName, nodes.ErrClass)
 	}
 	folders, ok := object.(nodes.Folders)
 	if !ok {
-		return fuse.EPERM
+		return t.flat(&in.InHeader, "rename", from, oldName)
 	}
 	dest := toObject.(nodes.Directory)
 	a, old, _, err := t.env.Acts.Once(RequestOf(in.Unique), nodes.Act{

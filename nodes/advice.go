@@ -13,6 +13,12 @@ import (
 
 // Why objects of a kind are refused, beside what package backends finds.
 const (
+	whyTree        backends.Reason = "tree"
+	whyClass       backends.Reason = "class"
+	whyFlat        backends.Reason = "flat"
+	whyOneNameHere backends.Reason = "one-name-here"
+	whyNoSymlinks  backends.Reason = "no-symlinks"
+	whyControl     backends.Reason = "control"
 	whyQueueBytes  backends.Reason = "queue-bytes"
 	whyQueues      backends.Reason = "queues"
 	whyQueueFixed  backends.Reason = "queue-fixed"
@@ -79,6 +85,13 @@ var advices = map[backends.Reason]string{
 	backends.NetOff: "the tree is mounted with {set net=off}; it takes {set net=loopback} or {set net=any}",
 	backends.NetLoopback: "the tree is mounted with {set net=loopback}; " +
 		"it takes {set net=any} for more than this machine's loopback addresses",
+
+	whyTree:        "directories of the tree stay as they are; objects are made in them: touch CLASS/NAME",
+	whyClass:       "an object stays in its class: read it, and write what was read to one of the other class",
+	whyFlat:        "{name} has no directories, and its objects keep the names that they were made with",
+	whyOneNameHere: "an object of {name} has one name",
+	whyNoSymlinks:  "an object is reached by its own name",
+	whyControl:     "control files come and go with their object",
 
 	backends.AboveKernel: "{name}={value} is more than {most}, the most that the kernel takes",
 	backends.AboveUsers:  "{name}={value} is more than {most}, the limit for users: sysctl {limit}={value}",

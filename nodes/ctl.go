@@ -52,6 +52,24 @@ func NewCtl(kinds []Kind, env *Env, global ...Control) *Ctl {
 	return c
 }
 
+// Why the tree itself refuses to make, rename or remove a name.
+var (
+	ErrTree    error = &backends.Refusal{Err: syscall.EPERM, Why: whyTree}
+	ErrClass   error = &backends.Refusal{Err: syscall.EPERM, Why: whyClass}
+	ErrControl error = &backends.Refusal{Err: syscall.EPERM, Why: whyControl}
+	ErrSymlink error = &backends.Refusal{Err: syscall.EPERM, Why: whyNoSymlinks}
+)
+
+// Flat is err where a kind has neither directories nor other names for its objects.
+func Flat(err error, kind string) error {
+	return &backends.Refusal{Err: err, Why: whyFlat, Name: kind}
+}
+
+// OneName is why an object of a kind gets no second name.
+func OneName(kind string) error {
+	return &backends.Refusal{Err: syscall.EPERM, Why: whyOneNameHere, Name: kind}
+}
+
 // kind finds a kind by its path; nil if that is none.
 func (c *Ctl) kind(name string) *Kind {
 	i := slices.IndexFunc(c.kinds, func(k Kind) bool { return k.Name == name })

@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -161,7 +162,7 @@ func (o ctlObject) control(object Object, name string) (Control, error) {
 // notOne is Controller.Control's error for a name whose last part should be something else: what it is not,
 // and what is one.
 func notOne(part, what, are string) error {
-	return fmt.Errorf("%s is no %s: %s", backends.Word(part), what, are)
+	return fmt.Errorf("%s is no %s: %s", cmp.Or(backends.Word(part), "nothing"), what, are)
 }
 
 // controls are the listed control files of an object.

@@ -83,7 +83,7 @@ func walk(k Kind, path string, by Caller) (dir Directory, name string, err error
 	for _, part := range parts[:len(parts)-1] {
 		s, err := dir.Find(part)
 		if _, ok := dir.(Folders); err != nil && !ok {
-			err = fmt.Errorf("%w: %s has no directories", err, k.Name)
+			err = Flat(err, k.Name)
 		}
 		if err != nil {
 			return nil, "", err

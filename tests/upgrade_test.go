@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
 	"golang.org/x/sys/unix"
@@ -165,4 +166,51 @@ func TestUpgradeNot(t *testing.T) {
 	sleeper()
 	k.sh(`rm $MNT/queues/q $MNT/queues/r
 		grep -q '^restarts=0$' $MNT/ctl/status`)
+}
+
+// TestUpgradeAsked: who asks for an upgrade again and again, also while the keeper becomes the new program, ends
+// nothing.
+func TestUpgradeAsked(t *testing.T) {
+	t.Parallel()
+	s := shelved(t)
+	first, _ := s.pids()
+	over, asked := make(chan bool), make(chan error, 1)
+	go func() {
+		often := time.NewTicker(time.Millisecond)
+		defer often.Stop()
+		for {
+			select {
+			case <-over:
+				asked <- nil
+				return
+			case <-often.C:
+			}
+			for _, sig := range []unix.Signal{unix.SIGHUP, unix.SIGUSR1} {
+				if err := unix.Kill(first, sig); err != nil {
+					asked <- err
+					return
+				}
+			}
+		}
+	}()
+	upgrades := func() (n int) {
+		text, err := s.tr.status("upgrades")
+		check(t, err)
+		n, err = strconv.Atoi(text)
+		check(t, err)
+		return n
+	}
+	if !eventually(2*patience, func() bool { return upgrades() >= 5 }) {
+		t.Error("too few upgrades")
+	}
+	close(over)
+	check(t, <-asked)
+	s.put(append(bytes.Clone(s.program), 1))
+	if !eventually(patience, func() bool {
+		_, err := s.upgrade() // which one that was asked for before may answer
+		check(t, err)
+		return s.runs(first)
+	}) {
+		t.Errorf("another program goes on\n%s", s.tr.logs())
+	}
 }

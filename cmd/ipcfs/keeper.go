@@ -40,9 +40,8 @@ func (s *settings) noKeeper() error {
 func (s *settings) keep() error {
 	signal.Ignore(unix.SIGTTOU)
 	deaf := signal.Ignored(unix.SIGHUP)
-	heard := make(chan os.Signal, 8)
-	signal.Notify(heard, unix.SIGHUP, unix.SIGTERM, unix.SIGINT, unix.SIGUSR1)
-	defer signal.Stop(heard)
+	signals := keeper.Listen()
+	defer signals.Stop()
 	level := new(slog.LevelVar)
 	log, err := s.logger(level)
 	if err != nil {
@@ -79,7 +78,7 @@ func (s *settings) keep() error {
 			terminal = terminal && hasTerminal()
 			return had && !terminal
 		},
-		Deaf: deaf, Level: level, Louder: verbosity{level, level.Level(), log}.toggle,
+		Deaf: deaf, Signals: signals, Level: level, Louder: verbosity{level, level.Level(), log}.toggle,
 		Argv: func(inheritance string) []string {
 			return s.own("ipcfs", "--inheritance="+inheritance)
 		},
@@ -90,7 +89,7 @@ func (s *settings) keep() error {
 			return fmt.Errorf("inheritance: %w", err)
 		}
 	}
-	err = k.Run(heard)
+	err = k.Run()
 	var status keeper.Ended
 	if errors.As(err, &status) {
 		if status == 0 {

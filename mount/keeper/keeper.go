@@ -36,11 +36,12 @@ type Keeper struct {
 	Unmount func() error // takes the mount away that nobody serves any more
 	Log     *slog.Logger
 
-	Stopping  func()                            // is called when the mount is about to end,
-	Upgrading func()                            // is called when an upgrade begins,
-	Upgraded  func(result string)               // and when it has ended
-	HungUp    func() bool                       // reports whether SIGHUP is for the end of a terminal,
-	Deaf      bool                              // which is not to end the mount (nohup(1))
+	Stopping  func()              // is called when the mount is about to end,
+	Upgrading func()              // is called when an upgrade begins,
+	Upgraded  func(result string) // and when it has ended
+	HungUp    func() bool         // reports whether SIGHUP is for the end of a terminal,
+	Deaf      bool                // which is not to end the mount (nohup(1))
+	Signals   *Signals
 	Level     *slog.LevelVar                    // of the log, which workers have, too
 	Louder    func()                            // sets another one
 	Argv      func(inheritance string) []string // of a keeper that goes on for this one
@@ -83,7 +84,7 @@ func (e Ended) Error() string { return fmt.Sprint("exit status ", int(e)) }
 
 // Run serves until the mount ends, or a signal has it end. SIGHUP has the program that is on disk now put into
 // service, SIGUSR1 the log have another level.
-func (k *Keeper) Run(signals <-chan os.Signal) error {
+func (k *Keeper) Run() error {
 	// A worker is killed when this thread ends (prctl(2), PR_SET_PDEATHSIG), which it does with the process.
 	runtime.LockOSThread()
 	k.ends, k.tells = make(chan *worker), make(chan told)
@@ -99,13 +100,17 @@ func (k *Keeper) Run(signals <-chan os.Signal) error {
 	defer beats.Stop()
 	for {
 		select {
-		case sig := <-signals:
+		case sig := <-k.Signals.end:
+			if done, err := k.obey(sig); done {
+				return err
+			}
+		case sig := <-k.Signals.others:
 			if done, err := k.obey(sig); done {
 				return err
 			}
 		case t := <-k.tells:
-			for t.word == unheard && len(signals) > 0 { // the next program would not know of it
-				if done, err := k.obey(<-signals); done {
+			for t.word == unheard && k.Signals.wait() { // the next program would not know of it
+				if done, err := k.obey(k.Signals.next()); done {
 					return err
 				}
 			}

@@ -63,8 +63,7 @@ func (k *Keeper) keeps(why error) {
 	k.finish(fmt.Sprintf("%s, but for the keeper, which stays the program that it was: %v", Done, why))
 }
 
-// become is execve(2). Signals wait meanwhile: their default would end the process. That is so for this thread
-// alone: Go's runtime has no thread block those that end a process.
+// become is execve(2).
 func (k *Keeper) become(i Inheritance) error {
 	kept, err := k.bequeath()
 	if err != nil {
@@ -82,15 +81,12 @@ func (k *Keeper) become(i Inheritance) error {
 		}
 		defer unix.CloseOnExec(fd)
 	}
-	var before, all unix.Sigset_t
-	for _, sig := range []unix.Signal{unix.SIGHUP, unix.SIGTERM, unix.SIGINT, unix.SIGUSR1} {
-		all.Val[0] |= 1 << (sig - 1)
+	undo, err := k.Signals.hush()
+	if err != nil {
+		return err
 	}
-	if err := unix.PthreadSigmask(unix.SIG_BLOCK, &all, &before); err != nil {
-		return fmt.Errorf("sigmask: %w", err)
-	}
+	defer undo()
 	err = unix.Exec(fmt.Sprintf("/proc/self/fd/%d", k.program.Fd()), k.Argv(string(text)), os.Environ())
-	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil)
 	return fmt.Errorf("execve: %w", err)
 }
 

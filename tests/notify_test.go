@@ -61,20 +61,35 @@ func notifies(t *testing.T, keeper string) {
 	check(t, daemon.Wait())
 }
 
-// TestResident: a daemon that has just begun holds 12 MiB at most (proc(5), VmRSS).
+// TestResident: a daemon that has just begun holds 12 MiB at most, and with a keeper both hold 20 (proc_pid_smaps(5):
+// of what they share each has its part).
 func TestResident(t *testing.T) {
 	t.Parallel()
 	if raceSlows > 1 {
 		t.Skip("a race-built daemon holds more")
 	}
 	tr := mountTree(t)
-	pid, err := tr.pid()
-	check(t, err)
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	check(t, err)
-	_, after, _ := strings.Cut(string(text), "VmRSS:")
-	var kB int
-	if _, err := fmt.Sscan(after, &kB); err != nil || kB > 12<<10 {
+	sum := func(line string, keys ...string) (kB int) {
+		for _, key := range keys {
+			pid, err := tr.status(key)
+			if err != nil {
+				continue // it has no keeper
+			}
+			text, err := os.ReadFile("/proc/" + pid + "/smaps_rollup")
+			check(t, err)
+			var one int
+			_, after, _ := strings.Cut(string(text), "\n"+line+":")
+			if _, err := fmt.Sscan(after, &one); err != nil {
+				t.Fatalf("%v\n%s", err, text)
+			}
+			kB += one
+		}
+		return kB
+	}
+	if kB := sum("Rss", "pid"); kB > 12<<10 {
 		t.Errorf("%d kB", kB)
+	}
+	if kB := sum("Pss", "pid", "keeper_pid"); kB > 20<<10 {
+		t.Errorf("%d kB with the keeper", kB)
 	}
 }

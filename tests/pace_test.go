@@ -12,7 +12,7 @@ import (
 var (
 	long    = flag.Bool("long", false, "run the tests that take minutes, too")
 	program = flag.String("ipcfs", "", "test this program, instead of one that is built for it")
-	kept    = flag.Bool("keeper", false, "mount with --keeper=on what a test does not mount with or without")
+	kept    = flag.String("keeper", "", "mount with --keeper=`MODE` what a test does not mount with or without one")
 )
 
 // soak is for a test that takes minutes: it runs with -long only, and

@@ -162,8 +162,8 @@ func (t *tree) run(name string, args ...string) (string, error) {
 // mount mounts the tree and returns what the command printed. Later flags win.
 func (t *tree) mount(flags ...string) (string, error) {
 	args := []string{"--state-dir", t.state, "--maxmsg", "10", "--msgsize", "128"}
-	if *kept && t.program == "ipcfs" {
-		args = append(args, "--keeper=on") // of two the last one counts
+	if *kept != "" && t.program == "ipcfs" {
+		args = append(args, "--keeper="+*kept) // of two the last one counts
 	}
 	return t.run(t.program, append(append(args, flags...), t.mnt)...)
 }

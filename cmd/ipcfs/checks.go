@@ -58,8 +58,8 @@ func checkKernel() []finding {
 			release, strings.Join(lacks, ", ")))
 	}
 	if slices.Contains(lacks, "NOTIFY_RESEND") {
-		list = append(list, warn("", "without NOTIFY_RESEND no worker goes on for another: with %s=on, too, "+
-			"a daemon that dies ends the mount, and there is no upgrade in place", flagOf("keeper")))
+		list = append(list, warn("", "without NOTIFY_RESEND there is no keeper: "+
+			"a daemon that dies ends the mount, and there is no upgrade in place"))
 	}
 	return list
 }

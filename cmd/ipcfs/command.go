@@ -45,7 +45,7 @@ func commands() []command {
 			name:  "upgrade",
 			args:  "MOUNTPOINT",
 			short: "put the program on disk into service",
-			long: "The tree has to have a keeper (--keeper=on). Programs that use it notice\n" +
+			long: "The tree has to have a keeper (no --keeper=off). Programs that use it notice\n" +
 				"nothing. A program that does not start, or does not serve, is given up, and the\n" +
 				"one of before goes on. SIGHUP to the keeper does the same, and ctl/status says\n" +
 				"how it ended.\n" +

@@ -27,7 +27,8 @@ import (
 func (s *settings) serve() (failure error) {
 	// Modes come from the programs that create things, which have taken their umask off already.
 	unix.Umask(0)
-	if s.kept && !s.isWorker && s.noKeeper() == nil {
+	without := s.noKeeper()
+	if s.toBeKept() && without == nil {
 		return s.keep()
 	}
 	// A terminal may stop programs that write to it in the background (stty tostop). If it
@@ -54,8 +55,8 @@ func (s *settings) serve() (failure error) {
 		s.tree.Kept = func() []nodes.Fact { return keptFacts(s.post) }
 		title("worker", s.mountpoint)
 	}
-	if err := s.noKeeper(); err != nil && s.kept && !s.isWorker {
-		s.tree.Kept = func() []nodes.Fact { return []nodes.Fact{{Key: "keeper_reason", Value: err.Error()}} }
+	if s.toBeKept() {
+		s.tree.Kept = func() []nodes.Fact { return []nodes.Fact{{Key: "keeper_reason", Value: without.Error()}} }
 	}
 	if err := s.clear(); err != nil {
 		return s.advise(err)
@@ -181,8 +182,8 @@ func (s *settings) attend(session *mount.Session, stop <-chan os.Signal, log *sl
 		select {
 		case <-live:
 			live = nil
-			if err := s.noKeeper(); err != nil && s.kept && !s.isWorker {
-				log.Warn("the tree has no keeper", "why", err)
+			if s.toBeKept() {
+				log.Warn("the tree has no keeper", "why", s.noKeeper())
 			}
 			log.Info("live", "mountpoint", s.mountpoint, "pid", os.Getpid(), "version", version())
 			if s.post != nil && !session.Resends() {

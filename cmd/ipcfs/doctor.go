@@ -114,7 +114,7 @@ func checkTree(p place) []finding {
 		list = append(list, warn("", "%s: shm through the page cache: %s", at, why))
 	}
 	if why := t.Daemon.str("keeper_reason"); why != "" {
-		list = append(list, warn("", "%s: no keeper, though %s=on: %s", at, flagOf("keeper"), why))
+		list = append(list, warn("", "%s: no keeper: %s", at, why))
 	}
 	list = append(list, checkAttached(at, t.Daemon)...)
 	if dir := t.Daemon.str("state_dir"); dir != "" {

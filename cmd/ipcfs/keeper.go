@@ -22,6 +22,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// toBeKept reports whether this process is to be the keeper of a tree: that of `ipcfs run` has none.
+func (s *settings) toBeKept() bool { return !s.alone && !s.private && !s.isWorker }
+
 // noKeeper is why a tree that is to have a keeper has none; nil: it has.
 func (s *settings) noKeeper() error {
 	var addresses unix.Rlimit
@@ -42,6 +45,11 @@ func (s *settings) keep() error {
 	deaf := signal.Ignored(unix.SIGHUP)
 	signals := keeper.Listen()
 	defer signals.Stop()
+	if s.inheritance == "" {
+		if err := s.clear(); err != nil {
+			return s.advise(err)
+		}
+	}
 	level := new(slog.LevelVar)
 	log, err := s.logger(level)
 	if err != nil {
@@ -102,7 +110,8 @@ func (s *settings) keep() error {
 
 // own is the command line of a process that this daemon becomes, or starts.
 func (s *settings) own(first ...string) []string {
-	args := append(first, "--foreground", "--program="+s.program)
+	// Programs of before have no keeper unless asked.
+	args := append(first, "--foreground", "--keeper=on", "--program="+s.program)
 	if s.logFile != "" {
 		args = append(args, "--log="+s.logFile)
 	}
@@ -168,8 +177,9 @@ func keptFacts(p *keeper.Post) []nodes.Fact {
 }
 
 // title has ps(1) show what the process is, and for which mount point, as far as there is room where its
-// arguments were (proc_pid_cmdline(5)).
+// arguments were (proc_pid_cmdline(5)). A keeper starts a worker by a number, which its comm would be.
 func title(what, mountpoint string) {
+	_ = os.WriteFile("/proc/self/comm", []byte("ipcfs"), 0)
 	first, last := os.Args[0], os.Args[len(os.Args)-1]
 	begin := uintptr(unsafe.Pointer(unsafe.StringData(first)))
 	end := uintptr(unsafe.Pointer(unsafe.StringData(last))) + uintptr(len(last))

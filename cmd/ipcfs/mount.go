@@ -47,7 +47,7 @@ func mounting(f *pflag.FlagSet, named bool) func(io.Writer, []string) error {
 		if version {
 			return versionCommand(f)(out, args)
 		}
-		if !named && len(lists) == 0 && s.readyFd == 0 {
+		if !named && len(lists) == 0 && !s.startedByIpcfs() {
 			if err := mistaken(args); err != nil {
 				return err
 			}

@@ -35,7 +35,7 @@ func TestCandidates(t *testing.T) {
 	for line, want := range map[string]string{
 		"st": "status", "mount --ms": "--msgsize", "ls --so": "--sort", "help verb": "verbs",
 		"completion z": "zsh", "zz": "", "ls --sort m": "messages", "ls --sort=b": "--sort=bytes",
-		"--shm ": "auto page-cache", "run --net a": "any", "mount /x -o ro,kee": "ro,keeper=off ro,keeper=on",
+		"--shm ": "auto page-cache", "run --net a": "any", "mount /x -o ro,kee": "ro,keeper=on ro,keeper=off",
 		"mount -o maxm": "maxmsg=", "mount --options=ro,shm=a": "--options=ro,shm=auto",
 		"mount -o net=l": "net=loopback", "ls -w ": "",
 	} {

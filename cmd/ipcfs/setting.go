@@ -83,10 +83,10 @@ var settingTable = []setting{
 			return checked{&s.metricsNames, func(v string) error { _, err := nodes.ParseNames(v); return err }}
 		},
 	}, {
-		name: "keeper", value: "MODE", without: "`off`",
-		help:  "on, or off: when the daemon dies another one goes on",
+		name: "keeper", value: "MODE", without: "`on`, where the kernel can",
+		help:  "on: when the daemon dies another one goes on; or off",
 		about: "[semantics.md](semantics.md#when-the-daemon-ends)",
-		in:    func(s *settings) pflag.Value { return either{&s.kept, "off", "on"} },
+		in:    func(s *settings) pflag.Value { return either{&s.alone, "on", "off"} },
 	}, {
 		name: "nonempty", without: "a directory that has files is refused",
 		about: "mounts over a directory that has files",

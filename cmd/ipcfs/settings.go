@@ -31,7 +31,7 @@ type settings struct {
 	logFile  string // instead of stderr
 	private  bool   // of `ipcfs run`, which has no need for a log
 	isWorker bool   // of a keeper
-	kept     bool   // a keeper keeps the mount, and workers serve it
+	alone    bool   // it serves without a keeper
 	post     *keeper.Post
 
 	program     string // where the next program is found
@@ -66,6 +66,9 @@ func (s *settings) registerInternal(f *pflag.FlagSet) {
 		f.Lookup(name).Hidden = true
 	}
 }
+
+// startedByIpcfs reports whether another ipcfs has started this one.
+func (s *settings) startedByIpcfs() bool { return s.readyFd != 0 || s.isWorker || s.inheritance != "" }
 
 // args is the command line that asks for the same.
 func (s *settings) args() []string {

@@ -38,8 +38,11 @@ func upgradeCommand(*pflag.FlagSet) func(io.Writer, []string) error {
 			return notLive(p.Info, err)
 		}
 		if !before.has("keeper_pid") {
-			return fmt.Errorf("%s: its daemon has no keeper, which an upgrade needs (mount it with %s=on)",
-				p.Mountpoint, flagOf("keeper"))
+			why := before.str("keeper_reason")
+			if why == "" {
+				why = "mount it anew without " + flagOf("keeper") + "=off"
+			}
+			return fmt.Errorf("%s: its daemon has no keeper, which an upgrade needs (%s)", p.Mountpoint, why)
 		}
 		fd, err := keeperAt(int(before.num("keeper_pid")), int(before.num("pid")))
 		if err != nil {

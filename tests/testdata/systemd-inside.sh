@@ -17,7 +17,7 @@ printf 'IPCFS_FLAGS=--maxmsg 5 --msgsize 128\n' > /etc/default/ipcfs@mnt-ipc
 systemctl start $unit
 test -e /mnt/ipc/ctl/status
 test "$(of StatusText)" = "live at /mnt/ipc"
-grep -qx "pid=$(of MainPID)" /mnt/ipc/ctl/status
+grep -qx "keeper_pid=$(of MainPID)" /mnt/ipc/ctl/status
 journalctl -q -u $unit -p 6..6 -o cat | grep -q '^level=INFO msg=live '
 cd /mnt/ipc
 rm queues/of-fstab
@@ -87,8 +87,19 @@ grep -Eq 'No such device|not connected' /reader
 if mountpoint -q /mnt/ipc; then exit 1; fi
 test "$(of Result)" = success
 
-# with a keeper: reload puts the program into service that is there now, or fails and says why
-printf 'IPCFS_FLAGS=--maxmsg 5 --msgsize 128 --keeper=on\n' > /etc/default/ipcfs@mnt-ipc
+# without a keeper
+printf 'IPCFS_FLAGS=--maxmsg 5 --msgsize 128 --keeper=off\n' > /etc/default/ipcfs@mnt-ipc
+systemctl start $unit
+main=$(of MainPID)
+grep -qx "pid=$main" /mnt/ipc/ctl/status
+if systemctl reload $unit; then exit 1; fi
+kill -9 "$main"
+until_ dead "$main"
+systemctl stop $unit
+if mountpoint -q /mnt/ipc; then exit 1; fi
+
+# with one: reload puts the program into service that is there now, or fails and says why
+printf 'IPCFS_FLAGS=--maxmsg 5 --msgsize 128\n' > /etc/default/ipcfs@mnt-ipc
 systemctl start $unit
 main=$(of MainPID)
 grep -qx "keeper_pid=$main" /mnt/ipc/ctl/status

@@ -22,6 +22,7 @@ var points = []string{
 	"answering", "saving", "saved", // what goes into the ledger, in this order
 	"committing", "answered", "told", // around the answer
 	"acting", "made", "acted", "noted act", // what makes, moves or removes a name
+	"moving", "dialled", "moved", "noted moved", "accepted", // what connects, and moves bytes of a connection
 }
 
 // A walk does the same again and again, and the worker is killed at each place that it comes to.
@@ -191,11 +192,72 @@ func (w *walk) lines(begin func()) (failed []string) {
 	return failed
 }
 
+// hears reads so many words, or to the end.
+func (w *walk) hears(fd, most int) (words []string) {
+	for len(words) < most {
+		text := w.get(fd)
+		if text == "" {
+			return append(words, "end")
+		}
+		words = append(words, strings.Fields(text)...)
+	}
+	return words
+}
+
+// talks has a client and a server talk over a stream, and returns what the server has heard, and then the client.
+func (w *walk) talks(begin func(), accept, dial string) (heard []string) {
+	served := make(chan []string, 1)
+	go func() {
+		defer close(served)
+		check(w.t, w.tr.join())
+		fd := w.open(accept, unix.O_RDWR)
+		defer unix.Close(fd)
+		heard := w.hears(fd, 2)
+		w.put(fd, "answer\n")
+		served <- append(heard, w.hears(fd, 1)...)
+	}()
+	check(w.t, w.tr.parked(1))
+	begin()
+	fd := w.open(dial, unix.O_RDWR)
+	w.put(fd, "1\n")
+	w.put(fd, "2\n")
+	heard = w.hears(fd, 1)
+	check(w.t, unix.Close(fd))
+	return append(<-served, heard...)
+}
+
+// asks has a client ask two times by one open file, and returns what the server has heard, and then the client.
+func (w *walk) asks(begin func()) (heard []string) {
+	served := make(chan []string, 1)
+	go func() {
+		defer close(served)
+		check(w.t, w.tr.join())
+		var heard []string
+		for _, answer := range []string{"1.\n", "2.\n"} {
+			fd := w.open("ctl/sockets/s/accept", unix.O_RDWR)
+			heard = append(heard, w.hears(fd, 9)...)
+			w.put(fd, answer)
+			unix.Close(fd)
+		}
+		served <- heard
+	}()
+	check(w.t, w.tr.parked(1))
+	begin()
+	fd := w.open("ctl/sockets/s/call", unix.O_RDWR)
+	w.put(fd, "1\n")
+	w.put(fd, "2\n")
+	heard = w.hears(fd, 9)
+	w.put(fd, "3\n")
+	heard = append(heard, w.hears(fd, 9)...)
+	check(w.t, unix.Close(fd))
+	return append(<-served, heard...)
+}
+
 // killable is a tree with a keeper, whose workers can be killed at points.
 func killable(t *testing.T) *walk {
 	t.Helper()
 	tr := bareTree(t)
-	tr.dog.allow(5 * lifetime)
+	tr.dog.allow(8 * lifetime)
 	tr.program = tr.work + "/ipcfs-points"
 	out, err := exec.Command("go", "build", "-tags", "points", "-o", tr.program,
 		"github.com/ipcfs/ipcfs/cmd/ipcfs").CombinedOutput()
@@ -224,12 +286,19 @@ func TestKilledAtPoints(t *testing.T) {
 		check(t, os.WriteFile(tr.mnt+"/"+name, nil, 0600))
 	}
 	check(t, os.WriteFile(tr.mnt+"/ctl/new", []byte("topics/t slow=block depth=10\n"), 0))
+	check(t, os.WriteFile(tr.mnt+"/sockets/s", nil, 0600))
+	s := &stormy{t: t, tr: tr}
+	port := s.port()
 	all := []string{"1", "2", "end"}
 	kills := map[string]int{}
 	moving := func(to, from string, access int, done string) func(func()) []string {
 		return func(begin func()) []string { return w.moves(begin, to, from, access, done) }
 	}
 	const sysv = "sysv/queues/0x00004201"
+	talking := func(accept, dial string) func(func()) []string {
+		return func(begin func()) []string { return w.talks(begin, accept, dial) }
+	}
+	talked := []string{"1", "2", "end", "answer"}
 	step := 3 // at each third pass, another one for the next point
 	if *stormCount > 0 {
 		step = 1
@@ -245,6 +314,9 @@ func TestKilledAtPoints(t *testing.T) {
 		{"topic", moving("topics/t", "topics/t", unix.O_RDONLY, ""), all},
 		{"sysv", moving(sysv, sysv, unix.O_RDONLY, ""), all},
 		{"names", w.names, nil},
+		{"socket", talking("ctl/sockets/s/accept", "ctl/sockets/s/dial"), talked},
+		{"TCP", talking("ctl/sockets/tcp/:"+port+"/accept", "sockets/tcp/127.0.0.1:"+port), talked},
+		{"call", w.asks, []string{"1", "2", "end", "3", "end", "1.", "end", "2.", "end"}},
 		{"ctl/new", w.lines, nil},
 	} {
 		for i, point := range points {

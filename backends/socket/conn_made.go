@@ -86,5 +86,15 @@ func (c *Conn) Resume(st State) {
 	c.Lives()
 }
 
+// ended has a connection not be made anew that was made, and that an earlier process has closed before it could say so.
+func (c *Conn) ended() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.dial != nil {
+		c.dial.stop()
+		c.dial, c.err = nil, unix.ECONNRESET
+	}
+}
+
 // Lives is called when it is written down that a file has the connection.
 func (c *Conn) Lives() { c.held.change(func(r *connRecord) { r.Owned = true }) }

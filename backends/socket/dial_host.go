@@ -117,7 +117,9 @@ func (d *hostDialler) connect(to netip.AddrPort) (err error) {
 		_ = unix.SetsockoptInt(d.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 		_ = unix.SetsockoptInt(d.fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
 	}
-	return unix.Connect(d.fd, sa)
+	err = unix.Connect(d.fd, sa)
+	backends.Point("dialled")
+	return err
 }
 
 // connectError is how a connect(2) ended.

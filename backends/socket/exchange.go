@@ -70,16 +70,17 @@ func (x *Exchange) TryRead(p []byte) (int, backends.Meta, error) {
 	if x.idle() {
 		return 0, backends.Meta{}, nil
 	}
-	if err := x.conn.Connect(); err != nil {
-		return 0, backends.Meta{}, err
+	lost := x.conn.Connect()
+	if lost == backends.ErrWouldBlock {
+		return 0, backends.Meta{}, lost
 	}
 	stream := x.conn.Unit() == 0
-	if stream {
+	if stream && lost == nil {
 		x.shutdown()
 	}
-	n, m, err := x.conn.receive(x.Desk, p)
+	n, m, err := x.conn.receive(x.Desk, p) // what an earlier process received last is at the desk
 	switch {
-	case err == backends.ErrWouldBlock || err == unix.EMSGSIZE:
+	case err == backends.ErrWouldBlock || err == unix.EMSGSIZE || err != nil && lost != nil:
 	case err != nil || n == 0:
 		x.drop()
 	case !stream:
@@ -163,6 +164,9 @@ func (x *Exchange) State() (st State) {
 
 // Resume has it go on from what another process kept, with the connection that had.
 func (x *Exchange) Resume(conn *Conn, st State) {
+	if !st.Dials {
+		conn.ended()
+	}
 	conn.Resume(st)
 	x.conn, x.shut, x.owed = conn, st.Shut, st.Owed
 }

@@ -271,3 +271,63 @@ func TestUnknownLeft(t *testing.T) {
 		t.Errorf("the other end reads %d, %v", n, err)
 	}
 }
+
+// TestAskedOnce: a process that ends when it has closed the connection of a reply, but has not said so, is followed by
+// one that calls nobody until it is asked for more.
+func TestAskedOnce(t *testing.T) {
+	p, err := backends.NewPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	fd, err := backends.NewLedger()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	safe := fakeSafe{}
+	me := backends.Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0600}
+	at := Address{Type: unix.SOCK_STREAM, Path: t.TempDir() + "/s"}
+	by := Call{Who: me.Cred(), Pid: 7}
+	one := begin(t, p, fd, safe)
+	l, err := one.Listen(at, me, 16)
+	must(err)
+	l.Lasts("key", "s")
+	x := NewExchange(p, nil, func(request uint64) (*Conn, error) { return l.Dial(by, true), nil })
+	_, err = x.TryWrite([]byte("what"), backends.Meta{})
+	must(err)
+	x.Saved()
+	st := x.State()
+	server, err := l.Accept(nil, nil)
+	must(err)
+	_, _, err = server.TryRead(make([]byte, 9)) // else it is a reset
+	must(err)
+	must(server.Close())
+	if n, _, err := x.TryRead(make([]byte, 9)); n != 0 || err != nil {
+		t.Fatal(n, err)
+	}
+
+	two := begin(t, p, fd, safe)
+	if l = two.ListenAgain("key", at, 16); l == nil {
+		t.Fatal("nobody listens")
+	}
+	defer l.Close()
+	x = NewExchange(p, nil, func(request uint64) (*Conn, error) { return l.Dial(by, true), nil })
+	by.Number = st.Number
+	x.Resume(l.Dial(by, true), st)
+	by.Number = 0
+	two.Resumed()
+	if n, _, err := x.TryRead(make([]byte, 9)); n != 0 || err != unix.ECONNRESET {
+		t.Error(n, err)
+	}
+	if _, err := l.Accept(nil, nil); err != backends.ErrWouldBlock {
+		t.Errorf("somebody calls: %v", err)
+	}
+	must(x.Close())
+}

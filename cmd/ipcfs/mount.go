@@ -89,6 +89,10 @@ func (s *settings) places(args []string) (err error) {
 	if s.tree.StateDir, err = filepath.Abs(s.tree.StateDir); err != nil {
 		return err
 	}
+	if at, err := filepath.Abs(s.mountpoint); err == nil && within(s.tree.StateDir, at) {
+		return usagef("the state directory %s is in the mount point, and would be covered by the tree: "+
+			"--state-dir DIR elsewhere", s.tree.StateDir)
+	}
 	if path, ok := strings.CutPrefix(s.metricsListen, "unix:"); ok {
 		if path, err = filepath.Abs(path); err != nil {
 			return err
@@ -102,6 +106,9 @@ func (s *settings) places(args []string) (err error) {
 	s.mountpoint, err = filepath.Abs(s.mountpoint)
 	return err
 }
+
+// within reports whether a path is a directory, or below it.
+func within(path, dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") }
 
 // deviceIn is N if the mount point is /dev/fd/N: the process that started this one
 // has opened /dev/fuse as descriptor N and mounted it, as mount.fuse3 does for users

@@ -100,7 +100,7 @@ func onlyTree() (*mountinfo.Info, error) {
 	}
 	wd, _ := os.Getwd()
 	for _, m := range list {
-		if wd == m.Mountpoint || strings.HasPrefix(wd, m.Mountpoint+"/") {
+		if within(wd, m.Mountpoint) {
 			return m, nil
 		}
 	}
@@ -148,6 +148,14 @@ func treeAround(name string) (place, error) {
 	for _, m := range list {
 		if below, ok := strings.CutPrefix(abs, m.Mountpoint+"/"); ok {
 			return place{m, strings.TrimPrefix(below, "ctl/")}, nil
+		}
+	}
+	for i := range abs { // a symbolic link on the way may lead to a tree
+		if abs[i] != '/' || i == 0 {
+			continue
+		}
+		if m, err := mountAt(abs[:i]); err == nil && m != nil && ours(m) {
+			return place{m, strings.TrimPrefix(abs[i+1:], "ctl/")}, nil
 		}
 	}
 	if !exists(abs) {

@@ -59,6 +59,10 @@ func (u unmounting) umount(path string) error {
 	if u.force {
 		return endByForce(daemons)
 	}
+	if left := daemonsAt(m.Mountpoint); len(left) > 0 {
+		fmt.Fprintf(os.Stderr, "ipcfs: %s is not mounted any more, but its daemon%s, has not ended "+
+			"(ipcfs umount --force %s ends it)\n", path, pidsOf(left), path)
+	}
 	if len(users) > 0 {
 		fmt.Fprintf(os.Stderr, "ipcfs: %s was in use, and has ended for: %s"+
 			" (--wait waits until nobody uses it, --force says nothing and kills a daemon that hangs)\n",

@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
+	"unsafe"
 )
 
 // TestWaiters: requests stay in the order they came, whichever of them leave.
@@ -35,5 +37,25 @@ func TestWaiters(t *testing.T) {
 		if !slices.Equal(there, want) || !slices.Equal(back, want) || l.n != len(want) {
 			t.Fatalf("%d of %d, %d from behind", len(there), len(want), len(back))
 		}
+	}
+}
+
+// TestMoments: since when somebody waits is told by the clock as it is set now, also on a machine that sets it when
+// it has a network; and always the same.
+func TestMoments(t *testing.T) {
+	was := epoch
+	defer func() { epoch = was }()
+	when := now()
+	for range 1000 {
+		if first, again := when.time(), when.time(); !first.Equal(again) {
+			t.Fatalf("%v, and then %v", first, again)
+		}
+	}
+	*(*uint64)(unsafe.Pointer(&epoch)) -= 3600 << 30 // the seconds of its wall clock: it was an hour behind then
+	if since := was.Round(0).Sub(epoch.Round(0)); since != time.Hour {
+		t.Fatalf("the clock was set by %v", since)
+	}
+	if off := time.Now().Round(0).Sub(now().time().Round(0)); off.Abs() > 2*time.Second {
+		t.Errorf("who waits since now waits for %v", off)
 	}
 }

@@ -364,8 +364,8 @@ func (s *Session) endLongWaits(limit time.Duration) {
 		select {
 		case <-s.ended:
 			return
-		case now := <-tick.C:
-			for _, p := range s.waiting.older(now.Add(-limit / 2)) {
+		case <-tick.C:
+			for _, p := range s.waiting.older(limit / 2) {
 				why := syscall.EINTR
 				if p.in.Opcode == opSetlkw {
 					// EINTR without a signal would be ERESTARTSYS to the program

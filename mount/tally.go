@@ -120,10 +120,17 @@ func (t *tally) of(class string) *classTally {
 	return c
 }
 
-// did counts a READ or WRITE whose answer is known, and tells those who trace: before it is answered, as its
-// process may be gone after that, and its name with it. began is when it came (see begin), waited whether it
-// was parked.
-func (o *openFile) did(in *fuse.InHeader, bytes int, err error, began time.Time, waited bool) {
+// did counts a READ or WRITE that did not wait and whose answer is known, and tells those who trace: before it
+// is answered, as its process may be gone after that, and its name with it. began is when it came (see begin).
+func (o *openFile) did(in *fuse.InHeader, bytes int, err error, began time.Time) {
+	took := o.counted(in, bytes, err).quick(began)
+	if o.traced() {
+		o.trace(in, bytes, err, nodes.Done{At: began, Took: took})
+	}
+}
+
+// counted counts a READ or WRITE whose answer is known, but for its time, which is for what it returns.
+func (o *openFile) counted(in *fuse.InHeader, bytes int, err error) *opTally {
 	of := &o.tally.reads
 	if in.Opcode == opWrite {
 		of = &o.tally.writes
@@ -133,17 +140,11 @@ func (o *openFile) did(in *fuse.InHeader, bytes int, err error, began time.Time,
 	if err != nil {
 		of.failed(nodes.Errno(err))
 	}
-	var took time.Duration
-	if waited {
-		took = time.Since(began)
-		of.waited.add(waitBounds, took, 1)
-	} else {
-		took = of.quick(began)
-	}
-	if o.tally.trace.On() && o.class != fs.NoClass {
-		o.trace(in, bytes, err, nodes.Done{At: began, Took: took, Waited: waited})
-	}
+	return of
 }
+
+// traced reports whether somebody hears of what is done with the file.
+func (o *openFile) traced() bool { return o.tally.trace.On() && o.class != fs.NoClass }
 
 // trace tells those who trace of a READ or WRITE.
 func (o *openFile) trace(in *fuse.InHeader, bytes int, err error, d nodes.Done) {
@@ -200,7 +201,7 @@ func moved(op operation, n int) int {
 	return n
 }
 
-// waited counts a parked READ or WRITE whose answer is known.
+// waited is did of a parked READ or WRITE.
 func (p *parked) waited(n int, err error) {
 	var o *openFile
 	switch op := p.op.(type) {
@@ -211,5 +212,9 @@ func (p *parked) waited(n int, err error) {
 	default:
 		return
 	}
-	o.did(&p.in, moved(p.op, n), err, p.since.time(), true)
+	bytes, took := moved(p.op, n), time.Duration(now()-p.since)
+	o.counted(&p.in, bytes, err).waited.add(waitBounds, took, 1)
+	if o.traced() {
+		o.trace(&p.in, bytes, err, nodes.Done{At: time.Now().Add(-took), Took: took, Waited: true})
+	}
 }

@@ -111,13 +111,14 @@ func (w *waiting) count() int {
 	return len(w.all) - w.away
 }
 
-// older lists those that wait since before t.
-func (w *waiting) older(t time.Time) []*parked {
+// older lists those that have waited for longer than age.
+func (w *waiting) older(age time.Duration) []*parked {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var old []*parked
+	began := now() - moment(age)
 	for _, p := range w.all {
-		if p.since.time().Before(t) {
+		if p.since < began {
 			old = append(old, p)
 		}
 	}
@@ -129,7 +130,7 @@ func (w *waiting) end(errno syscall.Errno) {
 	w.mu.Lock()
 	w.ended = errno
 	w.mu.Unlock()
-	for _, p := range w.older(time.Now().Add(time.Hour)) {
+	for _, p := range w.older(-time.Hour) {
 		p.cancel(errno)
 	}
 }

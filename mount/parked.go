@@ -224,7 +224,11 @@ func (p *parked) cancel(errno syscall.Errno) {
 	}
 	l := p.line
 	g.end(p, n, err, room[:])
-	if l.first != nil && !l.first.tried {
+	switch {
+	case l.first == nil:
+	case l.first.tried:
+		g.arm() // p may have waited for a task, of which the next is not told
+	default:
 		buf := g.s.buffer() // the next has waited for the end of p alone
 		defer g.s.recycle(buf)
 		g.serve(*buf)

@@ -159,6 +159,15 @@ const (
 	dyingMost   = 2 * time.Second
 )
 
+// interrupted has a request go on whose sender got a signal, if it waits.
+func (s *Session) interrupted(unique uint64, out []byte) {
+	if p := s.waiting.get(unique); p != nil {
+		s.interrupt(p)
+	} else {
+		s.hurry(unique, out)
+	}
+}
+
 // interrupt ends the wait of a request whose sender got a signal. A look-up, a stat(2) and their like are not
 // ended by a signal that their process handles: programs know no EINTR from them. They end when the process
 // is about to.

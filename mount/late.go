@@ -15,7 +15,7 @@ type late struct {
 	workers *backends.Workers
 
 	mu  sync.Mutex
-	all int
+	all map[uint64]bool // by number; true: it was interrupted
 	by  map[uint32]int
 }
 
@@ -25,15 +25,37 @@ const (
 	maxLate    = 256
 )
 
-func newLate(w *backends.Workers) *late { return &late{workers: w, by: map[uint32]int{}} }
+func newLate(w *backends.Workers) *late {
+	return &late{workers: w, all: map[uint64]bool{}, by: map[uint32]int{}}
+}
 
-// add counts n more of a user's, or less if n is negative.
-func (l *late) add(uid uint32, n int) {
+// begin is called when a user's request is about to lose the lead.
+func (l *late) begin(unique uint64, uid uint32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.all += n
-	if l.by[uid] += n; l.by[uid] == 0 {
+	l.all[unique] = false
+	l.by[uid]++
+}
+
+// end is called when it is answered, or waits. It reports whether it was interrupted meanwhile, by when it may not
+// have waited yet.
+func (l *late) end(unique uint64, uid uint32) (interrupted bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	interrupted = l.all[unique]
+	delete(l.all, unique)
+	if l.by[uid]--; l.by[uid] == 0 {
 		delete(l.by, uid)
+	}
+	return interrupted
+}
+
+// interrupt notes that a request is interrupted, if it is one of them.
+func (l *late) interrupt(unique uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, ok := l.all[unique]; ok {
+		l.all[unique] = true
 	}
 }
 
@@ -41,7 +63,7 @@ func (l *late) add(uid uint32, n int) {
 func (l *late) full(uid uint32) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.all >= maxLate || l.by[uid] >= maxLateUid
+	return len(l.all) >= maxLate || l.by[uid] >= maxLateUid
 }
 
 // tooLate tells a request, of those that may take long, that is for the workers as too many do. What is not

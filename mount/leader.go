@@ -108,20 +108,24 @@ const longRequest = time.Millisecond
 // than most requests.
 func (s *Session) handleInTime(req, out []byte) bool {
 	var decided atomic.Bool
-	uid := as[fuse.InHeader](req).Uid
+	unique, uid := as[fuse.InHeader](req).Unique, as[fuse.InHeader](req).Uid
 	timer := time.AfterFunc(longRequest, func() {
-		if decided.CompareAndSwap(false, true) {
-			s.late.add(uid, 1)
-			s.follow()
-			s.lead.Unlock()
+		s.late.begin(unique, uid)
+		if !decided.CompareAndSwap(false, true) {
+			s.late.end(unique, uid)
+			return
 		}
+		s.follow()
+		s.lead.Unlock()
 	})
 	s.handle(req, out)
 	timer.Stop()
 	if decided.CompareAndSwap(false, true) {
 		return true
 	}
-	s.late.add(uid, -1)
+	if s.late.end(unique, uid) {
+		s.interrupted(unique, out)
+	}
 	return false
 }
 

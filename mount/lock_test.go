@@ -37,22 +37,27 @@ func (k *kernel) later(uniques ...uint64) []syscall.Errno {
 	return list
 }
 
-// TestLocks: a lock is waited for alone, at no other's cost, until it is given back, the caller
-// is interrupted, or the kernel would end the mount for it.
-func TestLocks(t *testing.T) {
-	k := newKernel(t)
+// lockable makes shared memory and opens it. lock makes requests for locks of it.
+func (k *kernel) lockable() (node, fh uint64, lock func(op uint32, owner, start, end uint64) []byte) {
 	dir := k.lookup(fuse.FUSE_ROOT_ID, "shm")
 	create := fuse.MknodIn{Mode: syscall.S_IFREG | 0600}
 	k.must(request(&create.InHeader, opMknod, dir, bytesOf(&create), []byte("file\x00")...))
-	node := k.lookup(dir, "file")
+	node = k.lookup(dir, "file")
 	open := fuse.OpenIn{Flags: syscall.O_RDWR | largeFile}
 	_, answer := k.ask(request(&open.InHeader, opOpen, node, bytesOf(&open)))
-	fh := as[fuse.OpenOut](answer).Fh
-	lock := func(op uint32, owner, start, end uint64) []byte {
+	fh = as[fuse.OpenOut](answer).Fh
+	return node, fh, func(op uint32, owner, start, end uint64) []byte {
 		in := fuse.LkIn{Fh: fh, Owner: owner, Lk: fuse.FileLock{
 			Start: start, End: end, Typ: syscall.F_WRLCK, Pid: uint32(1000 + owner)}}
 		return request(&in.InHeader, op, node, bytesOf(&in))
 	}
+}
+
+// TestLocks: a lock is waited for alone, at no other's cost, until it is given back, the caller
+// is interrupted, or the kernel would end the mount for it.
+func TestLocks(t *testing.T) {
+	k := newKernel(t)
+	node, fh, lock := k.lockable()
 	k.must(lock(opSetlk, 1, 0, 9))
 	if errno, _ := k.ask(lock(opSetlk, 2, 5, math.MaxInt64)); errno != syscall.EAGAIN {
 		t.Errorf("another's: %v", errno)

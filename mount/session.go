@@ -255,12 +255,9 @@ func (s *Session) handle(req, out []byte) {
 		return // it has done its work by coming (Session.nudge)
 	case opInterrupt:
 		// The request was taken up before this one: it waits, or it is answered, or it is one that does not
-		// wait.
-		if p := s.waiting.get(as[fuse.InterruptIn](req).Unique); p != nil {
-			s.interrupt(p)
-		} else {
-			s.hurry(as[fuse.InterruptIn](req).Unique, out)
-		}
+		// wait; or it lost the lead, and is about to wait. The kernel tells it once.
+		s.late.interrupt(as[fuse.InterruptIn](req).Unique)
+		s.interrupted(as[fuse.InterruptIn](req).Unique, out)
 		return
 	case opGetattr, opStatx:
 		if s.measure(req, out) {

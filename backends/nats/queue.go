@@ -27,7 +27,8 @@ type queue struct {
 	line    list.List // of *end, that wait for a message, the first for longest
 	turns   uint64    // that were given in the line
 	spare   []*delivery
-	pulls   []*pull // that wait at the servers, the oldest first
+	pulls   []*pull   // that wait at the servers, the oldest first
+	until   time.Time // the newest of them waits
 	writers list.List
 	full    bool // as was heard last
 	hears   bool // of each acknowledgement, which makes room
@@ -48,11 +49,13 @@ type pull struct {
 	prio   uint32
 	left   int       // messages that it may still bring
 	heard  time.Time // of it, last
+	until  time.Time // it waits
 }
 
 // The times of pulls.
 const (
 	pullLimit  = 10 * time.Second // then a pull ends, and another one follows
+	pullLeast  = time.Second
 	pullBeat   = 5 * time.Second
 	holdLimit  = time.Second // how long a message is kept for somebody who does not come for it
 	roomPeriod = tickPeriod  // after which a writer who waits for room tries again
@@ -76,13 +79,23 @@ func (q *queue) wanted() {
 	}
 }
 
+// pull asks for n messages. All pulls of a while end together, and are one from then on, however many programs fell
+// asleep one after the other.
 func (q *queue) pull(prio uint32, n int) {
+	now := time.Now()
+	if q.until.Sub(now) < pullLeast {
+		q.until = now.Add(pullLimit)
+	}
 	q.l.last++
-	p := &pull{number: q.l.last, prio: prio, left: n, heard: time.Now()}
+	p := &pull{number: q.l.last, prio: prio, left: n, heard: now, until: q.until}
 	q.pulls = append(q.pulls, p)
+	ask := pullRequest{Batch: n, Expires: q.until.Sub(now)}
+	if ask.Expires >= 2*pullBeat { // the servers refuse it of a shorter one
+		ask.Heartbeat = pullBeat
+	}
 	q.l.out.send(parcel{Msg: nats.Msg{
 		Subject: q.next(prio), Reply: q.l.inbox + ".p" + strconv.FormatUint(p.number, 36),
-		Data: encode(pullRequest{Batch: n, Expires: pullLimit, Heartbeat: pullBeat}),
+		Data: encode(ask),
 	}})
 	q.l.tickSoon()
 }
@@ -108,7 +121,8 @@ func (l *Link) pullEnded(token string, m *nats.Msg) {
 			q.pulls[i].heard = time.Now()
 			return
 		case "408":
-			q.pulls = slices.Delete(q.pulls, i, i+1)
+			over := q.pulls[i].until
+			q.pulls = slices.DeleteFunc(q.pulls, func(p *pull) bool { return !p.until.After(over) })
 			q.wanted()
 		default: // no leader, or none any more: the next tick asks again
 			q.pulls = slices.Delete(q.pulls, i, i+1)

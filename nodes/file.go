@@ -16,7 +16,7 @@ type File struct {
 	face Face
 	end  backends.Endpoint
 	how  Reading
-	note noting
+	note *noting // what it needs to write down what it keeps; nil: it does not
 
 	pays  *allowance     // for what it keeps in hand
 	path  string         // of the object, from the root of the tree, as it was opened; for errors

@@ -65,9 +65,9 @@ func (f *File) GiveBack(d *backends.Desk) {
 	if f.moved == d.Step() || len(f.back) == 0 {
 		return
 	}
-	if f.note.end != nil {
-		f.note.end.Note(d)
-		defer f.note.end.Note(nil)
+	if n := f.note; n != nil && n.end != nil {
+		n.end.Note(d)
+		defer n.end.Note(nil)
 	}
 	_ = f.putBack()
 	f.saveMoved(d)
@@ -75,7 +75,7 @@ func (f *File) GiveBack(d *backends.Desk) {
 
 // saveMoved writes down what goes back. The caller holds f.mu.
 func (f *File) saveMoved(d *backends.Desk) {
-	if f.moved = d.Step(); f.note.ledger != nil {
+	if f.moved = d.Step(); f.lasts() {
 		f.save(nil, f.note.step)
 	}
 }

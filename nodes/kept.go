@@ -149,10 +149,11 @@ func (f *File) Resume(k Kept) {
 	defer f.mu.Unlock()
 	f.room = k.Hand
 	f.hand, f.base, f.at, f.begun = f.room, k.Base, k.At, k.Begun
-	if f.note.hand = f.pays.again(k.Lent); f.note.hand != nil {
-		f.hand, f.lent = f.note.hand.data, true
+	n := f.notes()
+	if n.hand = f.pays.again(k.Lent); n.hand != nil {
+		f.hand, f.lent = n.hand.data, true
 	}
-	f.note.step, f.back, f.moved = k.Step, k.Back, k.Moved
+	n.step, f.back, f.moved = k.Step, k.Back, k.Moved
 	f.pays.add(cap(f.room))
 	for _, one := range f.back {
 		f.pays.add(len(one.Data))

@@ -81,7 +81,7 @@ func (d queueDir) Create(name string, o Owner, flags int, by Caller) (Seen, Open
 		Unmake(d, seen, by)
 		return seen, nil, err
 	}
-	return seen, queue{d.Queues, seen.Ref}.file(one, flags, by, &Plain{}), nil
+	return seen, queue{d.Queues, seen.Ref}.file(one, flags, by, atZero), nil
 }
 
 // Mknod is Maker.Mknod.
@@ -138,7 +138,10 @@ type queue struct {
 func (q queue) Stat(sized bool) (Attr, error) { return q.store.Names.Stat(q.Ref, sized) }
 
 // Open opens the queue's data face: a write sends at priority 0, a read receives.
-func (q queue) Open(flags int, by Caller) (Open, error) { return q.open(flags, by, &Plain{}) }
+func (q queue) Open(flags int, by Caller) (Open, error) { return q.open(flags, by, atZero) }
+
+// atZero is the face of all who open a queue by its name: it keeps nothing.
+var atZero Face = &Plain{}
 
 func (q queue) open(flags int, by Caller, face Face) (Open, error) {
 	if _, ok := face.(readOnlyFace); ok && writes(flags) {

@@ -1,6 +1,8 @@
 package nodes
 
 import (
+	"sync"
+
 	"github.com/ipcfs/ipcfs/backends"
 )
 
@@ -10,11 +12,25 @@ type noting struct {
 	number uint64           // of the open file
 	record backends.Record
 	end    backends.Noter // of the file; nil: nothing that it moves is noted
-	coder  Coder
-	kept   Kept
-	step   uint64    // of the work that was saved last
-	hand   *lentHand // that the record names; nil: none
-	fresh  bool      // nothing was kept when it was saved last, or it was never saved
+	step   uint64         // of the work that was saved last
+	hand   *lentHand      // that the record names; nil: none
+	fresh  bool           // nothing was kept when it was saved last, or it was never saved
+}
+
+// A draft is room for a record that is written: files have none of their own, as many wait and keep nothing.
+type draft struct {
+	kept  Kept
+	coder Coder
+}
+
+var drafts = sync.Pool{New: func() any { return &draft{} }}
+
+// notes are the file's. The caller holds f.mu.
+func (f *File) notes() *noting {
+	if f.note == nil {
+		f.note = &noting{}
+	}
+	return f.note
 }
 
 // A saver is an Endpoint that is told when what its file has read is written down.
@@ -24,9 +40,10 @@ type saver interface{ Saved() }
 func (f *File) Lasts(l *backends.Ledger, number uint64, r backends.Record) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.note.ledger, f.note.number, f.note.record = l, number, r
-	f.note.end, _ = f.end.(backends.Noter)
-	f.note.fresh = r == backends.Record{}
+	n := f.notes()
+	n.ledger, n.number, n.record = l, number, r
+	n.end, _ = f.end.(backends.Noter)
+	n.fresh = r == backends.Record{}
 }
 
 // A liver is an Endpoint that is told when its file is written down as open, until which it is nobody's.
@@ -41,18 +58,29 @@ func (f *File) Lives() {
 
 // Ends drops what the ledger has of the file.
 func (f *File) Ends() {
+	if f.note == nil {
+		return
+	}
 	f.note.ledger.Drop(&f.note.record)
 	f.pays.unname(f.note.hand, f.note.ledger)
 	f.note.hand = nil
 }
 
 // Saved is the number of the work that was saved last.
-func (f *File) Saved() uint64 { return f.note.step }
+func (f *File) Saved() uint64 {
+	if f.note == nil {
+		return 0
+	}
+	return f.note.step
+}
 
 // WorkAt says at which desk the next calls are worked on; nil: at none.
 func (f *File) WorkAt(d *backends.Desk) {
+	var end backends.Noter
 	f.mu.Lock()
-	end := f.note.end
+	if f.note != nil {
+		end = f.note.end
+	}
 	f.mu.Unlock()
 	if end != nil && f.aside == 0 {
 		end.Note(d)
@@ -64,16 +92,22 @@ func (f *File) WorkAt(d *backends.Desk) {
 func (f *File) Save(d *backends.Desk) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.note.ledger == nil || f.errand != nil {
+	if !f.lasts() || f.errand != nil {
 		return // with an errand it saves when that is over
 	}
 	f.save(d, d.Step())
 }
 
+// lasts reports whether the file keeps what it keeps in a ledger.
+func (f *File) lasts() bool { return f.note != nil && f.note.ledger != nil }
+
 // save is Save, with the number of the work that was saved last. The caller holds f.mu.
 func (f *File) save(d *backends.Desk, step uint64) {
-	k := &f.note.kept
+	room := drafts.Get().(*draft)
+	defer drafts.Put(room)
+	k := &room.kept
 	f.keepIn(k)
+	defer func() { *k = Kept{} }()
 	was := f.note.hand
 	if f.note.hand = nil; f.lent {
 		if f.note.hand = f.pays.name(f.hand, f.note.ledger); f.note.hand != nil {
@@ -89,9 +123,9 @@ func (f *File) save(d *backends.Desk, step uint64) {
 	f.note.fresh = k.nothing()
 	k.Step = step
 	f.note.step = k.Step
-	f.note.coder.b = f.note.coder.b[:0]
-	k.Code(&f.note.coder)
-	f.note.ledger.Put(&f.note.record, backends.KeptRecord, f.note.number, f.note.coder.b)
+	room.coder.b = room.coder.b[:0]
+	k.Code(&room.coder)
+	f.note.ledger.Put(&f.note.record, backends.KeptRecord, f.note.number, room.coder.b)
 	if end, ok := f.end.(saver); ok {
 		end.Saved()
 	}

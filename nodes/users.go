@@ -16,7 +16,7 @@ type users struct {
 }
 
 // openers are the processes that have one endpoint open, in the order in which they opened it.
-type openers struct{ readers, writers chain.List } // of Caller
+type openers struct{ readers, writers chain.List } // of their numbers
 
 // maxTold is how many readers, and how many writers, a status tells of one by one: those who have had it
 // open longest.
@@ -35,10 +35,10 @@ func (u *users) opened(end backends.Waiter, flags int, by Caller) (closed func()
 	}
 	var reader, writer *chain.Element
 	if flags&accessMode != writeOnly {
-		reader = o.readers.PushBack(by)
+		reader = o.readers.PushBack(by.Pid)
 	}
 	if writes(flags) {
-		writer = o.writers.PushBack(by)
+		writer = o.writers.PushBack(by.Pid)
 	}
 	return func() {
 		u.mu.Lock()
@@ -69,21 +69,21 @@ func (u *users) told(end backends.Waiter, readers, writers *told) {
 // told are some users: how many they are, and the first of them.
 type told struct {
 	count int
-	first []Caller
+	first []int
 }
 
 func (t *told) add(line *chain.List) {
 	t.count += line.Len()
 	for at := line.Front(); at != nil && len(t.first) < maxTold; at = at.Next() {
-		t.first = append(t.first, at.Value.(Caller))
+		t.first = append(t.first, at.Value.(int))
 	}
 }
 
 // names are those of the first. It reads /proc for each.
 func (t *told) names() List {
 	var names []string
-	for _, by := range t.first {
-		names = append(names, by.name())
+	for _, pid := range t.first {
+		names = append(names, Caller{Pid: pid}.name())
 	}
 	return list(names)
 }
@@ -123,10 +123,9 @@ func (e *Env) Users(ends ...backends.Waiter) []Fact {
 func (e *Env) Holders(w backends.Waiter) List {
 	var readers, writers told
 	e.users.told(w, &readers, &writers)
-	for _, by := range writers.first {
-		same := func(o Caller) bool { return o.Pid == by.Pid }
-		if !slices.ContainsFunc(readers.first, same) {
-			readers.first = append(readers.first, by)
+	for _, pid := range writers.first {
+		if !slices.Contains(readers.first, pid) {
+			readers.first = append(readers.first, pid)
 		}
 	}
 	return readers.names()

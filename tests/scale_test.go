@@ -99,7 +99,7 @@ func TestSleepers(t *testing.T) {
 	s := putToSleep(t, tr, often(200, 1000), files)
 	fewThreads(t, tr)
 	mib := resident(t, tr)
-	if limit := 100; mib > limit && raceFlag != "-race" {
+	if limit := 40; mib > limit && raceFlag != "-race" {
 		t.Errorf("%d MiB resident, at most %d wanted", mib, limit)
 	}
 	t.Logf("%d MiB resident", mib)

@@ -196,6 +196,7 @@ func (s *settings) attend(session *mount.Session, stop <-chan os.Signal, log *sl
 			backends.ReturnMemory()
 			manager.ready("live at " + s.mountpoint)
 			watched.Go(func() { manager.guard(guarded, s.alive) })
+			watched.Go(func() { backends.TrimMemory(guarded) })
 		case sig := <-stop:
 			if stopping {
 				return exit{exitFailure, fmt.Errorf("%s: ended by a second signal", s.mountpoint)}

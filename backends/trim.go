@@ -1,0 +1,93 @@
+package backends
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+)
+
+const (
+	trimAfter = time.Second // since the last collection: what made so much garbage is over
+	trimWorth = 8 << 20     // bytes that were taken since memory was given back last
+
+	// How much garbage there may be, in percent of what is in use (debug.SetGCPercent): while that is little Go's
+	// own measure, with which few collections are made; else less, as much of it lies between what stays.
+	muchInUse  = 8 << 20 // bytes
+	fewGarbage = 50
+	asGo       = 100
+)
+
+// TrimMemory keeps the memory small that is taken when very many open something, and gives it back to the kernel when
+// that is over, until ctx is done: Go's runtime alone would keep it for minutes and more. It sleeps between two
+// collections of garbage.
+func TrimMemory(ctx context.Context) {
+	collected := make(chan struct{}, 1)
+	paced := os.Getenv("GOGC") != "" // by whoever started the program
+	pace := func() {
+		if paced {
+			return
+		}
+		percent := asGo
+		if sizes("/gc/heap/live:bytes") > muchInUse {
+			percent = fewGarbage
+		}
+		debug.SetGCPercent(percent)
+	}
+	least := heapSize() // since memory was given back last
+	for {
+		tellCollected(collected)
+		select {
+		case <-ctx.Done():
+			return
+		case <-collected:
+		}
+		for quiet := false; !quiet; {
+			pace()
+			tellCollected(collected)
+			select {
+			case <-ctx.Done():
+				return
+			case <-collected:
+			case <-time.After(trimAfter):
+				quiet = true
+			}
+		}
+		if least = min(least, heapSize()); heapSize() > least+trimWorth {
+			debug.FreeOSMemory()
+			least = heapSize()
+		}
+	}
+}
+
+// tellCollected has a channel told of the next collection of garbage.
+func tellCollected(collected chan struct{}) {
+	garbage := &struct{ own *byte }{} // without a pointer it might share its memory with what lives on
+	runtime.AddCleanup(garbage, func(c chan struct{}) {
+		select {
+		case c <- struct{}{}:
+		default: // it is told already
+		}
+	}, collected)
+}
+
+// heapSize is how much memory of the kernel's the heap has, in bytes.
+func heapSize() uint64 {
+	return sizes("/memory/classes/heap/free:bytes", "/memory/classes/heap/objects:bytes",
+		"/memory/classes/heap/unused:bytes")
+}
+
+// sizes is the sum of some of the runtime's metrics.
+func sizes(names ...string) (sum uint64) {
+	list := make([]metrics.Sample, len(names))
+	for i, name := range names {
+		list[i].Name = name
+	}
+	metrics.Read(list)
+	for _, s := range list {
+		sum += s.Value.Uint64()
+	}
+	return sum
+}

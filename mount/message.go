@@ -219,14 +219,14 @@ func (s *Session) file(fh uint64) *openFile {
 // has something left to send, for which there is no room yet, stays open for that (see nodes.Finisher).
 func (s *Session) release(req, out []byte) bool {
 	in := as[fuse.ReleaseIn](req)
-	s.mu.Lock()
-	o := s.files[in.Fh]
-	delete(s.files, in.Fh)
-	s.recent[in.Fh%uint64(len(s.recent))].CompareAndSwap(o, nil)
-	s.mu.Unlock()
+	o := s.file(in.Fh) // also one that only an earlier process was asked for: it may have left something to send
 	if o == nil {
 		return false
 	}
+	s.mu.Lock()
+	delete(s.files, in.Fh)
+	s.recent[in.Fh%uint64(len(s.recent))].CompareAndSwap(o, nil)
+	s.mu.Unlock()
 	g := o.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 // add up to 100 to each (mount/turns.go). A turn ends unused when the machine is so busy that its thread does not
 // run in time, so what is too much is measured again: the least counts.
 func TestCrowd(t *testing.T) {
-	if patience > time.Minute {
+	if slow() {
 		t.Skip("a turn lasts a millisecond, in which a processor that is emulated gets nothing done")
 	}
 	tr := mountTree(t)

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/ipcfs/ipcfs/tests/ipctool"
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
 )
@@ -38,7 +39,7 @@ func TestScript(t *testing.T) {
 			env.Values[treeKey{}] = tr
 			env.Values[natsKey{}] = &scriptNATS{}
 			env.Vars = append(env.Vars, tr.env()...)
-			env.Vars = append(env.Vars, "LIB="+lib, "ID=0")
+			env.Vars = append(env.Vars, "LIB="+lib, "ID=0", ipctool.SlowVar+"="+os.Getenv(ipctool.SlowVar))
 			env.Defer(func() {
 				if problems := tr.leftovers(); len(problems) > 0 {
 					env.T().Fatal(strings.Join(problems, "\n"))
@@ -57,8 +58,8 @@ type treeKey struct{}
 
 // condition adds [root]: real root, not that of a user namespace with one user in it; [users]: root who can
 // let other users mount; [fusermount]: an ordinary user, who mounts through fusermount3; [passthrough]: the
-// kernel can carry shared memory; [resend]: it can bring requests twice, which a keeper needs; and [long]: there is
-// time for many more rounds.
+// kernel can carry shared memory; [resend]: it can bring requests twice, which a keeper needs; [long]: there is
+// time for many more rounds; and [slow]: there is time for few.
 func condition(cond string) (bool, error) {
 	switch cond {
 	case "root":
@@ -68,6 +69,8 @@ func condition(cond string) (bool, error) {
 		return haveUsers() && !*fusermount, nil
 	case "long":
 		return *long, nil
+	case "slow":
+		return slow(), nil
 	case "fusermount":
 		return *fusermount, nil
 	case "nats":

@@ -1,6 +1,7 @@
 package backends
 
 import (
+	"cmp"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -185,12 +186,22 @@ func (d *Dir) Text(r Ref) (string, error) {
 // is the old one or the new one: the new text goes over the old one, which needs no room on the file system,
 // before the file is cut to its length.
 func (d *Dir) SetText(r Ref, text string) error {
-	fd, err := d.pin(r, unix.O_WRONLY)
+	fd, err := d.pin(r, unix.O_RDWR)
 	if err != nil {
 		return d.Why(err)
 	}
 	defer unix.Close(fd)
-	if _, err := unix.Pwrite(fd, []byte(text), 0); err != nil {
+	old := make([]byte, maxText)
+	size, err := unix.Pread(fd, old, 0)
+	if err != nil {
+		return d.Why(err)
+	}
+	n, err := unix.Pwrite(fd, []byte(text), 0)
+	if err == nil && n < len(text) { // there was room for a part: it takes none to put the old one back
+		_, err = unix.Pwrite(fd, old[:size], 0)
+		err = cmp.Or(err, unix.Ftruncate(fd, int64(size)), error(unix.ENOSPC))
+	}
+	if err != nil {
 		return d.Why(err)
 	}
 	return unix.Ftruncate(fd, int64(len(text)))

@@ -1,6 +1,7 @@
 package backends
 
 import (
+	"errors"
 	"os"
 	"os/signal"
 	"testing"
@@ -9,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestSetTextKeepsTheOldOne: a text that cannot be written leaves the one before.
+// TestSetTextKeepsTheOldOne: a text that cannot be written, or only in part, leaves the one before.
 func TestSetTextKeepsTheOldOne(t *testing.T) {
 	d, err := OpenDir(t.TempDir())
 	if err != nil {
@@ -20,22 +21,24 @@ func TestSetTextKeepsTheOldOne(t *testing.T) {
 	if _, err := d.MakeText(Name{Base: "f"}, "the old one\n", owner); err != nil {
 		t.Fatal(err)
 	}
-	// No file may be written to any more (RLIMIT_FSIZE, setrlimit(2)).
+	// No file may be written to any more, or none beyond a part of a text (RLIMIT_FSIZE, setrlimit(2)).
 	signal.Ignore(unix.SIGXFSZ)
 	defer signal.Reset(unix.SIGXFSZ)
 	var before unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &before); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 0, Max: before.Max}); err != nil {
-		t.Fatal(err)
-	}
-	err = d.SetText(Ref{Path: "f"}, "new\n")
-	if e := unix.Setrlimit(unix.RLIMIT_FSIZE, &before); e != nil {
-		t.Fatal(e)
-	}
-	if text, _ := d.Text(Ref{Path: "f"}); err != unix.EFBIG || text != "the old one\n" {
-		t.Errorf("%v, and then it is %q", err, text)
+	for most, why := range map[uint64]error{0: unix.EFBIG, 16: unix.ENOSPC} {
+		if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: most, Max: before.Max}); err != nil {
+			t.Fatal(err)
+		}
+		err = d.SetText(Ref{Path: "f"}, "new, and longer than that\n")
+		if e := unix.Setrlimit(unix.RLIMIT_FSIZE, &before); e != nil {
+			t.Fatal(e)
+		}
+		if text, _ := d.Text(Ref{Path: "f"}); !errors.Is(err, why) || text != "the old one\n" {
+			t.Errorf("%d bytes: %v, and then it is %q", most, err, text)
+		}
 	}
 	if err := d.SetText(Ref{Path: "f"}, "new\n"); err != nil {
 		t.Fatal(err)

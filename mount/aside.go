@@ -18,7 +18,8 @@ type aside struct {
 	far  bool // its object is kept elsewhere: it need not be waited for
 	task *backends.Task
 	req  []byte
-	turn *lookup // a LOOKUP that was parked until its turn; nil: it was not
+	turn *lookup // a LOOKUP that was parked until its turn, or that is answered before; nil: neither
+	wait *inTurn // what its answer waits for; nil: for nothing
 
 	// When the task is done:
 	answer []byte
@@ -49,7 +50,11 @@ func (s *Session) putAside(req, out []byte) bool {
 
 // setAside has a worker answer a request.
 func (s *Session) setAside(req []byte, far bool, workers *backends.Workers, out []byte) {
-	s.begunAside(&aside{s: s, far: far, req: bytes.Clone(req)}, workers, out)
+	a := &aside{s: s, far: far, req: bytes.Clone(req)}
+	if far && as[fuse.InHeader](req).Opcode == opLookup {
+		a.turn = s.turns.come(a.req)
+	}
+	s.begunAside(a, workers, out)
 }
 
 // setLookupAside has a worker answer a LOOKUP whose turn it is.
@@ -94,14 +99,39 @@ func (a *aside) Try(buf []byte) (int, error) {
 	if a.err != nil {
 		return 0, a.err
 	}
+	if a.far && a.turn != nil && !a.mayTell() {
+		return 0, backends.ErrUnsettled
+	}
 	if a.op == opGetattr || a.op == opStatx {
 		a.s.keepLength(a.req, a.answer)
 	}
 	return copy(buf, a.answer[headerSize:]), nil
 }
 
+// mayTell reports whether the answer to a LOOKUP of what is kept elsewhere may be told now: it is of no face, or it is
+// its thread's turn.
+func (a *aside) mayTell() bool {
+	if a.wait == nil {
+		name, face := a.s.tree.Face(as[fuse.EntryOut](a.answer[headerSize:]).NodeId)
+		wait := &inTurn{poll: a.s.tree.Poller()}
+		if face && a.s.turns.hold(a.turn, name, wait) {
+			a.wait = wait
+			return false
+		}
+	} else if a.wait.Ready() == 0 {
+		return false
+	}
+	a.s.lookedUp(a.req, a.turn, a.answer)
+	return true
+}
+
 // For is nodes.Op's.
-func (a *aside) For() (backends.Waiter, backends.Ready) { return a.task, backends.In }
+func (a *aside) For() (backends.Waiter, backends.Ready) {
+	if a.wait != nil {
+		return a.wait, backends.In
+	}
+	return a.task, backends.In
+}
 
 // Stop is nodes.Op's. What has begun is let end, as it takes a moment; only what is asked elsewhere is not
 // waited for.
@@ -109,6 +139,7 @@ func (a *aside) Stop(_ []byte, why error) (int, error) {
 	switch {
 	case a.task.Recall():
 	case a.far:
+		a.s.turns.interrupt(as[fuse.InHeader](a.req).Unique) // if its answer waits
 		a.s.stopAside(as[fuse.InHeader](a.req).Unique)
 		a.task.Abandon(a.undo)
 	default:

@@ -8,7 +8,6 @@ import (
 
 // lookup answers a LOOKUP, or parks it until it is its thread's turn.
 func (s *Session) lookup(req, out []byte) {
-	s.goOnAfter(req)
 	if s.turns.threads.Load() == 0 || !s.turns.park(req) {
 		s.lookUp(req, nil, out)
 	}
@@ -65,6 +64,10 @@ func (s *Session) goOn(l *line) {
 	buf := s.buffer()
 	defer s.recycle(buf)
 	for w := s.turns.next(l); w != nil; w = s.turns.next(l) {
+		if w.answer != nil {
+			w.answer.give()
+			continue // until it is given, it is its thread's turn
+		}
 		if !s.lookedUpAside(w, *buf) && !s.lookUp(w.req, w, *buf) {
 			s.turns.vain(as[fuse.InHeader](w.req).Pid)
 		}

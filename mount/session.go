@@ -225,9 +225,7 @@ func (s *Session) handle(req, out []byte) {
 		}
 	}()
 	backends.Point("taken up")
-	if h.Opcode != opLookup {
-		s.goOnAfter(req)
-	}
+	s.goOnAfter(req)
 	if h.Opcode != opRead && h.Opcode != opWrite && h.Opcode != opRelease {
 		s.ledger.DeskOf(out).Begin(fs.RequestOf(h.Unique))
 	}

@@ -22,12 +22,17 @@ import (
 // ends after maxTurn, for its thread may be stopped, or wait for one that was parked although it holds such a
 // thing.
 //
+// A LOOKUP of what is kept elsewhere is not parked before it is answered, for all can be asked elsewhere at the same
+// time: its answer is kept until its turn (inTurn).
+//
 // A parked LOOKUP is never answered EINTR; who interrupts it has it answered. All methods are safe for
 // concurrent use.
 type turns struct {
 	expired func(*line)   // called on a goroutine of its own when the turn in a line has lasted long
 	most    time.Duration // maxTurn
 	back    time.Duration // maxReturn
+	farMost time.Duration // farTurn
+	farBack time.Duration // farReturn
 	threads atomic.Int32  // len(by): where it is 0, a request need not look further
 
 	mu      sync.Mutex
@@ -54,6 +59,7 @@ type line struct {
 	told    uint64 // the node in the last answer
 	waiting []*lookup
 	timer   *time.Timer
+	far     bool // what is looked up there is kept elsewhere
 }
 
 // turn is what is known of a thread that was told of a face and has not asked for anything else since.
@@ -64,15 +70,17 @@ type turn struct {
 	last     time.Time // when it was answered last
 	node     uint64    // in that answer
 	settled  bool      // it should go on with that node; else it comes again
-	asks     bool      // its LOOKUP, which was parked, is being answered
+	asks     bool      // its LOOKUP, which was parked or is answered elsewhere, is being answered
 	passes   int       // how often it was answered since it lost the turn
 }
 
-// lookup is a LOOKUP that is parked.
+// lookup is a LOOKUP that is parked, or whose answer is.
 type lookup struct {
-	line  *line
-	req   []byte
-	known uint64 // line.known when it came
+	line   *line
+	req    []byte
+	known  uint64  // line.known when it came
+	far    bool    // it is answered elsewhere
+	answer *inTurn // which has come before its turn; nil: it has no answer yet
 }
 
 const (
@@ -80,6 +88,9 @@ const (
 	maxTurn = time.Millisecond
 	// maxReturn is how long one waits for a thread that has to come again.
 	maxReturn = 200 * time.Microsecond
+	// farTurn and farReturn are those of what is kept elsewhere: it takes a while to answer a thread that comes again,
+	// and to ask for another one in vain costs more than to wait.
+	farTurn, farReturn = 10 * time.Millisecond, 5 * time.Millisecond
 	// maxPasses is how often a thread is answered out of turn, one LOOKUP after the other.
 	maxPasses = 4
 	// penance is how long a user's turns delay no other user, after one that did and was not used.
@@ -92,7 +103,7 @@ const (
 
 func newTurns(expired func(*line)) *turns {
 	return &turns{
-		expired: expired, most: maxTurn, back: maxReturn,
+		expired: expired, most: maxTurn, back: maxReturn, farMost: farTurn, farBack: farReturn,
 		by: map[uint32]*turn{}, lines: map[spot]*line{}, parked: map[uint64]*lookup{},
 		byUid: map[uint32]int{}, wasters: map[uint32]time.Time{}, sweepAt: 256,
 	}
@@ -100,34 +111,47 @@ func newTurns(expired func(*line)) *turns {
 
 // park parks a LOOKUP if it is another thread's turn, and reports whether it did.
 func (t *turns) park(req []byte) bool {
-	h := as[fuse.InHeader](req)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	l := t.lines[spot{h.NodeId, string(nameOf(req))}]
+	l, left, waits := t.waits(as[fuse.InHeader](req), string(nameOf(req)))
+	if waits {
+		t.wait(&lookup{line: l, req: bytes.Clone(req), known: l.known}, left)
+	}
+	return waits
+}
+
+// waits reports whether a LOOKUP is to be parked, in which line, and how long the turn there lasts. The caller holds
+// t.mu.
+func (t *turns) waits(h *fuse.InHeader, name string) (l *line, left time.Duration, waits bool) {
+	l = t.lines[spot{h.NodeId, name}]
 	if l == nil || l.turn == nil || l.turn.pid == h.Pid || h.Pid == 0 || t.byUid[h.Uid] >= maxLookups {
-		return false
+		return l, 0, false
 	}
 	if own := t.by[h.Pid]; own != nil && own.line == nil && own.passes < maxPasses {
 		own.passes++
-		return false // it comes again
+		return l, 0, false // it comes again
 	}
-	if !l.turn.settled && l.known == 0 {
-		return false // it may be the one that looks the name up that the kernel has just dropped
+	if !l.turn.settled && !l.turn.asks && l.known == 0 {
+		return l, 0, false // it may be the one that looks the name up that the kernel has just dropped
 	}
 	now := time.Now()
-	left := t.left(l.turn, now)
+	left = t.left(l.turn, now)
 	if left == 0 && len(l.waiting) == 0 || l.turn.uid != h.Uid && now.Before(t.wasters[l.turn.uid]) {
 		l.turn.lose()
-		return false
+		return l, 0, false
 	}
-	w := &lookup{line: l, req: bytes.Clone(req), known: l.known}
+	return l, left, true
+}
+
+// wait puts a LOOKUP into its line. The caller holds t.mu.
+func (t *turns) wait(w *lookup, left time.Duration) {
+	l, h := w.line, as[fuse.InHeader](w.req)
 	l.waiting = append(l.waiting, w)
 	t.parked[h.Unique] = w
 	t.byUid[h.Uid]++
 	if len(l.waiting) == 1 {
 		t.await(l, left)
 	}
-	return true
 }
 
 // nameOf is the name in a LOOKUP.
@@ -138,11 +162,23 @@ func nameOf(req []byte) []byte {
 
 // left is how long a turn still lasts.
 func (t *turns) left(g *turn, now time.Time) time.Duration {
-	left := t.most - now.Sub(g.since)
+	left := t.lasts(g) - now.Sub(g.since)
 	if !g.settled && !g.asks {
-		left = min(left, t.back-now.Sub(g.last))
+		back := t.back
+		if g.line.far {
+			back = t.farBack
+		}
+		left = min(left, back-now.Sub(g.last))
 	}
 	return max(left, 0)
+}
+
+// lasts is how long a turn lasts in all.
+func (t *turns) lasts(g *turn) time.Duration {
+	if g.line.far {
+		return t.farMost
+	}
+	return t.most
 }
 
 // lose takes a turn away that was not used.
@@ -170,6 +206,7 @@ func (t *turns) told(h *fuse.InHeader, name string, node uint64, w *lookup) {
 		l = &line{at: spot{h.NodeId, name}}
 		t.lines[l.at] = l
 	}
+	l.far = w != nil && w.far
 	g := t.take(l, h)
 	if g.settled && g.node == l.known {
 		l.known = 0 // it was told that in vain
@@ -294,7 +331,7 @@ func (t *turns) expire(l *line) bool {
 		t.await(l, left)
 		return false
 	}
-	if now.Sub(g.since) >= t.most &&
+	if now.Sub(g.since) >= t.lasts(g) &&
 		slices.ContainsFunc(l.waiting, func(w *lookup) bool { return w.uid() != g.uid }) {
 		t.wasters[g.uid] = now.Add(penance)
 	}

@@ -2,6 +2,7 @@ package mount
 
 import (
 	"os"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -164,5 +165,58 @@ func TestTurnsNoAllocations(t *testing.T) {
 	a.told(a.looksUp(dir))
 	if n := testing.AllocsPerRun(1000, func() { a.must(write); a.must(read) }); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// TestTurnsElsewhere: what is kept elsewhere is asked for at once for all who look it up, and they are told in turns.
+func TestTurnsElsewhere(t *testing.T) {
+	for _, how := range []string{"goes on", "interrupted"} {
+		t.Run(how, func(t *testing.T) {
+			k, s, dir, node, _ := slowKernel(t)
+			s.quick.Store(true)
+			turns := k.s.turns
+			turns.farMost, turns.farBack = time.Hour, time.Hour
+			looksUp := func(pid uint32) uint64 {
+				var h fuse.InHeader
+				return thread{k, 0, pid}.begin(request(&h, opLookup, dir, bytesOf(&h), 'a', 0))
+			}
+			answers := func(n int) map[uint64]syscall.Errno {
+				all := map[uint64]syscall.Errno{}
+				for len(all) < n {
+					k.soon()
+					if _, h := k.take(); h.Unique != 0 { // else it is a notification
+						all[h.Unique] = syscall.Errno(-h.Status)
+					}
+				}
+				return all
+			}
+			thread{k, 0, uint32(os.Getpid())}.stats(node) // what slowKernel has looked up is used
+			answers(1)
+			first := looksUp(1 << 30)
+			k.soon()
+			told := k.told(first)
+			second := looksUp(1<<30 + 1)
+			for held := false; !held; runtime.Gosched() {
+				turns.mu.Lock()
+				held = turns.parked[second] != nil && turns.parked[second].answer != nil
+				turns.mu.Unlock()
+			}
+			k.silent()
+			if how == "interrupted" {
+				in := fuse.InterruptIn{Unique: second}
+				k.send(request(&in.InHeader, opInterrupt, 0, bytesOf(&in)))
+				if got := answers(1); got[second] != syscall.EINTR {
+					t.Errorf("%d: %v", second, got)
+				}
+				if len(turns.parked) > 0 || len(turns.byUid) > 0 {
+					t.Error("it waits for its turn")
+				}
+				return
+			}
+			stat := thread{k, 0, 1 << 30}.stats(told)
+			if got := answers(2); len(got) != 2 || got[stat] != 0 || got[second] != 0 {
+				t.Errorf("%d, %d: %v", stat, second, got)
+			}
+		})
 	}
 }

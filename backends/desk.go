@@ -98,15 +98,30 @@ func (l *Ledger) desk(n int) *Desk {
 
 // oldDesks finds the desks of an earlier process. Those where work was not finished are Unfinished.
 func (l *Ledger) oldDesks() {
-	for n := range int(*l.word(wordDesks)) {
+	for n := range int(min(*l.word(wordDesks), maxDesks)) {
 		d := l.desk(n)
-		if d.head.unique != 0 || d.Request() != nil {
+		if d.sound() && (d.head.unique != 0 || d.Request() != nil) {
 			l.old = append(l.old, d)
 			continue
 		}
 		*d.head = deskHead{}
 		l.spare = append(l.spare, d)
 	}
+}
+
+// sound reports whether all that the desk's head and notes tell of lies in the desk.
+func (d *Desk) sound() bool {
+	h := d.head
+	if h.notes > uint32(len(d.all)) || h.answer > DeskBytes || h.unit > DeskBytes || h.typed > 1 ||
+		h.moveAt >= deskRoom || h.addresses > maxAddress || d.call().n != notMoved && d.call().n > deskRoom-h.moveAt {
+		return false
+	}
+	for _, note := range d.all[:h.notes] {
+		if note.at > deskRoom || note.n > deskRoom-note.at || note.from > h.addresses {
+			return false
+		}
+	}
+	return true
 }
 
 // Unfinished are the desks where an earlier process left work whose number has some of these bits. 0: those

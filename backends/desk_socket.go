@@ -144,7 +144,7 @@ func (d *Desk) From() []byte {
 
 // fromCall notes what a call has moved that was not noted.
 func (d *Desk) fromCall() {
-	if d.head.moves != 0 && d.head.moveNotes == d.head.notes && d.call().n != notMoved {
+	if d.head.moves != 0 && !d.Full() && d.head.moveNotes == d.head.notes && d.call().n != notMoved {
 		d.noteCall()
 	}
 	d.head.moves = 0

@@ -257,7 +257,8 @@ func (l *Ledger) Drop(r *Record) {
 }
 
 // Each calls f with each record that an earlier process left, before anything is put. The bytes are the
-// ledger's, and stay what they are until the record changes.
+// ledger's, and stay what they are until the record changes. A record, or a desk, that no process can have written is
+// dropped.
 func (l *Ledger) Each(f func(kind uint32, number uint64, data []byte, r Record)) {
 	type name struct {
 		kind   uint32
@@ -266,12 +267,16 @@ func (l *Ledger) Each(f func(kind uint32, number uint64, data []byte, r Record))
 	found := map[name]uint64{}
 	for size := range l.sizes {
 		s := &l.sizes[size]
-		s.used = *l.word(usedWords + 8*uint64(size))
 		bytes := uint64(smallest) << size
+		s.used = min(*l.word(usedWords + 8*uint64(size)), sizeRoom) / bytes * bytes
 		for at := slotsBegin + uint64(size)*sizeRoom; at < slotsBegin+uint64(size)*sizeRoom+s.used; at += bytes {
 			seq := *l.word(at)
 			if seq == 0 {
 				s.free = append(s.free, at)
+				continue
+			}
+			if *l.word(at + 16)&0xffffffff > bytes-slotHeader {
+				l.release(at)
 				continue
 			}
 			l.last = max(l.last, seq)

@@ -10,7 +10,7 @@ import (
 
 // ledgers are an empty ledger as one process has it, and what gives it as the next one does, whatever was
 // done last.
-func ledgers(t *testing.T) (l *Ledger, next func() *Ledger) {
+func ledgers(t testing.TB) (l *Ledger, next func() *Ledger) {
 	t.Helper()
 	fd, err := NewLedger()
 	if err != nil {

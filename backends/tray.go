@@ -59,7 +59,7 @@ func (d *Desk) Took(p []byte, n int, m Meta) {
 // fromTray notes a message that lies on the tray, and was not noted.
 func (d *Desk) fromTray() {
 	h := d.head
-	if h.unit == 0 || h.expect != h.notes {
+	if h.unit == 0 || h.expect != h.notes || d.Full() {
 		return
 	}
 	at, front := desksBegin+d.n*deskRoom+trayFrom, h.front()

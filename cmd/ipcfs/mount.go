@@ -103,8 +103,13 @@ func (s *settings) places(args []string) (err error) {
 		s.foreground = true
 		return nil
 	}
-	s.mountpoint, err = filepath.Abs(s.mountpoint)
-	return err
+	if s.mountpoint, err = filepath.Abs(s.mountpoint); err != nil {
+		return err
+	}
+	if real, err := resolve(s.mountpoint); err == nil { // umount2(2) follows no link here (UMOUNT_NOFOLLOW)
+		s.mountpoint = real
+	}
+	return nil
 }
 
 // within reports whether a path is a directory, or below it.

@@ -14,9 +14,9 @@ import (
 // ours reports whether a mount is an ipcfs tree.
 func ours(m *mountinfo.Info) bool { return m.FSType == "fuse.ipcfs" }
 
-// mountAt finds the uppermost mount at path, nil if there is none. It asks nothing of the file
-// system mounted there, which may be dead or hang: O_PATH opens without a request, and the
-// kernel knows the path of the descriptor.
+// mountAt finds the uppermost mount at path, nil if there is none. As resolve, it asks nothing of
+// the file system mounted there, which may be dead or hang: O_PATH opens without a request, and
+// the kernel knows the path of the descriptor.
 func mountAt(path string) (*mountinfo.Info, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -25,15 +25,21 @@ func mountAt(path string) (*mountinfo.Info, error) {
 	if m, err := topmost(path); m != nil || err != nil {
 		return m, err
 	}
-	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	real, err := resolve(path)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	defer unix.Close(fd)
-	if real, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd)); err == nil {
-		path = real
+	return topmost(real)
+}
+
+// resolve is a path without symbolic links, as the kernel has it of a mount.
+func resolve(path string) (string, error) {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", err
 	}
-	return topmost(path)
+	defer unix.Close(fd)
+	return os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
 }
 
 // topmost finds the last mount at exactly this mount point.

@@ -208,6 +208,8 @@ func TestTurnsElsewhere(t *testing.T) {
 				if got := answers(1); got[second] != syscall.EINTR {
 					t.Errorf("%d: %v", second, got)
 				}
+				turns.mu.Lock()
+				defer turns.mu.Unlock()
 				if len(turns.parked) > 0 || len(turns.byUid) > 0 {
 					t.Error("it waits for its turn")
 				}

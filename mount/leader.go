@@ -138,10 +138,10 @@ func (s *Session) hot(req []byte) bool {
 		return true
 	case opLookup:
 		return !s.tree.Lockable(as[fuse.InHeader](req).NodeId)
-	case opGetattr, opOpen, opSetattr:
+	case opGetattr, opStatx, opOpen, opSetattr:
 		// Of shared memory they wait for one who cuts or frees it (TestHot).
 		id := as[fuse.InHeader](req).NodeId
-		return s.tree.Message(id) && !s.tree.Lockable(id)
+		return s.tree.Message(id) && (!s.tree.Lockable(id) || s.measured(req) != 0)
 	case opRelease:
 		return s.tree.File(as[fuse.ReleaseIn](req).Fh) != nil
 	case opInit:

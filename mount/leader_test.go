@@ -18,6 +18,22 @@ func TestHot(t *testing.T) {
 	if errno, _ := k.ask(request(&mknod.InHeader, opMknod, shm, bytesOf(&mknod), name...)); errno != 0 {
 		t.Fatal(errno)
 	}
+	// Nor does anybody overtake who measures a text, which is made, and told of, by workers.
+	text := k.lookup(k.lookup(k.lookup(k.lookup(fuse.FUSE_ROOT_ID, "ctl"), "shm"), "x"), "status")
+	measured := func() (list [2]bool) {
+		for i, op := range []uint32{opGetattr, opStatx} {
+			var h fuse.InHeader
+			list[i] = k.s.hot(request(&h, op, text, bytesOf(&h)))
+		}
+		return list
+	}
+	if got := measured(); got != [2]bool{} {
+		t.Errorf("a text that nobody has open: %v", got)
+	}
+	k.open(text, syscall.O_RDONLY)
+	if got := measured(); got != [2]bool{true, true} {
+		t.Errorf("a text that is open: %v", got)
+	}
 	for node, hot := range map[uint64]bool{k.queue(): true, k.lookup(shm, "x"): false} {
 		for _, op := range []uint32{opGetattr, opOpen, opSetattr} {
 			var h fuse.InHeader

@@ -2,6 +2,7 @@ package mount
 
 import (
 	"bytes"
+	"errors"
 	"syscall"
 	"time"
 
@@ -14,31 +15,49 @@ import (
 // text, which has to be made for that: programs that copy a file read as much as fstat(2) has told them, and
 // some go on until they have it (ctl_size.txtar).
 type measuring struct {
-	s   *Session
-	o   *openFile
-	req []byte
+	s       *Session
+	o       *openFile
+	req     []byte
+	stopped bool // it was interrupted
 }
 
-// measure answers a GETATTR or STATX of such a file, and reports whether it is one.
+// errAside ends the wait of a request that workers go on with (measuring.ended).
+var errAside = errors.New("workers answer")
+
+// measure takes up a GETATTR or STATX of such a file, if its text is to be made or it may take long, and reports
+// whether it did.
 func (s *Session) measure(req, out []byte) bool {
 	h := as[fuse.InHeader](req)
-	o := s.file(s.tree.Measured(h.NodeId))
+	o := s.file(s.measured(req))
 	if o == nil {
 		return false
 	}
 	g := o.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	m := measuring{s, o, req}
-	n, err := m.Try(out[headerSize:])
+	err := o.file.Measure()
 	if !nodes.Waits(err) {
-		s.answer(out, h.Unique, n, err)
+		workers, far := s.tells(h)
+		if workers == nil {
+			return false
+		}
+		s.setAside(req, far, workers, out)
 		return true
 	}
-	m.req = bytes.Clone(req)
-	g.wait(&parked{in: *h, op: &m, tried: true}, &g.probers, err, out)
+	m := &measuring{s: s, o: o, req: bytes.Clone(req)}
+	g.wait(&parked{in: *h, op: m, tried: true}, &g.probers, err, out)
 	g.arm()
 	return true
+}
+
+// measured is the number of the open file that a request is to measure, or 0. Nothing that comes later is to overtake
+// it: no close of that file, and no other request that makes an openFile of it (TestHot).
+func (s *Session) measured(req []byte) uint64 {
+	switch h := as[fuse.InHeader](req); h.Opcode {
+	case opGetattr, opStatx:
+		return s.tree.Measured(h.NodeId)
+	}
+	return 0
 }
 
 // leaveUnmeasured answers who waits for the length of a file that is being closed: whoever asks by a path
@@ -48,7 +67,7 @@ func (o *openFile) leaveUnmeasured(buf []byte) {
 	for p := o.gate.probers.first; p != nil; p = next {
 		next = p.next
 		if m, ok := p.op.(*measuring); ok && m.o == o {
-			n, err := m.answer(buf[headerSize:])
+			n, err := m.settled(buf[headerSize:])
 			o.gate.end(p, n, err, buf)
 		}
 	}
@@ -59,7 +78,27 @@ func (m *measuring) Try(buf []byte) (int, error) {
 	if err := m.o.file.Measure(); err != nil {
 		return 0, err
 	}
+	return m.settled(buf)
+}
+
+// settled is the answer, or errAside if it may take long: whoever comes to give it has other things to do
+// (stat_locked.txtar).
+func (m *measuring) settled(buf []byte) (int, error) {
+	if workers, _ := m.s.tells(as[fuse.InHeader](m.req)); workers != nil {
+		return 0, errAside
+	}
 	return m.answer(buf)
+}
+
+// tells are the workers for what the tree tells of a file, and whether that is kept elsewhere; nil: it takes a moment.
+func (s *Session) tells(h *fuse.InHeader) (w *backends.Workers, far bool) {
+	if there := s.tree.Elsewhere(h, ""); there != nil {
+		return there, true
+	}
+	if s.tree.Lockable(h.NodeId) {
+		return s.late.workers, false
+	}
+	return nil, false
 }
 
 // answer is what the tree tells.
@@ -81,11 +120,26 @@ func (m *measuring) answer(buf []byte) (int, error) {
 func (m *measuring) For() (backends.Waiter, backends.Ready) { return m.o.file.Waiter(), backends.In }
 
 // Stop is nodes.Op's: programs know no EINTR from fstat(2). They are told of whole pages.
-func (m *measuring) Stop(buf []byte, _ error) (int, error) {
+func (m *measuring) Stop(buf []byte, why error) (int, error) {
 	m.o.unprobe(m)
-	return m.answer(buf)
+	if why == errLeft {
+		return 0, why
+	}
+	m.stopped = true
+	return m.settled(buf)
 }
 
 func (*measuring) patience() time.Duration { return 0 }
 
-func (*measuring) ended(error) {}
+func (m *measuring) ended(err error) {
+	if err != errAside {
+		return
+	}
+	buf := m.s.buffer()
+	defer m.s.recycle(buf)
+	workers, far := m.s.tells(as[fuse.InHeader](m.req))
+	m.s.setAside(m.req, far, workers, *buf)
+	if p := m.s.waiting.get(as[fuse.InHeader](m.req).Unique); p != nil && m.stopped {
+		m.s.interrupt(p) // the kernel tells it once
+	}
+}

@@ -190,7 +190,7 @@ func (s *Session) send(b []byte) {
 	}
 }
 
-// file finds the message face open as fh; nil if fh is something else.
+// file finds the message face open as fh; nil if fh is something else. Whoever leads calls it, or the start.
 func (s *Session) file(fh uint64) *openFile {
 	recent := &s.recent[fh%uint64(len(s.recent))]
 	if o := recent.Load(); o != nil && o.fh == fh {

@@ -138,8 +138,10 @@ func (g *gate) wait(p *parked, l *waiters, err error, buf []byte) {
 		g.park(p, l, true, true)
 		return
 	}
-	g.s.note(&p.in, err)
-	g.s.answer(buf, p.in.Unique, n, err)
+	if !goesOn(err) {
+		g.s.note(&p.in, err)
+		g.s.answer(buf, p.in.Unique, n, err)
+	}
 	p.op.ended(err)
 	if p.guest {
 		g.s.leave(g)
@@ -191,16 +193,21 @@ func (g *gate) end(p *parked, n int, err error, buf []byte) {
 		p.timer.Stop()
 	}
 	g.s.waiting.remove(p)
-	g.s.note(&p.in, err)
-	if !p.answered && err != errLeft {
-		p.waited(n, err)
-		g.s.answer(buf, p.in.Unique, n, err)
+	if !goesOn(err) {
+		g.s.note(&p.in, err)
+		if !p.answered {
+			p.waited(n, err)
+			g.s.answer(buf, p.in.Unique, n, err)
+		}
 	}
 	p.op.ended(err)
 	if p.guest {
 		g.s.leave(g)
 	}
 }
+
+// goesOn tells the errors with which a request ends here that others answer.
+func goesOn(err error) bool { return err == errLeft || err == errAside }
 
 // cancel ends the wait of p with errno, unless it was answered meanwhile or is past taking back: then its end
 // is near, and its answer.

@@ -3,6 +3,7 @@ package mount
 import (
 	"math/rand/v2"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 	"unsafe"
@@ -58,4 +59,14 @@ func TestMoments(t *testing.T) {
 	if off := time.Now().Round(0).Sub(now().time().Round(0)); off.Abs() > 2*time.Second {
 		t.Errorf("who waits since now waits for %v", off)
 	}
+}
+
+// TestLeftUnparked: a request that would have to wait, when those who wait are left to the next process, has no answer:
+// it comes again there.
+func TestLeftUnparked(t *testing.T) {
+	k := newKernel(t)
+	_, read, _ := k.open(k.queue(), syscall.O_RDONLY)
+	k.s.waiting.settled(time.Hour)
+	k.send(read)
+	k.silent()
 }

@@ -68,7 +68,7 @@ type step struct {
 }
 
 // stepLimit is how long a step may take; one that takes longer hangs.
-const stepLimit = 60 * time.Second
+var stepLimit = slowly(60 * time.Second)
 
 // A line of a step is a command and the output that is expected.
 type line struct{ command, want string }

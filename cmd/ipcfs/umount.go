@@ -17,10 +17,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	askLimit = 2 * time.Second // for a daemon to say who it is
+var (
+	askLimit = slowly(2 * time.Second) // for a daemon to say who it is
 	// for a daemon to unmount and end: mount.Session.Unmount has three steps of two seconds
-	umountLimit = 10 * time.Second
+	umountLimit = slowly(10 * time.Second)
 )
 
 // unmounting is how `ipcfs umount` treats programs that use the tree.

@@ -1,6 +1,8 @@
 package backends
 
 import (
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -32,5 +34,40 @@ func TestHold(t *testing.T) {
 	p.Wake([]func(){func() { done <- true }})
 	for range 3 {
 		<-done
+	}
+}
+
+// No call is lost, and none is made twice, whoever gives it while another goroutine holds, lets, and holds again.
+func TestHoldWhileOthersWake(t *testing.T) {
+	p, err := NewPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	const others, each = 4, 5000
+	var made atomic.Int64
+	var given, all sync.WaitGroup
+	all.Add(others * each)
+	for range others {
+		given.Go(func() {
+			for range each {
+				p.Wake([]func(){func() { made.Add(1); all.Done() }})
+			}
+		})
+	}
+	over := make(chan struct{})
+	go func() { given.Wait(); close(over) }()
+	for done := false; !done; {
+		select {
+		case <-over:
+			done = true
+		default:
+		}
+		p.Hold()
+		p.Let(time.Millisecond)
+	}
+	all.Wait()
+	if n := made.Load(); n != others*each {
+		t.Errorf("%d calls of %d", n, others*each)
 	}
 }

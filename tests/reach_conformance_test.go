@@ -33,7 +33,7 @@ func TestReach(t *testing.T) {
 		t.Skip("the other faces, three servers and two trees: -long")
 	}
 	t.Run("one", func(t *testing.T) { conformElsewhere(t, 1, false, "") })
-	t.Run("three", func(t *testing.T) { conformElsewhere(t, 3, false, ",replicas=3", "data", "lease") })
+	t.Run("three", func(t *testing.T) { conformElsewhere(t, 3, false, ",replicas=3", "data", "lines", "lease") })
 	t.Run("two-trees", func(t *testing.T) { conformElsewhere(t, 1, true, "", "data", "lines", "lease") })
 }
 

@@ -25,7 +25,8 @@ var advisories = []string{
 // streamConfig is a nats.StreamConfig with what the library's old type lacks.
 type streamConfig struct {
 	nats.StreamConfig
-	AllowAtomicPublish bool `json:"allow_atomic,omitempty"` // nats-server 2.12
+	AllowAtomicPublish bool `json:"allow_atomic,omitempty"`  // nats-server 2.12
+	AllowBatchPublish  bool `json:"allow_batched,omitempty"` // nats-server 2.14
 }
 
 // MarshalJSON has the fields of both side by side.
@@ -34,7 +35,8 @@ func (c streamConfig) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		plain
 		AllowAtomicPublish bool `json:"allow_atomic,omitempty"`
-	}{plain(c.StreamConfig), c.AllowAtomicPublish})
+		AllowBatchPublish  bool `json:"allow_batched,omitempty"`
+	}{plain(c.StreamConfig), c.AllowAtomicPublish, c.AllowBatchPublish})
 }
 
 // streamInfo is what STREAM.INFO, CREATE and UPDATE answer.

@@ -3,6 +3,7 @@ package nats
 import (
 	"encoding/json"
 	"strconv"
+	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
 	nats "github.com/nats-io/nats.go"
@@ -49,7 +50,7 @@ func (s *sending) together() int {
 // batch sends the next n messages together.
 func (s *sending) batch(n int) {
 	q := s.e.q
-	s.away = n
+	s.away, s.begun = n, time.Now()
 	var asked *question
 	asked = &question{
 		keep: true, patient: true, doubt: q.doubt,
@@ -100,6 +101,7 @@ func (s *sending) committed(n int, m *nats.Msg, err error) {
 	}
 	switch code {
 	case 0:
+		s.paced(n, &s.e.q.took.batch)
 		s.stored(n)
 	case codeBatchDuplicate: // it came a second time, and the first had no answer
 		s.e.q.l.counts.duplicates += int64(n)

@@ -174,7 +174,7 @@ func (l *Link) dial(closed chan struct{}) (*nats.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, subject := range append([]string{l.inbox + ".*", claimSubject}, advisories...) {
+	for _, subject := range append([]string{l.inbox + ".*", streamInbox(l.inbox) + ">", claimSubject}, advisories...) {
 		if _, err := conn.ChanSubscribe(subject, l.in); err != nil {
 			conn.Close()
 			return nil, err

@@ -21,6 +21,7 @@ type question struct {
 	doubt   func()          // this is called then, if it is not nil
 	post    func(at string) // sends it, to be answered at a subject; nil: it is one message
 	most    int             // answers that it has; 0: one
+	flows   bool            // it is a stream (stream.go)
 	// answer is called once, with l.mu held: m is the answer, or err says why there is none.
 	answer func(m *nats.Msg, err error)
 
@@ -53,6 +54,9 @@ func (l *Link) ask(q *question, patience time.Duration) error {
 
 func (l *Link) post1(q *question) {
 	at := l.inbox + "." + strconv.FormatUint(q.number, 36)
+	if q.flows {
+		at = streamInbox(l.inbox) + strconv.FormatUint(q.number, 36)
+	}
 	if q.slot > 0 {
 		at = slotSubject(l.inbox, q.slot)
 	}
@@ -91,7 +95,7 @@ func (l *Link) arrived(m *nats.Msg) {
 		}
 		return
 	}
-	if l.claims(m) {
+	if l.claims(m) || l.streamed(m) {
 		return
 	}
 	if token, ok := strings.CutPrefix(m.Subject, l.inbox+"."); ok {

@@ -14,8 +14,9 @@ import (
 // maxPrio is the highest priority, as in POSIX queues (mq_overview(7)).
 const maxPrio = 1<<15 - 1
 
-// A sending sends messages of an end in order: one alone, or many together, of which the servers take all or
-// none (batch.go). Each has an id, by which the servers know it when it comes again, as the answer was lost.
+// A sending sends messages of an end in order: one alone, or many together, of which the servers take as many
+// as there is room for (stream.go), or all or none (batch.go). Each has an id, by which the servers know it when
+// it comes again, as the answer was lost.
 // Link.mu guards it.
 type sending struct {
 	e      *end
@@ -27,6 +28,8 @@ type sending struct {
 	q      *question // that was asked last
 	when   time.Time // when it ended, with something of which is not known whether it is stored,
 	away   int       // which were so many messages that went together, or one
+
+	begun time.Time // that which is under way, of many messages,
 
 	most   int // that may go together, as there is room; 0: that is not known
 	shrunk int // how often it was found out that there is less
@@ -132,6 +135,8 @@ func (s *sending) next() {
 	switch n := s.together(); {
 	case !s.e.q.has(m.Meta.Prio):
 		s.open(m.Meta.Prio)
+	case n > 1 && s.e.q.streamsNow():
+		s.stream(n)
 	case n > 1:
 		s.batch(n)
 	default:
@@ -169,6 +174,8 @@ func (s *sending) ask(question *question) {
 // pubAck is the answer of the server that stores messages.
 type pubAck struct {
 	Duplicate bool      `json:"duplicate"`
+	Type      string    `json:"type"`  // of what a stream hears before its end; "": it is the end
+	Count     int       `json:"count"` // how many of a stream are stored
 	Error     *apiError `json:"error"`
 }
 

@@ -137,7 +137,7 @@ func (s *Queues) Create(name string, o backends.Owner, r Rules, access int) (*En
 	meta := newMeta(o)
 	r.meta(meta)
 	once := onceSubjects + meta[metaID] + ".*"
-	config := streamConfig{AllowAtomicPublish: true, StreamConfig: nats.StreamConfig{
+	config := streamConfig{AllowAtomicPublish: true, AllowBatchPublish: s.l.streams(), StreamConfig: nats.StreamConfig{
 		Name: stream, Subjects: []string{queueSubjects + escape(name) + ".*", once},
 		SubjectTransform: &nats.SubjectTransformConfig{
 			Source: once, Destination: queueSubjects + escape(name) + ".{{wildcard(1)}}",

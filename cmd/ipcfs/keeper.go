@@ -27,16 +27,26 @@ func (s *settings) toBeKept() bool { return !s.alone && !s.private && !s.isWorke
 
 // noKeeper is why a tree that is to have a keeper has none; nil: it has.
 func (s *settings) noKeeper() error {
-	var addresses unix.Rlimit
-	switch err := unix.Getrlimit(unix.RLIMIT_AS, &addresses); {
+	switch {
 	case s.device != 0:
 		return errors.New("somebody else has mounted it")
 	case !mount.KernelResends():
 		return mount.ErrNoResend
-	case err == nil && addresses.Cur < 2*backends.LedgerBytes:
+	case allowed(unix.RLIMIT_AS) < 2*backends.LedgerBytes:
 		return fmt.Errorf("RLIMIT_AS is less than %d GiB, as a ledger takes that many addresses", 2*backends.LedgerBytes>>30)
+	case allowed(unix.RLIMIT_FSIZE) < backends.LedgerBytes:
+		return fmt.Errorf("RLIMIT_FSIZE is less than %d GiB, as a ledger is a file of that size", backends.LedgerBytes>>30)
 	}
 	return nil
+}
+
+// allowed is a limit of this process (getrlimit(2)).
+func allowed(resource int) uint64 {
+	var l unix.Rlimit
+	if unix.Getrlimit(resource, &l) != nil {
+		return unix.RLIM_INFINITY
+	}
+	return l.Cur
 }
 
 // keep keeps the mount, and has workers serve it.

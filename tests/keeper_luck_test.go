@@ -236,6 +236,29 @@ func TestKeeperForeground(t *testing.T) {
 	}
 }
 
+// TestKeeperUnread: a daemon in the foreground goes on when nobody reads any more what it logs.
+func TestKeeperUnread(t *testing.T) {
+	needsResend(t)
+	t.Parallel()
+	tr := bareTree(t)
+	cmd := tr.command("ipcfs", "-f", "--keeper=on", "--state-dir", tr.state, tr.mnt)
+	said, err := cmd.StderrPipe()
+	check(t, err)
+	check(t, cmd.Start())
+	first := make([]byte, 1)
+	if _, err := said.Read(first); err != nil {
+		t.Fatal(err)
+	}
+	check(t, said.Close())
+	k := &keeper{t: t, tr: tr}
+	k.sh(`while [ ! -e $MNT/ctl/pid ]; do :; done
+		kill -9 $(cat $MNT/ctl/pid); grep -q '^restarts=1$' $MNT/ctl/status
+		kill -TERM $(sed -n s/^keeper_pid=//p $MNT/ctl/status)`)
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestKeeperNohup: a daemon that nohup(1) has started outlives its terminal, and is upgraded then as any other.
 func TestKeeperNohup(t *testing.T) {
 	needsResend(t)

@@ -27,6 +27,8 @@ import (
 func (s *settings) serve() (failure error) {
 	// Modes come from the programs that create things, which have taken their umask off already.
 	unix.Umask(0)
+	// Whoever reads stderr may go before the daemon does.
+	signal.Ignore(unix.SIGPIPE)
 	without := s.noKeeper()
 	if s.toBeKept() && without == nil {
 		return s.keep()

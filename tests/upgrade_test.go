@@ -140,6 +140,10 @@ func TestUpgradeNot(t *testing.T) {
 			check(t, os.Remove(s.name))
 			check(t, os.WriteFile(s.name, s.program, 0644))
 		}, false},
+		{"a FIFO", "permission denied", func() {
+			check(t, os.Remove(s.name))
+			check(t, unix.Mkfifo(s.name, 0755))
+		}, false},
 		{"not a program", "exec format error", func() { s.put([]byte("hello\n")) }, false},
 		{"another program", "it ended before it was ready, exit status 3: oh no", func() {
 			s.put([]byte("#!/bin/sh\necho oh no >&2\nexit 3\n"))
@@ -166,6 +170,27 @@ func TestUpgradeNot(t *testing.T) {
 	sleeper()
 	k.sh(`rm $MNT/queues/q $MNT/queues/r
 		grep -q '^restarts=0$' $MNT/ctl/status`)
+}
+
+// TestUpgradeScript: what is on disk may be a script that starts the program.
+func TestUpgradeScript(t *testing.T) {
+	t.Parallel()
+	s := shelved(t)
+	real := s.tr.work + "/ipcfs.real"
+	check(t, os.WriteFile(real, append(bytes.Clone(s.program), 1), 0755))
+	s.put([]byte("#!/bin/sh\nexec " + real + " \"$@\"\n"))
+	first, _ := s.pids()
+	for range 2 {
+		if out, err := s.upgrade(); err != nil {
+			t.Fatalf("%v\n%s%s", err, out, s.tr.logs())
+		}
+	}
+	k := &keeper{t: t, tr: s.tr}
+	k.sh(`kill -9 $(cat $MNT/ctl/pid); grep -q '^restarts=1$' $MNT/ctl/status`)
+	s.name = real
+	if keeper, worker := s.pids(); keeper != first || !s.runs(keeper) || !s.runs(worker) {
+		t.Errorf("keeper %d, then %d, or another program runs", first, keeper)
+	}
 }
 
 // TestUpgradeAsked: who asks for an upgrade again and again, also while the keeper becomes the new program, ends

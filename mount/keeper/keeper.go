@@ -90,7 +90,7 @@ func (k *Keeper) Run() error {
 	k.ends, k.tells = make(chan *worker), make(chan told)
 	var err error
 	takeThreads()
-	if k.program, err = os.Open("/proc/self/exe"); err != nil {
+	if k.program, err = openProgram("/proc/self/exe"); err != nil {
 		return err
 	}
 	if err := k.begin(); err != nil {
@@ -325,7 +325,9 @@ func (k *Keeper) heed(t told) {
 			w.tell(message{word: "dropped", number: m.number, fd: -1})
 		}
 	case "ready":
-		k.isReady(w, m.number, m.text)
+		if k.isReady(w, m) {
+			return
+		}
 	case "live":
 		w.live = true
 		k.isLive(w)

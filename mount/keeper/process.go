@@ -96,8 +96,8 @@ func (k *Keeper) launch(w *worker, program *os.File) error {
 	}
 	file := os.NewFile(uintptr(ledger), "ledger")
 	defer file.Close()
-	cmd := k.Command(fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), program.Fd()))
-	cmd.ExtraFiles = []*os.File{theirs, file, os.Stderr}
+	cmd := k.Command(fmt.Sprintf("/proc/self/fd/%d", programFd))
+	cmd.ExtraFiles = []*os.File{theirs, file, os.Stderr, program}
 	if cmd.Stderr = os.Stderr; w.said != nil {
 		cmd.Stderr = w.said
 	}

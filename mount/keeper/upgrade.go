@@ -45,7 +45,7 @@ func (k *Keeper) beginUpgrade() {
 	k.Log.Info("an upgrade begins", "program", k.Program)
 	u := &k.upgrade
 	var err error
-	if u.program, err = os.Open(k.Program); err == nil {
+	if u.program, err = openProgram(k.Program); err == nil {
 		u.said, err = memory("said")
 	}
 	if err != nil {
@@ -54,6 +54,15 @@ func (k *Keeper) beginUpgrade() {
 	}
 	u.late = time.After(readyLimit)
 	u.next = k.spawn(u.program, u.said)
+}
+
+// openProgram opens a program to be run. It need not be readable (O_PATH, open(2)), and nobody waits if it is a FIFO.
+func openProgram(name string) (*os.File, error) {
+	fd, err := unix.Open(name, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	return os.NewFile(uintptr(fd), name), nil
 }
 
 // memory is a file in memory (memfd_create(2)).
@@ -65,23 +74,30 @@ func memory(name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// isReady is called when a worker has started and would serve. It speaks a version of the link.
-func (k *Keeper) isReady(w *worker, speaks uint64, version string) {
-	if w != k.upgrade.next {
-		return
+// isReady is called when a worker has started and would serve. The message has the version of the link that it
+// speaks, its own, and the program that it is, which a script has started perhaps. It reports whether it keeps that.
+func (k *Keeper) isReady(w *worker, m message) bool {
+	u := &k.upgrade
+	if w != u.next {
+		return false
 	}
-	if speaks != linkVersion {
-		w.why = fmt.Sprintf("ipcfs %s works with a keeper of another kind: unmount and mount anew", version)
+	if m.number != linkVersion {
+		w.why = fmt.Sprintf("ipcfs %s works with a keeper of another kind: unmount and mount anew", m.text)
 		w.kill()
-		return
+		return false
+	}
+	if m.fd >= 0 {
+		u.program.Close()
+		u.program = os.NewFile(uintptr(m.fd), k.Program)
 	}
 	if k.worker == nil {
 		k.takeOver() // the other one has ended by itself
-		return
+		return true
 	}
-	k.upgrade.leaves = true
-	k.upgrade.late = time.After(leaveLimit)
+	u.leaves = true
+	u.late = time.After(leaveLimit)
 	k.worker.tell(message{word: "leave", fd: -1})
+	return true
 }
 
 // takeOver has the new worker go on with the mount, which nobody serves now.

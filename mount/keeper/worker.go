@@ -14,9 +14,10 @@ import (
 
 // What a worker finds open.
 const (
-	linkFd   = 3 // which is to be closed when the process ends
-	ledgerFd = 4
-	errFd    = 5 // stderr of one that serves
+	linkFd    = 3 // which is to be closed when the process ends
+	ledgerFd  = 4
+	errFd     = 5 // stderr of one that serves
+	programFd = 6 // what it runs, which stays open, as a script is read after execve(2)
 )
 
 // Post is a worker's side of its keeper.
@@ -40,7 +41,7 @@ type Post struct {
 // this form (backends.Ledger.Fits). It returns when the process is to go on with the mount, or to make it.
 func Report(version string, form uint64) (*Post, error) {
 	p := &Post{Leave: make(chan struct{})}
-	for _, fd := range []int{linkFd, ledgerFd, errFd} {
+	for _, fd := range []int{linkFd, ledgerFd, errFd, programFd} {
 		unix.CloseOnExec(fd)
 	}
 	if err := unix.SetNonblock(linkFd, true); err != nil {
@@ -56,7 +57,13 @@ func Report(version string, form uint64) (*Post, error) {
 		return nil, backends.ErrLedger
 	}
 	_ = unix.Close(ledgerFd)
-	if err := p.link.send(message{word: "ready", number: linkVersion, text: version, fd: -1}); err != nil {
+	self, err := openProgram("/proc/self/exe")
+	if err != nil {
+		return nil, err
+	}
+	defer self.Close()
+	err = p.link.send(message{word: "ready", number: linkVersion, text: version, fd: int(self.Fd())})
+	if err != nil {
 		return nil, err
 	}
 	for gone := false; !gone; {

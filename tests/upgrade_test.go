@@ -193,6 +193,34 @@ func TestUpgradeScript(t *testing.T) {
 	}
 }
 
+// TestUpgradeNeverReady: a program that has not come up in time is ended, with what it has started, and another upgrade
+// may follow, also while something of it that has left its process group holds on to what the keeper listens to.
+func TestUpgradeNeverReady(t *testing.T) {
+	t.Parallel()
+	s := shelved(t)
+	s.put([]byte(`#!/bin/sh
+sleep 1000 & echo $! > ` + s.tr.work + `/near
+setsid sleep 1000 & echo $! > ` + s.tr.work + `/away
+wait
+`))
+	out, err := s.upgrade()
+	pid := func(name string) (n int) {
+		text, err := os.ReadFile(s.tr.work + "/" + name)
+		check(t, err)
+		n, err = strconv.Atoi(strings.TrimSpace(string(text)))
+		check(t, err)
+		return n
+	}
+	defer unix.Kill(pid("away"), unix.SIGKILL)
+	if err == nil || !strings.Contains(out, "it was not ready within") || !gone(pid("near"), patience) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	s.put(append(bytes.Clone(s.program), 1))
+	if out, err := s.upgrade(); err != nil {
+		t.Errorf("%v\n%s%s", err, out, s.tr.logs())
+	}
+}
+
 // TestUpgradeAsked: who asks for an upgrade again and again, also while the keeper becomes the new program, ends
 // nothing.
 func TestUpgradeAsked(t *testing.T) {

@@ -59,9 +59,15 @@ func (w *worker) end() string {
 	return text
 }
 
+// kill ends the process, and those that it has started. One of these may have left the process group (setsid(2)) and
+// have the other end of the link: nobody waits for that.
 func (w *worker) kill() {
-	if w.process != nil {
-		_ = w.process.Kill()
+	if w.process == nil || w.process.Kill() != nil {
+		return
+	}
+	_ = unix.Kill(-w.process.Pid, unix.SIGKILL)
+	if fd, err := w.link.descriptor(); err == nil {
+		_ = unix.Shutdown(fd, unix.SHUT_RD) // what was sent before is heard
 	}
 }
 

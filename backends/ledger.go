@@ -49,8 +49,8 @@ type Left struct {
 	Record Record
 }
 
-// LedgerVersion changes with what any process writes into a ledger.
-const LedgerVersion = 0x6970636673_0008
+// LedgerVersion changes with what any process writes into a ledger, and with what it has kept beside it (Safe).
+const LedgerVersion = 0x6970636673_0009
 
 // The kinds of records that there are.
 const (

@@ -13,5 +13,8 @@ type Safe interface {
 	Left() map[uint64]int
 }
 
+// KeptLock is the number of the lock of the state directory.
+const KeptLock = 0
+
 // NextKept is a number that no descriptor has had.
 func (l *Ledger) NextKept() uint64 { return atomic.AddUint64(l.word(wordKept), 1) }

@@ -23,10 +23,11 @@ var stateDirs = []struct {
 	mode os.FileMode
 }{{"fifos", 0700}, {"sockets", 0700}, {"topics", 0700}, {"sock", 0711}, {"leases", 0700}}
 
-// lockState makes the state directory ready and takes it: the lock ends with the process, however it ends.
+// lockState makes the state directory ready and takes it: the lock ends with the process, however it ends, or with the
+// one that keeps the safe's descriptors, so that nobody else takes the directory before the next worker does.
 // What is there and is not what it should be, so that the daemon could not go on with it, is moved aside:
 // moved says what. goesOn: what was listened on is still listened on.
-func lockState(dir string, goesOn bool) (lock *os.File, moved []string, err error) {
+func lockState(dir string, goesOn bool, safe backends.Safe) (lock *os.File, moved []string, err error) {
 	if err := MakeStateDir(dir); err != nil {
 		return nil, nil, err
 	}
@@ -41,8 +42,10 @@ func lockState(dir string, goesOn bool) (lock *os.File, moved []string, err erro
 	if err := aside(dir+"/lock", os.FileMode.IsRegular, &moved); err != nil {
 		return nil, nil, err
 	}
-	if lock, err = backends.OpenRegular(dir+"/lock", os.O_RDWR|os.O_CREATE, 0600); err != nil {
-		return nil, nil, err
+	if lock = leftLock(safe); lock == nil {
+		if lock, err = backends.OpenRegular(dir+"/lock", os.O_RDWR|os.O_CREATE, 0600); err != nil {
+			return nil, nil, err
+		}
 	}
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		if err != unix.EWOULDBLOCK {
@@ -52,6 +55,9 @@ func lockState(dir string, goesOn bool) (lock *os.File, moved []string, err erro
 		n, _ := lock.ReadAt(holder, 0)
 		return lock, nil, fmt.Errorf("state directory %s: %w, pid %s",
 			dir, ErrLocked, strings.TrimSpace(string(holder[:n])))
+	}
+	if safe != nil {
+		safe.Keep(backends.KeptLock, int(lock.Fd()))
 	}
 	writePid(lock)
 	if !goesOn { // what a killed daemon was listening on answers nobody any more
@@ -65,6 +71,20 @@ func lockState(dir string, goesOn bool) (lock *os.File, moved []string, err erro
 		}
 	}
 	return lock, moved, nil
+}
+
+// leftLock is the lock as an earlier process has left it; nil: none has.
+func leftLock(safe backends.Safe) *os.File {
+	if safe == nil {
+		return nil
+	}
+	left := safe.Left()
+	fd, ok := left[backends.KeptLock]
+	if !ok {
+		return nil
+	}
+	delete(left, backends.KeptLock)
+	return os.NewFile(uintptr(fd), "lock")
 }
 
 // makeStateDir makes a directory of the state directory. One that is there gets the mode it has to have:

@@ -121,7 +121,7 @@ func New(c Config) (*Tree, error) {
 			return nil, fmt.Errorf("ledger: %w", err)
 		}
 	}
-	lock, moved, err := lockState(c.StateDir, before != nil && c.Safe != nil)
+	lock, moved, err := lockState(c.StateDir, before != nil && c.Safe != nil, c.Safe)
 	if err != nil {
 		return nil, err
 	}

@@ -181,6 +181,26 @@ func TestKeeperStopped(t *testing.T) {
 	}
 }
 
+// TestKeeperLocked: while no worker runs, nobody else takes the state directory.
+func TestKeeperLocked(t *testing.T) {
+	t.Parallel()
+	s := shelved(t)
+	k := &keeper{t: t, tr: s.tr}
+	keeper, worker := s.pids()
+	check(t, os.Mkdir(s.tr.work+"/other", 0755))
+	check(t, unix.Kill(keeper, unix.SIGSTOP))
+	check(t, unix.Kill(worker, unix.SIGKILL))
+	out, err := s.tr.command("ipcfs", "--state-dir", s.tr.state, s.tr.work+"/other").CombinedOutput()
+	check(t, unix.Kill(keeper, unix.SIGCONT))
+	if err == nil || !strings.Contains(string(out), "in use by another ipcfs") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	k.sh(`[ "$(sed -n s/^restarts=//p $MNT/ctl/status)" = 1 ]`)
+	if out, err := s.upgrade(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // TestKeeperDirectories: who has a directory open, the root too, goes on with another worker.
 func TestKeeperDirectories(t *testing.T) {
 	needsResend(t)

@@ -159,8 +159,8 @@ func (s *Session) goOnFromDesks(out []byte) {
 	}
 }
 
-// answerAgain takes up what the kernel brings again: first what an earlier process had begun with, and then all in
-// the order in which it was asked for.
+// answerAgain takes up what the kernel brings again: first what an earlier process had begun with, then all in the
+// order in which it was asked for, and at last the INTERRUPTs, which end what has come to wait by then.
 func (s *Session) answerAgain(out []byte) {
 	list := s.gather()
 	for number, d := range s.left.desks {
@@ -189,7 +189,11 @@ func (s *Session) answerAgain(out []byte) {
 	acts := s.tree.Acts()
 	acts.Only(asked)
 	begun := func(req []byte) int {
-		if number := fs.RequestOf(as[fuse.InHeader](req).Unique); s.left.desks[number] != nil || acts.Left(number) {
+		h := as[fuse.InHeader](req)
+		switch number := fs.RequestOf(h.Unique); {
+		case h.Opcode == opInterrupt:
+			return 2
+		case s.left.desks[number] != nil || acts.Left(number):
 			return 0
 		}
 		return 1

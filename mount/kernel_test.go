@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/ipcfs/ipcfs/backends"
 	"github.com/ipcfs/ipcfs/fs"
 	"github.com/ipcfs/ipcfs/nodes"
 	"golang.org/x/sys/unix"
@@ -29,6 +30,12 @@ type kernel struct {
 
 func newKernel(t testing.TB, attached ...func(*nodes.Env) nodes.Kind) *kernel {
 	t.Helper()
+	return kernelFor(t, nil, attached...)
+}
+
+// kernelFor plays the kernel to a session that has a ledger, unless that is nil.
+func kernelFor(t testing.TB, l *backends.Ledger, attached ...func(*nodes.Env) nodes.Kind) *kernel {
+	t.Helper()
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +45,7 @@ func newKernel(t testing.TB, attached ...func(*nodes.Env) nodes.Kind) *kernel {
 	}
 	state := t.TempDir()
 	tree, err := fs.New(fs.Config{
-		StateDir: state, ShmDir: t.TempDir(), MaxMsg: 10, MsgSize: 128,
+		StateDir: state, ShmDir: t.TempDir(), MaxMsg: 10, MsgSize: 128, Ledger: l,
 		Attach: func(env *nodes.Env) (list []nodes.Kind, err error) {
 			for _, kind := range attached {
 				list = append(list, kind(env))

@@ -26,11 +26,15 @@ func soak(t *testing.T) {
 	}
 }
 
-// often is how many times to do something: one number in the usual run,
-// another one where there are minutes for it (-long).
+// often is how many times to do something: one number in the usual run, another one where there are minutes for it
+// (-long), and of what is done many times a tenth on a slow machine.
 func often(usual, longer int) int {
-	if *long {
+	const many = 20
+	switch {
+	case *long:
 		return longer
+	case slow() && usual >= many:
+		return usual / 10
 	}
 	return usual
 }

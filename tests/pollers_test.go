@@ -16,7 +16,7 @@ import (
 )
 
 // tooLong is how long nobody sleeps beside something that they wait for, in ms.
-const tooLong = 3000
+var tooLong = int(patience.Milliseconds()) * 3 / 20
 
 // slept is poll(2), which also ends with what is open as over. It fails if it slept beside what it was asked for,
 // which nobody has taken meanwhile: when its time is over the kernel looks once more, and finds it.
@@ -27,7 +27,7 @@ func slept(fd int, events int16, over int, taken *atomic.Int64) error {
 		n, err := unix.Poll(fds, tooLong)
 		switch {
 		case err == unix.EINTR || err == nil && n == 0:
-		case err == nil && time.Since(began) >= tooLong*time.Millisecond && taken.Load() == before:
+		case err == nil && time.Since(began) >= time.Duration(tooLong)*time.Millisecond && taken.Load() == before:
 			return fmt.Errorf("a poll for %#x slept on", events)
 		default:
 			return err
@@ -74,7 +74,8 @@ func TestPollersCompete(t *testing.T) {
 	tr := mountTree(t)
 	path := tr.mnt + "/queues/q"
 	check(t, os.WriteFile(path, nil, 0600))
-	const readers, writers, each = 48, 6, 200
+	const readers, writers = 48, 6
+	each := int64(often(200, 200))
 	var files []int
 	open := func() int {
 		fd, err := syscall.Open(path, syscall.O_RDWR|syscall.O_NONBLOCK, 0)

@@ -56,6 +56,7 @@ func TestKeeper(t *testing.T) {
 		grep -Eqx 'ipcfs_daemon_keeper_rss [1-9].*' ctl/metrics
 		ipcfs doctor $MNT > $WORK/found || true
 		grep -q "the worker has crashed, restarts=$kills, the last one .*killed" $WORK/found
+		[ $(cat /proc/$pid/oom_score_adj) -gt $(cat /proc/$keeper_pid/oom_score_adj) ]
 		[ "$(tr '\0' ' ' < /proc/$pid/cmdline | sed 's/ *$//')" = "ipcfs worker $MNT" ]
 		[ "$(tr '\0' ' ' < /proc/$keeper_pid/cmdline | sed 's/ *$//')" = "ipcfs keeper $MNT" ]`)
 	if out, err := sh.CombinedOutput(); err != nil {

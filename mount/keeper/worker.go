@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -37,10 +39,24 @@ type Post struct {
 	level  *slog.Level      // the last one that was told; nil: none was
 }
 
+// dieFirst has the kernel kill this process before its keeper where there is no memory left
+// (proc_pid_oom_score_adj(5)): it can be made again. Where that cannot be said it is left to the kernel.
+func dieFirst() {
+	const path, most = "/proc/self/oom_score_adj", 1000
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return
+	}
+	if now, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
+		_ = os.WriteFile(path, []byte(strconv.Itoa(min(now+100, most))), 0)
+	}
+}
+
 // Report is called first by a process that a keeper has started, a program of this version, whose records have
 // this form (backends.Ledger.Fits). It returns when the process is to go on with the mount, or to make it.
 func Report(version string, form uint64) (*Post, error) {
 	p := &Post{Leave: make(chan struct{})}
+	dieFirst()
 	for _, fd := range []int{linkFd, ledgerFd, errFd, programFd} {
 		unix.CloseOnExec(fd)
 	}

@@ -155,14 +155,14 @@ func (t *Tree) opened(n Node, l *live, open nodes.Open, flags uint32, by nodes.C
 			_ = open.Close()
 			return t.failAt(by.Uid, "open", n, "", err)
 		}
-		l.memory = newMemory(open, by.Uid, t.backer())
-		if l.memory.failed != nil {
+		m := newMemory(open, by.Uid, t.backer())
+		if m.failed != nil {
 			t.backingFailures.Add(1)
-			t.log.Warn("no passthrough for this object", "path", t.spoken(n), "err", l.memory.failed)
+			t.log.Warn("no passthrough for this object", "path", t.spoken(n), "err", m.failed)
 		}
-		h.open = l.memory
-		l.memory.answer(out)
-		t.table.touch(n.ID)
+		h.open = m
+		m.answer(out)
+		t.table.holds(n.ID, l, m)
 	default:
 		out.OpenFlags = fuse.FOPEN_DIRECT_IO | fuse.FOPEN_NOFLUSH
 	}
@@ -216,8 +216,7 @@ func (t *Tree) close(h *opened, l *live) {
 			t.table.touch(h.Node)
 		}
 		if last, err := open.leave(); last {
-			l.memory = nil
-			t.table.touch(h.Node)
+			t.table.holds(h.Node, l, nil)
 			t.env.Shares.Give(open.uid)
 			if err != nil {
 				t.log.Warn("closing shared memory", "err", err)

@@ -69,8 +69,20 @@ type table struct {
 // live is what is open of a node. It is opened and closed with mu held.
 type live struct {
 	mu     sync.Mutex
-	memory *memory   // the one backing file of a shared memory object that is open
+	memory *memory   // the one backing file of a shared memory object that is open; see table.holds
 	faces  []*opened // those who have a message face open
+}
+
+// unused reports whether nothing is open, and nobody is about to open it. It waits for nobody.
+func (l *live) unused() bool {
+	if l == nil {
+		return true
+	}
+	if !l.mu.TryLock() {
+		return false
+	}
+	defer l.mu.Unlock()
+	return l.memory == nil && len(l.faces) == 0
 }
 
 // spare is a node that may serve for one more lookup.
@@ -271,6 +283,15 @@ func (t *table) gone(k key) {
 func (t *table) touch(id uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.changed.add(id)
+}
+
+// holds notes the shared memory that is open of a node; nil: none. The caller holds l.mu. Whoever reads it
+// holds that, or the table's lock.
+func (t *table) holds(id uint64, l *live, m *memory) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	l.memory = m
 	t.changed.add(id)
 }
 

@@ -53,6 +53,9 @@ func (c *Coder) Reads() bool { return c.reads && !c.bad }
 func Number[T ~int | ~int16 | ~int32 | ~int64 | ~uint16 | ~uint32 | ~uint64](c *Coder, n *T) {
 	v := uint64(*n)
 	c.word(&v)
+	if !c.reads {
+		return // others may read *n
+	}
 	*n = T(v)
 	if uint64(*n) != v {
 		c.bad = true
@@ -79,6 +82,9 @@ func (c *Coder) Flag(v *bool) {
 		n = 1
 	}
 	c.word(&n)
+	if !c.reads {
+		return
+	}
 	*v = n == 1
 	c.bad = c.bad || n > 1
 }
@@ -96,7 +102,12 @@ func (c *Coder) Bytes(v *[]byte) {
 
 // Text is a string.
 func (c *Coder) Text(v *string) {
-	b := []byte(*v)
+	if !c.reads {
+		c.length(len(*v))
+		c.b = append(c.b, *v...)
+		return
+	}
+	var b []byte
 	c.Bytes(&b)
 	*v = string(b)
 }

@@ -59,7 +59,7 @@ func (u unmounting) umount(path string) error {
 	if u.force {
 		return endByForce(daemons)
 	}
-	if left := daemonsAt(m.Mountpoint); len(left) > 0 {
+	if left := staying(daemonsAt(m.Mountpoint)); len(left) > 0 {
 		fmt.Fprintf(os.Stderr, "ipcfs: %s is not mounted any more, but its daemon%s, has not ended "+
 			"(ipcfs umount --force %s ends it)\n", path, pidsOf(left), path)
 	}
@@ -167,6 +167,22 @@ func endByForce(daemons []int) error {
 		}
 	}
 	return nil
+}
+
+// staying are those of a list of processes that do not end within askLimit, all together.
+func staying(list []int) (left []int) {
+	until := time.Now().Add(askLimit)
+	for _, pid := range list {
+		fd, err := unix.PidfdOpen(pid, 0)
+		if err != nil {
+			continue // it has ended
+		}
+		if !isGone(fd, max(0, time.Until(until))) {
+			left = append(left, pid)
+		}
+		unix.Close(fd)
+	}
+	return left
 }
 
 // isGone waits until the process of a pidfd has ended, for limit at most, and reports whether it has.

@@ -185,7 +185,7 @@ func (s *settings) attend(session *mount.Session, stop <-chan os.Signal, log *sl
 		case <-live:
 			live = nil
 			if s.toBeKept() {
-				log.Warn("the tree has no keeper", "why", s.noKeeper())
+				log.Info("the tree has no keeper", "why", s.noKeeper())
 			}
 			log.Info("live", "mountpoint", s.mountpoint, "pid", os.Getpid(), "version", version())
 			if s.post != nil && !session.Resends() {

@@ -61,20 +61,27 @@ func begin(t *testing.T, p *backends.Poller, fd int, safe fakeSafe) daemon {
 	return daemon{m, l}
 }
 
-// TestGoesOn: what listens goes on in another process with the calls that wait, a call that was accepted for nobody is
-// the next that is accepted, a connection that was dialled in a request is that of the request, one of an open file is
-// that of its number. What nobody has ends, and nothing is left with the keeper.
-func TestGoesOn(t *testing.T) {
+// newLedger makes a ledger that outlives the processes of a test, and a poller.
+func newLedger(t *testing.T) (*backends.Poller, int) {
+	t.Helper()
 	p, err := backends.NewPoller()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.Close()
+	t.Cleanup(func() { p.Close() })
 	fd, err := backends.NewLedger()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Close(fd)
+	t.Cleanup(func() { unix.Close(fd) })
+	return p, fd
+}
+
+// TestGoesOn: what listens goes on in another process with the calls that wait, a call that was accepted for nobody is
+// the next that is accepted, a connection that was dialled in a request is that of the request, one of an open file is
+// that of its number. What nobody has ends, and nothing is left with the keeper.
+func TestGoesOn(t *testing.T) {
+	p, fd := newLedger(t)
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -245,16 +252,7 @@ func TestSinceAccepted(t *testing.T) {
 // TestUnknownLeft: a descriptor that an earlier process had kept, and of which there is no record, is closed here and
 // with the keeper: whoever is at the other end hears of the end.
 func TestUnknownLeft(t *testing.T) {
-	p, err := backends.NewPoller()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
-	fd, err := backends.NewLedger()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(fd)
+	p, fd := newLedger(t)
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -275,16 +273,7 @@ func TestUnknownLeft(t *testing.T) {
 // TestAskedOnce: a process that ends when it has closed the connection of a reply, but has not said so, is followed by
 // one that calls nobody until it is asked for more.
 func TestAskedOnce(t *testing.T) {
-	p, err := backends.NewPoller()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
-	fd, err := backends.NewLedger()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(fd)
+	p, fd := newLedger(t)
 	must := func(err error) {
 		t.Helper()
 		if err != nil {

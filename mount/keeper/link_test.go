@@ -8,16 +8,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A worker hears what it was told last at the end: also when it does not hear for a while, and the link has no room.
-// Whoever tells it does not wait.
-func TestPostInOrder(t *testing.T) {
+// newLinks are both ends of a link.
+func newLinks(t *testing.T) (ours, theirs *Link) {
+	t.Helper()
 	ours, end, err := newLink()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ours.Close()
-	theirs := &Link{f: end}
-	defer theirs.Close()
+	t.Cleanup(func() { ours.Close() })
+	theirs = &Link{f: end}
+	t.Cleanup(func() { theirs.Close() })
+	return ours, theirs
+}
+
+// A worker hears what it was told last at the end: also when it does not hear for a while, and the link has no room.
+// Whoever tells it does not wait.
+func TestPostInOrder(t *testing.T) {
+	ours, theirs := newLinks(t)
 	device, err := os.Open(os.DevNull)
 	if err != nil {
 		t.Fatal(err)
@@ -60,13 +67,7 @@ func TestPostToNobody(t *testing.T) {
 
 // What is posted goes behind what waits, though there is room for it by now.
 func TestPostBehind(t *testing.T) {
-	ours, end, err := newLink()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ours.Close()
-	theirs := &Link{f: end}
-	defer theirs.Close()
+	ours, theirs := newLinks(t)
 	ours.queue = []message{{word: "go", number: 0, fd: -1}} // and whoever is to send it has not come to it yet
 	ours.post(message{word: "go", number: 1, fd: -1})
 	ours.sendPosted()

@@ -12,23 +12,24 @@ import (
 )
 
 // BenchmarkVersion: how long `ipcfs version` takes, from its start to its end, beside an empty Go program and
-// beside one that has the libraries of ipcfs and does nothing, all on one processor and in turns. What lies
-// between the last two is what ipcfs itself does before it does anything. -ipcfs dist/ipcfs-... measures the
-// program that is given out.
+// beside one that has the libraries of ipcfs and does nothing, all on one processor and in turns, and `ipcfs help`,
+// which has all of the libraries. -ipcfs dist/ipcfs-... measures the program that is given out; one that is not
+// stamped answers behind the libraries (package stamp).
 func BenchmarkVersion(b *testing.B) {
 	ipcfs, err := exec.LookPath("ipcfs")
 	check(b, err)
-	programs := []string{
-		goProgram(b, "empty", "package main\nfunc main() {}\n"),
-		goProgram(b, "libraries", `package main
+	programs := [][]string{
+		{goProgram(b, "empty", "package main\nfunc main() {}\n")},
+		{goProgram(b, "libraries", `package main
 			import (
 				_ "github.com/hanwen/go-fuse/v2/fuse"
 				_ "github.com/nats-io/nats.go/jetstream"
 				_ "github.com/prometheus/client_golang/prometheus/promhttp"
 				_ "github.com/spf13/pflag"
 			)
-			func main() {}`),
-		ipcfs,
+			func main() {}`)},
+		{ipcfs, "version"},
+		{ipcfs, "help"},
 	}
 	runtime.LockOSThread() // and never unlocked: the thread ends with what it may run on
 	var here unix.CPUSet
@@ -44,11 +45,11 @@ func BenchmarkVersion(b *testing.B) {
 	for b.Loop() {
 		for i, program := range programs {
 			begun := time.Now()
-			check(b, exec.Command(program, "version").Run())
+			check(b, exec.Command(program[0], program[1:]...).Run())
 			took[i] = append(took[i], time.Since(begun))
 		}
 	}
-	for i, unit := range []string{"empty-ms", "libraries-ms", "ipcfs-ms"} {
+	for i, unit := range []string{"empty-ms", "libraries-ms", "ipcfs-ms", "help-ms"} {
 		slices.Sort(took[i])
 		b.ReportMetric(took[i][len(took[i])/2].Seconds()*1e3, unit)
 	}

@@ -116,7 +116,7 @@ func (s *settings) watched(tree *fs.Tree, log *slog.Logger) (end func()) {
 	}
 	server, err := watching.Start(tree.Monitor(), watching.Options{
 		Address: watching.Address(s.metricsListen), Names: s.metricsNames, Log: log,
-		Version: version(), Commit: buildHere().commit, Mountpoint: s.mountpoint,
+		Version: version(), Commit: buildHere().Commit, Mountpoint: s.mountpoint,
 	})
 	if err != nil {
 		log.Error("no metrics are served", "err", err)

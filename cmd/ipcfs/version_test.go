@@ -5,6 +5,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
+
+	"github.com/ipcfs/ipcfs/cmd/ipcfs/stamp"
 )
 
 // TestBuild: a program knows what it was built from, however it was built.
@@ -15,22 +17,23 @@ func TestBuild(t *testing.T) {
 	vcs := []debug.BuildSetting{
 		{Key: "vcs.revision", Value: "172e18068cd9aaaa"}, {Key: "vcs.time", Value: "2026-11-28T22:03:27Z"},
 	}
+	built := func(version, commit, date string) stamp.Build {
+		return stamp.Build{Version: version, Commit: commit, Date: date}
+	}
 	devel := release + "-devel"
 	for _, c := range []struct {
-		stamp string
-		info  *debug.BuildInfo
-		want  built
+		info *debug.BuildInfo
+		want stamp.Build
 	}{
-		{"1.2.3+4.g172e180 172e180 2026-11-28", of("v9.9.9"), built{"1.2.3+4.g172e180", "172e180", "2026-11-28"}},
-		{"", of("v1.2.3"), built{"1.2.3", "", ""}},
-		{"", of("v1.2.3", vcs...), built{"1.2.3", "172e180", "2026-11-28"}},
-		{"", of("(devel)", vcs...), built{devel, "172e180", "2026-11-28"}},
-		{"", of("v0.0.0-20261128220355-172e18068cd9"), built{devel, "172e180", "2026-11-28"}},
-		{"", of("v1.0.1-0.20261128220355-172e18068cd9+dirty"), built{devel, "172e180", "2026-11-28"}},
-		{"", nil, built{devel, "", ""}},
+		{of("v1.2.3"), built("1.2.3", "", "")},
+		{of("v1.2.3", vcs...), built("1.2.3", "172e180", "2026-11-28")},
+		{of("(devel)", vcs...), built(devel, "172e180", "2026-11-28")},
+		{of("v0.0.0-20261128220355-172e18068cd9"), built(devel, "172e180", "2026-11-28")},
+		{of("v1.0.1-0.20261128220355-172e18068cd9+dirty"), built(devel, "172e180", "2026-11-28")},
+		{nil, built(devel, "", "")},
 	} {
-		if got := buildOf(c.stamp, c.info); got != c.want {
-			t.Errorf("%q, %+v: %+v, want %+v", c.stamp, c.info, got, c.want)
+		if got := buildOf(c.info); got != c.want {
+			t.Errorf("%+v: %+v, want %+v", c.info, got, c.want)
 		}
 	}
 }
@@ -41,7 +44,8 @@ func TestVersionScript(t *testing.T) {
 	if err != nil {
 		t.Skip("needs git and a clone: ", err)
 	}
-	if b := buildOf(string(out), nil); !strings.HasPrefix(b.version, release) || b.commit == "" || len(b.date) != 10 {
+	b, ok := stamp.Parse(string(out))
+	if !ok || !strings.HasPrefix(b.Version, release) || b.Commit == "" || len(b.Date) != 10 {
 		t.Errorf("%q: %+v", out, b)
 	}
 }

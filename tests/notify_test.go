@@ -61,7 +61,7 @@ func notifies(t *testing.T, keeper string) {
 	check(t, daemon.Wait())
 }
 
-// TestResident: a daemon that has just begun holds 12 MiB at most, and with a keeper both hold 20 (proc_pid_smaps(5):
+// TestResident: a daemon that has just begun holds 12 MiB at most, and with a keeper both hold 14 (proc_pid_smaps(5):
 // of what they share each has its part).
 func TestResident(t *testing.T) {
 	t.Parallel()
@@ -89,7 +89,8 @@ func TestResident(t *testing.T) {
 	if kB := sum("Rss", "pid"); kB > 12<<10 {
 		t.Errorf("%d kB", kB)
 	}
-	if kB := sum("Pss", "pid", "keeper_pid"); kB > 20<<10 {
-		t.Errorf("%d kB with the keeper", kB)
+	kB := sum("Pss", "pid", "keeper_pid")
+	if t.Logf("%d kB with the keeper", kB); kB > 14<<10 {
+		t.Error("with the keeper it is too much")
 	}
 }

@@ -195,7 +195,6 @@ func (s *settings) attend(session *mount.Session, stop <-chan os.Signal, log *sl
 			if err := s.announce(); err != nil {
 				log.Warn("cannot tell that the tree is live", "err", err)
 			}
-			backends.ReturnMemory()
 			manager.ready("live at " + s.mountpoint)
 			watched.Go(func() { manager.guard(guarded, s.alive) })
 			watched.Go(func() { backends.TrimMemory(guarded) })
@@ -242,7 +241,7 @@ func ended(err error, log *slog.Logger) error {
 }
 
 // announce tells the process that started the daemon that the tree is live. Where there
-// is a log file, it lets go of that process's stderr.
+// is a log file, it lets go of that process's stderr. What only the start has needed is given back before.
 func (s *settings) announce() error {
 	if s.logFile != "" {
 		log, err := openLog(s.logFile)
@@ -255,6 +254,7 @@ func (s *settings) announce() error {
 			return err
 		}
 	}
+	backends.ReturnCode()
 	if s.post != nil {
 		return s.post.Live()
 	}

@@ -1,0 +1,50 @@
+package backends
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestReturnCode: what was mapped in of this program's code and constants is not, but for what is used since.
+func TestReturnCode(t *testing.T) {
+	mapped := func() (kB int) {
+		t.Helper()
+		smaps, err := os.ReadFile("/proc/self/smaps")
+		if err != nil {
+			t.Fatal(err)
+		}
+		exe, err := os.Readlink("/proc/self/exe")
+		if err != nil {
+			t.Fatal(err)
+		}
+		code := false
+		for line := range strings.Lines(string(smaps)) {
+			switch f := strings.Fields(line); {
+			case len(f) == 6 && strings.Contains(f[0], "-"):
+				code = f[5] == exe && strings.HasPrefix(f[1], "r-")
+			case code && f[0] == "Rss:":
+				n, err := strconv.Atoi(f[1])
+				if err != nil {
+					t.Fatal(err)
+				}
+				kB += n
+			}
+		}
+		return kB
+	}
+	for _, s := range codeSpans() {
+		_, _, errno := unix.Syscall(unix.SYS_MADVISE, s.from, s.to-s.from, unix.MADV_POPULATE_READ)
+		if errno != 0 {
+			t.Skip("MADV_POPULATE_READ, Linux 5.14: ", errno)
+		}
+	}
+	before := mapped()
+	ReturnCode()
+	if after := mapped(); before == 0 || after > before/2 {
+		t.Errorf("%d kB of code and constants are mapped, where %d were", after, before)
+	}
+}

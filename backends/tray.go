@@ -1,6 +1,9 @@
 package backends
 
-import "unsafe"
+import (
+	"encoding/binary"
+	"unsafe"
+)
 
 // Tray is where the kernel is to put the next message, of n bytes at most, and its priority. A process that
 // goes on finds a message that lies there: whenever this one is killed, the kernel ends the system call
@@ -37,9 +40,21 @@ const typeSize = int(unsafe.Sizeof(int(0)))
 // front is how much on the tray is before the message.
 func (h *deskHead) front() int { return int(h.typed) * typeSize }
 
+// fill has all bytes of p be one: the first few by words, and what is longer by copies of what is filled already.
 func fill(p []byte, with byte) {
-	for i := range p {
-		p[i] = with
+	const few = 128
+	word := uint64(with) * 0x0101010101010101
+	n := 0
+	for ; n+8 <= min(few, len(p)); n += 8 {
+		binary.NativeEndian.PutUint64(p[n:], word)
+	}
+	if len(p) < few {
+		for ; n < len(p); n++ {
+			p[n] = with
+		}
+	}
+	for ; n < len(p); n *= 2 {
+		copy(p[n:], p[:n])
 	}
 }
 

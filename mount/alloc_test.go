@@ -31,14 +31,42 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
+// BenchmarkWriteRead is a message. Most of it are system calls, which are the same ones with a ledger and without.
 func BenchmarkWriteRead(b *testing.B) {
-	k := newKernel(b)
-	write, read, _ := k.open(k.queue(), syscall.O_RDWR)
-	b.ReportAllocs()
-	for b.Loop() {
-		k.must(write)
-		k.must(read)
-	}
+	withAndWithout(b, func(b *testing.B, k *kernel) {
+		write, read, _ := k.open(k.queue(), syscall.O_RDWR)
+		b.ReportAllocs()
+		for b.Loop() {
+			k.must(write)
+			k.must(read)
+		}
+	})
+}
+
+// BenchmarkLines is a write of 60 lines, and the read that gets them.
+func BenchmarkLines(b *testing.B) {
+	withAndWithout(b, func(b *testing.B, k *kernel) {
+		write, read, lines := k.lines(60)
+		as[fuse.ReadIn](read).Size = 64 << 10
+		b.ReportAllocs()
+		for b.Loop() {
+			wrote, reading := k.send(write), k.send(read)
+			k.answer(wrote)
+			k.answer(reading)
+			as[fuse.ReadIn](read).Offset += uint64(len(lines))
+		}
+	})
+}
+
+// withAndWithout runs a benchmark without a ledger and with one.
+func withAndWithout(b *testing.B, f func(b *testing.B, k *kernel)) {
+	b.Run("none", func(b *testing.B) { f(b, newKernel(b)) })
+	b.Run("desk", func(b *testing.B) {
+		l := newLedger(b)
+		k := kernelFor(b, l)
+		k.out = *l.Desk().Room()
+		f(b, k)
+	})
 }
 
 func BenchmarkPoll(b *testing.B) {

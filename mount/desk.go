@@ -78,7 +78,6 @@ func (o *openFile) rise(d *backends.Desk, n int, err error) {
 	if o.gate.s.ledger == nil {
 		return
 	}
-	o.file.WorkAt(nil)
 	if err == nil && d != nil {
 		d.Saves(true) // before there is an answer
 		backends.Point("answering")
@@ -99,7 +98,6 @@ func (o *openFile) finish(buf []byte) error {
 	d := o.sit(buf, closing|o.fh)
 	err := o.file.Finish()
 	if o.gate.s.ledger != nil {
-		o.file.WorkAt(nil)
 		o.file.Save(d)
 		d.Done()
 	}

@@ -23,7 +23,7 @@ func (w watched) Place() backends.Place { w.asked(); return backends.Place{Next:
 // Resume is Placer.Resume.
 func (watched) Resume(backends.Place) {}
 
-func newLedger(t *testing.T) *backends.Ledger {
+func newLedger(t testing.TB) *backends.Ledger {
 	t.Helper()
 	fd, err := backends.NewLedger()
 	if err != nil {

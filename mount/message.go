@@ -173,18 +173,22 @@ func (s *Session) answer(out []byte, unique uint64, n int, err error) {
 
 // send gives the kernel an answer or a notification. ENOENT: nobody waits for it any more.
 func (s *Session) send(b []byte) {
-	if s.ledger != nil {
-		backends.Point("committing")
-		s.tree.Commit()
-		d := s.ledger.DeskOf(b)
-		d.Answers(len(b))
-		backends.Point("answered")
-		defer func() {
-			backends.Point("told")
-			d.Done()
-			s.tree.Acts().Over(fs.RequestOf(as[fuse.OutHeader](b).Unique))
-		}()
+	if s.ledger == nil {
+		s.give(b)
+		return
 	}
+	backends.Point("committing")
+	s.tree.Commit()
+	d := s.ledger.DeskOf(b)
+	d.Answers(len(b))
+	backends.Point("answered")
+	s.give(b)
+	backends.Point("told")
+	d.Done()
+	s.tree.Acts().Over(fs.RequestOf(as[fuse.OutHeader](b).Unique))
+}
+
+func (s *Session) give(b []byte) {
 	if err := s.dev.write(b); err != nil && err != syscall.ENOENT {
 		s.log.Debug("answer not taken", "err", err)
 	}

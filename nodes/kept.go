@@ -131,9 +131,10 @@ func (f *File) Keep() Kept {
 	return k
 }
 
+// keepIn is Keep in k, which is empty. It is done for each message of a file that has a ledger.
 func (f *File) keepIn(k *Kept) {
-	*k = Kept{Hand: f.hand, Base: f.base, At: f.at, Begun: f.begun, Back: f.back, Moved: f.moved,
-		Groups: f.groups, Knows: f.knows}
+	k.Hand, k.Base, k.At, k.Begun = f.hand, f.base, f.at, f.begun
+	k.Back, k.Moved, k.Groups, k.Knows = f.back, f.moved, f.groups, f.knows
 	if face, ok := f.face.(carrier); ok {
 		face.keep(f.end, k)
 	}

@@ -74,24 +74,26 @@ func (f *File) Saved() uint64 {
 	return f.note.step
 }
 
-// WorkAt says at which desk the next calls are worked on; nil: at none.
+// WorkAt says at which desk the next calls are worked on, until Save.
 func (f *File) WorkAt(d *backends.Desk) {
-	var end backends.Noter
 	f.mu.Lock()
-	if f.note != nil {
-		end = f.note.end
-	}
-	f.mu.Unlock()
-	if end != nil && f.aside == 0 {
-		end.Note(d)
+	defer f.mu.Unlock()
+	f.workAt(d)
+}
+
+// workAt is WorkAt; nil: at none. The caller holds f.mu.
+func (f *File) workAt(d *backends.Desk) {
+	if f.note != nil && f.note.end != nil && f.aside == 0 {
+		f.note.end.Note(d)
 	}
 }
 
-// Save writes down what the file keeps after a read or write that is worked on at d, if it keeps anything. Once
+// Save writes down what the file keeps after a read or write that was worked on at d, if it keeps anything. Once
 // it returns, another process goes on from here.
 func (f *File) Save(d *backends.Desk) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.workAt(nil)
 	if !f.lasts() || f.errand != nil {
 		return // with an errand it saves when that is over
 	}

@@ -26,6 +26,9 @@ type sleepers struct {
 func putToSleep(t *testing.T, tr *tree, threads int, files []string) *sleepers {
 	t.Helper()
 	const processes = 10
+	if threads%len(files) != 0 {
+		t.Fatalf("%d threads cannot wait for %d files alike", threads, len(files))
+	}
 	s := &sleepers{files: files, each: processes * threads / len(files)}
 	began, before := time.Now(), awaited(t, tr)
 	for range processes {
@@ -91,12 +94,13 @@ func fewThreads(t *testing.T, tr *tree) {
 // and each gets a message.
 func TestSleepers(t *testing.T) {
 	tr := mountTree(t, "--maxmsg", "10", "--msgsize", "16")
-	files := make([]string, 100)
+	threads := often(200, 1000)
+	files := make([]string, min(100, threads))
 	for i := range files {
 		files[i] = fmt.Sprintf("%s/queues/q%03d", tr.mnt, i)
 		check(t, os.WriteFile(files[i], nil, 0644))
 	}
-	s := putToSleep(t, tr, often(200, 1000), files)
+	s := putToSleep(t, tr, threads, files)
 	fewThreads(t, tr)
 	mib := resident(t, tr)
 	if limit := 40; mib > limit && raceFlag != "-race" {

@@ -141,10 +141,11 @@ func asking(row face) face {
 }
 
 // datagramRow is a row of UDP: one end listens, and any number of others write to it.
+// A message over IPv6, which localhost may mean, could be 20 bytes longer.
 func datagramRow(name, reader string, f framing) face {
 	row := object(face{
 		name: "socket/" + name, make: "touch sockets/udp/:0; echo sockets/udp/:*", longest: 65507, window: 1,
-		writer: end{"sockets/udp/localhost:{port}", "wronly", 0}, reader: end{reader, "rdonly", 4},
+		writer: end{"sockets/udp/127.0.0.1:{port}", "wronly", 0}, reader: end{reader, "rdonly", 4},
 		framing: messages.as(f),
 	}).with("zero", noZero).
 		with("full eintr-write poll-out removed-writer harmless", "what there is no room for is lost").

@@ -86,7 +86,7 @@ func TestResident(t *testing.T) {
 		}
 		return kB
 	}
-	if kB := sum("Rss", "pid"); kB > 12<<10 {
+	if kB := sum("Rss", "pid"); kB > 12<<10 && !slow() { // where a kernel runs from memory, more of a program is mapped at once
 		t.Errorf("%d kB", kB)
 	}
 	kB := sum("Pss", "pid", "keeper_pid")

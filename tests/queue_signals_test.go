@@ -108,7 +108,7 @@ func TestQueueKillsRaceArrivals(t *testing.T) {
 	check(t, producer.Wait())
 	send(t, tr, "race", "end")
 	crowd.join().expect(t, total, kills)
-	if kills < 5 {
+	if kills < 5 && !slow() || kills == 0 {
 		t.Errorf("only %d readers were killed while messages arrived", kills)
 	}
 	t.Logf("%d readers killed", kills)

@@ -168,11 +168,16 @@ func (b block) run(t *testing.T, tr *tree, shell ...string) {
 		if i >= len(outputs) {
 			t.Fatalf("the shell ended early, before this: %v\n$ %s", err, c.command)
 		}
+		if shell[0] == "busybox" { // some build it to take its own cat, which names no file
+			c.want, outputs[i] = catSays.ReplaceAllString(c.want, "cat: "), catSays.ReplaceAllString(outputs[i], "cat: ")
+		}
 		if !matches(outputs[i], c.want) {
 			t.Errorf("$ %s\nprinted:\n%s\nthe page says:\n%s", c.command, outputs[i], c.want)
 		}
 	}
 }
+
+var catSays = regexp.MustCompile(`(?m)^cat: (read error|[^ :]+): `)
 
 // shells are those that all recipes work in, besides sh.
 var shells = [][]string{{"bash"}, {"zsh"}, {"ksh"}, {"busybox", "sh"}}

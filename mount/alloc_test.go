@@ -5,6 +5,9 @@ import (
 	"testing"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/backends/mqueue"
+	"golang.org/x/sys/unix"
 )
 
 // What is done for each message makes no garbage.
@@ -31,8 +34,10 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
-// BenchmarkWriteRead is a message. Most of it are system calls, which are the same ones with a ledger and without.
+// BenchmarkWriteRead is a message that is written and read: "bare" are the system calls that it takes, with nothing
+// between them; a session does it without a ledger and with one.
 func BenchmarkWriteRead(b *testing.B) {
+	b.Run("bare", bareWriteRead)
 	withAndWithout(b, func(b *testing.B, k *kernel) {
 		write, read, _ := k.open(k.queue(), syscall.O_RDWR)
 		b.ReportAllocs()
@@ -41,6 +46,44 @@ func BenchmarkWriteRead(b *testing.B) {
 			k.must(read)
 		}
 	})
+}
+
+func bareWriteRead(b *testing.B) {
+	k := newKernel(b)
+	k.queue()
+	poll, err := backends.NewPoller()
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer poll.Close()
+	all := mqueue.NewQueues(poll, 0, 0)
+	defer all.Close()
+	q, err := all.Open(backends.Ref{Path: queueName()}, syscall.O_RDWR)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer q.Close()
+	message, room := []byte("a message"), make([]byte, 128)
+	answer := func(n int) {
+		if err := k.s.dev.write(k.out[:headerSize+n]); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := unix.Read(k.dev, k.got); err != nil {
+			b.Fatal(err)
+		}
+	}
+	putHeader(k.out, 2, 0, headerSize)
+	for b.Loop() {
+		if _, err := q.TryWrite(message, backends.Meta{}); err != nil {
+			b.Fatal(err)
+		}
+		answer(8)
+		n, _, err := q.TryRead(room)
+		if err != nil {
+			b.Fatal(err)
+		}
+		answer(n)
+	}
 }
 
 // BenchmarkLines is a write of 60 lines, and the read that gets them.

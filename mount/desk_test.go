@@ -1,6 +1,7 @@
 package mount
 
 import (
+	"bytes"
 	"syscall"
 	"testing"
 	"unsafe"
@@ -54,6 +55,14 @@ func TestRise(t *testing.T) {
 	o.rise(o.sit(*d.Room(), 8), 3, nil)
 	if _, step, answer, saves := d.Of(); asked == 0 || answer != headerSize+3 || !saves || file.Saved() != step {
 		t.Errorf("asked %d times, answer of %d bytes, saves: %v, saved %d", asked, answer, saves, file.Saved())
+	}
+}
+
+// TestPart: what is written of a part is what is read.
+func TestPart(t *testing.T) {
+	p := part{done: 1<<40 + 3, step: 1<<50 + 7}
+	if b := p.in(nil); !bytes.Equal(b, nodes.Encode(p.code)) {
+		t.Errorf("%x, but a record of it is %x", b, nodes.Encode(p.code))
 	}
 }
 

@@ -158,9 +158,32 @@ func runInit() int {
 	}
 }
 
+// withoutOthers takes out of sight the trees that are mounted here already: scripts name none, as whoever has one
+// tree need not. In a user namespace what was mounted before it is there to stay (mount_namespaces(7)).
+func withoutOthers() error {
+	text, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(string(text)) {
+		before, after, _ := strings.Cut(line, " - ")
+		if !strings.HasPrefix(after, "fuse.ipcfs ") {
+			continue
+		}
+		at := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(strings.Fields(before)[4])
+		if err := unix.Unmount(at, unix.MNT_DETACH); err != nil && err != unix.EINVAL {
+			return fmt.Errorf("hiding %s: %w", at, err)
+		}
+	}
+	return nil
+}
+
 func privateMounts() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("making mounts private: %w", err)
+	}
+	if err := withoutOthers(); err != nil {
+		return err
 	}
 	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("mounting /proc (a container that hides parts of it does not let others mount it): %w", err)

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ipcfs/ipcfs/backends"
 	"github.com/ipcfs/ipcfs/backends/socket"
 )
 
@@ -32,6 +33,7 @@ type link struct {
 	end  string // "accept" or "dial"
 	by   Caller // who opened the face
 	conn *socket.Conn
+	at   backends.Waiter // where those wait who use it
 }
 
 // port is the port of a socket that listens at a host's address.
@@ -72,9 +74,9 @@ func (one *socketState) close() {
 	one.payer.giveBack()
 }
 
-// link has begin make a connection, and keeps it in mind until it is
-// closed: the connection is to call closed then.
-func (e socketEntry) link(end string, by Caller,
+// link has begin make a connection, and keeps it in mind until it is closed: the connection is to call closed
+// then. Those who use it wait at a Waiter; nil: at the connection.
+func (e socketEntry) link(end string, by Caller, at backends.Waiter,
 	begin func(closed func()) (*socket.Conn, error)) (*socket.Conn, error) {
 	s, key := e.all, e.key()
 	if by.again {
@@ -88,7 +90,7 @@ func (e socketEntry) link(end string, by Caller,
 	if one == nil {
 		one = &socketState{}
 	}
-	l := &link{end: end, by: by}
+	l := &link{end: end, by: by, at: at}
 	conn, err := begin(func() { s.unlink(key, one, l) })
 	if err != nil {
 		s.env.Shares.Give(by.Uid)
@@ -99,6 +101,9 @@ func (e socketEntry) link(end string, by Caller,
 		one.links = map[*link]bool{}
 	}
 	l.conn = conn
+	if at == nil {
+		l.at = conn
+	}
 	one.links[l] = true
 	one.last++
 	l.id = one.last
@@ -137,6 +142,12 @@ const maxListed = 64
 
 // facts are what status says of a socket and its connections.
 func (s *Sockets) facts(one *socketState) []Fact {
+	facts, links := s.linked(one)
+	return append(facts, s.waits(one, links)...)
+}
+
+// linked are the connections of a socket, and what status says of them.
+func (s *Sockets) linked(one *socketState) ([]Fact, []*link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	links := one.sorted()
@@ -149,7 +160,49 @@ func (s *Sockets) facts(one *socketState) []Fact {
 	for _, l := range links[:min(len(links), maxListed)] {
 		rows = append(rows, l.facts())
 	}
-	return append(facts, Fact{"connection", rows})
+	return append(facts, Fact{"connection", rows}), links
+}
+
+// waits are the facts about those who wait for a call, and for what comes or goes over a connection. An open that
+// dials counts as a writer's. The caller does not hold s.mu: those who wait are counted under the lock of their gate,
+// under which calls are taken.
+func (s *Sockets) waits(one *socketState, links []*link) []Fact {
+	count := s.env.counter()
+	if count == nil {
+		return nil
+	}
+	var sides Sides
+	var who []Wait
+	add := func(w Waiting) {
+		sides.add(w.Parked)
+		sides.add(w.Polling)
+		who = append(who, w.Who...)
+	}
+	switch {
+	case one.listener != nil:
+		add(count(one.listener))
+	case one.datagrams != nil:
+		add(count(one.datagrams))
+	}
+	for _, l := range links {
+		w := count(l.at)
+		if l.end == "dial" {
+			w.dials()
+		}
+		add(w)
+	}
+	return []Fact{{"waiting_readers", sides.Readers}, {"waiting_writers", sides.Writers}, waits(who)}
+}
+
+// dials has those who wait in an open, which ends when a connection is there, count as writers.
+func (w *Waiting) dials() {
+	for i := range w.Who {
+		if one := &w.Who[i]; one.In == "open" && one.Side == backends.In {
+			one.Side = backends.Out
+			w.Parked.Readers--
+			w.Parked.Writers++
+		}
+	}
 }
 
 // facts tell of one connection. pid, uid and gid are the peer's, if it is one of this machine's; the others

@@ -55,8 +55,8 @@ var factHelp = []struct{ key, text string }{
 	{"received", "Messages that were received through the tree; of topics, counted for each reader."},
 	{"replicas", "Servers that keep the queue."},
 	{"sent", "Messages that were sent through the tree."},
-	{"waiting_readers", "Those who wait for a message, in read(2) or in poll(2)."},
-	{"waiting_writers", "Those who wait for room, in write(2) or in poll(2)."},
+	{"waiting_readers", "Those who wait for a message or a call, in read(2), open(2) or poll(2)."},
+	{"waiting_writers", "Those who wait for room, or for who takes their call, in write(2), open(2) or poll(2)."},
 	{"watchers", "Readers who hear of changes of the value."},
 	{"writers", "Files that are open to be written."},
 }

@@ -82,7 +82,7 @@ func (e socketEntry) accept(flags int, by Caller) (Open, error) {
 	}
 	told := false
 	try := func() (Open, error) {
-		conn, err := e.link("accept", by, func(closed func()) (*socket.Conn, error) {
+		conn, err := e.link("accept", by, nil, func(closed func()) (*socket.Conn, error) {
 			return one.listener.Accept(e.statOf(), closed)
 		})
 		switch {
@@ -108,7 +108,7 @@ func (e socketEntry) goOn(flags int, by Caller) (Open, error) {
 	case !by.conn.Taken:
 		return e.dialled(flags, by, flags&syscall.O_NONBLOCK == 0)
 	}
-	conn, err := e.link("accept", by, func(closed func()) (*socket.Conn, error) {
+	conn, err := e.link("accept", by, nil, func(closed func()) (*socket.Conn, error) {
 		return e.all.back.Accepted(e.call(by, closed))
 	})
 	if err != nil {
@@ -133,7 +133,7 @@ func (e socketEntry) dial(flags int, by Caller) (Open, error) {
 		return e.goOn(flags, by)
 	}
 	by = by.remembered()
-	conn, err := e.connection(by, !nonblock)
+	conn, err := e.connection(by, !nonblock, nil)
 	if err != nil {
 		return nil, e.explain("dial", err)
 	}
@@ -154,7 +154,7 @@ func (e socketEntry) dialLater(flags int, by Caller) (Open, error) {
 // dialled opens a connection that is dialled when it is first used, or was before a hand-over.
 func (e socketEntry) dialled(flags int, by Caller, patient bool) (Open, error) {
 	by = by.remembered()
-	conn, err := e.connection(by, patient)
+	conn, err := e.connection(by, patient, nil)
 	if err != nil {
 		return nil, e.explain("dial", err)
 	}
@@ -164,8 +164,8 @@ func (e socketEntry) dialled(flags int, by Caller, patient bool) (Open, error) {
 	return e.file(conn, flags, by), nil
 }
 
-// connection makes a connection to whatever the object is, which dials at its first use.
-func (e socketEntry) connection(by Caller, patient bool) (*socket.Conn, error) {
+// connection makes a connection to whatever the object is, which dials at its first use. at: see link.
+func (e socketEntry) connection(by Caller, patient bool, at backends.Waiter) (*socket.Conn, error) {
 	to, err := parseHost(e.Path)
 	host := err == nil
 	var one *socketState
@@ -174,7 +174,7 @@ func (e socketEntry) connection(by Caller, patient bool) (*socket.Conn, error) {
 			return nil, err
 		}
 	}
-	return e.link("dial", by, func(closed func()) (*socket.Conn, error) {
+	return e.link("dial", by, at, func(closed func()) (*socket.Conn, error) {
 		c := e.call(by, closed)
 		switch {
 		case host:
@@ -205,15 +205,16 @@ func (e socketEntry) ask(flags int, by Caller) (Open, error) {
 	by = by.remembered() // each request dials in their name
 	before := by.conn
 	by.conn = socket.State{}
-	x := socket.NewExchange(e.all.env.Poll, e.statOf(), func(request uint64) (*socket.Conn, error) {
+	var x *socket.Exchange
+	x = socket.NewExchange(e.all.env.Poll, e.statOf(), func(request uint64) (*socket.Conn, error) {
 		by := by
 		by.request = request
-		return e.connection(by, true)
+		return e.connection(by, true, x)
 	})
 	if before.Number != 0 {
 		by := by
 		by.conn = before
-		conn, err := e.connection(by, true)
+		conn, err := e.connection(by, true, x)
 		if err != nil {
 			return nil, err
 		}

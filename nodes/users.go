@@ -94,9 +94,7 @@ func (e *Env) Users(ends ...backends.Waiter) []Fact {
 	var readers, writers told
 	var parked, waiting Sides
 	var who []Wait
-	e.mu.Lock()
-	count := e.waiting
-	e.mu.Unlock()
+	count := e.counter()
 	for _, w := range ends {
 		e.users.told(w, &readers, &writers)
 		if count != nil {
@@ -117,6 +115,13 @@ func (e *Env) Users(ends ...backends.Waiter) []Fact {
 	return append(facts,
 		Fact{"parked_readers", parked.Readers}, Fact{"parked_writers", parked.Writers},
 		Fact{"waiting_readers", waiting.Readers}, Fact{"waiting_writers", waiting.Writers}, waits(who))
+}
+
+// counter is who counts those who wait; nil: nobody does.
+func (e *Env) counter() func(backends.Waiter) Waiting {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.waiting
 }
 
 // Holders name the processes that have an endpoint open through the mount.

@@ -173,6 +173,9 @@ func classOf(name string, list []seen) class {
 		c.Detail = fmt.Sprintf("%s, %d lost", counted(sum["readers"], "reader", "readers"), sum["lost"])
 	case strings.HasSuffix(name, "sockets"):
 		c.Detail = counted(sum["connections"], "connection", "connections")
+		if c.Waits {
+			c.Detail += ", " + waits
+		}
 		if n := sum["orphaned"]; n > 0 {
 			c.Detail += fmt.Sprintf(", %d orphaned", n)
 		}

@@ -92,6 +92,8 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 	if tries {
 		g.hush(backends.In)
 		n, err = w.Try(out[headerSize:])
+	} else if never := o.file.Refuses(len(data)); never != nil {
+		err = never
 	}
 	g.polls.waits(&o.watch, backends.Out, nonblock && err == backends.ErrWouldBlock)
 	if !nodes.Waits(err) {

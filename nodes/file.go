@@ -298,6 +298,15 @@ func (f *File) Whole(n int) bool {
 	return ok && w.whole() && f.end.Unit() >= n
 }
 
+// Refuses is why a write of n bytes can be sent neither now nor later, so that it need not wait for those before
+// it; nil: it may be, or that only shows when it is tried.
+func (f *File) Refuses(n int) error {
+	if face, ok := f.face.(interface{ refuses(n int) error }); ok {
+		return Located(f.path, face.refuses(n))
+	}
+	return nil
+}
+
 // Stop gives up the last read (In) or write (Out) that had to wait. false: it is too late, and it goes on
 // until it answers.
 func (f *File) Stop(dir backends.Ready) bool {

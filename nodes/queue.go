@@ -240,6 +240,14 @@ func (f *queueFace) Put(end backends.Endpoint, p []byte) (int, error) {
 	return n, err
 }
 
+// refuses is why no write of n bytes can be sent, now or later.
+func (f *queueFace) refuses(n int) error {
+	if !f.whole() || n <= f.queue.Unit() {
+		return nil
+	}
+	return refuse("write", f.tooLong())
+}
+
 // Controls is Controller.Controls. The kernel's queues have no peek: the kernel has no way to look at a
 // message without taking it, and a message that was taken could not be put back in its place.
 func (q queue) Controls() []Control {

@@ -50,6 +50,7 @@ var cases = []testCase{
 	{name: "socket ping 64 B", class: "sockets", op: "ping", native: "unix", mounted: "unix", size: 64,
 		target: same},
 	{name: "face ping 64 B", class: "sockets", op: "ping", native: "unix", mounted: "face", size: 64},
+	{name: "tcp ping 64 B", class: "sockets/tcp", op: "ping", native: "tcp", mounted: "face", size: 64},
 	{name: "shm 4 KiB", class: "shm", op: "solo", native: "at", mounted: "at", size: 4 << 10},
 	{name: "shm 64 KiB", class: "shm", op: "solo", native: "at", mounted: "at", size: 64 << 10,
 		target: same},
@@ -136,6 +137,13 @@ func (b *bench) objects(c testCase) (native, mounted string, remove func(), err 
 		for _, path := range []string{native, mounted} {
 			object(func() error { return os.WriteFile(path, zeros(memorySize), 0600) }, unlink(path))
 		}
+	case "sockets/tcp":
+		var ports [2]int
+		if ports, err = freePorts(); err == nil {
+			native = strconv.Itoa(ports[0])
+			mounted = fmt.Sprintf("%s/%s/:%d", b.Tree, c.class, ports[1])
+		}
+		object(func() error { return os.WriteFile(mounted, nil, 0600) }, unlink(mounted))
 	case "sockets":
 		for _, path := range []string{native, mounted} {
 			object(func() error { return nil }, unlink(path))
@@ -157,6 +165,10 @@ func (b *bench) objects(c testCase) (native, mounted string, remove func(), err 
 func control(path string) string {
 	class, name := filepath.Split(path)
 	tree, class := filepath.Split(filepath.Clean(class))
+	if class == "tcp" {
+		tree, class = filepath.Split(filepath.Clean(tree))
+		name = filepath.Join("tcp", name)
+	}
 	return filepath.Join(tree, "ctl", class, name)
 }
 

@@ -25,6 +25,7 @@ type end interface {
 //	at     a file of addressed bytes: pread(2), pwrite(2)
 //	map    a file that is mapped: a copy to it, and from it
 //	unix   a stream socket, unix(7); who opens it for O_RDONLY listens
+//	tcp    the same at a port of 127.0.0.1, tcp(7)
 //	face   the files of a socket that ipcfs listens on; who opens it for O_RDONLY accepts
 func open(kind, path string, flags int) (end, error) {
 	switch kind {
@@ -41,7 +42,20 @@ func open(kind, path string, flags int) (end, error) {
 		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 		return pairEnd{fileEnd(fds[0]), fileEnd(fds[1])}, err
 	case "unix":
-		fd, err := openSocket(path, flags == unix.O_RDONLY)
+		if flags == unix.O_RDONLY {
+			_ = unix.Unlink(path) // of the run before
+		}
+		fd, err := openSocket(unix.AF_UNIX, &unix.SockaddrUnix{Name: path}, flags == unix.O_RDONLY)
+		return fileEnd(fd), err
+	case "tcp":
+		port, err := strconv.Atoi(path)
+		if err != nil {
+			return nil, err
+		}
+		fd, err := openSocket(unix.AF_INET, loopback(port), flags == unix.O_RDONLY)
+		if err == nil {
+			err = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+		}
 		return fileEnd(fd), err
 	case "face":
 		if flags == unix.O_RDONLY {
@@ -66,16 +80,19 @@ func open(kind, path string, flags int) (end, error) {
 // memorySize is the size of a shared memory object.
 const memorySize = 1 << 20
 
-func openSocket(path string, listen bool) (int, error) {
-	s, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+// openSocket calls an address, or listens there and takes a call.
+func openSocket(family int, at unix.Sockaddr, listen bool) (int, error) {
+	s, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, err
 	}
-	at := &unix.SockaddrUnix{Name: path}
 	if !listen {
 		return s, unix.Connect(s, at)
 	}
-	_ = unix.Unlink(path) // of the run before
+	// The port of the run before is taken a while.
+	if err := unix.SetsockoptInt(s, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+		return -1, err
+	}
 	if err := unix.Bind(s, at); err != nil {
 		return -1, err
 	}

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
@@ -54,8 +53,7 @@ func checkMountpoint(o Options) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.Mountpoint, err)
 	}
-	over, err := mountinfo.GetMounts(mountinfo.SingleEntryFilter(path))
-	if err == nil && len(over) > 0 && over[0].FSType == fsType {
+	if over, err := Uppermost(path); err == nil && over != nil && over.FSType == fsType {
 		return fmt.Errorf("%s: %w", o.Mountpoint, ErrMounted)
 	}
 	if o.NonEmpty {
@@ -124,6 +122,9 @@ func mountDirectly(o Options) (int, error) {
 		}
 		if err == unix.ENODEV {
 			return -1, fmt.Errorf("%w: mount: %w", ErrNoDevice, err)
+		}
+		if err == unix.EACCES { // so say security modules, AppArmor in a container
+			return -1, fmt.Errorf("%s: %w: mount(2): %w", o.Mountpoint, ErrPermission, err)
 		}
 		return -1, fmt.Errorf("%s: mount: %w", o.Mountpoint, err)
 	}

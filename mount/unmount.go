@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -53,6 +54,22 @@ func (s *Session) over(patience time.Duration) bool {
 	}
 }
 
+// Uppermost finds the mount at exactly this mount point, a path without symbolic links, that lies on all others
+// there, as a tree does on the volume of a container; nil: there is none. It asks nothing of what is mounted.
+func Uppermost(point string) (*mountinfo.Info, error) {
+	list, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) { return m.Mountpoint != point, false })
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range list {
+		covers := func(other *mountinfo.Info) bool { return other.Parent == m.ID }
+		if !slices.ContainsFunc(list, covers) {
+			return m, nil
+		}
+	}
+	return nil, nil
+}
+
 // Unmount takes away a mount whose daemon is dead or does not answer: it unmounts, else detaches, with
 // mount(2) or fusermount3, and aborts the connection if there still is one.
 func Unmount(mountpoint string) error {
@@ -61,8 +78,8 @@ func Unmount(mountpoint string) error {
 		return err
 	}
 	connection := ""
-	if list, err := mountinfo.GetMounts(mountinfo.SingleEntryFilter(at)); err == nil && len(list) > 0 {
-		connection = fmt.Sprint(list[len(list)-1].Minor)
+	if m, err := Uppermost(at); err == nil && m != nil {
+		connection = fmt.Sprint(m.Minor)
 	}
 	if err := detach(at, 0); err == nil {
 		return nil
@@ -97,11 +114,11 @@ func detach(mountpoint string, flags int) error {
 
 // connection is the mount's name below /sys/fs/fuse/connections.
 func (s *Session) connection() string {
-	list, err := mountinfo.GetMounts(mountinfo.SingleEntryFilter(s.o.Mountpoint))
-	if err != nil || len(list) == 0 {
+	m, err := Uppermost(s.o.Mountpoint)
+	if err != nil || m == nil {
 		return ""
 	}
-	return fmt.Sprint(list[len(list)-1].Minor)
+	return fmt.Sprint(m.Minor)
 }
 
 // abort ends a connection for the kernel and all who use it, through the control file system of FUSE

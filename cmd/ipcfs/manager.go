@@ -9,6 +9,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/mount"
 	"golang.org/x/sys/unix"
 )
 
@@ -86,7 +87,7 @@ func (m *manager) guard(ctx context.Context, alive func() error) {
 // that reads requests, a worker, the poller. It waits no longer than askLimit. That nothing can be asked as
 // another file system lies above the tree is no fault of the daemon.
 func (s *settings) alive() error {
-	m, err := topmost(s.mountpoint)
+	m, err := mount.Uppermost(s.mountpoint)
 	if err != nil || m == nil || !ours(m) {
 		return err
 	}

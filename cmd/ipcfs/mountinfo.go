@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/ipcfs/ipcfs/mount"
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
@@ -22,14 +23,14 @@ func mountAt(path string) (*mountinfo.Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m, err := topmost(path); m != nil || err != nil {
+	if m, err := mount.Uppermost(path); m != nil || err != nil {
 		return m, err
 	}
 	real, err := resolve(path)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return topmost(real)
+	return mount.Uppermost(real)
 }
 
 // resolve is a path without symbolic links, as the kernel has it of a mount.
@@ -40,15 +41,6 @@ func resolve(path string) (string, error) {
 	}
 	defer unix.Close(fd)
 	return os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
-}
-
-// topmost finds the last mount at exactly this mount point.
-func topmost(point string) (*mountinfo.Info, error) {
-	list, err := mountinfo.GetMounts(mountinfo.SingleEntryFilter(point))
-	if err != nil || len(list) == 0 {
-		return nil, err
-	}
-	return list[len(list)-1], nil
 }
 
 // mounted reports whether m is still there.

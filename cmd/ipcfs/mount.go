@@ -60,6 +60,9 @@ func mounting(f *pflag.FlagSet, named bool) func(io.Writer, []string) error {
 		if err := s.places(args); err != nil {
 			return err
 		}
+		if isPidOne() && s.device == 0 && !s.startedByIpcfs() {
+			return s.servePidOne()
+		}
 		if s.foreground {
 			return s.serve()
 		}

@@ -22,6 +22,9 @@ func runCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 		if len(args) == 0 {
 			return usagef("a command is needed")
 		}
+		if isPidOne() {
+			return s.runPidOne(args)
+		}
 		status, err := s.privately(args)
 		if err != nil {
 			return exit{exitRun, err}

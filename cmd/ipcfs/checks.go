@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,7 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
+	"time"
 
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
@@ -28,7 +30,7 @@ func checkDevice() []finding {
 	case unix.ENOENT, unix.ENXIO, unix.ENODEV:
 		return []finding{fail(noDevice(), "there is no /dev/fuse")}
 	default:
-		return []finding{fail("chmod 666 /dev/fuse, as root", "/dev/fuse: %v", err)}
+		return []finding{fail(openDevice(), "/dev/fuse: %v", err)}
 	}
 }
 
@@ -67,7 +69,10 @@ func checkKernel() []finding {
 // checkMount looks how this user can mount: with mount(2) or fusermount3.
 func checkMount() []finding {
 	helper, err := exec.LookPath("fusermount3")
+	why, mend := whyNoHelper()
 	switch {
+	case os.Geteuid() == 0 && !hasCapability(unix.CAP_SYS_ADMIN):
+		return []finding{fail(mendMounting(), "root has no CAP_SYS_ADMIN here, and may not mount (`ipcfs run` needs none)")}
 	case os.Geteuid() == 0 && err == nil:
 		return []finding{ok("mount(2) is yours as root, fusermount3 mounts for users")}
 	case os.Geteuid() == 0:
@@ -75,9 +80,15 @@ func checkMount() []finding {
 			ok("mount(2) is yours as root"),
 			warn("apt install fuse3", "fusermount3 is not installed: users cannot mount"),
 		}
+	case err != nil && why != "":
+		return []finding{fail(mend+"; apt install fuse3",
+			"you are not root, fusermount3 is not installed, and %s (`ipcfs run` may work)", why)}
 	case err != nil:
 		return []finding{fail("apt install fuse3",
 			"you are not root, and fusermount3 is not installed (`ipcfs run` needs neither)")}
+	}
+	if why != "" {
+		return []finding{fail(mend, "fusermount3 cannot mount: %s (`ipcfs run` may work)", why)}
 	}
 	// fusermount3 asks getpwuid(3), as id does, which knows more than /etc/passwd.
 	uid := strconv.Itoa(os.Geteuid())
@@ -101,21 +112,32 @@ func checkQueues() []finding {
 		list = append(list, ok("the mqueue file system is mounted"))
 	}
 	if n, err := strconv.Atoi(sysctlText("fs/mqueue/msg_max")); err == nil && n <= 10 {
-		list = append(list, warn("sysctl fs.mqueue.msg_max=100",
+		list = append(list, warn(raiseSetting("fs.mqueue.msg_max=100"),
 			"fs.mqueue.msg_max %d: deeper queues only as root", n))
 	}
 	return list
 }
 
-// checkNamespaces tries whether `ipcfs run` gets its namespaces.
+// runLimit is how long doctor waits for `ipcfs run`.
+var runLimit = slowly(10 * time.Second)
+
+// checkNamespaces tries whether `ipcfs run` works: that namespaces can be made says not yet that one may mount in them.
 func checkNamespaces() []finding {
-	try := ipcfs("version")
-	try.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWIPC | unix.CLONE_NEWPID}
-	if os.Geteuid() != 0 {
-		ownUser(try.SysProcAttr)
+	if unix.Access("/dev/fuse", unix.R_OK|unix.W_OK) != nil { // which checkDevice has said
+		return nil
 	}
+	self := ipcfs().Path
+	limited, end := context.WithTimeout(context.Background(), runLimit)
+	defer end()
+	try := exec.CommandContext(limited, self, "run", "--", self, "version")
+	var said bytes.Buffer
+	try.Stderr = &said
 	if err := try.Run(); err != nil {
-		return []finding{warn("", "`ipcfs run` does not work here: %v", adviseNamespaces(err))}
+		why := strings.TrimPrefix(strings.TrimSpace(said.String()), "ipcfs: ")
+		if why == "" {
+			why = err.Error()
+		}
+		return []finding{warn("", "`ipcfs run` does not work here: %s", why)}
 	}
 	return []finding{ok("private namespaces: `ipcfs run` works")}
 }
@@ -172,7 +194,7 @@ func checkState(dir string, daemon int) finding {
 		return warn("", "state in %s: %v", dir, err)
 	}
 	if st.Type != tmpfsMagic {
-		return warn("--state-dir on a tmpfs, as below /run", "state in %s is on a disk: leases wait for it", dir)
+		return warn(toTmpfs(dir), "state in %s is on a disk: leases wait for it", dir)
 	}
 	return ok("state in %s is on a tmpfs, pid %d has its lock", dir, daemon)
 }

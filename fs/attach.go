@@ -22,7 +22,7 @@ type Attachment struct {
 
 // attach begins to connect to what is attached, and makes the rows of its kinds. It does not wait: the tree
 // is there with or without the servers. Topics there are reckoned with those that are published here.
-func (t *Tree) attach(list []Attachment, published *topic.Store) error {
+func (t *Tree) attach(list []Attachment, s *stores) error {
 	for _, a := range list {
 		taken := func(k nodes.Kind) bool { return k.Name == a.Name || strings.HasPrefix(k.Name, a.Name+"/") }
 		if slices.ContainsFunc(t.kinds, taken) || a.Name == "ctl" {
@@ -32,6 +32,7 @@ func (t *Tree) attach(list []Attachment, published *topic.Store) error {
 		a.Rules.MsgSize = cmp.Or(t.config.MsgSize, a.Rules.MsgSize)
 		link := nats.Open(a.Name, a.Config, t.env.Poll, t.log)
 		t.links = append(t.links, attached{a.Name, link})
+		link.Groups = s.groups
 		there := t.env.Elsewhere()
 		there.Name, there.Facts = a.Name, func() []nodes.Fact { return nodes.LinkMeasured(link.State()) }
 		t.kinds = append(t.kinds, nodes.Kind{
@@ -39,7 +40,7 @@ func (t *Tree) attach(list []Attachment, published *topic.Store) error {
 			Class: nodes.NewQueues(t.env, nodes.AttachedQueues(link.Queues())), Elsewhere: there,
 		}, nodes.Kind{
 			Name:      a.Name + "/topics",
-			Class:     nodes.NewTopics(t.env, nodes.AttachedTopics(link, topic.NewRelay(t.env.Poll, published))),
+			Class:     nodes.NewTopics(t.env, nodes.AttachedTopics(link, topic.NewRelay(t.env.Poll, s.feeds))),
 			Elsewhere: there,
 		})
 	}

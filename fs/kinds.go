@@ -66,7 +66,7 @@ func (t *Tree) openKinds(c Config, before *tables) error {
 		kind.Name = r.name
 		t.kinds = append(t.kinds, kind)
 	}
-	if err := t.attach(c.Attached, s.feeds); err != nil {
+	if err := t.attach(c.Attached, s); err != nil {
 		return err
 	}
 	if c.Attach != nil {

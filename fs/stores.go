@@ -8,6 +8,7 @@ import (
 
 	"github.com/ipcfs/ipcfs/backends"
 	"github.com/ipcfs/ipcfs/backends/mqueue"
+	"github.com/ipcfs/ipcfs/backends/nats"
 	"github.com/ipcfs/ipcfs/backends/socket"
 	"github.com/ipcfs/ipcfs/backends/sysv"
 	"github.com/ipcfs/ipcfs/backends/topic"
@@ -27,6 +28,7 @@ type stores struct {
 	carried  func() bool // the kernel carries shared memory itself
 	topics   *backends.Dir
 	feeds    *topic.Store
+	groups   *backends.Budget // of topics that are kept elsewhere
 }
 
 // openStores opens them, and what bounds them.
@@ -78,14 +80,14 @@ func (t *Tree) openStores(c Config, before *tables) (*stores, error) {
 	}
 	t.closers = append(t.closers, s.sockets)
 	s.feeds = topic.NewStore(t.env.Poll, s.topics)
-	t.topics = s.feeds
+	t.topics, s.groups = s.feeds, nats.NewGroups()
 	s.messages, s.segments = sysv.NewQueues(t.env.Poll), sysv.NewSegments()
 	s.carried = func() bool { return t.backer() != nil }
 	t.limited = []backends.Limited{
 		s.queues, s.messages, s.segments,
 		backends.FileSystem{Dir: s.shm, Name: "shm_bytes"}, backends.Process{}, t.env.Poll,
 		t.env.Shares, t.env.Memory, s.feeds.Used, room, s.leases.Bytes, s.leases.Tries, s.sockets.Plain(),
-		s.queues.Bytes, t.handles.used,
+		s.queues.Bytes, t.handles.used, s.groups,
 	}
 	return s, nil
 }

@@ -74,6 +74,8 @@ var limitTable = []limitRow{
 		"read what they wait for, or end some of the programs"},
 	{"topic_bytes", "bytes of messages in topics", "each user", ofIpcfs,
 		"read them, clear retained values (: > topic), or lower keep=, depth= and bytes="},
+	{"groups", "groups of topics that servers elsewhere keep", "each user", ofIpcfs,
+		"have more readers name the same group; one that nobody is in counts for 21 s more"},
 	{"state_files", "names in fifos, sockets and topics and messages on lease", eachUser,
 		"what is free on the file system of the state directory: a quarter of it is for one user, " +
 			"half for all but root",

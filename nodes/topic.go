@@ -133,6 +133,7 @@ func (t topicEntry) open(flags int, by Caller, face Face, how TopicRead) (Open, 
 	if err != nil {
 		return nil, err
 	}
+	how.By = by.Uid
 	var end backends.Endpoint
 	if flags&accessMode == writeOnly {
 		end = one.Publisher()
@@ -361,12 +362,12 @@ func (t topicEntry) Report() ([]Fact, error) {
 func (t *Topics) told(s topic.State, ends ...backends.Waiter) []Fact {
 	var lag, groups []string
 	for _, r := range s.Readers {
-		ends = append(ends, r.End)
+		ends = append(ends, r.Ends...)
 		if r.Group != "" {
 			groups = append(groups, backends.Word(r.Group))
 		}
 		if len(lag) < maxTold {
-			who := strings.Join(t.env.Holders(r.End), "&") // no word has that
+			who := strings.Join(t.env.Holders(r.Ends...), "&") // no word has that
 			lag = append(lag, fmt.Sprintf("%s,pending=%d,lost=%d", who, r.Pending, r.Lost))
 		}
 	}

@@ -104,11 +104,14 @@ func (t attachedTopic) Publishers() (list []backends.Waiter) {
 // Read is Topic.Read.
 func (t attachedTopic) Read(how TopicRead, writes bool) (backends.Endpoint, error) {
 	read := func(f nats.Feed) backends.Endpoint { return how.of(f.(relayFeed).Topic, false) }
-	open := func() (*nats.TopicEnd, error) { return t.Topic.Read(!how.Retained, writes, read) }
 	if how.Group != "" {
-		open = func() (*nats.TopicEnd, error) { return t.Topic.Group(how.Group, writes, read) }
+		end, err := t.Topic.Group(how.Group, writes, how.By)
+		if err != nil {
+			return nil, err
+		}
+		return end, nil
 	}
-	end, err := open()
+	end, err := t.Topic.Read(!how.Retained, writes, read)
 	if err != nil {
 		return nil, err
 	}
@@ -122,11 +125,11 @@ func (t attachedTopic) State() topic.State {
 	if f, ok := there.Feed.(relayFeed); ok {
 		s = f.Topic.State()
 	}
-	for _, g := range there.Groups {
-		of := g.(relayFeed).Topic.State()
-		s.Readers, s.Lost, s.Given = append(s.Readers, of.Readers...), s.Lost+of.Lost, s.Given+of.Given
-	}
 	s = withEnds(s, there.Ends)
+	for _, g := range there.Groups {
+		s.Readers = append(s.Readers, topic.ReaderState{Ends: g.Ends, Group: g.Name, Pending: g.Pending, Lost: g.Lost})
+		s.Lost, s.Given = s.Lost+g.Lost, s.Given+g.Given
+	}
 	_, ok := fromThere(t.Topic.Rules())
 	s.Messages, s.Broken = there.Messages, !ok
 	return s
@@ -141,8 +144,10 @@ func withEnds(s topic.State, ends []*nats.TopicEnd) topic.State {
 		}
 	}
 	for i := range s.Readers {
-		if e := of[s.Readers[i].End]; e != nil {
-			s.Readers[i].End = e
+		for k, one := range s.Readers[i].Ends {
+			if e := of[one]; e != nil {
+				s.Readers[i].Ends[k] = e
+			}
 		}
 	}
 	return s

@@ -73,6 +73,7 @@ type Topic interface {
 type TopicRead struct {
 	Since    *uint64 // what was published after the message of this number
 	Group    string  // each message to one of those who name the same group
+	By       uint32  // the user
 	Retained bool    // the retained value, and each that takes its place
 	Notice   bool    // only that something has changed
 }

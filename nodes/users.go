@@ -124,10 +124,12 @@ func (e *Env) counter() func(backends.Waiter) Waiting {
 	return e.waiting
 }
 
-// Holders name the processes that have an endpoint open through the mount.
-func (e *Env) Holders(w backends.Waiter) List {
+// Holders name the processes that have one of these endpoints open through the mount.
+func (e *Env) Holders(ends ...backends.Waiter) List {
 	var readers, writers told
-	e.users.told(w, &readers, &writers)
+	for _, w := range ends {
+		e.users.told(w, &readers, &writers)
+	}
 	for _, pid := range writers.first {
 		if !slices.Contains(readers.first, pid) {
 			readers.first = append(readers.first, pid)

@@ -14,6 +14,13 @@ func reachRow(row face) face {
 	return row
 }
 
+// reachGroup is the row of a group of a topic that servers elsewhere keep. A publisher never waits there.
+var reachGroup = func() face {
+	row := topicRow("group", "{}", "ctl/{}/group/g", messages, false)
+	row.name, row.make, row.ended.left = "group", "touch prod/topics/t; echo prod/topics/t", false
+	return row.with("full eintr-write poll-out removed-writer harmless", "it is never full")
+}()
+
 var reachRows = []face{
 	reachRow(queueRow("data", "{}", "{}", messages)),
 	reachRow(queueRow("prio", "ctl/{}/prio/7", "{}", messages)),
@@ -22,19 +29,20 @@ var reachRows = []face{
 	reachRow(queueRow("records-to-data", "ctl/{}/records", "{}", records.as(messages))),
 	reachRow(leaseRow),
 	reachRow(drainRow),
+	reachGroup,
 }
 
-// TestReach tries every property of the first face of queues on queues that a NATS server keeps; with -long of
-// all their faces, and of some on three servers, each of which keeps each queue, and with the writer in one tree
-// and the reader in another.
+// TestReach tries every property of the first face of queues on queues that a NATS server keeps, and of groups
+// on topics that it keeps; with -long of all faces of queues, and of some on three servers, each of which keeps
+// each object, and with the writer in one tree and the reader in another.
 func TestReach(t *testing.T) {
 	if !*long {
-		conformElsewhere(t, 1, false, "", "data")
+		conformElsewhere(t, 1, false, "", "data", "group")
 		t.Skip("the other faces, three servers and two trees: -long")
 	}
 	t.Run("one", func(t *testing.T) { conformElsewhere(t, 1, false, "") })
-	t.Run("three", func(t *testing.T) { conformElsewhere(t, 3, false, ",replicas=3", "data", "lines", "lease") })
-	t.Run("two-trees", func(t *testing.T) { conformElsewhere(t, 1, true, "", "data", "lines", "lease") })
+	t.Run("three", func(t *testing.T) { conformElsewhere(t, 3, false, ",replicas=3", "data", "lines", "lease", "group") })
+	t.Run("two-trees", func(t *testing.T) { conformElsewhere(t, 1, true, "", "data", "lines", "lease", "group") })
 }
 
 // conformElsewhere tries the rows of these names; without names all.

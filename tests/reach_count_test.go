@@ -41,7 +41,10 @@ func TestReachCounted(t *testing.T) {
 		t.Fatal("the trees are not connected")
 	}
 	check(t, os.WriteFile(tr.mnt+"/ctl/new", []byte("prod/queues/counted maxmsg=500 msgsize=64\n"), 0))
-	c := &count{t: t, tree: tr, each: messages / pairs, seen: map[string][]receipt{}, over: make(chan struct{})}
+	c := &count{
+		t: t, tree: tr, to: "/prod/queues/counted", each: messages / pairs, seen: map[string][]receipt{},
+		over: make(chan struct{}),
+	}
 	began := time.Now()
 	if *long {
 		tr.dog.allow(4 * time.Minute)
@@ -89,21 +92,27 @@ func TestReachCounted(t *testing.T) {
 		}
 	}
 	readers.Wait()
-	doubled := 0
-	for msg, list := range c.seen {
-		if len(list) > 1 {
-			doubled++
-			for _, r := range list {
-				t.Logf("%v: %s came to %s", r.at.Sub(began).Round(time.Millisecond), msg, r.mnt)
-			}
-		}
-	}
+	doubled := c.doubled(began)
 	t.Logf("%d messages in %v, %d servers killed, %d calls interrupted, %d that failed: lost %d, doubled %d",
 		c.sent.Load(), time.Since(began).Round(time.Millisecond), killed, c.interrupted.Load(), c.failed.Load(),
 		int(c.sent.Load())-len(c.seen), doubled)
 	if doubled > 0 {
 		t.Errorf("%d messages came twice", doubled)
 	}
+}
+
+// doubled is how many messages came more than once.
+func (c *count) doubled(began time.Time) (n int) {
+	for msg, list := range c.seen {
+		if len(list) == 1 {
+			continue
+		}
+		n++
+		for _, r := range list {
+			c.t.Logf("%v: %s came to %s", r.at.Sub(began).Round(time.Millisecond), msg, r.mnt)
+		}
+	}
+	return n
 }
 
 // pairs are how many write, and how many read.
@@ -118,6 +127,7 @@ func isUp(mnt string) bool {
 type count struct {
 	t     *testing.T
 	tree  *tree
+	to    string    // where it is written
 	each  int       // messages of each writer,
 	until time.Time // or as many as they get done by then; zero: all
 	over  chan struct{}
@@ -135,14 +145,14 @@ type receipt struct {
 	at  time.Time
 }
 
-// open opens the queue in a tree, on a thread of its own.
-func (c *count) open(mnt string, flags int) int {
+// open opens a file, on a thread of its own.
+func (c *count) open(path string, flags int) int {
 	if err := c.tree.join(); err != nil {
 		c.t.Error(err)
 		runtime.Goexit()
 	}
 	for {
-		fd, err := unix.Open(mnt+"/prod/queues/counted", flags|unix.O_CLOEXEC, 0)
+		fd, err := unix.Open(path, flags|unix.O_CLOEXEC, 0)
 		switch {
 		case err == nil:
 			c.mu.Lock()
@@ -172,7 +182,7 @@ func (c *count) goesOn(err error) bool {
 }
 
 func (c *count) write(mnt string, writer int) {
-	fd := c.open(mnt, unix.O_WRONLY)
+	fd := c.open(mnt+c.to, unix.O_WRONLY)
 	defer unix.Close(fd)
 	for i := 0; i < c.each && (c.until.IsZero() || time.Now().Before(c.until)); {
 		switch _, err := unix.Write(fd, fmt.Appendf(nil, "%d-%d", writer, i)); {
@@ -188,7 +198,7 @@ func (c *count) write(mnt string, writer int) {
 }
 
 func (c *count) read(mnt string) {
-	fd := c.open(mnt, unix.O_RDONLY)
+	fd := c.open(mnt+c.to, unix.O_RDONLY)
 	defer unix.Close(fd)
 	buf := make([]byte, 64)
 	for {
@@ -197,17 +207,21 @@ func (c *count) read(mnt string) {
 		case err == nil && n == 0:
 			return
 		case err == nil:
-			c.mu.Lock()
-			msg := string(buf[:n])
-			if c.seen[msg] = append(c.seen[msg], receipt{mnt, time.Now()}); len(c.seen[msg]) == 1 {
-				c.distinct.Add(1)
-			}
-			c.mu.Unlock()
+			c.received(mnt, string(buf[:n]))
 		case !c.goesOn(err):
 			why, _ := os.ReadFile(mnt + "/ctl/err")
 			c.t.Errorf("read: %v\n%s", err, why)
 			return
 		}
+	}
+}
+
+// received notes a message.
+func (c *count) received(mnt, msg string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.seen[msg] = append(c.seen[msg], receipt{mnt, time.Now()}); len(c.seen[msg]) == 1 {
+		c.distinct.Add(1)
 	}
 }
 

@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sys/unix"
 )
 
 // TestReachNative: a program that speaks NATS sends to a queue and a topic of the tree and receives from them, by the
@@ -58,6 +61,58 @@ func TestReachNative(t *testing.T) {
 	if err != nil || string(last) != "21" {
 		t.Errorf("the last one is %q %v", last, err)
 	}
+}
+
+// TestReachNativeGroup: a program that speaks NATS is a member of a group, as docs/reach.md says. When the
+// servers have forgotten the group, as somebody deleted it, it goes on behind what it had got.
+func TestReachNativeGroup(t *testing.T) {
+	t.Parallel()
+	c := natsServers(t, 1, "")
+	_, js := natsClient(t, c.URL())
+	tr := mountTree(t, "--attach", "prod="+c.URL())
+	topic := filepath.Join(tr.mnt, "prod/topics/jobs")
+	if !eventually(patience, func() bool { return os.WriteFile(topic, []byte("before"), 0644) == nil }) {
+		t.Fatal("the topic is not made")
+	}
+	// A file of package os is polled, which has a message kept for it.
+	fd, err := unix.Open(tr.mnt+"/ctl/prod/topics/jobs/group/workers", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	check(t, err)
+	defer unix.Close(fd)
+	buf := make([]byte, 64)
+	reads := func(want string) {
+		t.Helper()
+		n, err := unix.Read(fd, buf)
+		for err == unix.EINTR { // Go interrupts threads
+			n, err = unix.Read(fd, buf)
+		}
+		check(t, err)
+		if string(buf[:n]) != want {
+			t.Fatalf("read %q, want %q", buf[:n], want)
+		}
+	}
+	ctx := t.Context()
+	member, err := js.Consumer(ctx, "ipcfs_t_jobs", "g_workers")
+	check(t, err)
+	if got := member.CachedInfo().Config; got.AckPolicy != jetstream.AckExplicitPolicy ||
+		got.DeliverPolicy != jetstream.DeliverNewPolicy || got.InactiveThreshold != 20*time.Second ||
+		got.AckWait != 20*time.Second || got.MaxDeliver != -1 || got.MaxAckPending != -1 || got.MaxWaiting != 4096 {
+		t.Errorf("the consumer is %+v", got)
+	}
+	for _, text := range []string{"one", "two", "three"} {
+		check(t, os.WriteFile(topic, []byte(text), 0))
+	}
+	m, err := member.Next()
+	check(t, err)
+	if string(m.Data()) != "one" {
+		t.Errorf("received %q", m.Data())
+	}
+	check(t, m.DoubleAck(ctx))
+	reads("two")
+	check(t, js.DeleteConsumer(ctx, "ipcfs_t_jobs", "g_workers"))
+	_, err = js.Publish(ctx, "ipcfs.t.jobs", []byte("four"))
+	check(t, err)
+	reads("three")
+	reads("four")
 }
 
 // TestReachCommand: nats(1), the command of NATS itself, sends to a queue and a topic of the tree and receives from

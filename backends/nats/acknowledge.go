@@ -105,6 +105,9 @@ func (t *take) received() {
 			return true
 		}
 		q.l.fates.set(d.key, taken)
+		if q.g != nil {
+			q.g.took(d)
+		}
 		return false
 	})
 	if t.acking = false; len(t.list) == 0 {

@@ -153,14 +153,18 @@ func (l *Link) advised(m *nats.Msg) {
 			c.advised(parts[1], parts[2])
 		}
 	}
-	q := l.queues[parts[2]]
+	at := parts[2]
+	if len(parts) > 3 && strings.HasPrefix(parts[3], groupConsumers) {
+		at = groupAt(at, parts[3])
+	}
+	q := l.queues[at]
 	if q == nil {
 		return
 	}
 	switch prio, ok := prioOf(parts[len(parts)-1]); {
 	case parts[0] == "STREAM":
 		q.doubt()
-	case ok && parts[1] == "LEADER_ELECTED":
+	case parts[1] == "LEADER_ELECTED" && (ok || q.g != nil):
 		q.led = time.Now()
 	case ok:
 		q.used(prio)

@@ -3,9 +3,9 @@
 //
 // A Config is one attachment, and makes the options of its connection. A Link is the connection: it sends,
 // takes what arrives, and asks again what has no answer. Queues and Topics are what is kept there by name, a
-// Lease is a message that is lent. An End is an open queue and a TopicEnd an open topic: Endpoints, whose
-// tries may answer backends.ErrUnsettled. Names of queues and topics are escaped in those of streams and
-// subjects.
+// Lease is a message that is lent. An End is an open queue, a TopicEnd an open topic and a MemberEnd one of a
+// member of a group: Endpoints, whose tries may answer backends.ErrUnsettled. Names of queues, topics and
+// groups are escaped in those of streams, subjects and consumers.
 //
 // All is safe for concurrent use: one lock, the Link's, guards what is known of the servers. What is asked
 // about a name is waited for, each question for Config.Timeout at most; a try of an Endpoint waits for

@@ -319,7 +319,10 @@ func (e *end) tick(now time.Time) (busy bool) {
 	}
 	e.hand = slices.DeleteFunc(e.hand, func(d *delivery) bool {
 		old := now.Sub(d.held) > holdLimit
-		if old {
+		switch {
+		case old && d.sure:
+			e.q.spare = append(e.q.spare, d)
+		case old:
 			e.q.l.giveBack(d)
 		}
 		return old
@@ -365,8 +368,13 @@ func (e *end) Ends() int64 {
 func (e *end) Close() error {
 	e.enter()
 	defer e.leave()
+	e.close()
+	return nil
+}
+
+func (e *end) close() {
 	if e.shut {
-		return nil
+		return
 	}
 	e.shut, e.wake = true, nil
 	e.step()
@@ -380,5 +388,4 @@ func (e *end) Close() error {
 		t.abandon()
 	}
 	e.q.ended(e)
-	return nil
 }

@@ -23,6 +23,8 @@ type Link struct {
 	poll *backends.Poller
 	log  *slog.Logger
 
+	Groups *backends.Budget // that users have; to be set before anybody has one
+
 	inbox string         // questions are answered at inbox.NUMBER, takes at inbox.tSLOT
 	in    chan *nats.Msg // all that arrives
 	out   outbox
@@ -41,6 +43,7 @@ type Link struct {
 	closed    bool
 	queues    map[string]*queue // that somebody has open, by their streams
 	leases    map[*Lease]struct{}
+	shares    map[string]*share
 	fates     fates                  // of the messages of all queues
 	wakes     []func()               // to be called when mu is free
 	heard     []func(*nats.Msg) bool // to be told of what answers no question
@@ -75,6 +78,7 @@ func Open(name string, c Config, poll *backends.Poller, log *slog.Logger) *Link 
 		name: name, c: c, poll: poll, log: log.With("attached", name),
 		inbox: nats.NewInbox(), in: make(chan *nats.Msg, arriving), stop: make(chan struct{}), since: time.Now(),
 		questions: map[uint64]*question{}, queues: map[string]*queue{}, leases: map[*Lease]struct{}{},
+		shares: map[string]*share{}, Groups: NewGroups(),
 	}
 	l.out.more = sync.NewCond(&l.out.mu)
 	l.idle.Go(l.connect)

@@ -84,6 +84,9 @@ func (q *queue) key(id string) uint64 {
 	binary.BigEndian.PutUint64(b[:], q.id.Ino)
 	binary.BigEndian.PutUint64(b[8:], q.id.Born)
 	h.Write(b[:])
+	if q.g != nil { // each group gets it
+		h.Write([]byte(q.g.consumer + " "))
+	}
 	h.Write([]byte(id))
 	return h.Sum64()
 }
@@ -104,6 +107,10 @@ func (l *Link) known(d *delivery) bool {
 type claim struct {
 	From string   `json:"from"`
 	Keys []uint64 `json:"keys"`
+
+	// Of is a group, of which all is asked for that others have received after a message: group.settle.
+	Of    uint64 `json:"of,omitempty"`
+	After uint64 `json:"after,omitempty"`
 }
 
 // doubtful reports whether others may have got what was acknowledged: the answer came late, or on another
@@ -161,6 +168,9 @@ func (l *Link) claims(m *nats.Msg) bool {
 		return true
 	}
 	mine := claim{From: l.inbox}
+	if !objects && c.Of != 0 {
+		mine.Keys = l.received(c.Of, c.After)
+	}
 	for _, key := range c.Keys {
 		has := l.fates.of(key)
 		if !objects && (has == taken || has == claimed && l.inbox < c.From) {

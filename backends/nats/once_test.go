@@ -29,7 +29,8 @@ func TestClaims(t *testing.T) {
 		l := &Link{inbox: c.inbox}
 		l.out.more = sync.NewCond(&l.out.mu)
 		l.fates.set(7, c.was)
-		l.claims(&nats.Msg{Subject: claimSubject, Reply: from + claimToken, Data: encode(claim{from, []uint64{7}})})
+		claims := encode(claim{From: from, Keys: []uint64{7}})
+		l.claims(&nats.Msg{Subject: claimSubject, Reply: from + claimToken, Data: claims})
 		var objection claim
 		if len(l.out.line) > 0 {
 			if m := l.out.line[0]; m.Subject != from+claimToken || json.Unmarshal(m.Data, &objection) != nil {
@@ -42,7 +43,7 @@ func TestClaims(t *testing.T) {
 	}
 	l := &Link{inbox: from}
 	l.fates.set(7, claimed)
-	l.claims(&nats.Msg{Subject: from + claimToken, Data: encode(claim{"_INBOX.z", []uint64{7}})})
+	l.claims(&nats.Msg{Subject: from + claimToken, Data: encode(claim{From: "_INBOX.z", Keys: []uint64{7}})})
 	if is := l.fates.of(7); is != yielded {
 		t.Errorf("after an objection it has %d", is)
 	}
@@ -91,7 +92,8 @@ func TestClaimedMeanwhile(t *testing.T) {
 	defer l.mu.Unlock()
 	l.up = true
 	e.hand = []*delivery{{q: e.q, key: 7, ack: "given", at: time.Now()}}
-	l.claims(&nats.Msg{Subject: claimSubject, Reply: "_INBOX.m.c-", Data: encode(claim{"_INBOX.m", []uint64{7}})})
+	claims := encode(claim{From: "_INBOX.m", Keys: []uint64{7}})
+	l.claims(&nats.Msg{Subject: claimSubject, Reply: "_INBOX.m.c-", Data: claims})
 	one := e.newTake(1, 0, 0)
 	one.start()
 	if one.acking || l.fates.of(7) != yielded {

@@ -20,7 +20,6 @@ type outbox struct {
 type parcel struct {
 	nats.Msg
 	listen, leave bool
-	group         string // of those who share what is published there; "": none
 }
 
 // send has a parcel sent. It does not block.
@@ -72,7 +71,7 @@ func (l *Link) send() {
 		if conn != last {
 			last = conn
 			for _, s := range heard {
-				s.of, _ = conn.ChanQueueSubscribe(s.subject, s.group, l.in)
+				s.of, _ = conn.ChanSubscribe(s.subject, l.in)
 			}
 		}
 		for i := range line {
@@ -88,26 +87,25 @@ func (l *Link) send() {
 // A subscription is a subject that is listened to, on one connection after the other if the library gives one
 // up for good.
 type subscription struct {
-	subject, group string
-	of             *nats.Subscription // nil: the connection is closed
+	subject string
+	of      *nats.Subscription // nil: the connection is closed
 }
 
 func (l *Link) post(conn *nats.Conn, p *parcel, heard map[string]*subscription) {
-	at := p.Subject + " " + p.group
-	switch s := heard[at]; {
+	switch s := heard[p.Subject]; {
 	case p.listen:
 		if s == nil {
-			s = &subscription{subject: p.Subject, group: p.group}
-			heard[at] = s
+			s = &subscription{subject: p.Subject}
+			heard[p.Subject] = s
 		}
 		if s.of == nil || !s.of.IsValid() {
-			s.of, _ = conn.ChanQueueSubscribe(p.Subject, p.group, l.in)
+			s.of, _ = conn.ChanSubscribe(p.Subject, l.in)
 		}
 	case p.leave:
 		if s != nil && s.of != nil {
 			_ = s.of.Unsubscribe()
 		}
-		delete(heard, at)
+		delete(heard, p.Subject)
 	default:
 		if err := conn.PublishMsg(&p.Msg); err != nil {
 			l.refused(&p.Msg, err)

@@ -28,7 +28,7 @@ const (
 
 // wanted has the servers asked for as many messages as there are ends that wait for one.
 func (q *queue) wanted() {
-	if q.removed || !q.l.up {
+	if q.removed || !q.l.up || q.settling() {
 		return
 	}
 	for _, prio := range q.prios {

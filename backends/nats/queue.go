@@ -13,9 +13,10 @@ import (
 )
 
 // A queue is one that somebody has open here: all its ends, and the messages that servers have given to this
-// daemon and nobody has come for yet. Link.mu guards it.
+// daemon and nobody has come for yet. Link.mu guards it. The members of a group of a topic share one, too.
 type queue struct {
 	l      *Link
+	g      *group // it is the members' of this; nil: of a queue
 	name   string
 	stream string
 	rules  Rules
@@ -47,7 +48,23 @@ type queue struct {
 
 // next is the subject at which messages of a priority are asked for.
 func (q *queue) next(prio uint32) string {
-	return api + "CONSUMER.MSG.NEXT." + q.stream + "." + consumerOf(prio)
+	return api + "CONSUMER.MSG.NEXT." + q.stream + "." + q.consumer(prio)
+}
+
+// consumer is the one that messages of a priority come from.
+func (q *queue) consumer(prio uint32) string {
+	if q.g != nil {
+		return q.g.consumer
+	}
+	return consumerOf(prio)
+}
+
+// at is by what the link knows it.
+func (q *queue) at() string {
+	if q.g != nil {
+		return groupAt(q.stream, q.g.consumer)
+	}
+	return q.stream
 }
 
 // arrived takes a message that a pull brought which waited, or one that nobody waits for any more.
@@ -82,6 +99,20 @@ func (q *queue) give(d *delivery) {
 	q.l.tickSoon()
 }
 
+// offer gives a message to whoever has its queue open now, or back to the server.
+func (l *Link) offer(q *queue, d *delivery) {
+	if now := l.queues[q.at()]; now != nil && now.id == q.id {
+		d.q = now
+		now.give(d)
+		return
+	}
+	if d.sure {
+		q.g.leave(d)
+		return
+	}
+	l.giveBack(d)
+}
+
 // takeSpare takes a message of a priority that nobody has come for; nil if there is none.
 func (q *queue) takeSpare(prio uint32) *delivery {
 	i := slices.IndexFunc(q.spare, func(d *delivery) bool { return d.prio == prio })
@@ -97,7 +128,7 @@ func (q *queue) takeSpare(prio uint32) *delivery {
 // reports whether there is something to look after.
 func (q *queue) tick(now time.Time) (busy bool) {
 	q.spare = slices.DeleteFunc(q.spare, func(d *delivery) bool {
-		old := now.Sub(d.held) > holdLimit
+		old := now.Sub(d.held) > holdLimit && !d.sure
 		if old {
 			q.l.giveBack(d)
 		}
@@ -117,7 +148,12 @@ func (q *queue) tick(now time.Time) (busy bool) {
 
 // heal is called when there is a connection again. Whether it is the same queue is asked before anybody gets
 // something from it.
-func (q *queue) heal() { q.doubt() }
+func (q *queue) heal() {
+	if q.g != nil {
+		q.g.settled = false
+	}
+	q.doubt()
+}
 
 // lost is called when the connection is gone. What servers have given may go to others after a while, and is
 // known by its subject until then.
@@ -126,6 +162,10 @@ func (q *queue) lost() { q.pulls = nil }
 // doubt asks whether the queue is still there, and goes on with all that waits if it is. It asks until there
 // is an answer: some of those who wait are woken by nothing else.
 func (q *queue) doubt() {
+	if q.g != nil {
+		q.g.doubt()
+		return
+	}
 	if q.doubted || q.removed {
 		return
 	}
@@ -195,8 +235,8 @@ func (q *queue) gone() {
 	if q.hears {
 		q.l.out.send(parcel{Msg: nats.Msg{Subject: q.acks()}, leave: true})
 	}
-	if q.l.queues[q.stream] == q {
-		delete(q.l.queues, q.stream)
+	if q.l.queues[q.at()] == q {
+		delete(q.l.queues, q.at())
 	}
 	for _, e := range q.ends {
 		e.gone()
@@ -263,15 +303,19 @@ func (q *queue) ended(e *end) {
 		return
 	}
 	for _, d := range q.spare {
-		q.l.giveBack(d)
+		if d.sure {
+			q.g.leave(d)
+		} else {
+			q.l.giveBack(d)
+		}
 	}
 	q.spare = nil
 	if q.hears {
 		q.hears = false
 		q.l.out.send(parcel{Msg: nats.Msg{Subject: q.acks()}, leave: true})
 	}
-	if q.l.queues[q.stream] == q {
-		delete(q.l.queues, q.stream)
+	if q.l.queues[q.at()] == q {
+		delete(q.l.queues, q.at())
 	}
 }
 

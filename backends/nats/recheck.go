@@ -25,6 +25,10 @@ func (t *take) recheck() {
 	}
 	var info streamInfo
 	t.inquire("STREAM.INFO."+q.stream, nil, &info, func() {
+		if q.g != nil {
+			t.recheckGroup(&info)
+			return
+		}
 		if info.State.Msgs == 0 && len(t.e.hand) == 0 {
 			t.finish(backends.ErrWouldBlock)
 			return

@@ -35,6 +35,9 @@ var (
 	errCut       = refusal(syscall.EINTR, MayBeSent, "")
 	// errNobody is the answer where nobody listens: a stream that is gone, or has no leader just now.
 	errNobody = refusal(syscall.EIO, Engine, "no responders")
+	// What is said of a consumer.
+	errConsumerExists = refusal(syscall.EIO, Engine, "consumer already exists")
+	errConsumerNone   = refusal(syscall.EIO, Engine, "consumer not found")
 )
 
 // engineError is an error that only its own words tell of.
@@ -60,6 +63,10 @@ const (
 // errno is the error as it leaves the package.
 func (e *apiError) errno() error {
 	switch e.ErrCode {
+	case codeConsumerExists:
+		return errConsumerExists
+	case codeConsumerNone:
+		return errConsumerNone
 	case codeStreamExists:
 		return syscall.EEXIST
 	case codeStreamNone:

@@ -263,6 +263,10 @@ func (s *sending) tick(now time.Time) {
 
 // putBack sends a message again that was received, and that nobody came for.
 func (q *queue) putBack(d *delivery) {
+	if q.g != nil {
+		q.g.putBack(d)
+		return
+	}
 	_ = q.l.ask(&question{
 		subject: q.subject(d.prio), body: d.data, keep: true, patient: true,
 		header: nats.Header{nats.MsgIdHdr: []string{"back-" + q.stream + "-" + strconv.FormatUint(d.seq, 10)}},

@@ -81,7 +81,7 @@ func (t *take) inquire(subject string, in, out any, next func()) {
 			}
 			switch {
 			case t.over:
-			case err == errNobody:
+			case err == errNobody || err == errConsumerNone:
 				t.again()
 			case err != nil:
 				t.failed(err)
@@ -100,10 +100,19 @@ func (t *take) nextPrio() {
 			t.list = append(t.list, d)
 			continue
 		}
-		q.l.takeSlot(t)
+		t.seek()
 		return
 	}
 	t.pulled()
+}
+
+// seek begins a pull. The members of a group have to know first what others have received.
+func (t *take) seek() {
+	if t.e.q.settling() {
+		t.again()
+		return
+	}
+	t.e.q.l.takeSlot(t)
 }
 
 // pull asks for messages of the first of the priorities. There is a slot for the answers.
@@ -210,7 +219,7 @@ func (t *take) keep() {
 		hand := e.hand
 		e.hand = nil
 		for _, d := range hand {
-			e.q.give(d)
+			e.q.l.offer(e.q, d)
 		}
 		return
 	}
@@ -284,7 +293,7 @@ func (t *take) tick(now time.Time) {
 	case late:
 		t.failed(errTimeout)
 	case len(t.prios) > 0:
-		t.e.q.l.takeSlot(t)
+		t.seek()
 	default:
 		t.look()
 	}

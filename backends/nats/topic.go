@@ -25,8 +25,8 @@ type topic struct {
 	checks       bool // whether it is still there is being asked
 
 	ends    map[*TopicEnd]struct{}
-	groups  map[string]*TopicEnd
-	clears  int // that have no answer
+	groups  map[string]*group // that have members here
+	clears  int               // that have no answer
 	cleared []func()
 
 	follows int    // how many need the feed, or wait for it
@@ -115,6 +115,9 @@ func (o *topic) sync(state *nats.StreamState) {
 	first, last := state.FirstSeq, state.LastSeq
 	if state.Msgs == 0 {
 		first = last + 1
+	}
+	if kept := uint64(max(o.rules.Keep, 1)); last >= kept {
+		first = max(first, last-kept+1) // there may be more for groups
 	}
 	if o.feed == nil {
 		o.seq, o.asked, o.held, o.ahead = first-1, 0, 0, map[uint64]*arrival{}
@@ -306,9 +309,6 @@ func (o *topic) learn(a backends.Attr, r TopicRules) {
 	if o.feed != nil {
 		o.feed.Become(a, r)
 	}
-	for _, e := range o.groups {
-		e.share.Become(a, r)
-	}
 }
 
 // gone is called when the topic was removed.
@@ -323,8 +323,8 @@ func (o *topic) gone() {
 	if o.feed != nil {
 		o.feed.End(true)
 	}
-	for _, e := range o.groups {
-		e.share.End(true)
+	for _, g := range o.groups {
+		g.q.gone()
 	}
 	for _, w := range o.waits {
 		w.told(unix.ESTALE)

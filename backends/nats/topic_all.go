@@ -50,7 +50,7 @@ func (t *Topics) All(dir string, read func() backends.Endpoint) (*TopicEnd, erro
 		a.leave()
 		return nil, err
 	}
-	e := &TopicEnd{all: a, read: read(), holders: 1}
+	e := &TopicEnd{all: a, read: read()}
 	a.open[e] = struct{}{}
 	return e, nil
 }
@@ -179,8 +179,6 @@ func (t *Topics) heardOf(path string, n uint64, m *nats.Msg) {
 		o := t.open[stream]
 		switch {
 		case err != nil || o == nil:
-		case m.Sub.Queue != "":
-			o.shared(m.Sub.Queue, n, m)
 		default:
 			o.live(n, arrivalOf(m))
 		}
@@ -219,9 +217,6 @@ func (t *Topics) heal() {
 		if o.listens > 0 {
 			o.listens--
 			o.counts(1)
-		}
-		for name := range o.groups {
-			o.gather(name, true)
 		}
 		o.check()
 	}

@@ -7,19 +7,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A TopicEnd is an open file of an attached topic, or what the members of a group share. What it reads lies
-// here already; what it writes travels: a try answers ErrUnsettled until the servers' answer is there. Its
-// methods do not block.
+// A TopicEnd is an open file of an attached topic, or what a member of a group publishes by. What it reads
+// lies here already; what it writes travels: a try answers ErrUnsettled until the servers' answer is there.
+// Its methods do not block.
 type TopicEnd struct {
 	o    *topic            // nil: all topics below a directory
 	all  *all              // which
 	read backends.Endpoint // nil: it only writes
+	g    *group            // of which it is a member
 
 	// Link.mu guards what follows.
 	writes, follows, counts bool
-	group                   string
-	share                   Feed // of the group
-	holders                 int
 	wake                    func()
 	news                    bool        // something ended, and nobody was armed
 	out                     *publishing // under way, or over and not asked for yet
@@ -170,16 +168,9 @@ func (e *TopicEnd) Stat() (backends.Attr, error) {
 // Reads is what it reads; nil: nothing.
 func (e *TopicEnd) Reads() backends.Endpoint { return e.read }
 
-// Close ends it, with the last who shares it. A message that is on its way goes on.
+// Close ends it. A message that is on its way goes on.
 func (e *TopicEnd) Close() error {
 	e.enter()
-	if e.holders--; e.holders > 0 {
-		e.leave()
-		return nil
-	}
-	if e.group != "" {
-		e.o.disband(e)
-	}
 	e.wake = nil
 	e.leave()
 	var err error

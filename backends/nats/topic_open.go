@@ -69,7 +69,7 @@ func (o *Topic) shared() *topic {
 	if one == nil {
 		one = &topic{
 			t: o.t, path: o.ref.Path, stream: stream, id: o.attr.ID, attr: o.attr, rules: o.rules,
-			ends: map[*TopicEnd]struct{}{}, groups: map[string]*TopicEnd{},
+			ends: map[*TopicEnd]struct{}{}, groups: map[string]*group{},
 		}
 		o.t.open[stream] = one
 	}
@@ -85,7 +85,11 @@ func (o *Topic) Restrict(r TopicRules) error {
 	if r.Slow == "block" {
 		return refusal(unix.EOPNOTSUPP, NoBlock, "")
 	}
-	return o.t.update(o.ref, r.put)
+	info, err := o.t.at(o.ref)
+	if err != nil {
+		return err
+	}
+	return o.t.l.update(info, func(c *streamConfig) { r.put(c, info.State.Consumers > 0) })
 }
 
 // TopicState is what there is to tell of a topic that nobody reads here.
@@ -93,8 +97,8 @@ type TopicState struct {
 	Last     uint64 // number of the newest message
 	Messages int    // that are stored
 	Feed     Feed   // that has the rest; nil: none
-	Groups   []Feed
-	Ends     []*TopicEnd
+	Groups   []GroupState
+	Ends     []*TopicEnd // but for those of members
 }
 
 // State tells of the topic. It does not wait.
@@ -105,11 +109,11 @@ func (o *Topic) State() TopicState {
 	if one := o.t.open[o.info.Config.Name]; one != nil && one.id == o.attr.ID {
 		s.Feed = one.feed
 		for e := range one.ends {
-			s.Ends = append(s.Ends, e)
+			if e.g == nil {
+				s.Ends = append(s.Ends, e)
+			}
 		}
-		for _, e := range one.groups {
-			s.Groups = append(s.Groups, e.share)
-		}
+		s.Groups = one.states()
 	}
 	return s
 }
@@ -118,7 +122,7 @@ func (o *Topic) State() TopicState {
 func (o *Topic) Publisher() *TopicEnd {
 	o.t.l.mu.Lock()
 	defer o.t.l.unlock()
-	e := &TopicEnd{o: o.shared(), writes: true, holders: 1}
+	e := &TopicEnd{o: o.shared(), writes: true}
 	e.o.ends[e] = struct{}{}
 	return e
 }
@@ -141,7 +145,7 @@ func (o *Topic) Read(counts, writes bool, read func(Feed) backends.Endpoint) (*T
 		one.unfollow()
 		return nil, err
 	}
-	e := &TopicEnd{o: one, read: read(one.feed), writes: writes, holders: 1, follows: true, counts: counts}
+	e := &TopicEnd{o: one, read: read(one.feed), writes: writes, follows: true, counts: counts}
 	one.ends[e] = struct{}{}
 	if counts {
 		one.counts(1)

@@ -63,8 +63,6 @@ type Feeds interface {
 type Feed interface {
 	// Give gives the next message: what lies between it and the last one is lost.
 	Give(seq uint64, data []byte, at time.Time)
-	// Share is Give where others get messages, too.
-	Share(seq uint64, data []byte, at time.Time)
 	// Void is a message that takes the retained value back, or all that is kept, and is nobody's.
 	Void(seq uint64, all bool)
 	// Miss notes that the messages up to a number will not come.
@@ -213,7 +211,7 @@ func (t *Topics) Create(n backends.Name, o backends.Owner, r TopicRules) (backen
 		RePublish: &nats.RePublish{Source: subject, Destination: topicSubject(liveSubjects, path)},
 		Metadata:  newMeta(o),
 	}}
-	r.put(&config)
+	r.put(&config, false)
 	info := &streamInfo{}
 	if err := t.l.call("STREAM.CREATE."+stream, config, info); err != nil {
 		return backends.Attr{}, err
@@ -221,9 +219,9 @@ func (t *Topics) Create(n backends.Name, o backends.Owner, r TopicRules) (backen
 	return t.l.attr(info), nil
 }
 
-// put has the stream of a topic obey rules.
-func (r TopicRules) put(c *streamConfig) {
-	c.MaxMsgs, c.MaxBytes = int64(max(r.Keep, 1)), int64(r.Bytes)
+// put has the stream of a topic obey rules; shared: it has groups.
+func (r TopicRules) put(c *streamConfig, shared bool) {
+	c.MaxMsgs, c.MaxBytes = r.held(shared), int64(r.Bytes)
 	c.Metadata[metaRules] = string(encode(r))
 }
 

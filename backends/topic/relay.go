@@ -48,21 +48,6 @@ func (t *Topic) Give(seq uint64, data []byte, at time.Time) {
 	t.give(&message{topic: t, seq: seq, data: data})
 }
 
-// Share is Give for a topic of which others get messages, too, that are not missed here.
-func (t *Topic) Share(seq uint64, data []byte, at time.Time) {
-	t.all.mu.Lock()
-	defer t.all.unlock()
-	if t.removed {
-		return
-	}
-	t.last = at
-	if t.admit(cost(data)) != nil {
-		t.n++
-		return
-	}
-	t.give(&message{topic: t, seq: seq, data: data})
-}
-
 // Void is Give for a message that nobody is to get: it takes back the retained value, and if all is set the
 // kept messages, too.
 func (t *Topic) Void(seq uint64, all bool) {

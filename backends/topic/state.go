@@ -17,7 +17,7 @@ type State struct {
 
 // ReaderState is what there is to tell about a subscription.
 type ReaderState struct {
-	End     backends.Waiter
+	Ends    []backends.Waiter // of those who share it, or of the one who has it
 	Group   string
 	Pending int
 	Lost    uint64
@@ -39,7 +39,7 @@ func (f *feed) state() State {
 	s := State{Last: f.n, Messages: f.backlog.len(), Cost: f.bytes, Given: f.given, Lost: f.lost, Watchers: f.watchers}
 	for r := range f.readers {
 		s.Lost += r.missed()
-		s.Readers = append(s.Readers, ReaderState{r, r.group, len(r.rest()), r.missed()})
+		s.Readers = append(s.Readers, ReaderState{[]backends.Waiter{r}, r.group, len(r.rest()), r.missed()})
 	}
 	return s
 }

@@ -43,6 +43,9 @@ type deskHead struct {
 	moveAt    uint32 // where in the desk it receives to; 0: it sends
 	moveNotes uint32 // how many notes there were before it
 	addresses uint32 // how many of the addresses are in use
+
+	counted uint32 // of how many notes there is a count (Desk.Count)
+	told    uint32 // 1: the request is counted (Desk.Tells)
 }
 
 // deskNote is a message that was received into the desk, or how much was sent.
@@ -205,7 +208,7 @@ func (d *Desk) Begin(unique uint64) {
 	h := d.head
 	h.unique = 0
 	h.notes, h.saves, h.answer, h.sends, h.unit, h.file = 0, false, 0, 0, 0, 0
-	h.typed, h.queued, h.moves, h.addresses = 0, 0, 0, 0
+	h.typed, h.queued, h.moves, h.addresses, h.counted, h.told = 0, 0, 0, 0, 0, 0
 	h.step = d.l.Number()
 	h.unique = unique
 	d.anew()

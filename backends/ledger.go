@@ -50,7 +50,7 @@ type Left struct {
 }
 
 // LedgerVersion changes with what any process writes into a ledger, and with what it has kept beside it (Safe).
-const LedgerVersion = 0x6970636673_0009
+const LedgerVersion = 0x6970636673_000a
 
 // The kinds of records that there are.
 const (
@@ -70,6 +70,12 @@ const (
 	ConnRecord    // a connection
 	CallRecord    // who made a call that was not accepted yet
 	HandRecord    // a message that several open files have in hand
+	PastRecord    // what was done with a queue
+	TopicCounts   // of a topic's readers
+	SocketCounts  // of the connections of a socket
+	ConnCounts    // of the bytes of a connection
+	CallCounts    // of the calls of a class
+	TimeRecord    // when requests came
 )
 
 const (
@@ -146,6 +152,7 @@ const (
 	wordDesks  = 0x220 // how many desks there are
 	wordBlank  = 0x228 // see Ledger.blank
 	wordKept   = 0x230 // the last number of a descriptor that a Safe has
+	wordTotals = 0x240 // see Total
 )
 
 // Beat counts a request that was taken up.

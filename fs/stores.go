@@ -35,7 +35,7 @@ type stores struct {
 func (t *Tree) openStores(c Config, before *tables) (*stores, error) {
 	s := &stores{queues: mqueue.NewQueues(t.env.Poll, c.MaxMsg, c.MsgSize)}
 	t.closers = append(t.closers, s.queues)
-	s.queues.Lasts(c.Ledger, t.Left(backends.QueueRecord))
+	s.queues.Lasts(c.Ledger, t.Left)
 	if err := s.queues.Refused(); err != nil {
 		return nil, nodes.Explain("create", "queues", err)
 	}

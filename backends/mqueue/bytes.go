@@ -90,19 +90,17 @@ func (q *Queues) gone(name string, p *past) {
 	q.settle(p)
 }
 
-// settle gives back what a queue cost that has no name and that nobody has open any more. The caller holds
-// q.mu.
+// settle gives back what a queue cost that has no name and that nobody has open any more, and forgets its past. The
+// caller holds q.mu.
 func (q *Queues) settle(p *past) {
-	if !p.gone || p.cost == 0 {
+	if !p.gone || p.holders > 0 {
 		return
 	}
-	for key := range q.open {
-		if key.ino == p.ino {
-			return
-		}
+	q.counts.ledger.Drop(&p.record)
+	if p.cost != 0 {
+		q.Bytes.Give(p.uid, p.cost)
+		p.cost = 0
 	}
-	q.Bytes.Give(p.uid, p.cost)
-	p.cost = 0
 }
 
 // count counts the queues that are there, when the daemon starts.

@@ -21,18 +21,38 @@ type count struct {
 // counts are those of all queues.
 type counts struct {
 	ledger *backends.Ledger           // nil: nothing is counted
-	left   map[uint64]backends.Record // by an earlier process, by inode
+	left   map[uint64]backends.Record // by an earlier process, by inode,
+	pasts  map[uint64]backends.Record // and what it remembered
 	all    map[uint64]*count
 }
 
-// Lasts has the queues count in a ledger, and go on from what an earlier process left there.
-func (q *Queues) Lasts(l *backends.Ledger, left []backends.Left) {
+// Lasts has the queues count in a ledger, and go on from what an earlier process left there, before any is opened.
+func (q *Queues) Lasts(l *backends.Ledger, left func(kind uint32) []backends.Left) {
+	if l == nil {
+		return
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.counts = counts{l, map[uint64]backends.Record{}, map[uint64]*count{}}
-	for _, one := range left {
-		q.counts.left[one.Number] = one.Record
+	q.counts = counts{l, byNumber(left(backends.QueueRecord)), byNumber(left(backends.PastRecord)), map[uint64]*count{}}
+	for _, p := range q.pasts {
+		p.keep(l, q.counts.pasts[p.ino])
+		delete(q.counts.pasts, p.ino)
 	}
+	if q.dir == nil {
+		return // others may be there, which nobody has opened yet
+	}
+	for _, r := range q.counts.pasts {
+		l.Drop(&r)
+	}
+	q.counts.pasts = nil
+}
+
+func byNumber(left []backends.Left) map[uint64]backends.Record {
+	all := map[uint64]backends.Record{}
+	for _, one := range left {
+		all[one.Number] = one.Record
+	}
+	return all
 }
 
 // hold is the count of a queue that is opened, of which nothing was sent or received since an earlier process

@@ -25,18 +25,19 @@ func sentOrNot(t *testing.T, sent bool) {
 		t.Fatal(err)
 	}
 	defer unix.Close(fd)
-	next := func() (l *backends.Ledger, left []backends.Left) {
+	next := func() (*backends.Ledger, func(kind uint32) []backends.Left) {
 		l, err := backends.OpenLedger(fd)
 		if err != nil {
 			t.Fatal(err)
 		}
+		left := map[uint32][]backends.Left{}
 		l.Each(func(kind uint32, number uint64, data []byte, r backends.Record) {
-			left = append(left, backends.Left{Kind: kind, Number: number, Data: data, Record: r})
+			left[kind] = append(left[kind], backends.Left{Kind: kind, Number: number, Data: data, Record: r})
 		})
-		return l, left
+		return l, func(kind uint32) []backends.Left { return left[kind] }
 	}
-	ledger, _ := next()
-	q.Lasts(ledger, nil)
+	ledger, left := next()
+	q.Lasts(ledger, left)
 	one.Close()
 	open := func(q *Queues) *Queue {
 		a, err := q.Stat(backends.Ref{Path: one.name})
@@ -65,7 +66,7 @@ func sentOrNot(t *testing.T, sent bool) {
 		}
 	}
 
-	ledger, left := next()
+	ledger, left = next()
 	p, err := backends.NewPoller()
 	if err != nil {
 		t.Fatal(err)
@@ -95,6 +96,9 @@ func sentOrNot(t *testing.T, sent bool) {
 	if _, _, n, err := after.Limits(); n != 2 || err != nil {
 		t.Errorf("%d messages, %v", n, err)
 	}
+	if sent, received := after.Counts(); sent != 3 || received != 1 {
+		t.Errorf("%d sent, %d received", sent, received)
+	}
 	if *after.count.now != 2 || !after.count.full() {
 		t.Errorf("it counts %d messages", *after.count.now)
 	}
@@ -117,7 +121,7 @@ func TestCountIsHeld(t *testing.T) {
 	}
 	ledger.Each(nil)
 	one.Close()
-	q.Lasts(ledger, nil)
+	q.Lasts(ledger, func(uint32) []backends.Left { return nil })
 	open := func() *Queue {
 		one, err := q.Open(backends.Ref{Path: one.name}, unix.O_RDWR)
 		if err != nil {

@@ -85,7 +85,7 @@ func (q *Queues) created(name string, fd int, a backends.Attr, o backends.Owner,
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	p := q.past(name, a.Ino)
-	p.born = time.Now()
+	p.born.Store(time.Now().UnixNano())
 	one, err := q.take(name, a.Ino, fd, unix.O_RDWR, may)
 	if err == nil {
 		p.uid, p.cost = o.Uid, cost
@@ -108,7 +108,7 @@ func (q *Queues) take(name string, ino uint64, fd, access int,
 	}
 	one := &Queue{
 		Source: q.poll.Watch(fd), all: q, name: name, ino: ino, fd: fd, access: access, msgsize: attr.MsgSize,
-		past: q.past(name, ino), holders: 1, count: q.counts.hold(ino, attr),
+		past: q.holdPast(name, ino), holders: 1, count: q.counts.hold(ino, attr),
 	}
 	if one.count != nil {
 		one.count.opened = true
@@ -125,9 +125,24 @@ func (q *Queues) past(name string, ino uint64) *past {
 			q.gone(name, p)
 		}
 		p = &past{ino: ino}
+		p.keep(q.counts.ledger, q.counts.pasts[ino])
+		delete(q.counts.pasts, ino)
 		q.pasts[name] = p
 	}
 	return p
+}
+
+// holdPast is past for a Queue, until letPast. The caller holds q.mu.
+func (q *Queues) holdPast(name string, ino uint64) *past {
+	p := q.past(name, ino)
+	p.holders++
+	return p
+}
+
+// letPast gives it up. The caller holds q.mu.
+func (q *Queues) letPast(p *past) {
+	p.holders--
+	q.settle(p)
 }
 
 func (q *Queues) attributes(maxmsg, msgsize int) (*mqAttr, error) {

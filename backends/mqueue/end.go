@@ -24,6 +24,7 @@ func (e *End) TryRead(p []byte) (int, backends.Meta, error) {
 		return e.Queue.TryRead(p)
 	}
 	if n, m, ok := e.Desk.Again(p); ok {
+		e.Desk.Count(e.past.received, 1)
 		return n, m, nil
 	}
 	if e.Desk.Full() {
@@ -31,9 +32,10 @@ func (e *End) TryRead(p []byte) (int, backends.Meta, error) {
 	}
 	tray, prio := e.Desk.Tray(e.msgsize)
 	if tray == nil || len(p) < len(tray) {
-		n, m, err := e.Queue.TryRead(p)
+		n, m, err := e.Queue.receive(p)
 		if err == nil {
 			e.Desk.Got(p[:n], m)
+			e.Desk.Count(e.past.received, 1)
 		}
 		return n, m, err
 	}
@@ -46,7 +48,7 @@ func (e *End) TryRead(p []byte) (int, backends.Meta, error) {
 	m := backends.Meta{Prio: *prio}
 	e.Desk.Took(p, n, m)
 	backends.Point("noted received")
-	e.past.received.Add(1)
+	e.Desk.Count(e.past.received, 1)
 	e.count.add(-1)
 	return n, m, nil
 }
@@ -56,51 +58,48 @@ func (e *End) TryWrite(p []byte, m backends.Meta) (int, error) {
 	if e.Desk == nil {
 		return e.Queue.TryWrite(p, m)
 	}
-	again, err := e.put(p, m)
-	if err != nil {
+	if err := e.put(p, m); err != nil {
 		return 0, err
 	}
-	if !again {
-		e.past.sent.Add(1)
-	}
+	e.Desk.Count(e.past.sent, 1)
 	return len(p), nil
 }
 
 // TryReturn is Returner.TryReturn.
 func (e *End) TryReturn(p []byte, m backends.Meta) error {
-	again, err := e.put(p, m)
-	if err == nil && !again {
-		e.past.received.Add(-1)
+	err := e.put(p, m)
+	if err == nil {
+		e.Desk.Count(e.past.received, -1)
 	}
 	return err
 }
 
 // put sends a message, unless an earlier process did.
-func (e *End) put(p []byte, m backends.Meta) (again bool, err error) {
+func (e *End) put(p []byte, m backends.Meta) error {
 	if _, ok := e.Desk.SentAgain(); ok {
-		return true, nil
+		return nil
 	}
 	if e.Desk.Full() {
-		return false, backends.ErrWouldBlock
+		return backends.ErrWouldBlock
 	}
 	if e.Desk.Unsure() && e.count.sent() {
 		e.Desk.Sent(len(p))
-		return true, nil
+		return nil
 	}
 	if e.full() {
-		return false, e.explain(unix.EAGAIN)
+		return e.explain(unix.EAGAIN)
 	}
 	e.Desk.Sends()
 	backends.Point("sending")
 	if err := e.Queue.send(p, m); err != nil {
 		e.Desk.NotSent()
-		return false, err
+		return err
 	}
 	backends.Point("sent")
 	e.Desk.Sent(len(p))
 	backends.Point("noted sent")
 	e.count.add(1)
-	return false, nil
+	return nil
 }
 
 // full looks whether there is room for a message, if there should be none: other programs may have made some.

@@ -39,7 +39,7 @@ func free(d *backends.Desk) {
 
 // fromDesks finishes what an earlier process was about. A message that was taken gets its record, with which
 // it goes back like others; of one that is back in its queue the record is taken away.
-func (l *Leases) fromDesks() {
+func (l *Leases) fromDesks(q *Queues) {
 	for _, d := range l.Ledger.Unfinished(takingLease | returningLease) {
 		work, _, _, _ := d.Of()
 		d.Resume()
@@ -52,10 +52,16 @@ func (l *Leases) fromDesks() {
 			d.Resume()
 			buf := make([]byte, backends.DeskBytes)
 			n, m, got := d.Again(buf)
+			past := q.pastOf(one.queue, one.ino)
 			switch {
 			case work&returningLease != 0 && sent:
+				if !got {
+					d.Sent(0) // it was about to say so
+				}
+				d.Count(past.sent, 1)
 				_ = l.dir.Remove(backends.Named(file))
 			case work&takingLease != 0 && got:
+				d.Count(past.received, 1)
 				if _, err := readRecord(l.dir.Fd(), file); err != nil {
 					_ = l.dir.Remove(backends.Named(file))
 					one.Meta.Prio, one.Data = m.Prio, slices.Clone(buf[:n])

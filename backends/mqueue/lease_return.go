@@ -28,7 +28,7 @@ type comingBack struct {
 // another start, and so does what cannot be read. told is called for each queue with how many messages came
 // back, or why not ("" is the directory), and again by the poller when there is room for more.
 func (l *Leases) Recover(q *Queues, told func(queue string, back int, err error)) {
-	l.fromDesks()
+	l.fromDesks(q)
 	byQueue := map[string][]*Lease{}
 	l.find("", func(one *Lease, err error) {
 		if err != nil {
@@ -186,6 +186,7 @@ func (q *Queues) letGo(one *Queue) {
 	defer q.mu.Unlock()
 	q.counts.drop(one.ino, one.count)
 	_ = unix.Close(one.fd)
+	q.letPast(one.past)
 }
 
 // Close ends the waiting. What waits comes back with the next daemon.
@@ -226,6 +227,6 @@ func (q *Queues) alone(name string) (*Queue, error) {
 	defer q.mu.Unlock()
 	return &Queue{
 		Source: q.poll.Watch(fd), all: q, name: name, ino: a.Ino, fd: fd, access: unix.O_RDWR,
-		past: q.past(name, a.Ino), count: q.counts.hold(a.Ino, attr),
+		past: q.holdPast(name, a.Ino), count: q.counts.hold(a.Ino, attr),
 	}, nil
 }

@@ -32,17 +32,28 @@ type Queue struct {
 	ends  atomic.Int64 // how often its readers were ended
 }
 
-// past is what the daemon remembers of a queue that the kernel does not.
+// past is what the daemon remembers of a queue that the kernel does not. The numbers are in the ledger, if there is
+// one.
 type past struct {
 	ino            uint64
-	born           time.Time    // zero if others made it
-	sent, received atomic.Int64 // messages through the daemon
+	sent, received *atomic.Int64 // messages through the daemon
 	// how often a message is handed out before it goes to the dead queue; 0: without end
-	tries atomic.Int64
+	tries *atomic.Int64
+	born  *atomic.Int64 // when it was made, in nanoseconds since 1970; 0: others made it
 
-	uid  uint32 // under Queues.mu: who pays
-	cost int64  // so many bytes
-	gone bool   // its name is
+	// Under Queues.mu:
+	record  backends.Record
+	holders int    // Queues
+	uid     uint32 // who pays
+	cost    int64  // so many bytes
+	gone    bool   // its name is
+}
+
+// keep has the numbers be in a ledger, as an earlier process left them at r. Nobody has the queue open.
+func (p *past) keep(l *backends.Ledger, r backends.Record) {
+	p.record = r
+	n := l.Counts(&p.record, backends.PastRecord, p.ino, 4, "")
+	p.sent, p.received, p.tries, p.born = &n[0], &n[1], &n[2], &n[3]
 }
 
 // PrioMax is one more than the highest priority of a message (MQ_PRIO_MAX, mq_overview(7)).
@@ -51,12 +62,20 @@ const PrioMax = 32768
 // TryRead is mq_receive(3): the oldest of the messages with the highest priority. ErrWouldBlock: there is
 // none. ErrRemoved: there is none, and the queue has no name any more.
 func (q *Queue) TryRead(p []byte) (int, backends.Meta, error) {
+	n, m, err := q.receive(p)
+	if err == nil {
+		q.past.received.Add(1)
+	}
+	return n, m, err
+}
+
+// receive is mq_receive(3), which past does not count yet.
+func (q *Queue) receive(p []byte) (int, backends.Meta, error) {
 	var prio uint32
 	n, err := mqReceive(q.fd, p, &prio)
 	if err != nil {
 		return 0, backends.Meta{}, q.nothing(err)
 	}
-	q.past.received.Add(1)
 	q.count.add(-1)
 	return n, backends.Meta{Prio: prio}, nil
 }
@@ -147,7 +166,7 @@ func (q *Queue) Messages() (int, error) {
 	return n, err
 }
 
-// Counts are the messages sent and received through the daemon, since it was started or the queue was made. A
+// Counts are the messages sent and received through the daemon, since that was started or the queue was made. A
 // message that was put back counts as not received.
 func (q *Queue) Counts() (sent, received int64) {
 	return q.past.sent.Load(), q.past.received.Load()
@@ -161,7 +180,12 @@ func (q *Queue) MaxTries() int { return int(q.past.tries.Load()) }
 func (q *Queue) SetMaxTries(n int) { q.past.tries.Store(int64(n)) }
 
 // Born is when the queue was made, zero if that was not through the daemon.
-func (q *Queue) Born() time.Time { return q.past.born }
+func (q *Queue) Born() time.Time {
+	if ns := q.past.born.Load(); ns != 0 {
+		return time.Unix(0, ns)
+	}
+	return time.Time{}
+}
 
 // EndReaders gives all who read the queue now an end of file, once, and wakes those who wait.
 func (q *Queue) EndReaders() {
@@ -201,7 +225,7 @@ func (q *Queue) Close() error {
 	if q.pays != nil {
 		q.pays.Give(q.payer)
 	}
-	q.all.settle(q.past)
+	q.all.letPast(q.past)
 	return err
 }
 

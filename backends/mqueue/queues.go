@@ -116,6 +116,13 @@ func (q *Queues) hold(r backends.Ref, access int, check func(backends.Attr) erro
 	return q.take(r.Path, a.Ino, fd, access, may)
 }
 
+// pastOf is what is remembered of a queue.
+func (q *Queues) pastOf(name string, ino uint64) *past {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.past(name, ino)
+}
+
 // Find is stat(2) of a queue, without the bytes pending, which cost more.
 func (q *Queues) Find(name string) (backends.Attr, error) {
 	if q.dir == nil {

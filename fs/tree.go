@@ -80,7 +80,7 @@ type Tree struct {
 	session Session
 
 	lasting         lasting
-	backingFailures atomic.Int64
+	backingFailures *atomic.Int64
 	// backing files of an earlier session that nobody can close any more but by their numbers
 	unbacked []int32
 }
@@ -114,6 +114,7 @@ func New(c Config) (*Tree, error) {
 		}
 	}
 	t.lasting.ledger = c.Ledger
+	t.backingFailures = c.Ledger.Total(backends.NotCarried)
 	t.lasting.class = map[string]*keptClass{}
 	if before == nil {
 		var err error
@@ -143,7 +144,7 @@ func New(c Config) (*Tree, error) {
 		err = t.openKinds(c, before)
 	}
 	if err == nil && c.Ledger != nil {
-		t.topics.Lasts(c.Ledger, t.Left(backends.TopicRecord), t.Left(backends.MessageRecord))
+		t.topics.Lasts(c.Ledger, t.Left)
 	}
 	if err == nil && before != nil {
 		err = t.resume(before)

@@ -208,7 +208,9 @@ func (s *Session) answerAgain(out []byte) {
 			cmp.Compare(fs.RequestOf(as[fuse.InHeader](a).Unique), fs.RequestOf(as[fuse.InHeader](b).Unique)))
 	})
 	for _, req := range list {
-		s.requests.Add(1)
+		if h := as[fuse.InHeader](req); h.Unique == fs.RequestOf(h.Unique) {
+			s.requests.Add(1) // the others are counted already
+		}
 		d := s.left.desks[fs.RequestOf(as[fuse.InHeader](req).Unique)]
 		delete(s.left.desks, fs.RequestOf(as[fuse.InHeader](req).Unique))
 		if d == nil {
@@ -321,6 +323,9 @@ func (s *Session) finish(req []byte, d *backends.Desk, out []byte) {
 	case n > 0 && (saved || !saves):
 		answer := (*d.Room())[:n]
 		as[fuse.OutHeader](answer).Unique = h.Unique
+		if moves != nil {
+			moves.countAgain(h, answer)
+		}
 		s.send(answer)
 	case moves != nil && !saved:
 		d.Resume()

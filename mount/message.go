@@ -36,7 +36,7 @@ func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
 	g.polls.waits(&o.watch, backends.In, nonblock && err == backends.ErrWouldBlock)
 	if !nodes.Waits(err) {
 		s.note(&in.InHeader, err)
-		o.did(&in.InHeader, n, err, began)
+		o.did(&in.InHeader, n, err, out, began)
 		s.answer(out, in.Unique, n, err)
 		g.moved(backends.Out, out)
 		return
@@ -48,7 +48,7 @@ func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
 		if tries {
 			_, err = r.Stop(out, err)
 		}
-		o.did(&in.InHeader, 0, err, began)
+		o.did(&in.InHeader, 0, err, out, began)
 		s.answer(out, in.Unique, 0, err)
 	} else {
 		p := &struct {
@@ -98,7 +98,7 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 	g.polls.waits(&o.watch, backends.Out, nonblock && err == backends.ErrWouldBlock)
 	if !nodes.Waits(err) {
 		s.note(&in.InHeader, err)
-		o.did(&in.InHeader, w.done, err, began)
+		o.did(&in.InHeader, w.done, err, out, began)
 		s.answer(out, in.Unique, n, err)
 		w.ended(err)
 		if err == nil {

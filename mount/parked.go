@@ -196,7 +196,7 @@ func (g *gate) end(p *parked, n int, err error, buf []byte) {
 	if !goesOn(err) {
 		g.s.note(&p.in, err)
 		if !p.answered {
-			p.waited(n, err)
+			p.waited(n, err, buf)
 			g.s.answer(buf, p.in.Unique, n, err)
 		}
 	}

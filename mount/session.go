@@ -71,8 +71,8 @@ type Session struct {
 	teller      teller
 	turns       *turns
 	late        *late
-	requests    atomic.Int64
-	unawaited   atomic.Int64           // of those
+	requests    *atomic.Int64
+	unawaited   *atomic.Int64          // of those
 	passthrough atomic.Pointer[string] // why not; "" if the kernel carries shared memory
 	minor       atomic.Uint32          // of the version of FUSE that the kernel speaks
 	settled     negotiated             // set before the first request but INIT
@@ -133,7 +133,10 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 		options.DisabledCapabilities = fuse.CAP_PASSTHROUGH
 	}
 	s.protocol = fuse.NewProtocolServer(t, options)
-	if s.ledger = t.Ledger(); s.ledger != nil && o.Session == nil {
+	s.ledger = t.Ledger()
+	s.requests, s.unawaited = s.ledger.Total(backends.Requests), s.ledger.Total(backends.Unawaited)
+	s.tally.begin(s.ledger, t.Left(backends.CallCounts))
+	if s.ledger != nil && o.Session == nil {
 		for _, one := range t.Left(backends.SessionRecord) {
 			s.o.Session, s.settles = one.Data, one.Record
 		}

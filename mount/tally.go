@@ -7,8 +7,10 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/ipcfs/ipcfs/backends"
 	"github.com/ipcfs/ipcfs/fs"
 	"github.com/ipcfs/ipcfs/nodes"
 	"golang.org/x/sys/unix"
@@ -17,6 +19,7 @@ import (
 // tally counts what is done with the message faces of each class.
 type tally struct {
 	trace   *nodes.Trace
+	ledger  *backends.Ledger
 	mu      sync.Mutex
 	classes map[string]*classTally
 }
@@ -24,17 +27,51 @@ type tally struct {
 type classTally struct {
 	reads, writes opTally
 	trace         *nodes.Trace
+	record        backends.Record // where it lies
 }
 
 // opTally counts the calls of one kind.
 type opTally struct {
-	count   atomic.Int64
-	bytes   atomic.Int64
+	*calls
 	untimed int64 // calls since the last that was timed; the leader's alone
+}
 
+// calls are the numbers of an opTally. In a ledger they outlive the process.
+type calls struct {
+	count  atomic.Int64
+	bytes  atomic.Int64
 	errnos [maxErrno]atomic.Int64 // calls that failed; the first: with an errno beyond
 	took   histogram              // calls that had not to wait: how long the daemon had them
 	waited histogram              // those that had: how long they waited
+}
+
+// callNumbers is how many numbers they are.
+const callNumbers = int(unsafe.Sizeof(calls{}) / 8)
+
+// begin has it go on from what an earlier process counted.
+func (t *tally) begin(l *backends.Ledger, left []backends.Left) {
+	t.ledger = l
+	for i := range left {
+		one := &left[i]
+		if len(one.Data) < 16*callNumbers { // another program's
+			l.Drop(&one.Record)
+			continue
+		}
+		t.class(one.CountsOf(2*callNumbers), one.Number, one.Record)
+	}
+}
+
+// class begins to count for a class, from what is at r. The caller holds t.mu, or it is the start.
+func (t *tally) class(name string, number uint64, r backends.Record) *classTally {
+	if t.classes == nil {
+		t.classes = map[string]*classTally{}
+	}
+	c := &classTally{trace: t.trace, record: r}
+	n := t.ledger.Counts(&c.record, backends.CallCounts, number, 2*callNumbers, name)
+	c.reads.calls = (*calls)(unsafe.Pointer(&n[0]))
+	c.writes.calls = (*calls)(unsafe.Pointer(&n[callNumbers]))
+	t.classes[name] = c
+	return c
 }
 
 // To look at the clock twice takes a thirtieth of what a message takes (docs/performance.md). So of the calls
@@ -109,24 +146,48 @@ func (h *histogram) read(bounds []time.Duration) nodes.Histogram {
 func (t *tally) of(class string) *classTally {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	c := t.classes[class]
-	if c == nil {
-		if t.classes == nil {
-			t.classes = map[string]*classTally{}
-		}
-		c = &classTally{trace: t.trace}
-		t.classes[class] = c
+	if c := t.classes[class]; c != nil {
+		return c
 	}
-	return c
+	number := uint64(0)
+	if t.ledger != nil {
+		number = t.ledger.Number()
+	}
+	return t.class(class, number, backends.Record{})
 }
 
 // did counts a READ or WRITE that did not wait and whose answer is known, and tells those who trace: before it
-// is answered, as its process may be gone after that, and its name with it. began is when it came (see begin).
-func (o *openFile) did(in *fuse.InHeader, bytes int, err error, began time.Time) {
-	took := o.counted(in, bytes, err).quick(began)
+// is answered, as its process may be gone after that, and its name with it. answer is room for that, and began is when
+// it came (see begin).
+func (o *openFile) did(in *fuse.InHeader, bytes int, err error, answer []byte, began time.Time) {
+	took := time.Duration(0)
+	if o.tells(in, answer) {
+		took = o.counted(in, bytes, err).quick(began)
+	}
 	if o.traced() {
 		o.trace(in, bytes, err, nodes.Done{At: began, Took: took})
 	}
+}
+
+// tells reports, once, whether a request is to be counted that may have been worked on at the desk of its answer.
+func (o *openFile) tells(in *fuse.InHeader, answer []byte) bool {
+	d := o.gate.s.ledger.DeskOf(answer)
+	return d.Unique() != fs.RequestOf(in.Unique) || d.Tells()
+}
+
+// countAgain counts a READ or WRITE whose answer an earlier process left, unless that did. How long it took nobody
+// knows.
+func (o *openFile) countAgain(in *fuse.InHeader, answer []byte) {
+	if !o.tells(in, answer) {
+		return
+	}
+	n, err := len(answer)-headerSize, error(nil)
+	if status := as[fuse.OutHeader](answer).Status; status != 0 {
+		n, err = 0, syscall.Errno(-status)
+	} else if in.Opcode == opWrite {
+		n = int(as[fuse.WriteOut](answer[headerSize:]).Size)
+	}
+	o.counted(in, n, err)
 }
 
 // counted counts a READ or WRITE whose answer is known, but for its time, which is for what it returns.
@@ -202,7 +263,7 @@ func moved(op operation, n int) int {
 }
 
 // waited is did of a parked READ or WRITE.
-func (p *parked) waited(n int, err error) {
+func (p *parked) waited(n int, err error, answer []byte) {
 	var o *openFile
 	switch op := p.op.(type) {
 	case *reading:
@@ -213,7 +274,9 @@ func (p *parked) waited(n int, err error) {
 		return
 	}
 	bytes, took := moved(p.op, n), time.Duration(now()-p.since)
-	o.counted(&p.in, bytes, err).waited.add(waitBounds, took, 1)
+	if o.tells(&p.in, answer) {
+		o.counted(&p.in, bytes, err).waited.add(waitBounds, took, 1)
+	}
 	if o.traced() {
 		o.trace(&p.in, bytes, err, nodes.Done{At: time.Now().Add(-took), Took: took, Waited: true})
 	}

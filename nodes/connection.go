@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -21,10 +22,42 @@ type socketState struct {
 	datagrams *socket.Datagrams // of udp
 
 	// Under Sockets.mu:
-	payer             payer
-	links             map[*link]bool
-	last              int // id
-	accepted, dialled int // connections that were closed
+	payer payer
+	links map[*link]bool
+	last  int // id
+	past  closedLinks
+}
+
+// closedLinks count the connections of a socket that were closed, by how they began. They outlive this process as long
+// as something is kept of the socket.
+type closedLinks struct{ *socket.Counts }
+
+func (c closedLinks) accepted() *atomic.Int64 { return c.at(0) }
+func (c closedLinks) dialled() *atomic.Int64  { return c.at(1) }
+
+func (c closedLinks) at(i int) *atomic.Int64 {
+	if c.Counts == nil {
+		return new(atomic.Int64) // nothing is kept of the socket
+	}
+	return c.At(i)
+}
+
+// keep keeps what is known of an object. The caller holds s.mu, or is alone.
+func (s *Sockets) keep(key socketKey, one *socketState) {
+	if was := s.all[key]; was != nil {
+		one.past = was.past
+	} else {
+		one.past = closedLinks{s.back.Counts(key.String(), 2)}
+	}
+	s.all[key] = one
+}
+
+// drop keeps it no more. The caller holds s.mu.
+func (s *Sockets) drop(key socketKey) {
+	if one := s.all[key]; one != nil {
+		one.past.Drop()
+		delete(s.all, key)
+	}
 }
 
 // link is a connection that is open through a face.
@@ -96,7 +129,9 @@ func (e socketEntry) link(end string, by Caller, at backends.Waiter,
 		s.env.Shares.Give(by.Uid)
 		return nil, err
 	}
-	s.all[key] = one
+	if s.all[key] != one {
+		s.keep(key, one)
+	}
 	if one.links == nil {
 		one.links = map[*link]bool{}
 	}
@@ -115,10 +150,13 @@ func (s *Sockets) unlink(key socketKey, one *socketState, l *link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(one.links, l)
-	l.count(&one.accepted, &one.dialled)
+	var accepted, dialled int
+	l.count(&accepted, &dialled)
+	one.past.accepted().Add(int64(accepted))
+	one.past.dialled().Add(int64(dialled))
 	s.env.Shares.Give(l.by.Uid)
 	if len(one.links) == 0 && !one.listens() && s.all[key] == one {
-		delete(s.all, key)
+		s.drop(key)
 	}
 }
 
@@ -151,7 +189,7 @@ func (s *Sockets) linked(one *socketState) ([]Fact, []*link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	links := one.sorted()
-	accepted, dialled := one.accepted, one.dialled
+	accepted, dialled := int(one.past.accepted().Load()), int(one.past.dialled().Load())
 	for _, l := range links {
 		l.count(&accepted, &dialled)
 	}

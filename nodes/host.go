@@ -79,7 +79,7 @@ func (e socketEntry) makeHost(name string, o Owner, how listening) (Seen, error)
 	stat = e.all.at(seen).statOf()
 	one.lasts(socketKey{id: a.ID})
 	e.all.mu.Lock()
-	e.all.all[socketKey{id: a.ID}] = one
+	e.all.keep(socketKey{id: a.ID}, one)
 	e.all.mu.Unlock()
 	return seen, nil
 }

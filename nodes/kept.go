@@ -85,7 +85,8 @@ func (k *Kept) Code(c *Coder) {
 	c.Flag(&k.Wrote)
 	c.Flag(&k.Shown)
 	c.Bytes(&k.Text)
-	for _, n := range []*uint64{&k.Place.Next, &k.Place.Seen, &k.Place.Skipped, &k.Place.Gaps, &k.Place.Before} {
+	p := &k.Place
+	for _, n := range []*uint64{&p.Next, &p.Seen, &p.Skipped, &p.Gaps, &p.Before, &p.Got} {
 		Number(c, n)
 	}
 	c.Flag(&k.Place.Cut)

@@ -71,7 +71,7 @@ func (e socketEntry) again() error {
 	one.lasts(e.key())
 	e.all.mu.Lock()
 	defer e.all.mu.Unlock()
-	e.all.all[e.key()] = one
+	e.all.keep(e.key(), one)
 	return nil
 }
 

@@ -48,7 +48,7 @@ func (s *Sockets) lost(a Attr) {
 	key := socketKey{id: a.ID}
 	s.mu.Lock()
 	one := s.all[key]
-	delete(s.all, key)
+	s.drop(key)
 	s.mu.Unlock()
 	if one != nil {
 		one.close()

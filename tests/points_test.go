@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -263,6 +264,26 @@ func (w *walk) asks(begin func()) (heard []string) {
 	return append(<-served, heard...)
 }
 
+// counts are two numbers of an object's status.
+func (w *walk) counts(of, in, out string) (came, went int) {
+	if of == "" {
+		return 0, 0
+	}
+	text, err := os.ReadFile(w.tr.mnt + "/ctl/" + of + "/status")
+	check(w.t, err)
+	for line := range strings.Lines(string(text)) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		n, _ := strconv.Atoi(value)
+		switch key {
+		case in:
+			came = n
+		case out:
+			went = n
+		}
+	}
+	return came, went
+}
+
 // killable is a tree with a keeper, whose workers can be killed at points.
 func killable(t *testing.T) *walk {
 	t.Helper()
@@ -317,27 +338,40 @@ func TestKilledAtPoints(t *testing.T) {
 		name string
 		do   func(begin func()) []string
 		want []string
+		// what tells of the messages that came and went, and how; "": nothing
+		counted, in, out string
 	}{
-		{"queue", moving("queues/q", "queues/q", unix.O_RDONLY, ""), all},
-		{"lines", moving("ctl/queues/q/lines", "ctl/queues/q/lines", unix.O_RDWR, ""), all},
-		{"lease", moving("queues/q", "ctl/queues/q/lease", unix.O_RDWR, "ack\n"), all},
-		{"topic", moving("topics/t", "topics/t", unix.O_RDONLY, ""), all},
-		{"sysv", moving(sysv, sysv, unix.O_RDONLY, ""), all},
-		{"names", w.names, nil},
-		{"socket", talking("ctl/sockets/s/accept", "ctl/sockets/s/dial"), talked},
-		{"TCP", talking("ctl/sockets/tcp/:"+port+"/accept", "sockets/tcp/127.0.0.1:"+port), talked},
-		{"call", w.asks, []string{"1", "2", "end", "3", "end", "1.", "end", "2.", "end"}},
-		{"ctl/new", w.lines, nil},
+		{"queue", moving("queues/q", "queues/q", unix.O_RDONLY, ""), all, "queues/q", "sent", "received"},
+		{"lines", moving("ctl/queues/q/lines", "ctl/queues/q/lines", unix.O_RDWR, ""), all, "queues/q", "sent", "received"},
+		{"lease", moving("queues/q", "ctl/queues/q/lease", unix.O_RDWR, "ack\n"), all, "", "", ""},
+		{"topic", moving("topics/t", "topics/t", unix.O_RDONLY, ""), all, "topics/t", "published", "received"},
+		{"sysv", moving(sysv, sysv, unix.O_RDONLY, ""), all, "", "", ""},
+		{"names", w.names, nil, "", "", ""},
+		{"socket", talking("ctl/sockets/s/accept", "ctl/sockets/s/dial"), talked, "", "", ""},
+		{"TCP", talking("ctl/sockets/tcp/:"+port+"/accept", "sockets/tcp/127.0.0.1:"+port), talked, "", "", ""},
+		{"call", w.asks, []string{"1", "2", "end", "3", "end", "1.", "end", "2.", "end"}, "", "", ""},
+		{"ctl/new", w.lines, nil, "", "", ""},
 	} {
+		calls := 0
+		came, went := w.counts(walk.counted, walk.in, walk.out)
 		for i, point := range points {
 			for passes := i % step; !t.Failed(); passes += step {
 				got := walk.do(func() { w.ask(point, passes) })
+				calls++
 				if !w.hit() {
 					break
 				}
 				kills[point]++
 				if !slices.Equal(got, walk.want) {
 					t.Errorf("%s, killed at %q after %d passes: %q", walk.name, point, passes, got)
+				}
+				if walk.counted == "" {
+					continue
+				}
+				in, out := w.counts(walk.counted, walk.in, walk.out)
+				if in-came != 3*calls || out-went != 3*calls {
+					t.Errorf("%s, killed at %q after %d passes: of %d messages %d were %s, and %d %s", walk.name, point, passes,
+						3*calls, in-came, walk.in, out-went, walk.out)
 				}
 			}
 		}

@@ -37,8 +37,12 @@ type Conn struct {
 	asked  bool      // see LookedAt
 	late   error     // what a read meets behind what is there to read
 
-	in, out atomic.Int64
+	moved *Counts // bytes received and sent; nil: it was never connected
 }
+
+// in are the bytes that it received, out those that it sent. The caller holds c.mu, and it is, or was, connected.
+func (c *Conn) in() *atomic.Int64  { return c.moved.At(0) }
+func (c *Conn) out() *atomic.Int64 { return c.moved.At(1) }
 
 // Peer is who is at the other end.
 type Peer struct {
@@ -61,6 +65,7 @@ type dialler interface {
 // connected is called when fd is the connection.
 func (c *Conn) connected(fd int, peer Peer) {
 	c.fd, c.src, c.peer, c.since, c.dial, c.made = fd, c.s.poll.Watch(fd), peer, time.Now(), nil, true
+	c.moved = c.held.counts()
 	if c.held.Since != 0 { // an earlier process has it
 		c.since = time.Unix(0, c.held.Since)
 	}
@@ -138,6 +143,7 @@ func (c *Conn) TryRead(p []byte) (n int, m backends.Meta, err error) { return c.
 func (c *Conn) receive(d *backends.Desk, p []byte) (n int, m backends.Meta, err error) {
 	if n, m, ok := d.Again(p); ok {
 		m.From = fromRaw(d.From())
+		c.countAgain(d, (*Conn).in, n)
 		return n, m, nil
 	}
 	if d.Full() || d.FullOfAddresses() {
@@ -157,6 +163,11 @@ func (c *Conn) receive(d *backends.Desk, p []byte) (n int, m backends.Meta, err 
 		if n, err = c.receiveAt(d, fd, p); err == nil && from {
 			m.From = fromRaw(d.From())
 		}
+		if err == nil {
+			d.Count(c.in(), int64(n))
+		}
+		n, err = again(n, err)
+		return n, m, err
 	case from:
 		var sa unix.Sockaddr
 		n, sa, err = unix.Recvfrom(fd, p, unix.MSG_DONTWAIT)
@@ -165,7 +176,7 @@ func (c *Conn) receive(d *backends.Desk, p []byte) (n int, m backends.Meta, err 
 		n, err = unix.Read(fd, p)
 	}
 	n, err = again(n, err)
-	c.in.Add(int64(n))
+	c.in().Add(int64(n))
 	return n, m, err
 }
 
@@ -195,6 +206,7 @@ func (c *Conn) TryWrite(p []byte, m backends.Meta) (int, error) { return c.send(
 // send is TryWrite at a desk.
 func (c *Conn) send(d *backends.Desk, p []byte, m backends.Meta) (int, error) {
 	if n, ok := d.SentAgain(); ok {
+		c.countAgain(d, (*Conn).out, n)
 		return n, nil
 	}
 	if d.Full() {
@@ -217,9 +229,19 @@ func (c *Conn) send(d *backends.Desk, p []byte, m backends.Meta) (int, error) {
 	} else {
 		n, err = unix.SendmsgN(fd, p, nil, to, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
 	}
-	n, err = again(n, err)
-	c.out.Add(int64(n))
+	if n, err = again(n, err); err == nil {
+		d.Count(c.out(), int64(n))
+	}
 	return n, err
+}
+
+// countAgain counts what an earlier process moved, unless that did.
+func (c *Conn) countAgain(d *backends.Desk, of func(*Conn) *atomic.Int64, n int) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if c.moved != nil {
+		d.Count(of(c), int64(n))
+	}
 }
 
 func again(n int, err error) (int, error) {
@@ -322,7 +344,10 @@ func (c *Conn) Status() Status {
 	}
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	s := Status{Peer: c.peer, Made: c.made, State: "connected", In: c.in.Load(), Out: c.out.Load(), Since: c.since}
+	s := Status{Peer: c.peer, Made: c.made, State: "connected", Since: c.since}
+	if c.moved != nil {
+		s.In, s.Out = c.in().Load(), c.out().Load()
+	}
 	switch {
 	case c.dial != nil && !c.begun:
 		s.State = "idle"
@@ -347,7 +372,10 @@ func (c *Conn) Close() error {
 	if c.dial == nil && fd < 0 {
 		_ = c.held.end(-1)
 	}
-	unused := c.asked && c.from != nil && c.in.Load()+c.out.Load() == 0
+	unused := c.asked && c.from != nil && c.moved != nil && c.in().Load()+c.out().Load() == 0
+	if c.moved != nil {
+		c.moved.own()
+	}
 	c.fd, c.dial, c.closed = -1, nil, nil
 	if c.err == nil {
 		c.err = backends.ErrRemoved

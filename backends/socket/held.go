@@ -26,6 +26,7 @@ type lasting struct {
 	lists  map[string]listRecord // what it listened with
 	calls  map[uint64][]waiter   // who dialled, by the number of the listener
 	opened map[uint64]*Listener  // those that go on
+	counts map[string]backends.Record
 }
 
 // connRecord is what the ledger has of a connection.
@@ -66,9 +67,10 @@ type held struct {
 
 	mu sync.Mutex
 	connRecord
-	at   backends.Record
-	fd   int  // that an earlier process left; -1: none
-	safe bool // there is a descriptor in the safe, whether or not there was room for the record
+	at      backends.Record
+	counted backends.Record // how many bytes
+	fd      int             // that an earlier process left; -1: none
+	safe    bool            // there is a descriptor in the safe, whether or not there was room for the record
 }
 
 // Lasts has sockets outlive this process, and go on that an earlier one left, before anything is opened.
@@ -80,6 +82,7 @@ func (s *Maker) Lasts(l *backends.Ledger, safe backends.Safe, left func(kind uin
 		ledger: l, safe: safe, left: maps.Clone(safe.Left()),
 		conns: map[uint64]*held{}, asked: map[uint64]uint64{}, lists: map[string]listRecord{},
 		calls: map[uint64][]waiter{}, opened: map[uint64]*Listener{},
+		counts: map[string]backends.Record{},
 	}
 	listens, known := map[uint64]bool{}, map[uint64]bool{}
 	for _, one := range left(backends.ListenRecord) {
@@ -110,6 +113,7 @@ func (s *Maker) Lasts(l *backends.Ledger, safe backends.Safe, left func(kind uin
 			s.last.asked[h.Request] = one.Number
 		}
 	}
+	s.countsLeft(left)
 	calls := left(backends.CallRecord)
 	slices.SortFunc(calls, func(a, b backends.Left) int { return cmp.Compare(a.Number, b.Number) })
 	for _, one := range calls {
@@ -166,6 +170,7 @@ func (s *Maker) Resumed() {
 		}
 	}
 	s.last.opened, s.last.calls = nil, nil
+	s.countsGone()
 }
 
 // Asked is called when a request has come that an earlier process may have begun with, and reports whether that
@@ -310,6 +315,7 @@ func (h *held) end(fd int) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.s.last.ledger.Drop(&h.at)
+	h.s.last.ledger.Drop(&h.counted)
 	if fd < 0 {
 		return nil
 	}

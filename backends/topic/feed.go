@@ -2,6 +2,7 @@ package topic
 
 import (
 	"errors"
+	"sync/atomic"
 
 	"github.com/ipcfs/ipcfs/backends"
 	"golang.org/x/sys/unix"
@@ -20,17 +21,18 @@ type feed struct {
 	apart    int    // slots of readers who are set apart
 	bytes    int    // what both cost
 	readers  map[*Subscription]struct{}
-	follow   int // how many of them follow the backlog
-	watchers int // notices that are open
-	lost     uint64
-	given    uint64 // messages that readers got, each counted for each of them
+	follow   int           // how many of them follow the backlog
+	watchers int           // notices that are open
+	lost     *atomic.Int64 // messages that readers missed who have gone; of a topic it may be in the ledger
+	given    *atomic.Int64 // messages that such readers got, each counted for each of them; likewise
 	sleepers sleepers
 	stalled  bool // a publisher was told to wait (Block), and nothing has made room since
 	removed  bool
 }
 
 func newFeed(all *Store, t *Topic, uid uint32, r Rules) feed {
-	return feed{all: all, topic: t, uid: uid, rules: r, readers: map[*Subscription]struct{}{}}
+	return feed{all: all, topic: t, uid: uid, rules: r, readers: map[*Subscription]struct{}{},
+		lost: new(atomic.Int64), given: new(atomic.Int64)}
 }
 
 // errNobody is admit's answer for a message that nobody is to get (DropNew).
@@ -167,7 +169,7 @@ func (f *feed) setApart(cost int) bool {
 func (f *feed) cutSlowest() {
 	for r := range f.readers {
 		if len(r.own) == 0 && r.at <= f.backlog.first {
-			f.lost += uint64(len(r.rest()))
+			f.lost.Add(int64(len(r.rest())))
 			f.leave(r)
 			r.cut = true
 			f.all.wakes = f.sleepers.end(&r.wait, f.all.wakes)
@@ -188,7 +190,8 @@ func (f *feed) join(r *Subscription, pos, seen uint64) {
 
 // leave takes a reader out. What it missed counts as lost; what it has not read does not.
 func (f *feed) leave(r *Subscription) {
-	f.lost += r.missed()
+	f.lost.Add(int64(r.missed()))
+	f.given.Add(int64(r.got))
 	delete(f.readers, r)
 	r.giveUp()
 	f.trim()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"slices"
+	"sync/atomic"
 
 	"github.com/ipcfs/ipcfs/backends"
 )
@@ -17,16 +18,26 @@ const numberBits = 40
 
 // Lasts has the store write what it keeps into a ledger, and go on from what an earlier process left there.
 // It is to be called before anybody has opened a topic.
-func (ts *Store) Lasts(l *backends.Ledger, topics, messages []backends.Left) {
+func (ts *Store) Lasts(l *backends.Ledger, left func(kind uint32) []backends.Left) {
 	ts.works = map[uint64]bool{}
-	of := map[uint64][]backends.Left{}
-	for _, m := range messages {
+	of, counts := map[uint64][]backends.Left{}, map[uint64]backends.Record{}
+	for _, m := range left(backends.MessageRecord) {
 		of[m.Number>>numberBits] = append(of[m.Number>>numberBits], m)
 	}
-	for _, one := range topics {
-		ts.resume(one, of[one.Number])
+	for _, one := range left(backends.TopicCounts) {
+		counts[one.Number] = one.Record
+		ts.numbers = max(ts.numbers, one.Number)
+	}
+	for _, one := range left(backends.TopicRecord) {
+		if t := ts.resume(one, of[one.Number]); t != nil {
+			t.counts = counts[one.Number]
+			delete(counts, one.Number)
+		}
 		ts.numbers = max(ts.numbers, one.Number)
 		delete(of, one.Number)
+	}
+	for _, r := range counts {
+		l.Drop(&r)
 	}
 	for _, list := range of {
 		for _, m := range list {
@@ -38,11 +49,12 @@ func (ts *Store) Lasts(l *backends.Ledger, topics, messages []backends.Left) {
 	ts.ledger = l
 	for _, t := range ts.open {
 		t.save()
+		t.count()
 	}
 }
 
-// resume has one topic go on. If it is gone, its records go too.
-func (ts *Store) resume(one backends.Left, messages []backends.Left) {
+// resume has one topic go on. If it is gone, that is nil.
+func (ts *Store) resume(one backends.Left, messages []backends.Left) *Topic {
 	r, ok := readTopic(one.Data)
 	slices.SortFunc(messages, func(a, b backends.Left) int { return cmp.Compare(a.Number, b.Number) })
 	at := map[uint64]backends.Record{}
@@ -67,13 +79,26 @@ func (ts *Store) resume(one backends.Left, messages []backends.Left) {
 	defer ts.mu.Unlock()
 	t := ts.open[r.ID]
 	if t == nil {
-		return
+		return nil
 	}
 	t.number, t.saved = one.Number, one.Record
 	for pos := t.backlog.first; pos < t.backlog.end(); pos++ {
 		s := t.backlog.at(pos)
 		s.m.saved = at[s.n]
 	}
+	return t
+}
+
+// count has the numbers of a topic's readers be in the ledger.
+func (t *Topic) count() {
+	n := t.all.ledger.Counts(&t.counts, backends.TopicCounts, t.number, 2, "")
+	t.lost, t.given = &n[0], &n[1]
+}
+
+// uncount takes them out: what readers get from now on nobody counts.
+func (t *Topic) uncount() {
+	t.lost, t.given = new(atomic.Int64), new(atomic.Int64)
+	t.all.ledger.Drop(&t.counts)
 }
 
 // save writes what a topic is beside its messages. The caller holds the store's lock.
@@ -87,14 +112,14 @@ func (t *Topic) save() {
 		t.number = t.all.numbers
 	}
 	b := t.all.coder[:0]
-	for _, n := range []uint64{t.id.Ino, t.id.Born, uint64(t.lastAt()), t.n, t.lost, t.changes, t.cleared, t.forgotten} {
+	for _, n := range []uint64{t.id.Ino, t.id.Born, uint64(t.lastAt()), t.n, t.changes, t.cleared, t.forgotten} {
 		b = binary.LittleEndian.AppendUint64(b, n)
 	}
 	t.all.coder = append(b, t.name...)
 	l.Put(&t.saved, backends.TopicRecord, t.number, t.all.coder)
 }
 
-const topicHead = 8 * 8
+const topicHead = 7 * 8
 
 func readTopic(b []byte) (r Record, ok bool) {
 	if len(b) < topicHead {
@@ -102,8 +127,8 @@ func readTopic(b []byte) (r Record, ok bool) {
 	}
 	n := func(i int) uint64 { return binary.LittleEndian.Uint64(b[8*i:]) }
 	return Record{
-		ID: backends.ID{Ino: n(0), Born: n(1)}, Last: int64(n(2)), N: n(3), Lost: n(4), Changes: n(5),
-		Cleared: n(6), Forgotten: n(7), Name: string(b[topicHead:]),
+		ID: backends.ID{Ino: n(0), Born: n(1)}, Last: int64(n(2)), N: n(3), Changes: n(4),
+		Cleared: n(5), Forgotten: n(6), Name: string(b[topicHead:]),
 	}, true
 }
 

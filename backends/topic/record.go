@@ -14,7 +14,8 @@ type Record struct {
 	Name    string // path below the class
 	Last    int64  // when it was published to, in nanoseconds since 1970; 0: never
 	N       uint64 // number of the newest message
-	Lost    uint64 // messages that readers missed who have gone
+	Lost    uint64 // messages that readers missed who have gone,
+	Given   uint64 // and that such readers got
 	Changes uint64 // how often the retained value changed
 
 	Cleared, Forgotten uint64 // messages up to these are no value any more, and are not kept
@@ -38,7 +39,8 @@ func (ts *Store) Records() []Record {
 	}
 	for _, t := range ts.open {
 		r := Record{
-			ID: t.id, Name: t.name, N: t.n, Lost: t.lost, Changes: t.changes, Cleared: t.cleared, Forgotten: t.forgotten,
+			ID: t.id, Name: t.name, N: t.n, Lost: uint64(t.lost.Load()), Given: uint64(t.given.Load()),
+			Changes: t.changes, Cleared: t.cleared, Forgotten: t.forgotten,
 		}
 		if !t.last.IsZero() {
 			r.Last = t.last.UnixNano()
@@ -62,7 +64,9 @@ func (ts *Store) Resume(list []Record) {
 			continue
 		}
 		ts.mu.Lock()
-		t.n, t.lost, t.changes, t.cleared, t.forgotten = r.N, r.Lost, r.Changes, r.Cleared, r.Forgotten
+		t.n, t.changes, t.cleared, t.forgotten = r.N, r.Changes, r.Cleared, r.Forgotten
+		t.lost.Store(int64(r.Lost))
+		t.given.Store(int64(r.Given))
 		if r.Last != 0 {
 			t.last = time.Unix(0, r.Last)
 		}
@@ -80,7 +84,7 @@ func (s *Subscription) Place() backends.Place {
 	s.feed.all.mu.Lock()
 	defer s.feed.all.mu.Unlock()
 	p := backends.Place{
-		Next: s.feed.n + 1, Seen: s.seen, Skipped: s.skipped, Gaps: s.gaps, Before: s.before, Cut: s.cut,
+		Next: s.feed.n + 1, Seen: s.seen, Skipped: s.skipped, Gaps: s.gaps, Before: s.before, Got: s.got, Cut: s.cut,
 	}
 	if rest := s.rest(); len(rest) > 0 {
 		p.Next = rest[0].n
@@ -106,7 +110,7 @@ func (s *Subscription) Resume(p backends.Place) {
 	for pos := s.at; pos < b.end(); pos++ {
 		b.at(pos).need++
 	}
-	s.seen, s.skipped, s.gaps, s.before = p.Seen, p.Skipped, p.Gaps, p.Before
+	s.seen, s.skipped, s.gaps, s.before, s.got = p.Seen, p.Skipped, p.Gaps, p.Before, max(s.got, p.Got)
 	if p.Cut && !s.cut {
 		s.cut = true
 		delete(s.feed.readers, s)

@@ -1,6 +1,7 @@
 package topic
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -127,7 +128,7 @@ func (r *Relay) Announce(path string, way []backends.Attr, seq, lost uint64, dat
 	r.all.mu.Lock()
 	defer r.all.unlock()
 	t := &Topic{name: path, way: way}
-	t.all, t.removed = r.all, true
+	t.all, t.removed, t.given = r.all, true, new(atomic.Int64) // which nobody asks for
 	r.all.above(t, func(m *merge) {
 		m.n += lost
 		if m.admit(cost(data)) != nil {

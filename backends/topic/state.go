@@ -36,9 +36,13 @@ func (t *Topic) State() State {
 }
 
 func (f *feed) state() State {
-	s := State{Last: f.n, Messages: f.backlog.len(), Cost: f.bytes, Given: f.given, Lost: f.lost, Watchers: f.watchers}
+	s := State{
+		Last: f.n, Messages: f.backlog.len(), Cost: f.bytes, Watchers: f.watchers,
+		Given: uint64(f.given.Load()), Lost: uint64(f.lost.Load()),
+	}
 	for r := range f.readers {
 		s.Lost += r.missed()
+		s.Given += r.got
 		s.Readers = append(s.Readers, ReaderState{[]backends.Waiter{r}, r.group, len(r.rest()), r.missed()})
 	}
 	return s

@@ -104,6 +104,7 @@ func (ts *Store) find(r backends.Ref) (*Topic, backends.Attr, error) {
 		ts.open[a.ID] = t
 		ts.feeds[&t.feed] = struct{}{}
 		t.save()
+		t.count()
 	}
 	t.attr = a
 	return t, a, nil
@@ -202,6 +203,7 @@ func (ts *Store) gone(a backends.Attr) {
 	delete(ts.open, a.ID)
 	delete(ts.feeds, &t.feed)
 	ts.ledger.Drop(&t.saved)
+	t.uncount()
 	t.end()
 }
 

@@ -26,6 +26,7 @@ type Subscription struct {
 	gaps    uint64 // how many it missed before seen,
 	before  uint64 // and how many of them were not there any more when it began
 	cut     bool
+	got     uint64 // how many messages
 
 	done []backends.Record // of messages that it got, and nobody else is to get
 }
@@ -147,9 +148,8 @@ func (s *Subscription) TryLend(most int) ([]byte, backends.Meta, error) {
 	}
 	s.gaps += m.Lost
 	s.seen, s.skipped = one.n, 0
-	one.m.topic.given++
-	if s.topic == nil {
-		s.feed.given++
+	if s.got++; s.topic == nil {
+		one.m.topic.given.Add(1)
 	}
 	if len(s.own) == 0 {
 		s.pass()

@@ -27,7 +27,8 @@ type Topic struct {
 	last      time.Time // when it was published to
 
 	number uint64          // in the ledger
-	saved  backends.Record // there
+	saved  backends.Record // there,
+	counts backends.Record // and that of lost and given
 }
 
 // MaxBytes is what all topics of one user may cost together.

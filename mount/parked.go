@@ -161,7 +161,7 @@ func (p *parked) stop(buf []byte, why error) (int, error) {
 func (g *gate) park(p *parked, l *waiters, settles, must bool) syscall.Errno {
 	// Once it is among the waiting, a cancel waits for g.mu, and then finds it in line, or in none.
 	p.gate.Store(g)
-	p.since = now()
+	p.since = g.s.timeline.since(p.in.Unique, now())
 	l.push(p)
 	if errno := g.s.waiting.add(p, must); errno != 0 {
 		l.remove(p)

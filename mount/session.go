@@ -68,6 +68,7 @@ type Session struct {
 
 	waiting     waiting
 	tally       tally
+	timeline    timeline
 	teller      teller
 	turns       *turns
 	late        *late
@@ -136,6 +137,7 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 	s.ledger = t.Ledger()
 	s.requests, s.unawaited = s.ledger.Total(backends.Requests), s.ledger.Total(backends.Unawaited)
 	s.tally.begin(s.ledger, t.Left(backends.CallCounts))
+	s.timeline.begin(s.ledger, t.Left(backends.TimeRecord))
 	if s.ledger != nil && o.Session == nil {
 		for _, one := range t.Left(backends.SessionRecord) {
 			s.o.Session, s.settles = one.Data, one.Record

@@ -39,6 +39,7 @@ func lsCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 	var l listing
 	l.register(f)
 	f.BoolVarP(&l.long, "long", "l", false, "and who uses each, and who waits how long")
+	f.BoolP("all", "a", false, "as ls(1) has it: nothing is hidden, with or without it")
 	f.Var(choice{&l.sort, sortKeys}, "sort", "sort by `KEY`: "+strings.Join(sortKeys, ", "))
 	return func(out io.Writer, args []string) error {
 		p, v, err := lookAtPlace(args)

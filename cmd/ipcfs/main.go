@@ -100,7 +100,7 @@ func (c command) execute(args []string, stdout io.Writer) error {
 		if errors.As(err, &e) {
 			return e
 		}
-		return exit{exitUsage, err}
+		return c.noFlag(err)
 	}
 	return run(stdout, f.Args())
 }

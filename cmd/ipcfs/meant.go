@@ -1,6 +1,11 @@
 package main
 
-import "strings"
+import (
+	"errors"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
 
 // tried are words that people try as commands, and what does that.
 var tried = []struct{ words, do string }{
@@ -19,6 +24,24 @@ var tried = []struct{ words, do string }{
 	{"set config", "ipcfs ctl CLASS/NAME KEY=VALUE"},
 	{"log logs", "less STATE_DIR/ipcfs.log (grep state_dir MOUNTPOINT/ctl/status), or journalctl -u ipcfs"},
 	{"check diagnose", "ipcfs doctor"},
+}
+
+// triedFlags are flags of ls(1) that people try with ipcfs ls, and what does that.
+var triedFlags = map[string]string{
+	"t": "--sort age", "S": "--sort bytes", "R": "ipcfs ls CLASS lists all that is below it",
+	"d": "ipcfs ls CLASS/NAME is one object", "1": "ipcfs ls has one a line",
+	"r": "--sort KEY has the largest first",
+}
+
+// noFlag is the error of a flag that a command does not have. It tells what was perhaps meant.
+func (c command) noFlag(err error) error {
+	var none *pflag.NotExistError
+	if c.name == "ls" && errors.As(err, &none) {
+		if do := triedFlags[none.GetSpecifiedName()]; do != "" {
+			return usagef("%w; what does it: %s", err, do)
+		}
+	}
+	return exit{exitUsage, err}
 }
 
 // instead is what does what people mean by a word that is no command; "" if that is not known.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -237,6 +238,42 @@ func (w *walk) talks(begin func(), accept, dial string) (heard []string) {
 	return append(<-served, heard...)
 }
 
+// bound is a socket that this program binds in the tree.
+func (w *walk) bound(name string) int {
+	w.t.Helper()
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	check(w.t, err)
+	w.t.Cleanup(func() { unix.Close(fd) })
+	dir, err := unix.Open(w.tr.mnt+"/"+path.Dir(name), unix.O_PATH|unix.O_CLOEXEC, 0)
+	check(w.t, err)
+	defer unix.Close(dir)
+	check(w.t, unix.Bind(fd, &unix.SockaddrUnix{Name: fmt.Sprintf("/proc/self/fd/%d/%s", dir, path.Base(name))}))
+	check(w.t, unix.Listen(fd, 8))
+	return fd
+}
+
+// visits has a client talk to a server that a program has bound, and returns what the server has heard of all who have
+// called, and then the client.
+func (w *walk) visits(begin func(), server int, dial string) (heard []string) {
+	served := make(chan []string, 1)
+	go func() {
+		defer close(served)
+		fd, err := ipctool.Retry(func() (int, error) { fd, _, err := unix.Accept(server); return fd, err })
+		check(w.t, err)
+		defer unix.Close(fd)
+		heard := w.hears(fd, 2)
+		w.put(fd, "answer\n")
+		served <- append(heard, w.hears(fd, 1)...)
+	}()
+	begin()
+	fd := w.open(dial, unix.O_RDWR)
+	w.put(fd, "1\n")
+	w.put(fd, "2\n")
+	heard = w.hears(fd, 1)
+	check(w.t, unix.Close(fd))
+	return append(<-served, heard...)
+}
+
 // asks has a client ask two times by one open file, and returns what the server has heard, and then the client.
 func (w *walk) asks(begin func()) (heard []string) {
 	served := make(chan []string, 1)
@@ -330,6 +367,8 @@ func TestKilledAtPoints(t *testing.T) {
 		return func(begin func()) []string { return w.talks(begin, accept, dial) }
 	}
 	talked := []string{"1", "2", "end", "answer"}
+	server := w.bound("sockets/b")
+	visiting := func(begin func()) []string { return w.visits(begin, server, "ctl/sockets/b/dial") }
 	step := 3 // at each third pass, another one for the next point
 	if *stormCount > 0 {
 		step = 1
@@ -349,6 +388,7 @@ func TestKilledAtPoints(t *testing.T) {
 		{"names", w.names, nil, "", "", ""},
 		{"socket", talking("ctl/sockets/s/accept", "ctl/sockets/s/dial"), talked, "", "", ""},
 		{"TCP", talking("ctl/sockets/tcp/:"+port+"/accept", "sockets/tcp/127.0.0.1:"+port), talked, "", "", ""},
+		{"bound", visiting, talked, "", "", ""},
 		{"call", w.asks, []string{"1", "2", "end", "3", "end", "1.", "end", "2.", "end"}, "", "", ""},
 		{"ctl/new", w.lines, nil, "", "", ""},
 	} {

@@ -109,7 +109,9 @@ func connectNode(fd, top int, path string) error {
 	// By this name it is the same node, whatever happens to its own, and no name is too long.
 	to := &unix.SockaddrUnix{Name: "/proc/thread-self/fd/" + strconv.Itoa(node)}
 	for {
-		if err := unix.Connect(fd, to); err != unix.EINTR {
+		err := unix.Connect(fd, to)
+		backends.Point("dialled")
+		if err != unix.EINTR {
 			return err
 		}
 	}

@@ -36,12 +36,25 @@ func doctorCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 			list = append(list, check()...)
 		}
 		points, err := examined(args)
-		if err != nil {
+		var strays []finding
+		switch {
+		case len(args) == 0:
+			strays = checkDetached("")
+		case err != nil:
+			strays = detachedAt(args[0])
+		default:
+			strays = checkDetached(points[0].Mountpoint)
+		}
+		if err != nil && len(strays) == 0 {
 			return err
+		}
+		if err != nil {
+			points = nil
 		}
 		for _, p := range points {
 			list = append(list, checkTree(p)...)
 		}
+		list = append(list, strays...)
 		switch {
 		case d.json:
 			err = printJSON(out, list)

@@ -172,10 +172,24 @@ func holders(daemon int) map[identity][]holder {
 	return of
 }
 
+// A served is a daemon, and the mount point that it serves, or has served.
+type served struct {
+	pid int
+	at  string
+}
+
 // daemonsAt are the daemons that serve, or have served, a mount point: also those whose mount was detached. A keeper
 // stands for its workers. Those in another mount namespace, as a container's, are not among them: the same path leads
 // elsewhere there.
 func daemonsAt(mountpoint string) (list []int) {
+	for _, d := range daemons(func(d served) bool { return d.at == mountpoint }) {
+		list = append(list, d.pid)
+	}
+	return list
+}
+
+// daemons are all of those that it is asked for.
+func daemons(which func(served) bool) (list []served) {
 	here, _ := os.Readlink("/proc/self/ns/mnt")
 	for _, pid := range processes() {
 		if ns, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", pid)); err == nil && ns != here {
@@ -193,18 +207,20 @@ func daemonsAt(mountpoint string) (list []int) {
 			wd, _ := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid))
 			at = filepath.Join(wd, at)
 		}
-		if serves && filepath.Clean(at) == mountpoint {
-			list = append(list, pid)
+		if d := (served{pid, filepath.Clean(at)}); serves && which(d) {
+			list = append(list, d)
 		}
 	}
 	return withoutChildren(list, parentOf)
 }
 
-// withoutChildren are the processes of a list whose parents are not in it. What a process calls itself proves nothing:
+// withoutChildren are the daemons of a list whose parents are not in it. What a process calls itself proves nothing:
 // anybody's could hide the daemon as a keeper that it is not the worker of.
-func withoutChildren(list []int, parent func(pid int) int) []int {
+func withoutChildren(list []served, parent func(pid int) int) []served {
 	all := slices.Clone(list)
-	return slices.DeleteFunc(list, func(pid int) bool { return slices.Contains(all, parent(pid)) })
+	return slices.DeleteFunc(list, func(d served) bool {
+		return slices.ContainsFunc(all, func(o served) bool { return o.pid == parent(d.pid) })
+	})
 }
 
 // pidsOf is ", pid 12" for a message, "" if there is none.

@@ -34,6 +34,7 @@ type opened struct {
 	listed backends.Record // in the ledger: what is left of a listing
 	lasts  bool            // its file writes what it keeps there
 	gone   bool            // it is in the table no more
+	holds  []uint64        // nodes, once it is closed and has something left to send
 }
 
 // maxHandles is how many files one user may have open. It only has to keep one user from taking the daemon's

@@ -140,8 +140,8 @@ func FuzzLedgerRecords(f *testing.F) {
 			return
 		}
 		_, closed := tree.Unfinished()
-		for _, fh := range closed {
-			tree.Release(nil, &fuse.ReleaseIn{Fh: fh})
+		for _, h := range closed {
+			tree.Release(nil, &fuse.ReleaseIn{Fh: h.Num})
 		}
 		tree.Settled()
 		tree.Commit()

@@ -193,6 +193,7 @@ func (t *Tree) tooMany(h *opened, err error) fuse.Status {
 func (t *Tree) Release(_ <-chan struct{}, in *fuse.ReleaseIn) {
 	if h := t.handles.remove(in.Fh); h != nil {
 		t.closeHandle(h)
+		t.table.unhold(h.holds)
 	}
 }
 

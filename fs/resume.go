@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"syscall"
@@ -99,6 +100,16 @@ func (t *Tree) resume(ts *tables) error {
 		h.list.resume(r.Names, r.Ended, t.env.Memory, h.Uid)
 		t.handles.resume(h, ts.LastHandle)
 		t.openAgain(h, &r.Kept, backed[h.Node], r.keptAt)
+		if h.Closed {
+			h.holds = t.table.hold(h.Node)
+		}
+	}
+	t.table.mu.Lock()
+	defer t.table.mu.Unlock()
+	for i := range ts.Nodes {
+		if r := &ts.Nodes[i]; t.table.unused(r.ID) {
+			t.lasting.ledger.Drop(&r.saved)
+		}
 	}
 	return nil
 }
@@ -243,15 +254,24 @@ func (b later) BackingClose(id int32) error {
 func (t *Tree) Polled(fh, kh uint64) { t.handles.note(fh, func(h *Handle) { h.Poll = kh }) }
 
 // Closing notes that an open file was closed for the last time and has something left to send.
-func (t *Tree) Closing(fh uint64) { t.handles.note(fh, func(h *Handle) { h.Closed, h.Poll = true, 0 }) }
+func (t *Tree) Closing(fh uint64) {
+	h := t.handles.get(fh)
+	if h == nil {
+		return
+	}
+	if h.holds == nil {
+		h.holds = t.table.hold(h.Node)
+	}
+	t.handles.note(fh, func(h *Handle) { h.Closed, h.Poll = true, 0 })
+}
 
 // Settled is called when all requests have come again that an earlier session had not answered.
 func (t *Tree) Settled() { t.sockets.Settled() }
 
 // Unfinished are the files that a session which goes on with the tree has to see to: the poll handles of
-// those that were polled, and the numbers of those that were closed for the last time and have something left
-// to send.
-func (t *Tree) Unfinished() (polled, closed []uint64) {
+// those that were polled, and those that were closed for the last time and have something left to send, in the order of
+// their numbers.
+func (t *Tree) Unfinished() (polled []uint64, closed []Handle) {
 	for _, id := range t.unbacked {
 		_ = later{t}.BackingClose(id) // what is open by it goes on
 	}
@@ -263,9 +283,9 @@ func (t *Tree) Unfinished() (polled, closed []uint64) {
 			polled = append(polled, h.Poll)
 		}
 		if h.Closed {
-			closed = append(closed, h.Num)
+			closed = append(closed, h.Handle)
 		}
 	}
-	slices.Sort(closed)
+	slices.SortFunc(closed, func(a, b Handle) int { return cmp.Compare(a.Num, b.Num) })
 	return polled, closed
 }

@@ -62,6 +62,7 @@ type table struct {
 	last  uint64
 
 	byUser map[uint32]*looked
+	held   map[uint64]int // nodes that stay though the kernel has forgotten them, and for how many closed files
 
 	changed changes
 }
@@ -102,6 +103,7 @@ func newTable() *table {
 	return &table{
 		nodes: map[uint64]*Node{root.ID: root}, live: map[uint64]*live{},
 		byKey: map[key]uint64{}, spare: map[spot]spare{}, last: root.ID, byUser: map[uint32]*looked{},
+		held: map[uint64]int{},
 	}
 }
 
@@ -256,16 +258,60 @@ func (t *table) forget(id, count uint64) {
 		t.changed.add(id)
 		return
 	}
+	n.Lookups = 0
+	if t.held[id] > 0 {
+		t.changed.add(id)
+		return
+	}
+	t.remove(n)
+}
+
+// remove takes out a node that the kernel does not know any more. The caller holds t.mu.
+func (t *table) remove(n *Node) {
 	t.changed.ledger.Drop(&n.saved)
-	delete(t.nodes, id)
-	delete(t.live, id)
+	delete(t.nodes, n.ID)
+	delete(t.live, n.ID)
 	t.unlooked(n)
-	if at := (spot{n.Parent, n.Name}); t.spare[at].node == id {
+	if at := (spot{n.Parent, n.Name}); t.spare[at].node == n.ID {
 		delete(t.spare, at)
 	}
-	if t.byKey[n.key()] == id {
+	if t.byKey[n.key()] == n.ID {
 		delete(t.byKey, n.key())
 	}
+}
+
+// hold has a node stay, and those above it, until unhold of what it returns: another process finds by them what a
+// closed file is of that has something left to send, and of which the kernel knows nothing any more.
+func (t *table) hold(id uint64) (held []uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for n := t.nodes[id]; n != nil && n.ID != fuse.FUSE_ROOT_ID; n = t.nodes[n.Parent] {
+		t.held[n.ID]++
+		held = append(held, n.ID)
+	}
+	return held
+}
+
+// unhold ends a hold.
+func (t *table) unhold(held []uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, id := range held {
+		if t.held[id]--; t.held[id] == 0 {
+			delete(t.held, id)
+			t.unused(id)
+		}
+	}
+}
+
+// unused takes out a node if only a hold has kept it, and reports whether it did. The caller holds t.mu.
+func (t *table) unused(id uint64) bool {
+	n := t.nodes[id]
+	if n == nil || n.Lookups > 0 || t.held[id] > 0 {
+		return false
+	}
+	t.remove(n)
+	return true
 }
 
 // gone parts an object that was removed from its node: where no time of birth is known, its identity may

@@ -149,6 +149,15 @@ func (s *Session) replay() error {
 	return nil
 }
 
+// releaseOf is a RELEASE of an open file that an earlier process has answered, in the name of whoever opened it. It has
+// a number that no other request has, by which it can wait beside others.
+func releaseOf(h fs.Handle) fuse.ReleaseIn {
+	in := fuse.ReleaseIn{Fh: h.Num}
+	in.Opcode, in.Length, in.Unique = opRelease, uint32(unsafe.Sizeof(in)), closing|h.Num
+	in.Uid, in.Gid, in.Pid = h.Uid, h.Gid, h.Pid
+	return in
+}
+
 // goOnServing sees to those who wait since an earlier session. All who are in poll(2) are woken, and ask
 // anew. What closed files have left is sent. The kernel brings all requests again that have no answer. Their
 // numbers have bit 63 set then, and the answers must have it too: a number is answered as it came.
@@ -160,13 +169,12 @@ func (s *Session) goOnServing() {
 	s.wakePollers(polled)
 	out := s.buffer()
 	defer s.recycle(out)
-	for _, fh := range closed { // the kernel knows no more of them
-		if s.file(fh) == nil {
+	for _, h := range closed { // the kernel knows no more of them
+		if s.file(h.Num) == nil {
 			continue
 		}
-		in := fuse.ReleaseIn{Fh: fh}
-		in.Opcode, in.Length = opRelease, uint32(unsafe.Sizeof(in))
-		if !s.release(bytesOf(&in), *out) {
+		in := releaseOf(h)
+		if !s.release(bytesOf(&in), true, *out) {
 			s.tree.Release(nil, &in)
 		}
 	}

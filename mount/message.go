@@ -221,9 +221,9 @@ func (s *Session) file(fh uint64) *openFile {
 	return o
 }
 
-// release forgets an open file that was closed for the last time. It reports whether it answered: a file that
-// has something left to send, for which there is no room yet, stays open for that (see nodes.Finisher).
-func (s *Session) release(req, out []byte) bool {
+// release forgets an open file that was closed for the last time. It reports whether it answered, unless that was done:
+// a file that has something left to send, for which there is no room yet, stays open for that (see nodes.Finisher).
+func (s *Session) release(req []byte, answered bool, out []byte) bool {
 	in := as[fuse.ReleaseIn](req)
 	o := s.file(in.Fh) // also one that only an earlier process was asked for: it may have left something to send
 	if o == nil {
@@ -245,10 +245,10 @@ func (s *Session) release(req, out []byte) bool {
 	err := o.finish(out)
 	if nodes.Waits(err) {
 		p := &parked{in: in.InHeader, op: &releasing{o, bytes.Clone(req)}, tried: true, answered: true}
-		if g.park(p, &g.writers, err == backends.ErrUnsettled, in.Unique == 0) == 0 {
+		if g.park(p, &g.writers, err == backends.ErrUnsettled, answered) == 0 {
 			s.tree.Closing(o.fh)
 			g.arm()
-			if in.Unique != 0 {
+			if !answered {
 				s.answer(out, in.Unique, 0, nil)
 			}
 			return true

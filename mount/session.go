@@ -273,7 +273,7 @@ func (s *Session) handle(req, out []byte) {
 		s.lock(as[fuse.LkIn](req), out)
 		return
 	case opRelease:
-		if s.release(req, out) {
+		if s.release(req, false, out) {
 			return
 		}
 	}

@@ -67,7 +67,7 @@ func (l *timeline) code(c *nodes.Coder) {
 // since is when a request began to wait that has come to wait now: earlier if the kernel has brought it again.
 func (l *timeline) since(unique uint64, now moment) moment {
 	request := fs.RequestOf(unique)
-	if l.ledger == nil || request == 0 {
+	if l.ledger == nil || request&closing != 0 { // that is no number of the kernel's
 		return now
 	}
 	if request == unique {

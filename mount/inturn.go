@@ -78,3 +78,12 @@ func (t *turns) hold(w *lookup, name string, answer *inTurn) bool {
 	}
 	return waits
 }
+
+// went is called when a LOOKUP that next has given is answered, or waits for that elsewhere. It reports whether it was
+// interrupted meanwhile, by when it may not have waited yet.
+func (t *turns) went(w *lookup) (interrupted bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.going, as[fuse.InHeader](w.req).Unique)
+	return w.ended
+}

@@ -71,6 +71,9 @@ func (s *Session) goOn(l *line) {
 		if !s.lookedUpAside(w, *buf) && !s.lookUp(w.req, w, *buf) {
 			s.turns.vain(as[fuse.InHeader](w.req).Pid)
 		}
+		if s.turns.went(w) {
+			s.interrupted(as[fuse.InHeader](w.req).Unique, *buf) // the kernel tells it once
+		}
 	}
 }
 

@@ -39,6 +39,7 @@ type turns struct {
 	by      map[uint32]*turn
 	lines   map[spot]*line
 	parked  map[uint64]*lookup
+	going   map[uint64]*lookup   // whose turn it is, until they are answered or wait for that elsewhere
 	byUid   map[uint32]int       // how many are parked
 	wasters map[uint32]time.Time // until when the turns of a user delay no other
 	sweepAt int                  // so many of by
@@ -81,6 +82,7 @@ type lookup struct {
 	known  uint64  // line.known when it came
 	far    bool    // it is answered elsewhere
 	answer *inTurn // which has come before its turn; nil: it has no answer yet
+	ended  bool    // it was interrupted while it was among the going
 }
 
 const (
@@ -104,7 +106,7 @@ const (
 func newTurns(expired func(*line)) *turns {
 	return &turns{
 		expired: expired, most: maxTurn, back: maxReturn, farMost: farTurn, farBack: farReturn,
-		by: map[uint32]*turn{}, lines: map[spot]*line{}, parked: map[uint64]*lookup{},
+		by: map[uint32]*turn{}, lines: map[spot]*line{}, parked: map[uint64]*lookup{}, going: map[uint64]*lookup{},
 		byUid: map[uint32]int{}, wasters: map[uint32]time.Time{}, sweepAt: 256,
 	}
 }
@@ -343,7 +345,7 @@ func (t *turns) expire(l *line) bool {
 }
 
 // next takes the LOOKUP out of a line whose turn it is now, the next of another user than the last if there
-// is one; nil if it is somebody's turn, or nobody waits.
+// is one; nil if it is somebody's turn, or nobody waits. If it has no answer yet, went is to be called.
 func (t *turns) next(l *line) *lookup {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -354,6 +356,9 @@ func (t *turns) next(l *line) *lookup {
 	i := max(0, slices.IndexFunc(l.waiting, func(w *lookup) bool { return w.uid() != l.uid }))
 	w := l.waiting[i]
 	t.unpark(w, i)
+	if w.answer == nil {
+		t.going[as[fuse.InHeader](w.req).Unique] = w
+	}
 	t.take(l, as[fuse.InHeader](w.req)).asks = true
 	if len(l.waiting) > 0 {
 		t.await(l, t.most)
@@ -374,6 +379,9 @@ func (t *turns) unpark(w *lookup, i int) {
 func (t *turns) interrupt(unique uint64) *lookup {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if w := t.going[unique]; w != nil {
+		w.ended = true
+	}
 	w := t.parked[unique]
 	if w != nil {
 		t.unpark(w, slices.Index(w.line.waiting, w))

@@ -1,6 +1,7 @@
 package mount
 
 import (
+	"context"
 	"os"
 	"runtime"
 	"syscall"
@@ -116,6 +117,45 @@ func TestTurnsInterrupted(t *testing.T) {
 	b.told(waits)
 	if n := len(b.s.turns.parked) + len(b.s.turns.byUid); n != 0 {
 		t.Errorf("%d are still parked", n)
+	}
+}
+
+// TestTurnsInterruptedBetween: a LOOKUP that is interrupted when it has its turn, and has not come to wait for a worker
+// yet, does not miss that.
+func TestTurnsInterruptedBetween(t *testing.T) {
+	_, a, b, _ := newThreads(t)
+	a.lockable()
+	dir := a.lookup(a.lookup(a.lookup(fuse.FUSE_ROOT_ID, "ctl"), "shm"), "file")
+	looksUp := func(th thread) uint64 {
+		var h fuse.InHeader
+		return th.begin(request(&h, opLookup, dir, bytesOf(&h), []byte("status\x00")...))
+	}
+	a.told(looksUp(a))
+	second := looksUp(b)
+	a.silent()
+	block := make(chan bool)
+	defer close(block)
+	for range 4 * maxLate { // no worker is free for b
+		a.s.late.workers.Go(b.uid, func(context.Context) { <-block })
+	}
+	a.s.mu.Lock() // which holds up whoever answers b
+	done := make(chan bool)
+	l := a.s.turns.lines[spot{dir, "status"}]
+	a.s.turns.vain(a.pid)
+	go func() { a.s.goOn(l); close(done) }()
+	for going := false; !going; runtime.Gosched() {
+		a.s.turns.mu.Lock()
+		going = len(a.s.turns.going) > 0
+		a.s.turns.mu.Unlock()
+	}
+	b.interrupt(second)
+	a.s.mu.Unlock()
+	<-done
+	if got := b.later(second); got[0] != syscall.EINTR {
+		t.Error(got)
+	}
+	if len(a.s.turns.going) > 0 {
+		t.Error("it is still under way")
 	}
 }
 

@@ -173,6 +173,9 @@ func TestKeeperStopped(t *testing.T) {
 	check(t, unix.Kill(keeper, unix.SIGCONT))
 	k.sh(`[ "$(head -n1 $MNT/queues/q)" = one ]; rm $MNT/queues/q`)
 	check(t, unix.Kill(keeper, unix.SIGSTOP))
+	if out, err := s.upgrade(); err == nil || !strings.Contains(out, fmt.Sprintf("its keeper is stopped (kill -CONT %d)", keeper)) {
+		t.Errorf("upgrade: %v\n%s", err, out)
+	}
 	out, err := s.tr.umount()
 	check(t, unix.Kill(keeper, unix.SIGCONT))
 	told := strings.Contains(out, fmt.Sprintf(", pid %d, has not ended", keeper))

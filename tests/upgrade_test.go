@@ -193,8 +193,9 @@ func TestUpgradeScript(t *testing.T) {
 	}
 }
 
-// TestUpgradeNeverReady: a program that has not come up in time is ended, with what it has started, and another upgrade
-// may follow, also while something of it that has left its process group holds on to what the keeper listens to.
+// TestUpgradeNeverReady: a program that has not come up in time is ended, with what it has started, and who waits for
+// that does not ask all the time. Another upgrade may follow, also while something of it that has left its process group
+// holds on to what the keeper listens to.
 func TestUpgradeNeverReady(t *testing.T) {
 	t.Parallel()
 	s := shelved(t)
@@ -203,7 +204,18 @@ sleep 1000 & echo $! > ` + s.tr.work + `/near
 setsid sleep 1000 & echo $! > ` + s.tr.work + `/away
 wait
 `))
+	asked := func() int {
+		text, err := s.tr.status("requests")
+		check(t, err)
+		n, err := strconv.Atoi(text)
+		check(t, err)
+		return n
+	}
+	before := asked()
 	out, err := s.upgrade()
+	if n := asked() - before; n > 200 { // it waits for an event, for ten seconds
+		t.Errorf("%d requests meanwhile", n)
+	}
 	pid := func(name string) (n int) {
 		text, err := os.ReadFile(s.tr.work + "/" + name)
 		check(t, err)

@@ -26,10 +26,12 @@ type viewer struct {
 	out  *json.Decoder
 }
 
-// A wish asks for a text (Read), for all objects below a directory, up to Most of them (Walk), or for Text to be
-// written (Write). Paths and texts are bytes, here and in answers, and not always UTF-8.
+// A wish asks for a text (Read), for one that is another than the last that was asked for so, as soon as there is one
+// (Next), for all objects below a directory, up to Most of them (Walk), or for Text to be written (Write). Paths and
+// texts are bytes, here and in answers, and not always UTF-8.
 type wish struct {
 	Read, Walk  []byte
+	Next        []byte
 	Most        int
 	Write, Text []byte
 }
@@ -119,6 +121,18 @@ func (v *viewer) read(name string) (string, error) {
 	return string(s.Text), err
 }
 
+// next is facts, but for the first time when they have changed, until a time.
+func (v *viewer) next(name string, end time.Time) (facts, error) {
+	if err := v.ask(wish{Next: []byte(name)}); err != nil {
+		return nil, err
+	}
+	s, err := v.answerBy(end)
+	if err != nil {
+		return nil, err
+	}
+	return factsOf(s.Text)
+}
+
 // facts reads a status.json.
 func (v *viewer) facts(name string) (facts, error) {
 	text, err := v.read(name)
@@ -151,7 +165,7 @@ func lookCommand(*pflag.FlagSet) func(io.Writer, []string) error {
 		if len(args) != 1 {
 			return usagef("one mount point is needed")
 		}
-		l := looker{args[0], json.NewEncoder(out)}
+		l := looker{args[0], json.NewEncoder(out), map[string]int{}}
 		for in := json.NewDecoder(os.Stdin); ; {
 			var w wish
 			err := in.Decode(&w)
@@ -161,6 +175,8 @@ func lookCommand(*pflag.FlagSet) func(io.Writer, []string) error {
 			case err != nil:
 			case len(w.Read) > 0:
 				err = l.tell(l.text(string(w.Read)))
+			case len(w.Next) > 0:
+				err = l.tell(l.next(string(w.Next)))
 			case len(w.Write) > 0:
 				err = l.tell(l.put(string(w.Write), string(w.Text)))
 			default:
@@ -179,6 +195,7 @@ func lookCommand(*pflag.FlagSet) func(io.Writer, []string) error {
 type looker struct {
 	mountpoint string
 	out        *json.Encoder
+	open       map[string]int // texts that next was asked for
 }
 
 func (l looker) tell(s seen) error { return l.out.Encode(s) }
@@ -189,6 +206,45 @@ func (l looker) text(name string) seen {
 	s := seen{Path: []byte(name), Text: text}
 	errors.As(err, &s.Errno)
 	return s
+}
+
+// next is a text as it is now, and for the next time as it is when it has changed: so control files read that stay open.
+// Where another worker goes on, the end of the text that was read last may come once more: then it is opened anew.
+func (l looker) next(name string) seen {
+	s := l.more(name)
+	if fd, open := l.open[name]; open && s.Errno == 0 && len(s.Text) == 0 {
+		unix.Close(fd)
+		delete(l.open, name)
+		s = l.more(name)
+	}
+	return s
+}
+
+// more is next, or nothing where there is an end.
+func (l looker) more(name string) (s seen) {
+	s.Path = []byte(name)
+	fd, ok := l.open[name]
+	if !ok {
+		var err error
+		if fd, err = unix.Open(path.Join(l.mountpoint, name), unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+			errors.As(err, &s.Errno)
+			return s
+		}
+		l.open[name] = fd
+	}
+	b := make([]byte, 1<<16)
+	for {
+		switch n, err := unix.Read(fd, b); {
+		case err == unix.EINTR:
+		case err != nil:
+			errors.As(err, &s.Errno)
+			return s
+		case n == 0:
+			return s
+		default:
+			s.Text = append(s.Text, b[:n]...)
+		}
+	}
 }
 
 // from tells of the object at a path, or of those below it.

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/ipcfs/ipcfs/mount/keeper"
@@ -16,12 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	// upgradeLimit is how long an upgrade may take: the keeper gives each of its steps less.
-	upgradeLimit = time.Minute
-	// upgradePeriod is how often is asked whether it has ended.
-	upgradePeriod = 20 * time.Millisecond
-)
+// upgradeLimit is how long an upgrade may take: the keeper gives each of its steps less.
+var upgradeLimit = slowly(time.Minute)
 
 // upgradeCommand is `ipcfs upgrade`.
 func upgradeCommand(*pflag.FlagSet) func(io.Writer, []string) error {
@@ -49,6 +45,9 @@ func upgradeCommand(*pflag.FlagSet) func(io.Writer, []string) error {
 			return fmt.Errorf("%s: %w", p.Mountpoint, err)
 		}
 		defer unix.Close(fd)
+		if pid := int(before.num("keeper_pid")); isStopped(pid) {
+			return fmt.Errorf("%s: its keeper is stopped (kill -CONT %d)", p.Mountpoint, pid)
+		}
 		if err := unix.PidfdSendSignal(fd, unix.SIGHUP, nil, 0); err != nil {
 			return notYours(fmt.Errorf("%s: its keeper: %w", p.Mountpoint, err))
 		}
@@ -89,29 +88,48 @@ func keeperAt(pid, worker int) (int, error) {
 	return -1, fmt.Errorf("its keeper, pid %d, is not found among the processes here", pid)
 }
 
+// isStopped reports whether a process is stopped (SIGSTOP, or by a debugger).
+func isStopped(pid int) bool { return slices.Contains([]string{"T", "t"}, statOf(pid)[0]) }
+
 // parentOf is the process that another one is a child of; 0: it is not known.
 func parentOf(pid int) int {
-	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
-	if len(fields) < 2 {
-		return 0
-	}
-	parent, _ := strconv.Atoi(fields[1])
+	parent, _ := strconv.Atoi(statOf(pid)[1])
 	return parent
 }
 
-// awaitUpgrade waits until one more upgrade has ended than before. Nobody serves for a moment of it.
+// statOf are the state of a process and its parent (proc_pid_stat(5)).
+func statOf(pid int) [2]string {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+	if len(fields) < 2 {
+		return [2]string{}
+	}
+	return [2]string(fields[:2])
+}
+
+// awaitUpgrade waits until one more upgrade has ended than before, and ctl/status says so. Nobody serves for a moment of
+// it, but a read of an open file waits on.
 func awaitUpgrade(m *mountinfo.Info, keeper int, before int64) (facts, error) {
-	for end := time.Now().Add(upgradeLimit); time.Now().Before(end); {
-		f, err := daemonFacts(m)
+	v, err := lookAt(m)
+	if err != nil {
+		return nil, err
+	}
+	defer v.Close()
+	for end := time.Now().Add(upgradeLimit); ; {
+		f, err := v.next("ctl/status.json", end)
 		switch {
 		case err == nil && f.num("upgrades") > before:
 			return f, nil
-		case isGone(keeper, upgradePeriod):
+		case err == nil:
+		case isGone(keeper, 0):
 			return nil, errors.New("its keeper has ended")
-		case err != nil && !errors.Is(err, errSilent):
+		case errors.Is(err, errSilent) && time.Now().Before(end):
+			return nil, err
+		case errors.Is(err, errSilent):
+			return nil, fmt.Errorf("the upgrade has not ended within %v: its keeper says nothing "+
+				"(last_upgrade in ctl/status, and the log, tell how it ends)", upgradeLimit)
+		default:
 			return nil, err
 		}
 	}
-	return nil, fmt.Errorf("the upgrade has not ended: %w", syscall.ETIMEDOUT)
 }

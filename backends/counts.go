@@ -38,7 +38,6 @@ const (
 	Requests   Total = iota // that were taken up
 	Unawaited               // whose answer nobody waited for any more
 	NotCarried              // files that the kernel did not take to carry
-	totals
 )
 
 // Total is where a total is counted; without a ledger it ends with the process.

@@ -209,11 +209,8 @@ func (t *Tree) fillAttr(out *fuse.Attr, n Node, a nodes.Attr) {
 	}
 }
 
-// kindBits are the bits of an inode number that tell the kind; maxKinds is how many kinds they can tell.
-const (
-	kindBits = 8
-	maxKinds = 1<<kindBits - 2
-)
+// kindBits are the bits of an inode number that tell the kind.
+const kindBits = 8
 
 // Forget is told what the kernel no longer remembers.
 func (t *Tree) Forget(id, count uint64) { t.table.forget(id, count) }

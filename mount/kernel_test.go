@@ -131,6 +131,9 @@ func (k *kernel) lookup(dir uint64, name string) uint64 {
 	return as[fuse.EntryOut](answer).NodeId
 }
 
+// opUnlink is UNLINK, which only go-fuse answers.
+const opUnlink = 10
+
 // queueName is of this process alone: the queues are those of the system.
 func queueName() string { return fmt.Sprintf("ipcfs-test-%d", os.Getpid()) }
 

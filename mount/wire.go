@@ -16,9 +16,6 @@ const (
 	opSymlink     = 6
 	opMknod       = 8
 	opMkdir       = 9
-	opUnlink      = 10
-	opRmdir       = 11
-	opRename      = 12
 	opLink        = 13
 	opOpen        = 14
 	opRead        = 15
@@ -34,7 +31,6 @@ const (
 	opPoll        = 40
 	opNotifyReply = 41
 	opBatchForget = 42
-	opRename2     = 45
 	opStatx       = 52
 
 	pollScheduleNotify = 1 << 0 // FUSE_POLL_SCHEDULE_NOTIFY: the kernel wants to be told of a change

@@ -11,10 +11,7 @@ import (
 // What is said to JetStream, and what it answers (github.com/nats-io/nats-architecture-and-design, ADR-1 and
 // on). The types are the library's, where it has them as the server does.
 
-const (
-	api      = "$JS.API."
-	pageSize = 1024 // names in one answer
-)
+const api = "$JS.API."
 
 // advisories are the subjects of what JetStream tells all, and is heard of.
 var advisories = []string{

@@ -19,11 +19,10 @@ type pull struct {
 
 // The times of pulls.
 const (
-	pullLimit  = 10 * time.Second // then a pull ends, and another one follows
-	pullLeast  = time.Second
-	pullBeat   = 5 * time.Second
-	holdLimit  = time.Second // how long a message is kept for somebody who does not come for it
-	roomPeriod = tickPeriod  // after which a writer who waits for room tries again
+	pullLimit = 10 * time.Second // then a pull ends, and another one follows
+	pullLeast = time.Second
+	pullBeat  = 5 * time.Second
+	holdLimit = time.Second // how long a message is kept for somebody who does not come for it
 )
 
 // wanted has the servers asked for as many messages as there are ends that wait for one.

@@ -8,26 +8,7 @@ import (
 
 // What people read about ipcfs in tables comes from the tables that it works by: settingTable here, and
 // those of package fs. Each of them can be asked for rows of text, the head first, in which `x` is what
-// people type. They are printed in two ways.
-
-// markdown is how the documents show a table. TestDocumentTables compares.
-func markdown(rows [][]string) string {
-	var b strings.Builder
-	for i, row := range rows {
-		b.WriteString("|")
-		for _, cell := range row {
-			if cell != "" {
-				cell = " " + strings.ReplaceAll(cell, "|", `\|`)
-			}
-			b.WriteString(cell + " |")
-		}
-		b.WriteString("\n")
-		if i == 0 {
-			b.WriteString(strings.Repeat("|---", len(row)) + "|\n")
-		}
-	}
-	return b.String()
-}
+// people type. The documents show them as Markdown (TestDocumentTables), and help as follows.
 
 // plainWidth is how wide a terminal is presumed to be.
 const plainWidth = 80

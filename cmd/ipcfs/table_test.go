@@ -22,6 +22,25 @@ var documentTables = []struct {
 	{"troubleshooting.md", errorRows},
 }
 
+// markdown is how the documents show a table.
+func markdown(rows [][]string) string {
+	var b strings.Builder
+	for i, row := range rows {
+		b.WriteString("|")
+		for _, cell := range row {
+			if cell != "" {
+				cell = " " + strings.ReplaceAll(cell, "|", `\|`)
+			}
+			b.WriteString(cell + " |")
+		}
+		b.WriteString("\n")
+		if i == 0 {
+			b.WriteString(strings.Repeat("|---", len(row)) + "|\n")
+		}
+	}
+	return b.String()
+}
+
 // TestDocumentTables holds that the documents show the tables as they are. go test ./cmd/ipcfs -update
 // writes those whose heads are there.
 func TestDocumentTables(t *testing.T) {

@@ -105,6 +105,7 @@ func New(c Config) (*Tree, error) {
 		RawFileSystem: fuse.NewDefaultRawFileSystem(),
 		log:           c.Log, config: c, version: c.Version, options: c.Options, started: time.Now(),
 		table: newTable(), seed: [2]int64{rand.Int64(), rand.Int64()}, handles: newHandles(),
+		backingFailures: c.Ledger.Total(backends.NotCarried),
 	}
 	var before *tables
 	if c.Tables != nil {
@@ -113,9 +114,7 @@ func New(c Config) (*Tree, error) {
 			return nil, err
 		}
 	}
-	t.lasting.ledger = c.Ledger
-	t.backingFailures = c.Ledger.Total(backends.NotCarried)
-	t.lasting.class = map[string]*keptClass{}
+	t.lasting.ledger, t.lasting.class = c.Ledger, map[string]*keptClass{}
 	if before == nil {
 		var err error
 		if before, err = t.fromLedger(c.Ledger); err != nil {

@@ -14,8 +14,8 @@ import (
 
 // A timeline tells since when a request waits that began to under an earlier process. The kernel's numbers of requests
 // grow. So it is enough to write down once in a while which number came when: the first that waits after a second is a
-// mark. Of older ones fewer are kept. So it says up to a second too much, and of a long wait up to a sixteenth. The zero
-// timeline knows of no earlier process.
+// mark. Of older ones fewer are kept. So it says up to a second too much, and of a long wait up to a sixteenth. The
+// zero timeline knows of no earlier process.
 type timeline struct {
 	ledger *backends.Ledger // nil: there is no need
 	due    atomic.Int64     // from when on the next one is a mark

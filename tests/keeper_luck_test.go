@@ -173,7 +173,8 @@ func TestKeeperStopped(t *testing.T) {
 	check(t, unix.Kill(keeper, unix.SIGCONT))
 	k.sh(`[ "$(head -n1 $MNT/queues/q)" = one ]; rm $MNT/queues/q`)
 	check(t, unix.Kill(keeper, unix.SIGSTOP))
-	if out, err := s.upgrade(); err == nil || !strings.Contains(out, fmt.Sprintf("its keeper is stopped (kill -CONT %d)", keeper)) {
+	advice := fmt.Sprintf("its keeper is stopped (kill -CONT %d)", keeper)
+	if out, err := s.upgrade(); err == nil || !strings.Contains(out, advice) {
 		t.Errorf("upgrade: %v\n%s", err, out)
 	}
 	out, err := s.tr.umount()

@@ -194,8 +194,8 @@ func TestUpgradeScript(t *testing.T) {
 }
 
 // TestUpgradeNeverReady: a program that has not come up in time is ended, with what it has started, and who waits for
-// that does not ask all the time. Another upgrade may follow, also while something of it that has left its process group
-// holds on to what the keeper listens to.
+// that does not ask all the time. Another upgrade may follow, also while something of it that has left its process
+// group holds on to what the keeper listens to.
 func TestUpgradeNeverReady(t *testing.T) {
 	t.Parallel()
 	s := shelved(t)

@@ -26,7 +26,8 @@ func checkDetached(at string) (list []finding) {
 		if m, err := mountAt(d.at); err == nil && m != nil {
 			what, do = "mounted anew, but the other", fmt.Sprint("kill -9 ", d.pid) // SIGTERM has it unmount what is there
 		}
-		list = append(list, warn(do, "%s: %s daemon, pid %d, still serves those who have files of it open", d.at, what, d.pid))
+		list = append(list, warn(do, "%s: %s daemon, pid %d, still serves those who have files of it open",
+			d.at, what, d.pid))
 	}
 	return list
 }

@@ -208,8 +208,9 @@ func (l looker) text(name string) seen {
 	return s
 }
 
-// next is a text as it is now, and for the next time as it is when it has changed: so control files read that stay open.
-// Where another worker goes on, the end of the text that was read last may come once more: then it is opened anew.
+// next is a text as it is now, and for the next time as it is when it has changed: so control files read that stay
+// open. Where another worker goes on, the end of the text that was read last may come once more: then it is opened
+// anew.
 func (l looker) next(name string) seen {
 	s := l.more(name)
 	if fd, open := l.open[name]; open && s.Errno == 0 && len(s.Text) == 0 {

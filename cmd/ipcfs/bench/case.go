@@ -51,6 +51,7 @@ var cases = []testCase{
 		target: same},
 	{name: "face ping 64 B", class: "sockets", op: "ping", native: "unix", mounted: "face", size: 64},
 	{name: "tcp ping 64 B", class: "sockets/tcp", op: "ping", native: "tcp", mounted: "face", size: 64},
+	{name: "udp ping 64 B", class: "sockets/udp", op: "ping", native: "udp", mounted: "record", size: 64},
 	{name: "shm 4 KiB", class: "shm", op: "solo", native: "at", mounted: "at", size: 4 << 10},
 	{name: "shm 64 KiB", class: "shm", op: "solo", native: "at", mounted: "at", size: 64 << 10,
 		target: same},
@@ -137,9 +138,9 @@ func (b *bench) objects(c testCase) (native, mounted string, remove func(), err 
 		for _, path := range []string{native, mounted} {
 			object(func() error { return os.WriteFile(path, zeros(memorySize), 0600) }, unlink(path))
 		}
-	case "sockets/tcp":
+	case "sockets/tcp", "sockets/udp":
 		var ports [2]int
-		if ports, err = freePorts(); err == nil {
+		if ports, err = freePorts(portTypes[c.class]); err == nil {
 			native = strconv.Itoa(ports[0])
 			mounted = fmt.Sprintf("%s/%s/:%d", b.Tree, c.class, ports[1])
 		}

@@ -3,6 +3,7 @@ package bench
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -26,7 +27,9 @@ type end interface {
 //	map    a file that is mapped: a copy to it, and from it
 //	unix   a stream socket, unix(7); who opens it for O_RDONLY listens
 //	tcp    the same at a port of 127.0.0.1, tcp(7)
+//	udp    datagrams there, udp(7); who opens it for O_RDONLY answers whoever sends first
 //	face   the files of a socket that ipcfs listens on; who opens it for O_RDONLY accepts
+//	record the same of datagrams; who opens it for O_RDONLY gets and puts them with their senders
 func open(kind, path string, flags int) (end, error) {
 	switch kind {
 	case "mq":
@@ -57,6 +60,20 @@ func open(kind, path string, flags int) (end, error) {
 			err = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 		}
 		return fileEnd(fd), err
+	case "udp":
+		port, err := strconv.Atoi(path)
+		if err != nil {
+			return nil, err
+		}
+		fd, err := openDatagrams(loopback(port), flags == unix.O_RDONLY)
+		return fileEnd(fd), err
+	case "record":
+		if flags == unix.O_RDONLY {
+			fd, err := unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC, 0)
+			return &recordEnd{fileEnd: fileEnd(fd), room: make([]byte, recordRoom)}, err
+		}
+		dir, port := filepath.Split(path)
+		path, flags = dir+"127.0.0.1"+port, unix.O_RDWR
 	case "face":
 		if flags == unix.O_RDONLY {
 			path = control(path) + "/accept"

@@ -114,7 +114,7 @@ func (p peer) ping() (func() error, error) {
 }
 
 func (p peer) pong() (func() error, error) {
-	if p.kind != "unix" && p.kind != "tcp" {
+	if !slices.Contains([]string{"unix", "tcp", "udp"}, p.kind) {
 		ready() // opening a FIFO waits for the other end, accept for a call
 	}
 	here, there, err := p.both(unix.O_RDONLY, unix.O_WRONLY)
@@ -130,7 +130,7 @@ func (p peer) pong() (func() error, error) {
 // both opens the object, and the one that answers come over; for a socket that is the same end.
 func (p peer) both(flags, backFlags int) (a, b end, err error) {
 	a, err = open(p.kind, p.path, flags)
-	if err != nil || slices.Contains([]string{"unix", "tcp", "face"}, p.kind) {
+	if err != nil || slices.Contains([]string{"unix", "tcp", "udp", "face", "record"}, p.kind) {
 		return a, a, err
 	}
 	b, err = open(p.kind, back(p.path), backFlags)

@@ -93,13 +93,18 @@ func (s *Subscription) Place() backends.Place {
 }
 
 // Resume is Placer.Resume. What the reader kept for itself beside the backlog (DropNew), and is no more in
-// that, counts as missed.
+// that, counts as missed. The members of a group come each with the place at which they read last: the furthest counts.
 func (s *Subscription) Resume(p backends.Place) {
 	if s.topic == nil {
 		return
 	}
 	s.feed.all.mu.Lock()
 	defer s.feed.all.mu.Unlock()
+	s.got = max(s.got, p.Got)
+	if p.Next < s.from.Next || p.Next == s.from.Next && p.Seen < s.from.Seen {
+		return // another member of the group got further
+	}
+	s.from = p
 	b := &s.feed.backlog
 	for pos := s.at; pos < b.end(); pos++ {
 		b.at(pos).need--
@@ -110,7 +115,7 @@ func (s *Subscription) Resume(p backends.Place) {
 	for pos := s.at; pos < b.end(); pos++ {
 		b.at(pos).need++
 	}
-	s.seen, s.skipped, s.gaps, s.before, s.got = p.Seen, p.Skipped, p.Gaps, p.Before, max(s.got, p.Got)
+	s.seen, s.skipped, s.gaps, s.before = p.Seen, p.Skipped, p.Gaps, p.Before
 	if p.Cut && !s.cut {
 		s.cut = true
 		delete(s.feed.readers, s)

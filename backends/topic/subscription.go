@@ -26,7 +26,8 @@ type Subscription struct {
 	gaps    uint64 // how many it missed before seen,
 	before  uint64 // and how many of them were not there any more when it began
 	cut     bool
-	got     uint64 // how many messages
+	got     uint64         // how many messages
+	from    backends.Place // where it went on when an earlier process had ended
 
 	done []backends.Record // of messages that it got, and nobody else is to get
 }

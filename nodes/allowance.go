@@ -8,8 +8,9 @@ import (
 )
 
 // An allowance bounds the memory that the open files of one user hold between two calls: messages that were
-// read in part, lines that are not finished, events that nobody has read yet. A message in memory that its
-// object owns is counted once, however many of the user's files hold it. A nil allowance has no bound.
+// read in part, lines that are not finished, events that nobody has read yet, texts. A message in memory that
+// its object owns, and a text, is counted once, however many of the user's files hold it. A nil allowance has
+// no bound.
 type allowance struct {
 	budget *backends.Budget
 	uid    uint32
@@ -55,6 +56,16 @@ func (a *allowance) add(n int) {
 	if a != nil && n != 0 {
 		a.budget.Add(a.uid, int64(n))
 	}
+}
+
+// mayLend reports whether the user may hold one more message, or holds it already.
+func (a *allowance) mayLend(p []byte) bool {
+	if a == nil || len(p) == 0 || !a.lacks(int64(cap(p))) {
+		return true
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.lent[&p[0]] != nil
 }
 
 // lend counts memory that others may hold too, until it is given back.

@@ -31,6 +31,7 @@ type File struct {
 	kept   int                // bytes the face keeps: what was written in part, a message that did not fit
 	base   int64              // the file offset of hand[0]
 	begun  bool               // a text was read
+	again  int                // how often it may be read again from its beginning
 	at     int64              // where the next read is expected; all before it was read
 	back   []backends.Message // what goes back to where it is from; nobody asked for it any more
 	moved  uint64             // the work that has last put something there, or returned it (Desk.Step)
@@ -56,7 +57,8 @@ const (
 	// Seekable: an offset inside the last message reads that again; any other one, the next message.
 	Seekable
 	// ReadText: the first read gets the text, at whatever offset. A later one gets the rest, and then the
-	// end. A read at 0 after that waits until the text has changed.
+	// end. A read at 0 after that waits until the text has changed. Who asked how long the text is and reads
+	// no more than that, as tail(1) does from its end, may read the beginning twice (File.again).
 	ReadText
 )
 
@@ -117,7 +119,7 @@ func (f *File) inHand(off int64) []byte {
 	if f.how == InOrder {
 		off = f.at
 	}
-	if f.how == ReadText && off == 0 {
+	if f.how == ReadText && off == 0 && f.again == 0 {
 		return nil
 	}
 	if at := off - f.base; at >= 0 && at < int64(len(f.hand)) {
@@ -147,9 +149,11 @@ func (f *File) read(buf []byte, size int, off int64, take bool) (int, error) {
 	if rest := f.inHand(off); rest != nil {
 		n := copy(buf[:size], rest)
 		f.at = off + int64(n)
+		f.reread(off, n == size)
 		return n, nil
 	}
 	if f.how == ReadText && off > 0 && f.begun {
+		f.reread(off, false)
 		if len(f.hand) > maxRoom {
 			f.letGo() // it was read to its end
 		}
@@ -178,6 +182,10 @@ func (f *File) read(buf []byte, size int, off int64, take bool) (int, error) {
 	}
 	n := min(len(unit)-from, size)
 	f.at = off + int64(n)
+	if f.again = 0; f.wasAsked() && f.pays.mayLend(unit) {
+		f.again = 2
+	}
+	f.reread(off, n == size)
 	f.keep(unit, from+n, len(unit) > 0 && &unit[0] == &buf[0])
 	copy(buf, unit[from:from+n])
 	return n, nil
@@ -237,7 +245,7 @@ func (f *File) More(buf []byte, size, n int) int {
 // may seek in it, and if there is no lack of memory.
 func (f *File) keep(unit []byte, n int, inBuf bool) {
 	f.letGo()
-	if n == len(unit) && (f.how == InOrder || f.pays.scarce()) {
+	if n == len(unit) && (f.how == InOrder || f.again == 0 && f.pays.scarce()) {
 		return
 	}
 	if !inBuf && cap(unit) <= 2*len(unit) {
@@ -289,22 +297,6 @@ func (f *File) Truncated() {
 		defer f.mu.Unlock()
 		t.Truncated()
 	}
-}
-
-// Whole reports whether a write of n bytes has to be one message and could be, and so must not be sent if
-// it may be a part of a longer one.
-func (f *File) Whole(n int) bool {
-	w, ok := f.face.(interface{ whole() bool })
-	return ok && w.whole() && f.end.Unit() >= n
-}
-
-// Refuses is why a write of n bytes can be sent neither now nor later, so that it need not wait for those before
-// it; nil: it may be, or that only shows when it is tried.
-func (f *File) Refuses(n int) error {
-	if face, ok := f.face.(interface{ refuses(n int) error }); ok {
-		return Located(f.path, face.refuses(n))
-	}
-	return nil
 }
 
 // Stop gives up the last read (In) or write (Out) that had to wait. false: it is too late, and it goes on

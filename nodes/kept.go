@@ -16,6 +16,7 @@ type Kept struct {
 	Lent     uint64 // or the number by which that is in the ledger for itself,
 	Base, At int64  // the file offset where it begins, and where the next read is expected
 	Begun    bool   // a text was read
+	Again    int    // how often a text may be read again from its beginning
 
 	Groups []uint32 // of the caller when the file was opened, if it remembers them
 	Knows  bool     // it does
@@ -36,8 +37,9 @@ type Kept struct {
 
 	Truncated, Wrote bool // opened with O_TRUNC; written to since
 
-	Shown bool   // a text was read, or waited for,
-	Text  []byte // which was this
+	Shown bool // a text was read, or waited for,
+	Sum   sum  // of which this is the sum,
+	Bytes int  // and the length
 
 	Place backends.Place // of a reader of a topic
 
@@ -49,7 +51,7 @@ type Kept struct {
 // more reports whether it keeps anything but the message in hand.
 func (k *Kept) more() bool {
 	return k.Knows || len(k.Pending) > 0 || len(k.Back) > 0 || k.Moved != 0 || k.Lent != 0 || k.Refused || k.Holds ||
-		k.Had || k.Until != 0 || k.Ended || k.Lease != "" || k.Truncated || k.Wrote || k.Shown ||
+		k.Had || k.Again != 0 || k.Until != 0 || k.Ended || k.Lease != "" || k.Truncated || k.Wrote || k.Shown ||
 		k.Place != backends.Place{} || k.Conn != socket.State{}
 }
 
@@ -83,8 +85,15 @@ func (k *Kept) Code(c *Coder) {
 	c.Text(&k.Lease)
 	c.Flag(&k.Truncated)
 	c.Flag(&k.Wrote)
-	c.Flag(&k.Shown)
-	c.Bytes(&k.Text)
+	Number(c, &k.Again)
+	if c.Flag(&k.Shown); k.Shown {
+		one := k.Sum[:]
+		c.Bytes(&one)
+		if copy(k.Sum[:], one) != len(k.Sum) {
+			c.Refuse()
+		}
+		Number(c, &k.Bytes)
+	}
 	p := &k.Place
 	for _, n := range []*uint64{&p.Next, &p.Seen, &p.Skipped, &p.Gaps, &p.Before, &p.Got} {
 		Number(c, n)
@@ -134,7 +143,7 @@ func (f *File) Keep() Kept {
 
 // keepIn is Keep in k, which is empty. It is done for each message of a file that has a ledger.
 func (f *File) keepIn(k *Kept) {
-	k.Hand, k.Base, k.At, k.Begun = f.hand, f.base, f.at, f.begun
+	k.Hand, k.Base, k.At, k.Begun, k.Again = f.hand, f.base, f.at, f.begun, f.again
 	k.Back, k.Moved, k.Groups, k.Knows = f.back, f.moved, f.groups, f.knows
 	if face, ok := f.face.(carrier); ok {
 		face.keep(f.end, k)
@@ -150,7 +159,7 @@ func (f *File) Resume(k Kept) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.room = k.Hand
-	f.hand, f.base, f.at, f.begun = f.room, k.Base, k.At, k.Begun
+	f.hand, f.base, f.at, f.begun, f.again = f.room, k.Base, k.At, k.Begun, k.Again
 	n := f.notes()
 	if n.hand = f.pays.again(k.Lent); n.hand != nil {
 		f.hand, f.lent = n.hand.data, true
@@ -319,7 +328,7 @@ func (textFace) keep(end backends.Endpoint, k *Kept) {
 	t.src.all.mu.Lock()
 	defer t.src.all.mu.Unlock()
 	if k.Shown = t.shown != nil; k.Shown {
-		k.Text = t.shown.text
+		k.Sum, k.Bytes = t.shown.sum, t.shown.bytes
 	}
 }
 
@@ -328,6 +337,6 @@ func (textFace) resume(end backends.Endpoint, k *Kept) {
 	t.src.all.mu.Lock()
 	defer t.src.all.mu.Unlock()
 	if k.Shown {
-		t.shown = &rendering{text: k.Text, news: withoutFacts(k.Text, t.src.idle)}
+		t.shown = &showing{k.Sum, k.Bytes}
 	}
 }

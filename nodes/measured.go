@@ -12,6 +12,24 @@ func (f *File) measured() *Text {
 	return t
 }
 
+// wasAsked reports whether somebody has asked how long the text is that the file shows.
+func (f *File) wasAsked() bool {
+	t := f.measured()
+	return t != nil && t.wasAsked()
+}
+
+// reread counts a read of a text, which got as much as it asked for (whole) or has met the end.
+func (f *File) reread(off int64, whole bool) {
+	switch {
+	case off == 0 && f.again > 0 && whole:
+		f.again--
+	case !whole:
+		if f.again /= 2; off == 0 { // 1 is left where the beginning was not read
+			f.again = 0
+		}
+	}
+}
+
 // Measures reports whether Measure has something to do.
 func (f *File) Measures() bool { return f.measured() != nil }
 

@@ -17,14 +17,16 @@ type Text struct {
 	size *size
 	uid  uint32
 	src  *textSource
+	pays *allowance              // for the text that is held
 	do   func(line string) error // nil: it takes no commands
 
 	request uint64 // which wrote the lines that are done; 0: that is not known
 
 	// Under src.all.mu:
-	shown  *rendering // the text that was read last; nil: none was
+	shown  *showing   // what was read last; nil: nothing was
 	held   *rendering // the one that the first read is to get; nil: none yet
 	since  time.Time  // since when
+	asked  bool       // how long it is, before it was read
 	reads  uint64     // the rendering that a read waits for; 0: none
 	probes uint64     // the same of a poll
 	waits  bool       // a read waits for a change
@@ -53,7 +55,7 @@ func CommandControl(
 // show opens a control file that shows a text, by its key, which is one of texts. Their workers do what is
 // written.
 func (c *Control) show(env *Env, texts *Texts, key textKey, flags int, by Caller) (Open, error) {
-	t := &Text{made: time.Now(), perm: c.Perm, uid: by.Uid}
+	t := &Text{made: time.Now(), perm: c.Perm, uid: by.Uid, pays: env.allowance(by.Uid)}
 	how := ReadText
 	if c.Watches != "" {
 		how, key.Name = Seekable, c.Watches
@@ -80,7 +82,7 @@ func (c *Control) show(env *Env, texts *Texts, key textKey, flags int, by Caller
 	t.src = texts.source(key, &made, t)
 	f := NewFile(textFace{}, t, how, nil)
 	f.moves = movesOf(flags)
-	f.pays = env.allowance(by.Uid)
+	f.pays = t.pays
 	f.Aside(texts.work, by.Uid, backends.Out)
 	f.knowing(by)
 	return f, nil
@@ -94,7 +96,7 @@ func (t *Text) Ready() backends.Ready {
 }
 
 func (t *Text) ready() backends.Ready {
-	if t.shown == nil || t.src.now.differs(t.shown) {
+	if t.shown == nil || t.src.now.differs(t.shown.sum) {
 		return backends.In | backends.Out
 	}
 	return backends.Out
@@ -119,10 +121,12 @@ func (t *Text) Probe() (backends.Ready, error) {
 const textHeld = time.Second
 
 // Measure has fstat(2) tell how long the text is, exactly, before it was read: the first read gets the very
-// text that was measured, if it comes soon. ErrUnsettled: it is being made, and is to be asked again.
+// text that was measured, if it comes soon. Whose user may hold no more memory is told what a file that is not
+// open tells. ErrUnsettled: it is being made, and is to be asked again.
 func (t *Text) Measure() error {
 	t.src.all.mu.Lock()
 	defer t.src.all.mu.Unlock()
+	t.asked = true
 	if t.shown != nil || t.held != nil && time.Since(t.since) < textHeld {
 		return nil
 	}
@@ -132,10 +136,28 @@ func (t *Text) Measure() error {
 	if t.probes > t.src.done {
 		return backends.ErrUnsettled
 	}
-	if t.probes, t.held = 0, nil; t.src.now.err == nil {
-		t.held, t.since = t.src.now, time.Now()
+	t.probes = 0
+	t.letGo()
+	if now := t.src.now; now.err == nil && t.pays.mayLend(now.text) {
+		t.pays.lend(now.text)
+		t.held, t.since = now, time.Now()
 	}
 	return nil
+}
+
+// letGo gives up what is held. The caller holds src.all.mu.
+func (t *Text) letGo() {
+	if t.held != nil {
+		t.pays.giveBack(t.held.text)
+	}
+	t.held = nil
+}
+
+// wasAsked reports whether somebody has asked how long it is, before it was read.
+func (t *Text) wasAsked() bool {
+	t.src.all.mu.Lock()
+	defer t.src.all.mu.Unlock()
+	return t.asked
 }
 
 // length is that of the text that is held, or was read; false if there is none.
@@ -144,7 +166,7 @@ func (t *Text) length() (int64, bool) {
 	defer t.src.all.mu.Unlock()
 	switch {
 	case t.shown != nil:
-		return int64(len(t.shown.text)), true
+		return int64(t.shown.bytes), true
 	case t.held != nil:
 		return int64(len(t.held.text)), true
 	}
@@ -152,13 +174,14 @@ func (t *Text) length() (int64, bool) {
 }
 
 // read is the text, made after the read began, or measured shortly before; ErrWouldBlock while it is the one
-// that was read last.
-func (t *Text) read() (*rendering, error) {
+// that was read last, ENOBUFS if it is longer than size and its user may hold no more memory.
+func (t *Text) read(size int) (*rendering, error) {
 	t.src.all.mu.Lock()
 	defer t.src.all.mu.Unlock()
 	held := t.held
-	if t.held = nil; held != nil && t.reads == 0 && time.Since(t.since) < textHeld {
-		t.shown = held
+	t.letGo()
+	if held != nil && t.reads == 0 && time.Since(t.since) < textHeld {
+		t.shown = held.showing()
 		return held, nil
 	}
 	if !t.waits {
@@ -171,11 +194,14 @@ func (t *Text) read() (*rendering, error) {
 		t.reads = 0
 	}
 	now := t.src.now
-	if t.waits = t.shown != nil && !now.differs(t.shown); t.waits {
+	if t.waits = t.shown != nil && !now.differs(t.shown.sum); t.waits {
 		return nil, backends.ErrWouldBlock
 	}
+	if len(now.text) > size && !t.pays.mayLend(now.text) {
+		return nil, syscall.ENOBUFS
+	}
 	if now.err == nil {
-		t.shown = now
+		t.shown = now.showing()
 	}
 	return now, now.err
 }
@@ -270,6 +296,9 @@ func (t *Text) Stat() (Attr, error) {
 
 // Close ends the wait.
 func (t *Text) Close() error {
+	t.src.all.mu.Lock()
+	t.letGo()
+	t.src.all.mu.Unlock()
 	t.src.close(t)
 	return nil
 }
@@ -278,8 +307,8 @@ func (t *Text) Close() error {
 type textFace struct{}
 
 // Next is the text, if it is a new one.
-func (textFace) Next(end backends.Endpoint, _ []byte, _ int) ([]byte, error) {
-	now, err := end.(*Text).read()
+func (textFace) Next(end backends.Endpoint, _ []byte, size int) ([]byte, error) {
+	now, err := end.(*Text).read(size)
 	if err != nil {
 		return nil, err
 	}

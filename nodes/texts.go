@@ -4,6 +4,7 @@ import (
 	"bytes"
 	chain "container/list"
 	"context"
+	"crypto/sha256"
 	"slices"
 	"sync"
 	"syscall"
@@ -58,14 +59,23 @@ type textSource struct {
 // A rendering is a text as it was once. Nobody changes it.
 type rendering struct {
 	text []byte
-	news []byte // the text without the facts that are no news
+	sum  sum
 	err  error
 }
 
-// differs reports whether r says something else than what was shown.
-func (r *rendering) differs(shown *rendering) bool {
-	return r != shown && (r.err != nil || !bytes.Equal(r.news, shown.news))
+// A sum is that of a text without the facts that are no news. Texts with one sum say the same.
+type sum [16]byte
+
+// A showing is what is kept of a text that was read, by each who has it open: some are megabytes long.
+type showing struct {
+	sum   sum
+	bytes int
 }
+
+func (r *rendering) showing() *showing { return &showing{r.sum, len(r.text)} }
+
+// differs reports whether r says something else than what had that sum.
+func (r *rendering) differs(from sum) bool { return r.err != nil || r.sum != from }
 
 func newTexts(p *backends.Poller, w *backends.Workers) *Texts {
 	return &Texts{work: w, poll: p, open: map[textKey]*textSource{}, looks: map[uint32]*looks{}}
@@ -78,7 +88,7 @@ func (all *Texts) source(key textKey, c *Control, t *Text) *textSource {
 	s := all.open[key]
 	if s == nil {
 		s = &textSource{
-			all: all, key: key, make: c.Text, idle: c.Restless, now: &rendering{},
+			all: all, key: key, make: c.Text, idle: c.Restless, now: &rendering{sum: sumOf(nil, nil)},
 			files: map[*Text]struct{}{}, asking: map[*Text]struct{}{}, watching: map[*Text]struct{}{},
 		}
 		all.open[key] = s
@@ -136,19 +146,20 @@ func (s *textSource) render() {
 	}()
 	text, err := s.make()
 	now = &rendering{text: []byte(text), err: err}
-	now.news = withoutFacts(now.text, s.idle)
+	now.sum = sumOf(now.text, s.idle)
 }
 
-// withoutFacts is a text of facts, one a line or of a JSON object, without those whose keys begin so.
-func withoutFacts(text []byte, keys []string) []byte {
+// sumOf is the sum of a text of facts, one a line or of a JSON object, without those whose keys begin so.
+func sumOf(text []byte, keys []string) sum {
 	if len(keys) == 0 {
-		return text
+		all := sha256.Sum256(text)
+		return sum(all[:len(sum{})])
 	}
 	end := byte('\n')
 	if bytes.HasPrefix(text, []byte("{")) {
 		end = ','
 	}
-	rest := make([]byte, 0, len(text))
+	rest := sha256.New()
 	for len(text) > 0 {
 		n := bytes.IndexByte(text, end) + 1
 		if n == 0 {
@@ -157,11 +168,11 @@ func withoutFacts(text []byte, keys []string) []byte {
 		fact := bytes.TrimPrefix(bytes.TrimLeft(text[:n], "{\""), []byte("ipcfs_daemon_"))
 		isKey := func(key string) bool { return bytes.HasPrefix(fact, []byte(key)) }
 		if !slices.ContainsFunc(keys, isKey) {
-			rest = append(rest, text[:n]...)
+			rest.Write(text[:n])
 		}
 		text = text[n:]
 	}
-	return rest
+	return sum(rest.Sum(nil)[:len(sum{})])
 }
 
 // made takes a rendering and returns the calls that wake those who are due.
@@ -169,7 +180,7 @@ func (s *textSource) made(now *rendering) (wakes []func()) {
 	s.all.mu.Lock()
 	defer s.all.mu.Unlock()
 	s.done, s.runs, s.looked = s.begun, false, time.Now()
-	news := now.differs(s.now)
+	news := now.differs(s.now.sum)
 	if news || !bytes.Equal(now.text, s.now.text) {
 		s.now = now // else all go on to share the one there is
 	}

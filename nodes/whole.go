@@ -46,3 +46,19 @@ func (w *Whole) Finish(end backends.Endpoint) error {
 
 // Left is Finisher.Left.
 func (w *Whole) Left() bool { return len(w.pending) > 0 }
+
+// Whole reports whether a write of n bytes has to be one message and could be, and so must not be sent if
+// it may be a part of a longer one.
+func (f *File) Whole(n int) bool {
+	w, ok := f.face.(interface{ whole() bool })
+	return ok && w.whole() && f.end.Unit() >= n
+}
+
+// Refuses is why a write of n bytes can be sent neither now nor later, so that it need not wait for those before
+// it; nil: it may be, or that only shows when it is tried.
+func (f *File) Refuses(n int) error {
+	if face, ok := f.face.(interface{ refuses(n int) error }); ok {
+		return Located(f.path, face.refuses(n))
+	}
+	return nil
+}

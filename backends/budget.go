@@ -26,6 +26,7 @@ type Terms struct {
 	Name string // of its lines in /ctl/limits, which has the words (nodes/limits.go)
 	Of   string // which directory it is about, if any
 	Err  error  // what a refusal is (errors.Is)
+	Heap bool   // it counts memory of this process, of which TrimMemory is to know when it is given back
 }
 
 // Bounds are how much may be held: by one user, by all users but root together, by root. They are in the
@@ -119,6 +120,9 @@ func (b *Budget) add(uid uint32, n int64) {
 		delete(b.used, uid)
 	}
 	b.held.Add(n)
+	if b.Heap && n < 0 {
+		addFreed(-n)
+	}
 	if uid != 0 {
 		b.users += n
 	}

@@ -6,12 +6,13 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync/atomic"
 	"time"
 )
 
 const (
 	trimAfter = time.Second // since the last collection: what made so much garbage is over
-	trimWorth = 8 << 20     // bytes that were taken since memory was given back last
+	trimWorth = 8 << 20     // bytes that were taken since memory was given back last, or are garbage now
 
 	// How much garbage there may be, in percent of what is in use (debug.SetGCPercent): while that is little Go's
 	// own measure, with which few collections are made; else less, as much of it lies between what stays.
@@ -37,28 +38,51 @@ func TrimMemory(ctx context.Context) {
 		debug.SetGCPercent(percent)
 	}
 	least := heapSize() // since memory was given back last
+	tellCollected(collected)
 	for {
-		tellCollected(collected)
+		garbage := false // there is much, which nobody collects as nobody takes more
 		select {
 		case <-ctx.Done():
 			return
 		case <-collected:
+			tellCollected(collected)
+		case <-freed.told:
+			garbage = true
 		}
 		for quiet := false; !quiet; {
 			pace()
-			tellCollected(collected)
 			select {
 			case <-ctx.Done():
 				return
 			case <-collected:
+				tellCollected(collected)
+			case <-freed.told:
+				garbage = true
 			case <-time.After(trimAfter):
 				quiet = true
 			}
 		}
-		if least = min(least, heapSize()); heapSize() > least+trimWorth {
+		if least = min(least, heapSize()); garbage || heapSize() > least+trimWorth {
 			debug.FreeOSMemory()
 			least = heapSize()
 		}
+	}
+}
+
+// freed is what budgets of memory were given back, since TrimMemory was told of that last.
+var freed = struct {
+	bytes atomic.Int64
+	told  chan struct{}
+}{told: make(chan struct{}, 1)}
+
+func addFreed(n int64) {
+	if freed.bytes.Add(n) < trimWorth {
+		return
+	}
+	freed.bytes.Store(0)
+	select {
+	case freed.told <- struct{}{}:
+	default: // it is told already
 	}
 }
 

@@ -31,3 +31,34 @@ func TestTrimMemory(t *testing.T) {
 		}
 	}
 }
+
+// TestTrimGivenBack: what a budget of memory was given back goes back to the kernel, though nobody takes more.
+func TestTrimGivenBack(t *testing.T) {
+	ctx, stop := context.WithCancel(context.Background())
+	var trims sync.WaitGroup
+	defer trims.Wait()
+	defer stop()
+	trims.Go(func() { TrimMemory(ctx) })
+	b := NewBudget(Terms{Name: "memory", Heap: true}, func(int64) Bounds { return EachMay(1 << 30) })
+	var m runtime.MemStats
+	until := func(ok func() bool) {
+		t.Helper()
+		for end := time.Now().Add(time.Minute); !ok(); <-time.After(100 * time.Millisecond) {
+			if runtime.ReadMemStats(&m); time.Now().After(end) {
+				t.Fatalf("%d MiB are held", (m.HeapSys-m.HeapReleased)>>20)
+			}
+		}
+	}
+	runtime.ReadMemStats(&m)
+	before := m.NumForcedGC
+	many := make([][]byte, 1000)
+	for i := range many {
+		many[i] = make([]byte, 64<<10)
+		b.Add(1, 64<<10)
+	}
+	until(func() bool { return m.NumForcedGC > before }) // it knows now how much there is
+	runtime.KeepAlive(many)
+	many = nil
+	b.Give(1, 1000*64<<10)
+	until(func() bool { return m.HeapSys-m.HeapReleased < 32<<20 })
+}

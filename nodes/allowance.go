@@ -35,7 +35,7 @@ const maxHeld = 64 << 20
 
 // newMemory makes the budget of what open files hold.
 func newMemory() *backends.Budget {
-	return backends.NewBudget(backends.Terms{Name: "memory", Err: syscall.ENOBUFS},
+	return backends.NewBudget(backends.Terms{Name: "memory", Err: syscall.ENOBUFS, Heap: true},
 		func(int64) backends.Bounds { return backends.EachMay(maxHeld) })
 }
 

@@ -35,7 +35,7 @@ type Topic struct {
 const MaxBytes = 64 << 20
 
 func newTopicBytes() *backends.Budget {
-	return backends.NewBudget(backends.Terms{Name: "topic_bytes", Err: unix.EDQUOT},
+	return backends.NewBudget(backends.Terms{Name: "topic_bytes", Err: unix.EDQUOT, Heap: true},
 		func(int64) backends.Bounds { return backends.EachMay(MaxBytes) })
 }
 

@@ -2,11 +2,14 @@ package fs
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"reflect"
 	"testing"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/ipcfs/ipcfs/backends"
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
@@ -101,4 +104,15 @@ func FuzzTables(f *testing.F) {
 			t.Fatal("there is more than tables")
 		}
 	})
+}
+
+// TestRecordVersion: tables, and ledgers, in which the same records are, have another version when a record has
+// changed. So no program reads what another one has written in another way.
+func TestRecordVersion(t *testing.T) {
+	const tables, ledger, written = 0x6970636673_0004, 0x6970636673_000b, "d5ab082a3cab0cb6"
+	sum := sha256.Sum256(sample().bytes()[8:])
+	if got := hex.EncodeToString(sum[:8]); tables != tablesVersion || ledger != backends.LedgerVersion || got != written {
+		t.Errorf("records have changed, or a version has: %#x, %#x and %s are new; have all three differ from before",
+			uint64(tablesVersion), uint64(backends.LedgerVersion), got)
+	}
 }

@@ -62,3 +62,25 @@ func TestRemovedUntold(t *testing.T) {
 		t.Error("it is remembered")
 	}
 }
+
+// TestPastOfAnother: what an earlier process did with a queue that was removed since is not noted of one that has its
+// name now, which its owner goes on to pay for.
+func TestPastOfAnother(t *testing.T) {
+	_, q, one, _ := leasing(t)
+	if _, err := one.TryWrite([]byte("x"), backends.Meta{}); err != nil {
+		t.Fatal(err)
+	}
+	uid := uint32(os.Geteuid())
+	costs := q.Bytes.Used(uid)
+	q.pastOf(one.name, one.ino+1).sent.Add(1)
+	q.pastOf(one.name+" is none", one.ino+2).sent.Add(1)
+	if sent, _ := one.Counts(); sent != 1 || q.pasts[one.name] != one.past || costs == 0 || q.Bytes.Used(uid) != costs {
+		t.Errorf("%d sent, it costs %d, before %d", sent, q.Bytes.Used(uid), costs)
+	}
+	if q.dir != nil && q.pasts[one.name+" is none"] != nil {
+		t.Error("a queue that is none is remembered")
+	}
+	if q.pastOf(one.name, one.ino) != one.past {
+		t.Error("its own past is another")
+	}
+}

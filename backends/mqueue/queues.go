@@ -116,10 +116,16 @@ func (q *Queues) hold(r backends.Ref, access int, check func(backends.Attr) erro
 	return q.take(r.Path, a.Ino, fd, access, may)
 }
 
-// pastOf is what is remembered of a queue.
+// pastOf is what is remembered of a queue; of one that has its name no more, as there is none or another one of that
+// name, numbers that nobody asks for.
 func (q *Queues) pastOf(name string, ino uint64) *past {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if p := q.pasts[name]; p != nil && p.ino != ino || p == nil && q.dir != nil {
+		p = &past{ino: ino}
+		p.keep(nil, backends.Record{})
+		return p
+	}
 	return q.past(name, ino)
 }
 

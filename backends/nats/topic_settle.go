@@ -117,6 +117,8 @@ type share struct {
 	settled int64 // the connection on which others were asked last
 
 	left []*delivery // that were received, and are for the next member
+
+	ends time.Time // without members: when servers have forgotten it
 }
 
 // knows reports whether others were asked on this connection, or need not be: it is the first, or so old that
@@ -156,14 +158,22 @@ func (l *Link) leaves(at string, s *share) {
 	if s.uses--; s.uses > 0 {
 		return
 	}
-	time.AfterFunc(groupLimit+time.Second, func() { // the servers' limit is up to a second more
+	const limit = groupLimit + time.Second // that of the servers is up to a second more
+	s.ends = time.Now().Add(limit)
+	time.AfterFunc(limit, func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		if s.uses == 0 && l.shares[at] == s {
-			delete(l.shares, at)
-			l.Groups.Give(s.uid, 1)
-		}
+		l.unshare(at, s, time.Now())
 	})
+}
+
+// unshare has a share go, unless it has members, or had some since. Link.mu is held.
+func (l *Link) unshare(at string, s *share, now time.Time) {
+	if s.uses > 0 || l.shares[at] != s || now.Before(s.ends) {
+		return
+	}
+	delete(l.shares, at)
+	l.Groups.Give(s.uid, 1)
 }
 
 // NewGroups is how many groups users may have, of all links that are given it.

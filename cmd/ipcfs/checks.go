@@ -134,6 +134,7 @@ func checkNamespaces() []finding {
 	try.Stderr = &said
 	if err := try.Run(); err != nil {
 		why := strings.TrimPrefix(strings.TrimSpace(said.String()), "ipcfs: ")
+		why = strings.ReplaceAll(why, "\n", "; ")
 		if why == "" {
 			why = err.Error()
 		}

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/ipcfs/ipcfs/backends"
 )
 
 // checkDetached looks for daemons whose mount was detached (umount -l), and that go on for programs that have files of
@@ -22,7 +24,7 @@ func checkDetached(at string) (list []finding) {
 		if !slices.Contains(strays, d) {
 			continue
 		}
-		what, do := "not mounted, but its", "ipcfs umount --force "+d.at
+		what, do := "not mounted, but its", "ipcfs umount --force "+backends.Quote(d.at)
 		if m, err := mountAt(d.at); err == nil && m != nil {
 			what, do = "mounted anew, but the other", fmt.Sprint("kill -9 ", d.pid) // SIGTERM has it unmount what is there
 		}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/ipcfs/ipcfs/backends"
 	"github.com/spf13/pflag"
 )
 
@@ -139,10 +140,10 @@ func checkTree(p place) []finding {
 // printFindings prints findings for people.
 func printFindings(out io.Writer, list []finding) error {
 	var b strings.Builder
-	for _, one := range list {
-		fmt.Fprintf(&b, "%-5s %s\n", one.State, one.Text)
+	for _, one := range list { // others may have chosen the names in them
+		fmt.Fprintf(&b, "%-5s %s\n", one.State, backends.Line(one.Text))
 		if one.Do != "" {
-			fmt.Fprintf(&b, "      %s\n", one.Do)
+			fmt.Fprintf(&b, "      %s\n", backends.Line(one.Do))
 		}
 	}
 	_, err := io.WriteString(out, b.String())

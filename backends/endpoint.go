@@ -150,6 +150,8 @@ type Waiter interface {
 type Prober interface {
 	// Probe is Ready as of now. ErrUnsettled: that is being found out, and is to be asked again.
 	Probe() (Ready, error)
+	// Unprobe tells that nobody waits for its answer any more.
+	Unprobe()
 }
 
 // An Endpoint is one open end of an object. Several open files may share it.

@@ -45,8 +45,8 @@ func (f *File) put(p []byte) (int, error) {
 	}
 	if f.errand == nil {
 		p = bytes.Clone(p)
-		if end, ok := f.end.(asker); ok {
-			end.asks(f.asked)
+		if f.asking != nil {
+			f.asking(f.asked)
 		}
 	}
 	e := f.run(backends.Out, func(e *errand) { e.n, e.err = f.face.Put(f.end, p) })
@@ -55,9 +55,6 @@ func (f *File) put(p []byte) (int, error) {
 	}
 	return e.n, e.err
 }
-
-// An asker is an Endpoint that is told which request the next write is.
-type asker interface{ asks(request uint64) }
 
 // Asks says which request the next write is. The caller holds the lock under which the file is written.
 func (f *File) Asks(request uint64) { f.asked = request }

@@ -6,13 +6,6 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// A Truncater is a face that wants to know that its file was opened with O_TRUNC. What it does about it
-// shows when the file is closed: a shell's `>` truncates before it writes.
-type Truncater interface{ Truncated() }
-
-// A Closer is a face that is told when its file is closed for the last time, used or not.
-type Closer interface{ Closed() }
-
 // A Holder is a face that may have something to give without taking it from the object: a message that it
 // holds, or the end.
 type Holder interface {
@@ -22,9 +15,9 @@ type Holder interface {
 	Held(end backends.Endpoint, buf []byte, size int) ([]byte, error)
 }
 
-// A keeper is a face that may keep bytes between calls, a part of what was written or a message that did
-// not fit: keeps is how much memory that takes now, or less than 0 if it never does.
-type keeper interface{ keeps() int }
+// A memoryHolder is a face that may keep bytes between calls, a part of what was written or a message that
+// did not fit: keeps is how much memory that takes now, or less than 0 if it never does.
+type memoryHolder interface{ keeps() int }
 
 // wrapped is what a face has in common with the one it is made around.
 type wrapped struct{ Face }
@@ -76,7 +69,7 @@ func (f *wrapped) Patience() time.Duration {
 }
 
 func (f *wrapped) keeps() int {
-	if k, ok := f.Face.(keeper); ok {
+	if k, ok := f.Face.(memoryHolder); ok {
 		return k.keeps()
 	}
 	return -1

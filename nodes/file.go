@@ -37,6 +37,8 @@ type File struct {
 	moved  uint64             // the work that has last put something there, or returned it (Desk.Step)
 	closed func()
 
+	hooks
+
 	work   *backends.Workers // for what its face may take long with,
 	uid    uint32            // in the name of this user:
 	aside  backends.Ready    // reads (In), writes (Out)
@@ -204,7 +206,7 @@ func (f *File) next(buf []byte, size int, take bool) ([]byte, error) {
 
 // count has the user pay for what the face keeps.
 func (f *File) count() {
-	if k, ok := f.face.(keeper); ok {
+	if k, ok := f.face.(memoryHolder); ok {
 		had := f.kept
 		f.kept = max(0, k.keeps())
 		f.pays.add(f.kept - had)
@@ -277,7 +279,7 @@ func (f *File) letGo() {
 func (f *File) Write(p []byte) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	k, keeps := f.face.(keeper)
+	k, keeps := f.face.(memoryHolder)
 	if !keeps || k.keeps() < 0 {
 		n, err := f.put(p)
 		return n, Located(f.path, err)
@@ -288,15 +290,6 @@ func (f *File) Write(p []byte) (int, error) {
 	n, err := f.put(p)
 	f.count()
 	return n, Located(f.path, err)
-}
-
-// Truncated tells the file that it was opened with O_TRUNC.
-func (f *File) Truncated() {
-	if t, ok := f.face.(Truncater); ok {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		t.Truncated()
-	}
 }
 
 // Stop gives up the last read (In) or write (Out) that had to wait. false: it is too late, and it goes on
@@ -352,13 +345,6 @@ func (f *File) Moves() backends.Ready { return f.moves }
 // Waiter is what the file waits for; files of one object share it.
 func (f *File) Waiter() backends.Waiter { return backends.Shared(f.end) }
 
-// LookedAt tells the file that it may have been opened only to ask what file it is.
-func (f *File) LookedAt() {
-	if l, ok := f.end.(interface{ LookedAt() }); ok {
-		l.LookedAt()
-	}
-}
-
 // Stat is fstat(2), also of an object whose name is gone.
 func (f *File) Stat() (Attr, error) {
 	a, err := f.end.Stat()
@@ -381,8 +367,8 @@ func (f *File) Close() error {
 	f.room, f.kept = nil, 0
 	f.dropBack()
 	f.mu.Unlock()
-	if c, ok := f.face.(Closer); ok {
-		c.Closed()
+	if f.ending != nil {
+		f.ending()
 	}
 	if f.closed != nil {
 		f.closed()

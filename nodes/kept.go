@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
-	"github.com/ipcfs/ipcfs/backends/mqueue"
 	"github.com/ipcfs/ipcfs/backends/socket"
 )
 
@@ -292,32 +291,17 @@ func (p *packer) keep(k *Kept) {
 
 func (p *packer) resume(k *Kept) { p.holds, p.held, p.meta = k.Holds, k.Held, k.Meta }
 
-// A resumer is a Leaser whose leases go on in another process, by their names.
-type resumer interface {
-	Resume(end QueueEnd, name string) (Lease, error)
-}
-
-// Resume is resumer.Resume.
-func (k kernelQueues) Resume(end QueueEnd, name string) (Lease, error) {
-	one, err := k.leases.Resume(name)
-	if err != nil {
-		return nil, err
-	}
-	return &kernelLease{one, backends.Shared(end).(*mqueue.Queue)}, nil
-}
-
 func (l *lease) keep(_ backends.Endpoint, k *Kept) {
-	if one, ok := l.now.(interface{ Name() string }); ok && l.out {
-		k.Lease, k.Refused = one.Name(), l.refused
+	if name := l.q.store.LeaseName; name != nil && l.out {
+		k.Lease, k.Refused = name(l.now), l.refused
 	}
 }
 
 func (l *lease) resume(end backends.Endpoint, k *Kept) {
-	from, ok := l.q.store.Leases.(resumer)
-	if !ok || k.Lease == "" {
+	if l.q.store.ResumeLease == nil || k.Lease == "" {
 		return
 	}
-	one, err := from.Resume(end.(QueueEnd), k.Lease)
+	one, err := l.q.store.ResumeLease(end.(QueueEnd), k.Lease)
 	if l.done = err != nil; !l.done {
 		l.now, l.out, l.refused = one, true, k.Refused
 	}

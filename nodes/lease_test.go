@@ -23,8 +23,14 @@ func (q *lending) Lease(_ QueueEnd, _ uint32, buf []byte) (Lease, error) {
 	return &lent{q, stored{string(buf[:n]), m}}, nil
 }
 
-// Resume gives the message that another process has lent.
-func (q *lending) Resume(QueueEnd, string) (Lease, error) { return &lent{q, stored{data: "job"}}, nil }
+// resume gives the message that another process has lent.
+func (q *lending) resume(QueueEnd, string) (Lease, error) { return &lent{q, stored{data: "job"}}, nil }
+
+// open opens its lease.
+func (q *lending) open() *lease {
+	name := func(Lease) string { return "1" }
+	return &lease{q: queue{Queues: &Queues{store: QueueStore{Leases: q, LeaseName: name, ResumeLease: q.resume}}}}
+}
 
 // lent is a message that it has lent.
 type lent struct {
@@ -36,7 +42,6 @@ func (l *lent) Message() ([]byte, backends.Meta) { return []byte(l.data), l.meta
 func (*lent) Spent() bool                        { return false }
 func (*lent) Record() error                      { return nil }
 func (*lent) Done() error                        { return nil }
-func (*lent) Name() string                       { return "1" }
 
 func (l *lent) Return() error {
 	err := l.q.TryReturn([]byte(l.data), l.meta)
@@ -50,7 +55,7 @@ func (l *lent) Return() error {
 // others take what was in the way just before the worker does.
 func TestLeaseOwed(t *testing.T) {
 	q := &lending{mq: mq{port: port{unit: 8, maxmsg: 1, msgs: []stored{{data: "job"}}}}}
-	l := &lease{q: queue{Queues: &Queues{store: QueueStore{Leases: q}}}}
+	l := q.open()
 	next := func() {
 		t.Helper()
 		if msg, err := l.Next(q, make([]byte, 8), 8); string(msg) != "job\n" || err != nil {
@@ -73,8 +78,7 @@ func TestLeaseOwed(t *testing.T) {
 // another one when its reader reads on.
 func TestLeaseRefusedKept(t *testing.T) {
 	q := &lending{mq: mq{port: port{unit: 8, maxmsg: 1, msgs: []stored{{data: "job"}}}}}
-	open := func() *lease { return &lease{q: queue{Queues: &Queues{store: QueueStore{Leases: q}}}} }
-	l := open()
+	l := q.open()
 	if _, err := l.Next(q, make([]byte, 8), 8); err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +91,7 @@ func TestLeaseRefusedKept(t *testing.T) {
 	if err := Decode(Encode(k.Code), same.Code); err != nil {
 		t.Fatal(err)
 	}
-	l = open()
+	l = q.open()
 	l.resume(q, &same)
 	if _, err := l.Next(q, make([]byte, 8), 8); err != nil {
 		t.Fatal(err)

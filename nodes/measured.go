@@ -39,7 +39,7 @@ func (f *File) Measure() error { return f.measured().Measure() }
 
 // Unprobe tells that nobody waits for an answer of Probe or Measure any more.
 func (f *File) Unprobe() {
-	if u, ok := f.end.(interface{ Unprobe() }); ok {
-		u.Unprobe()
+	if p, ok := f.end.(backends.Prober); ok {
+		p.Unprobe()
 	}
 }

@@ -159,15 +159,14 @@ func (q queue) open(flags int, by Caller, face Face) (Open, error) {
 
 // paid has a user pay for what an end takes, and closes it if that is more than the user may have.
 func (q *Queues) paid(one QueueEnd, by Caller) error {
-	end, ok := one.(Payable)
-	if !ok {
+	if q.store.Pay == nil {
 		return nil
 	}
 	var pays backends.Payer = q.env.Shares
 	if by.again {
 		pays = unasked{q.env.Shares}
 	}
-	err := end.PaidBy(by.Uid, pays)
+	err := q.store.Pay(one, by.Uid, pays)
 	if err != nil {
 		one.Close()
 	}

@@ -13,7 +13,10 @@ import (
 // kept in leases.
 func KernelQueues(q *mqueue.Queues, leases *mqueue.Leases) QueueStore {
 	k := kernelQueues{q, leases}
-	return QueueStore{Names: k, Opener: k, Rules: k, Leases: k, Count: q.Count, Mode: k.mode}
+	return QueueStore{
+		Names: k, Opener: k, Rules: k, Leases: k, Count: q.Count, Mode: k.mode,
+		Pay: k.pay, LeaseName: func(l Lease) string { return l.(*kernelLease).Name() }, ResumeLease: k.resume,
+	}
 }
 
 // kernelQueues are all parts of that store.
@@ -156,4 +159,18 @@ func explainQueue(err error) error {
 		return advise("create", syscall.EINVAL, err)
 	}
 	return err
+}
+
+// pay is QueueStore.Pay.
+func (k kernelQueues) pay(end QueueEnd, uid uint32, pays backends.Payer) error {
+	return backends.Shared(end).(*mqueue.Queue).PaidBy(uid, pays)
+}
+
+// resume is QueueStore.ResumeLease.
+func (k kernelQueues) resume(end QueueEnd, name string) (Lease, error) {
+	one, err := k.leases.Resume(name)
+	if err != nil {
+		return nil, err
+	}
+	return &kernelLease{one, backends.Shared(end).(*mqueue.Queue)}, nil
 }

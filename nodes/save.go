@@ -46,13 +46,10 @@ func (f *File) Lasts(l *backends.Ledger, number uint64, r backends.Record) {
 	n.fresh = r == backends.Record{}
 }
 
-// A liver is an Endpoint that is told when its file is written down as open, until which it is nobody's.
-type liver interface{ Lives() }
-
 // Lives tells the file that it is written down as open.
 func (f *File) Lives() {
-	if end, ok := f.end.(liver); ok {
-		end.Lives()
+	if f.lives != nil {
+		f.lives()
 	}
 }
 

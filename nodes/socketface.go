@@ -188,7 +188,9 @@ func (e socketEntry) connection(by Caller, patient bool, at backends.Waiter) (*s
 
 // file is the open file of a connection.
 func (e socketEntry) file(conn *socket.Conn, flags int, by Caller) *File {
-	return e.all.env.File(&socketFace{wrapped{&Plain{}}}, conn, flags, by)
+	f := e.all.env.File(&socketFace{wrapped{&Plain{}}}, conn, flags, by)
+	f.looked, f.lives = conn.LookedAt, conn.Lives
+	return f
 }
 
 // datagrams opens datagrams that listen, by one of their faces.

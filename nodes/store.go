@@ -22,6 +22,13 @@ type QueueStore struct {
 	Mode   func() uint32       // of the directory of all queues, S_IFMT bits included; nil: it is open to all
 	Peeks  bool                // its ends are Peekers
 
+	// Pay has a user pay for the descriptor that an end takes of the daemon's, one for all who share it, until it
+	// is closed, unless somebody does already; nil: it takes none.
+	Pay func(end QueueEnd, uid uint32, pays backends.Payer) error
+	// LeaseName is by which name a lease goes on in another process, ResumeLease has it go on there; nil: none does.
+	LeaseName   func(Lease) string
+	ResumeLease func(end QueueEnd, name string) (Lease, error)
+
 	// What /ctl/new takes beside maxmsg and msgsize, as Verb.Args, and who reads one of those; "": nothing.
 	Asked string
 	Ask   func(r *QueueRules, option, value string) error
@@ -90,12 +97,6 @@ type QueueEnd interface {
 	EndReaders()
 	// Ends counts the calls of EndReaders for the queue.
 	Ends() int64
-}
-
-// A Payable is a QueueEnd that takes a descriptor of the daemon's, one for all who share it.
-type Payable interface {
-	// PaidBy has a user pay for it until it is closed, unless somebody does already.
-	PaidBy(uid uint32, pays backends.Payer) error
 }
 
 // A Purger is a QueueEnd that can take all messages away at once. It may take long. Of one that has none

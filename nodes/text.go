@@ -82,7 +82,7 @@ func (c *Control) show(env *Env, texts *Texts, key textKey, flags int, by Caller
 	t.src = texts.source(key, &made, t)
 	f := NewFile(textFace{}, t, how, nil)
 	f.moves = movesOf(flags)
-	f.pays = t.pays
+	f.pays, f.asking = t.pays, t.asks
 	f.Aside(texts.work, by.Uid, backends.Out)
 	f.knowing(by)
 	return f, nil
@@ -283,7 +283,7 @@ func (t *Text) TryWrite(p []byte, _ backends.Meta) (int, error) {
 	return len(p), nil
 }
 
-// asks is asker.asks.
+// asks is File.asking.
 func (t *Text) asks(request uint64) { t.request = request }
 
 // Unit is 0: a text comes in pieces.

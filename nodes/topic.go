@@ -141,7 +141,10 @@ func (t topicEntry) open(flags int, by Caller, face Face, how TopicRead) (Open, 
 		return nil, err
 	}
 	end = topic.ForFile(end)
-	return t.all.env.File(&topicFace{wrapped: wrapped{face}, path: t.Path, topic: one}, end, flags, by), nil
+	outer := &topicFace{wrapped: wrapped{face}, path: t.Path, topic: one}
+	f := t.all.env.File(outer, end, flags, by)
+	f.cut, f.ending = outer.cut, outer.closed
+	return f, nil
 }
 
 // topicFace is any face of a topic. It explains what the topic refuses. It clears the retained value when
@@ -180,11 +183,11 @@ func (f *topicFace) explain(err error) error {
 	return err
 }
 
-// Truncated is Truncater.Truncated.
-func (f *topicFace) Truncated() { f.truncated = true }
+// cut is File.cut. What comes of it shows when the file is closed: a shell's `>` truncates before it writes.
+func (f *topicFace) cut() { f.truncated = true }
 
-// Closed is Closer.Closed.
-func (f *topicFace) Closed() {
+// closed is File.ending.
+func (f *topicFace) closed() {
 	if f.truncated && !f.wrote {
 		f.topic.Clear()
 	}

@@ -86,7 +86,7 @@ func (s *settings) args() []string {
 func (s *settings) asked() (list []string) {
 	for _, row := range settingTable {
 		value := row.in(s)
-		if many, ok := value.(interface{ all() []string }); ok {
+		if many, ok := value.(*attachments); ok {
 			for _, one := range many.all() {
 				list = append(list, row.name+"="+one)
 			}

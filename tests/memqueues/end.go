@@ -215,6 +215,15 @@ func (e *end) Probe() (backends.Ready, error) {
 	return e.ready(), nil
 }
 
+// Unprobe is Prober.Unprobe: an answer that is there is no answer to a later question.
+func (e *end) Unprobe() {
+	e.q.all.mu.Lock()
+	defer e.q.all.mu.Unlock()
+	if e.probe != nil && e.probe.back {
+		e.probe = nil
+	}
+}
+
 // Arm is Waiter.Arm. The end of a trip wakes in any case; without one the queue is asked whether it is ready
 // already.
 func (e *end) Arm(want backends.Ready, wake func()) {

@@ -1,0 +1,26 @@
+package nodes
+
+// hooks are what the face or the end of a file is told, where it wants to know; nil: it does not.
+type hooks struct {
+	cut    func()               // the file was opened with O_TRUNC
+	ending func()               // it is closed, used or not
+	looked func()               // it may have been opened only to ask what file it is
+	lives  func()               // it is written down as open: until then what it opened is nobody's
+	asking func(request uint64) // which request the next write is
+}
+
+// Truncated tells the file that it was opened with O_TRUNC.
+func (f *File) Truncated() {
+	if f.cut != nil {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.cut()
+	}
+}
+
+// LookedAt tells the file that it may have been opened only to ask what file it is.
+func (f *File) LookedAt() {
+	if f.looked != nil {
+		f.looked()
+	}
+}

@@ -15,7 +15,7 @@ import (
 // A setting is one that a mount can be asked to have: a row of settingTable. From it come the flag
 // (`--maxmsg 50`), the mount option of the same name (`-o maxmsg=50`), the line of --help, the command line
 // with which the daemon is started, the word in `options=` of ctl/status, and the row of the table in
-// docs/start.md, which TestSettingTable compares.
+// docs/start.md, which TestDocumentTables compares.
 type setting struct {
 	name    string // of the flag and of the option
 	value   string // how help calls its value; nothing for one that is on or off

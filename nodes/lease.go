@@ -24,7 +24,7 @@ type lease struct {
 	refused bool    // the message that is out is to go back, for which there was no room yet
 	owed    []Lease // those that go back as soon as there is room, while others are out
 
-	// an earlier process was told that the work on the message is done, and may not have answered
+	// an earlier process was told what has become of the message, did that, and may not have answered
 	done bool
 }
 
@@ -141,7 +141,7 @@ func (l *lease) Put(end backends.Endpoint, p []byte) (int, error) {
 		if word != "ack" && word != "nack" {
 			return 0, advise("write", syscall.EINVAL, errors.New("a lease takes ack or nack, one a line"))
 		}
-		if !l.out && !(l.done && word == "ack") {
+		if !l.out && !l.done {
 			return 0, advise("write", syscall.ENOMSG, fmt.Errorf("%s: no message is out on this file", word))
 		}
 		if word == "ack" {
@@ -150,7 +150,7 @@ func (l *lease) Put(end backends.Endpoint, p []byte) (int, error) {
 			}
 			continue
 		}
-		l.refused = l.out
+		l.refused, l.done = l.out, false
 		if err := l.Finish(end); err != nil {
 			return 0, err
 		}

@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"syscall"
 	"testing"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -10,6 +11,7 @@ import (
 type lending struct {
 	mq
 	refuses int
+	gone    error // there is no record of what another process has lent
 }
 
 func (*lending) EndReaders() {}
@@ -24,7 +26,9 @@ func (q *lending) Lease(_ QueueEnd, _ uint32, buf []byte) (Lease, error) {
 }
 
 // resume gives the message that another process has lent.
-func (q *lending) resume(QueueEnd, string) (Lease, error) { return &lent{q, stored{data: "job"}}, nil }
+func (q *lending) resume(QueueEnd, string) (Lease, error) {
+	return &lent{q, stored{data: "job"}}, q.gone
+}
 
 // open opens its lease.
 func (q *lending) open() *lease {
@@ -98,5 +102,21 @@ func TestLeaseRefusedKept(t *testing.T) {
 	}
 	if got := q.texts(); len(got) != 1 || got[0] != "job" {
 		t.Errorf("the queue has %q", got)
+	}
+}
+
+// TestLeaseEnded: a worker has acknowledged a message, or given it back, and its daemon was killed before it could
+// answer. The next one does so.
+func TestLeaseEnded(t *testing.T) {
+	for _, word := range []string{"ack\n", "nack\n"} {
+		q := &lending{mq: mq{port: port{unit: 8, maxmsg: 1}}, gone: syscall.ENOENT}
+		l := q.open()
+		l.resume(q, &Kept{Lease: "1"})
+		if n, err := l.Put(q, []byte(word)); n != len(word) || err != nil {
+			t.Errorf("%q: %d, %v", word, n, err)
+		}
+		if _, err := l.Put(q, []byte(word)); Errno(err) != syscall.ENOMSG {
+			t.Errorf("%q once more: %v", word, err)
+		}
 	}
 }

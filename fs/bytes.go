@@ -34,12 +34,21 @@ func (t *Tree) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, 
 		done += max(n, 0)
 		switch {
 		case err != nil && (done == 0 || in.WriteFlags&fuse.WRITE_CACHE != 0):
-			t.Note(err)
-			return 0, fuse.Status(nodes.Errno(err))
+			return 0, t.failWrite(in.Fh, err)
 		case err != nil || n <= 0 || done == len(data):
 			return uint32(done), fuse.OK
 		}
 	}
+}
+
+// failWrite is failAt for a write by an open file.
+func (t *Tree) failWrite(fh uint64, err error) fuse.Status {
+	if h := t.handles.get(fh); h != nil {
+		if n, ok := t.table.get(h.Node); ok {
+			return t.failAt(h.Uid, "write", n, "", err)
+		}
+	}
+	return t.fail(err)
 }
 
 // Writev is Write of data in pieces, which package mount does not send.

@@ -178,8 +178,7 @@ func (f plainFile) change(c Change, apply func(Change) error) error {
 }
 
 func (f plainFile) tooLong() error {
-	return Located("sockets/"+f.Path,
-		refuse("write", backends.Refusal{Err: syscall.EFBIG, Why: whyPlainLong, Most: backends.PlainBytes}))
+	return refuse("write", backends.Refusal{Err: syscall.EFBIG, Why: whyPlainLong, Most: backends.PlainBytes})
 }
 
 // Report is Reporter.Report.

@@ -98,7 +98,7 @@ func (f unsizedFile) ReadAt(p []byte, off int64) (int, error) {
 func (f unsizedFile) WriteAt(p []byte, off int64) (int, error) {
 	one, err := f.sized()
 	if err != nil {
-		return 0, Located("sysv/shm/"+f.Path, refuse("write", backends.Refusal{Err: syscall.EFBIG, Why: whyUnsized}))
+		return 0, refuse("write", backends.Refusal{Err: syscall.EFBIG, Why: whyUnsized})
 	}
 	return f.through(one, func(b Bytes) (int, error) { return b.WriteAt(p, off) })
 }

@@ -231,6 +231,8 @@ func (one *Lease) erase() error {
 	if !one.recorded {
 		return nil
 	}
+	backends.Point("erasing")
+	defer backends.Point("erased")
 	return one.all.dir.Remove(backends.Named(one.file))
 }
 

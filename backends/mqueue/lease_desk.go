@@ -48,7 +48,7 @@ func (l *Leases) fromDesks(q *Queues) {
 		one := &Lease{all: l, file: file}
 		if _, err := one.parse(header); err == nil {
 			_, sent := d.SentAgain()
-			sent = sent || d.Unsure()
+			sent = sent || d.Unsure() && q.hasSent(one)
 			d.Resume()
 			buf := make([]byte, backends.DeskBytes)
 			n, m, got := d.Again(buf)
@@ -71,6 +71,17 @@ func (l *Leases) fromDesks(q *Queues) {
 		}
 		d.Free()
 	}
+}
+
+// hasSent reports whether a message is back in its queue that an earlier process was about to return. Where that
+// cannot be found out the message comes back: better twice than never.
+func (q *Queues) hasSent(one *Lease) bool {
+	to, err := q.alone(one.queue)
+	if err != nil {
+		return false
+	}
+	defer q.letGo(to)
+	return to.ino == one.ino && to.count != nil && to.count.sent()
 }
 
 // header is the first line of a record.

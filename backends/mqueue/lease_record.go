@@ -23,6 +23,7 @@ var errRecord = errors.New("not a message on lease")
 // again.
 func (one *Lease) Record() error {
 	dir := one.all.dir
+	backends.Point("recording")
 	fd, err := backends.OpenBeneath(dir.Fd(), one.file, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0600)
 	if err != nil {
 		return dir.Why(err)
@@ -38,6 +39,7 @@ func (one *Lease) Record() error {
 		_ = dir.Remove(backends.Named(one.file))
 		return dir.Why(err)
 	}
+	backends.Point("recorded")
 	one.recorded = true
 	free(one.desk)
 	one.desk = nil

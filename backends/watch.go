@@ -244,6 +244,9 @@ func (e *Events) add(line string) {
 	}
 }
 
+// Missed tells the reader that lines may be missing, nobody knows how many.
+func (e *Events) Missed() { e.add(string(EventLost) + "\n") }
+
 // Pays has a user pay for what is kept. It is to be told before anything is read.
 func (e *Events) Pays(b *Budget, uid uint32) {
 	e.mu.Lock()

@@ -15,7 +15,8 @@ var eventTable = []struct {
 	{backends.EventRemove, "PATH", "it was removed, or moved to where the reader may not search", false},
 	{backends.EventRename, "OLD NEW", "it has another name", false},
 	{backends.EventLost, "[N]",
-		"N lines are missing, as the reader was slow; without N: some, which the kernel did not keep", true},
+		"N lines are missing, as the reader was slow; without N: some may be, which the kernel did not keep, " +
+			"or as the daemon went on in another process", true},
 }
 
 // fileEvents are those of classes whose objects are files in directories.
@@ -29,6 +30,9 @@ func EventsControl(env *Env, w *backends.Watch) Control {
 		may := by.maySearch()
 		e := w.Subscribe(func(way []Attr) bool { return may(way...) }, by.Uid == 0)
 		e.Pays(env.Memory, by.Uid)
+		if by.again {
+			e.Missed()
+		}
 		return env.File(&Plain{}, e, flags, by), nil
 	}}
 }

@@ -79,3 +79,17 @@ func TestKeeper(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestKeeperEvents: a reader of ctl/events is told with a line that some may be missing when the worker is another one,
+// and nothing comes twice.
+func TestKeeperEvents(t *testing.T) {
+	needsResend(t)
+	t.Parallel()
+	k := &keeper{t: t, tr: mountTree(t, "--keeper=on")}
+	k.sh(`tells() { read -r x <&5; [ "$x" = "$1" ] || { echo "it tells '$x', want '$1'"; exit 1; }; }
+		cd $MNT; exec 5< ctl/events
+		: > shm/a; tells 'create shm/a'
+		kill -9 $(cat ctl/pid); : > shm/b
+		tells lost; tells 'create shm/b'
+		rm shm/a shm/b; tells 'remove shm/a'; tells 'remove shm/b'`)
+}

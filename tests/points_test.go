@@ -370,7 +370,7 @@ func TestKilledAtPoints(t *testing.T) {
 	server := w.bound("sockets/b")
 	visiting := func(begin func()) []string { return w.visits(begin, server, "ctl/sockets/b/dial") }
 	step := 3 // at each third pass, another one for the next point
-	if *stormCount > 0 {
+	if *stormCount == 1 {
 		step = 1
 	}
 	for _, walk := range []struct {

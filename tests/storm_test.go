@@ -20,17 +20,31 @@ import (
 )
 
 var stormCount = flag.Int("storm", 0,
-	"how many messages TestStorm moves through each object; 0: a few, or those of -long")
+	"how many messages TestStorm moves through each of nine objects; 0: a few, or with -long a million through all")
+
+// stormSize is how many messages a storm moves through each object, how many kills there are at the most, and how long
+// it may take. A long one needs a -timeout to go test, too.
+func stormSize() (count, kills int, limit time.Duration) {
+	count, kills, limit = often(500, 112_000), often(15, 1<<30), 10*lifetime
+	if *stormCount > 0 {
+		count, kills = *stormCount, 1<<30
+	}
+	if kills == 1<<30 {
+		limit = 12 * time.Hour
+	}
+	return count, kills, limit
+}
 
 // Stormy is programs that move numbers through a tree whose worker is killed again and again.
 type stormy struct {
-	t       *testing.T
-	tr      *tree
-	keeper  int
-	kills   int
-	writers []*exec.Cmd
-	readers []*stormReader
-	files   int
+	t        *testing.T
+	tr       *tree
+	keeper   int
+	kills    int
+	upgrades int
+	writers  []*exec.Cmd
+	readers  []*stormReader
+	files    int
 }
 
 // stormReader is a program that receives, and is killed sometimes, too.
@@ -94,7 +108,7 @@ func (s *stormy) worker() int {
 	return 0
 }
 
-// rage kills the worker, and now and then a reader, until the writers are done.
+// rage kills the worker, and now and then a reader, and upgrades the program, until the writers are done.
 func (s *stormy) rage(most int, limit time.Duration, pause func() time.Duration) {
 	s.t.Helper()
 	done := make(chan error)
@@ -116,7 +130,12 @@ func (s *stormy) rage(most int, limit time.Duration, pause func() time.Duration)
 				s.t.Errorf("a writer failed: %v", err)
 			}
 		case <-time.After(pause()):
-			if s.kills < most {
+			if s.kills < most && s.kills%7 == 6 && s.upgrades <= s.kills/7 {
+				s.upgrades++
+				if out, err := s.tr.command("ipcfs", "upgrade", s.tr.mnt).CombinedOutput(); err != nil {
+					s.t.Errorf("an upgrade failed: %v\n%s", err, out)
+				}
+			} else if s.kills < most {
 				if pid := s.worker(); pid != 0 && unix.Kill(pid, unix.SIGKILL) == nil {
 					s.kills++
 				}
@@ -236,14 +255,11 @@ func (s *stormy) expectBut(few int, what string, count int, readers ...*stormRea
 }
 
 // TestStorm: the worker is killed again and again while messages go through queues and topics, and no program
-// notices: none is lost, none comes twice, no call fails.
+// notices: none is lost, none comes twice, no call fails, and the keeper holds in the end what it held.
 func TestStorm(t *testing.T) {
 	needsResend(t)
 	t.Parallel()
-	count, kills, limit := often(500, 5000), often(15, 60), 10*lifetime
-	if *stormCount > 0 {
-		count, kills, limit = *stormCount, 1<<30, 12*time.Hour
-	}
+	count, kills, limit := stormSize()
 	pause := func() time.Duration { return time.Duration(50+rand.IntN(450)) * time.Millisecond }
 	s := stormTree(t, limit)
 	tr := s.tr
@@ -252,6 +268,7 @@ func TestStorm(t *testing.T) {
 		check(t, os.WriteFile(tr.mnt+"/"+q, nil, 0))
 	}
 	check(t, os.WriteFile(tr.mnt+"/ctl/new", []byte("topics/t slow=block depth=10\n"), 0))
+	before := s.held()
 
 	s.read("plain", "queues/q", count+8, true)
 	s.read("plain", "queues/q", count+8, true)
@@ -284,7 +301,8 @@ func TestStorm(t *testing.T) {
 	s.end("queues/n", 1)
 	s.end(sysv, 1)
 	s.end(typed, 2)
-	t.Logf("%d messages through each object, %d kills, %v", count, s.kills, time.Since(began).Round(time.Millisecond))
+	t.Logf("%d messages through each object, %d kills, %d upgrades, %v", count, s.kills, s.upgrades,
+		time.Since(began).Round(time.Millisecond))
 	s.expect("queue", count, s.readers[:2]...)
 	s.expect("lines", count, s.readers[2])
 	s.expect("lease", count, s.readers[3])
@@ -294,4 +312,5 @@ func TestStorm(t *testing.T) {
 	s.expectBut(s.kills, "System V queue, one of two writers native", count, s.readers[7])
 	s.expectBut(s.kills, "to a native program", count, s.readers[8])
 	s.expect("System V queue, one of two readers native", count, s.readers[9:]...)
+	s.holdsNoMore(before)
 }

@@ -76,13 +76,13 @@ func (l *timeline) since(unique uint64, now moment) moment {
 		}
 		return now
 	}
-	at, found := slices.BinarySearchFunc(l.before, request, func(m mark, n uint64) int {
+	at, _ := slices.BinarySearchFunc(l.before, request, func(m mark, n uint64) int {
 		if m.request <= n {
 			return -1
 		}
 		return 1
 	})
-	if !found && at == 0 {
+	if at == 0 {
 		return now
 	}
 	return min(now, moment(l.before[at-1].at-began()))

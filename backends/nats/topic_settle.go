@@ -2,6 +2,7 @@ package nats
 
 import (
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -182,14 +183,17 @@ func NewGroups() *backends.Budget {
 		func(int64) backends.Bounds { return backends.EachMay(MaxGroups) })
 }
 
-// took remembers that a message was received.
+// took remembers that a message was received. Old ones go a quarter of all at a time, as each time moves the rest.
 func (g *group) took(d *delivery) {
 	s, now := g.share, time.Now()
-	old := 0
-	for old < len(s.taken) && (len(s.taken)-old >= maxReceipts || now.Sub(s.taken[old].at) > doubleWindow) {
-		old++
+	old := sort.Search(len(s.taken), func(i int) bool { return now.Sub(s.taken[i].at) <= doubleWindow })
+	if len(s.taken) >= maxReceipts {
+		old = max(old, maxReceipts/4)
 	}
-	s.taken = append(slices.Delete(s.taken, 0, old), receipt{d.seq, d.key, now})
+	if old > len(s.taken)/4 || len(s.taken) >= maxReceipts {
+		s.taken = slices.Delete(s.taken, 0, old)
+	}
+	s.taken = append(s.taken, receipt{d.seq, d.key, now})
 }
 
 // received are the messages of a group that were received here, after one of them.

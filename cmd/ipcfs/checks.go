@@ -130,6 +130,8 @@ func checkNamespaces() []finding {
 	limited, end := context.WithTimeout(context.Background(), runLimit)
 	defer end()
 	try := exec.CommandContext(limited, self, "run", "--", self, "version")
+	try.Cancel = func() error { return try.Process.Signal(unix.SIGTERM) } // it removes what it has made
+	try.WaitDelay = 2 * time.Second
 	var said bytes.Buffer
 	try.Stderr = &said
 	if err := try.Run(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/mount"
 )
 
 // checkDetached looks for daemons whose mount was detached (umount -l), and that go on for programs that have files of
@@ -25,7 +26,7 @@ func checkDetached(at string) (list []finding) {
 			continue
 		}
 		what, do := "not mounted, but its", "ipcfs umount --force "+backends.Quote(d.at)
-		if m, err := mountAt(d.at); err == nil && m != nil {
+		if m, err := mount.Uppermost(d.at); err == nil && m != nil {
 			what, do = "mounted anew, but the other", fmt.Sprint("kill -9 ", d.pid) // SIGTERM has it unmount what is there
 		}
 		list = append(list, warn(do, "%s: %s daemon, pid %d, still serves those who have files of it open",
@@ -35,14 +36,14 @@ func checkDetached(at string) (list []finding) {
 }
 
 // detachedDaemons are the daemons at a mount point, or anywhere in this mount namespace, that serve none that is
-// mounted.
+// mounted. What a stranger's process says of itself is compared with the kernel's list, and nothing is opened there.
 func detachedDaemons(at string) []served {
 	all := daemons(func(d served) bool {
 		_, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", d.pid)) // else it may be of another namespace
 		return err == nil && (at == "" || d.at == at)
 	})
 	return slices.DeleteFunc(slices.Clone(all), func(d served) bool {
-		m, err := mountAt(d.at)
+		m, err := mount.Uppermost(d.at)
 		if err != nil || m == nil || !ours(m) {
 			return false
 		}

@@ -59,7 +59,7 @@ func (f slowFile) Stat(bool) (nodes.Attr, error) { return slowSeen.Was, f.wait("
 func (d slowDir) Stat(bool) (nodes.Attr, error)  { return slowDirAttr, d.wait("stat") }
 
 func (f slowFile) Open(int, nodes.Caller) (nodes.Open, error) {
-	return nodes.NewFile(&nodes.Plain{}, &far{closed: f.asked}, nodes.InOrder, nil), f.wait("open")
+	return nodes.NewFile(&nodes.Plain{}, &far{closed: f.asked}, nodes.InOrder), f.wait("open")
 }
 
 func (f slowFile) Change(nodes.Change) error { return f.wait("change") }

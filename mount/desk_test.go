@@ -49,7 +49,7 @@ func TestRise(t *testing.T) {
 		if _, _, answer, saves := d.Of(); answer > 0 && !saves {
 			t.Error("there is an answer that does not wait for what the file keeps")
 		}
-	}}, nodes.InOrder, nil)
+	}}, nodes.InOrder)
 	file.Lasts(l, 1, backends.Record{})
 	o := &openFile{fh: 1, file: file, gate: &gate{s: &Session{ledger: l}}}
 	o.rise(o.sit(*d.Room(), 8), 3, nil)

@@ -59,7 +59,7 @@ func (k *kernel) far() (f *far, write, read []byte) {
 	o := k.s.file(as[fuse.ReadIn](read).Fh)
 	was := *o
 	f = &far{err: backends.ErrUnsettled}
-	o.file, o.gate = nodes.NewFile(&nodes.Plain{}, f, nodes.InOrder, nil), k.s.join(f)
+	o.file, o.gate = nodes.NewFile(&nodes.Plain{}, f, nodes.InOrder), k.s.join(f)
 	k.t.Cleanup(func() { *o = was })
 	return f, write, read
 }

@@ -28,7 +28,7 @@ func TestPanic(t *testing.T) {
 	write, read, poll := k.open(node, syscall.O_RDWR)
 	o := k.s.file(as[fuse.ReadIn](read).Fh)
 	whole := o.file
-	o.file = nodes.NewFile(faulty{}, whole.Waiter().(backends.Endpoint), nodes.InOrder, nil)
+	o.file = nodes.NewFile(faulty{}, whole.Waiter().(backends.Endpoint), nodes.InOrder)
 	if errno, _ := k.ask(read); errno != syscall.EIO {
 		t.Errorf("a read that panics gave %v, want EIO", errno)
 	}
@@ -41,7 +41,7 @@ func TestPanic(t *testing.T) {
 	k.must(read)
 	_, other, _ := k.open(node, syscall.O_RDONLY)
 	reading := k.send(other)
-	o.file = nodes.NewFile(faulty{}, whole.Waiter().(backends.Endpoint), nodes.InOrder, nil)
+	o.file = nodes.NewFile(faulty{}, whole.Waiter().(backends.Endpoint), nodes.InOrder)
 	if errno, _ := k.ask(write); errno != syscall.EIO {
 		t.Errorf("a write that panics gave %v, want EIO", errno)
 	}

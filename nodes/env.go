@@ -80,7 +80,8 @@ func (e *Env) CountWaiting(f func(backends.Waiter) Waiting) {
 
 // File makes an open file of a face of end and keeps in mind whose it is.
 func (e *Env) File(face Face, end backends.Endpoint, flags int, by Caller) *File {
-	f := NewFile(face, end, readingFor(flags), e.users.opened(backends.Shared(end), flags, by))
+	f := NewFile(face, end, readingFor(flags))
+	e.users.opened(&f.by, backends.Shared(end), flags, by)
 	f.pays = e.allowance(by.Uid)
 	f.moves = movesOf(flags)
 	f.knowing(by)

@@ -23,12 +23,29 @@ type errand struct {
 // Aside has workers do the reads (In) or writes (Out) of the file, in the name of a user. Its face then
 // gets no room to read into. Aside is called before the file is used.
 func (f *File) Aside(w *backends.Workers, uid uint32, dirs backends.Ready) {
-	f.work, f.uid, f.aside = w, uid, dirs
+	r := f.seldom()
+	r.work, r.uid, r.aside = w, uid, dirs
+}
+
+// aside are the directions that workers do.
+func (f *File) aside() backends.Ready {
+	if f.rare == nil {
+		return 0
+	}
+	return f.rare.aside
+}
+
+// away is the errand that is under way; nil: none. The caller holds f.mu.
+func (f *File) away() *errand {
+	if f.rare == nil {
+		return nil
+	}
+	return f.rare.errand
 }
 
 // unit takes the next unit of the face. The caller holds f.mu.
 func (f *File) unit(buf []byte, size int) ([]byte, error) {
-	if f.aside&backends.In == 0 {
+	if f.aside()&backends.In == 0 {
 		return f.face.Next(f.end, buf, size)
 	}
 	e := f.run(backends.In, func(e *errand) { e.unit, e.err = f.face.Next(f.end, nil, size) })
@@ -40,13 +57,13 @@ func (f *File) unit(buf []byte, size int) ([]byte, error) {
 
 // put gives the face what was written. The caller holds f.mu.
 func (f *File) put(p []byte) (int, error) {
-	if f.aside&backends.Out == 0 {
+	if f.aside()&backends.Out == 0 {
 		return f.face.Put(f.end, p)
 	}
-	if f.errand == nil {
+	if f.away() == nil {
 		p = bytes.Clone(p)
-		if f.asking != nil {
-			f.asking(f.asked)
+		if r := f.rare; r.asking != nil {
+			r.asking(r.asked)
 		}
 	}
 	e := f.run(backends.Out, func(e *errand) { e.n, e.err = f.face.Put(f.end, p) })
@@ -57,21 +74,26 @@ func (f *File) put(p []byte) (int, error) {
 }
 
 // Asks says which request the next write is. The caller holds the lock under which the file is written.
-func (f *File) Asks(request uint64) { f.asked = request }
+func (f *File) Asks(request uint64) {
+	if f.rare != nil {
+		f.rare.asked = request
+	}
+}
 
 // run begins an errand, or takes back one that is over; nil: one is under way. The face makes one at a time.
 // The caller holds f.mu.
 func (f *File) run(dir backends.Ready, call func(*errand)) *errand {
-	if f.errand == nil {
+	r := f.rare
+	if r.errand == nil {
 		e := &errand{dir: dir, err: syscall.EIO} // a panic's
-		f.errand = e
-		e.task = f.work.Go(f.uid, func(context.Context) { call(e) })
+		r.errand = e
+		e.task = r.work.Go(r.uid, func(context.Context) { call(e) })
 	}
-	e := f.errand
+	e := r.errand
 	if e.dir != dir || !e.task.Done() {
 		return nil
 	}
-	f.errand = nil
+	r.errand = nil
 	return e
 }
 
@@ -79,13 +101,14 @@ func (f *File) run(dir backends.Ready, call func(*errand)) *errand {
 func (f *File) recall(dir backends.Ready) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.errand == nil || f.errand.dir != dir {
+	e := f.away()
+	if e == nil || e.dir != dir {
 		return true
 	}
-	if !f.errand.task.Recall() {
+	if !e.task.Recall() {
 		return false
 	}
-	f.errand = nil
+	f.rare.errand = nil
 	return true
 }
 
@@ -93,8 +116,8 @@ func (f *File) recall(dir backends.Ready) bool {
 func (f *File) For() backends.Waiter {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.errand != nil {
-		return f.errand.task
+	if e := f.away(); e != nil {
+		return e.task
 	}
 	return backends.Shared(f.end)
 }

@@ -15,29 +15,34 @@ import (
 type File struct {
 	face Face
 	end  backends.Endpoint
-	how  Reading
 	note *noting // what it needs to write down what it keeps; nil: it does not
+	rare *rare   // nil: it has nothing of that
 
-	pays  *allowance     // for what it keeps in hand
-	path  string         // of the object, from the root of the tree, as it was opened; for errors
-	name  string         // of the control file that it is; "": it is the object's own
+	pays *allowance // for what it keeps in hand
+	path string     // of the object, from the root of the tree, as it was opened; for errors
+	name string     // of the control file that it is; "": it is the object's own
+
 	moves backends.Ready // what it was opened for
-	size  *size          // of a control file
+	how   Reading
 
-	mu     sync.Mutex
-	hand   []byte             // the last unit
-	lent   bool               // hand is memory that others may hold too, and nobody changes
-	room   []byte             // memory of its own for what is in hand
-	kept   int                // bytes the face keeps: what was written in part, a message that did not fit
-	base   int64              // the file offset of hand[0]
-	begun  bool               // a text was read
-	again  int                // how often it may be read again from its beginning
-	at     int64              // where the next read is expected; all before it was read
-	back   []backends.Message // what goes back to where it is from; nobody asked for it any more
-	moved  uint64             // the work that has last put something there, or returned it (Desk.Step)
-	closed func()
+	lent  bool  // hand is memory that others may hold too, and nobody changes
+	begun bool  // a text was read
+	again uint8 // how often it may be read again from its beginning
+	mu    sync.Mutex
+	hand  *hand  // nil: nothing was ever in hand
+	kept  int    // bytes the face keeps: what was written in part, a message that did not fit
+	at    int64  // where the next read is expected; all before it was read
+	by    opener // nobody's, if it is nobody's business who has it open
+}
 
+// rare is what few open files need. Very many may be open and only wait.
+type rare struct {
 	hooks
+
+	size *size // of a control file
+
+	back  []backends.Message // what goes back to where it is from; nobody asked for it any more
+	moved uint64             // the work that has last put something there, or returned it (Desk.Step)
 
 	work   *backends.Workers // for what its face may take long with,
 	uid    uint32            // in the name of this user:
@@ -49,8 +54,17 @@ type File struct {
 	knows  bool     // it does
 }
 
+// seldom is what few open files need, made if there is none yet. The caller holds f.mu, or nobody else has the file
+// yet.
+func (f *File) seldom() *rare {
+	if f.rare == nil {
+		f.rare = &rare{}
+	}
+	return f.rare
+}
+
 // Reading says what the offset of a read means.
-type Reading int
+type Reading uint8
 
 const (
 	// InOrder: nothing; each read gets what comes next. A file opened for writing too must be read so: a
@@ -87,9 +101,9 @@ type Batcher interface {
 // 0 from then on. Patience is what is left of the time, at least 1 ns; 0: for ever.
 type Patient interface{ Patience() time.Duration }
 
-// NewFile makes an open file of a face of end. In the end it closes end and calls closed, which may be nil.
-func NewFile(face Face, end backends.Endpoint, how Reading, closed func()) *File {
-	return &File{face: face, end: end, how: how, moves: backends.In | backends.Out, closed: closed}
+// NewFile makes an open file of a face of end, which it closes in the end.
+func NewFile(face Face, end backends.Endpoint, how Reading) *File {
+	return &File{face: face, end: end, how: how, moves: backends.In | backends.Out}
 }
 
 // readingFor says how a message face that was opened with flags is read.
@@ -115,20 +129,6 @@ func (f *File) Of() (path string, text bool) {
 
 // Seekable reports whether the offset of a read counts.
 func (f *File) Seekable() bool { return f.how != InOrder }
-
-// inHand is the part of the unit in hand that a read at off is to get; nil if it wants a new one.
-func (f *File) inHand(off int64) []byte {
-	if f.how == InOrder {
-		off = f.at
-	}
-	if f.how == ReadText && off == 0 && f.again == 0 {
-		return nil
-	}
-	if at := off - f.base; at >= 0 && at < int64(len(f.hand)) {
-		return f.hand[at:]
-	}
-	return nil
-}
 
 // Read gets up to size bytes; 0 is the end. buf is room to work in, at least size bytes; the answer lies at
 // its beginning.
@@ -156,7 +156,7 @@ func (f *File) read(buf []byte, size int, off int64, take bool) (int, error) {
 	}
 	if f.how == ReadText && off > 0 && f.begun {
 		f.reread(off, false)
-		if len(f.hand) > maxRoom {
+		if len(f.unitInHand()) > maxRoom {
 			f.letGo() // it was read to its end
 		}
 		return 0, nil
@@ -176,11 +176,10 @@ func (f *File) read(buf []byte, size int, off int64, take bool) (int, error) {
 	if err != nil {
 		return 0, Located(f.path, err)
 	}
-	from := 0
-	f.base = off
+	from, base := 0, off
 	if f.how == ReadText {
 		from = int(min(off, int64(len(unit))))
-		f.base, f.begun = 0, true
+		base, f.begun = 0, true
 	}
 	n := min(len(unit)-from, size)
 	f.at = off + int64(n)
@@ -188,7 +187,7 @@ func (f *File) read(buf []byte, size int, off int64, take bool) (int, error) {
 		f.again = 2
 	}
 	f.reread(off, n == size)
-	f.keep(unit, from+n, len(unit) > 0 && &unit[0] == &buf[0])
+	f.keep(unit, base, from+n, len(unit) > 0 && &unit[0] == &buf[0])
 	copy(buf, unit[from:from+n])
 	return n, nil
 }
@@ -198,7 +197,7 @@ func (f *File) next(buf []byte, size int, take bool) ([]byte, error) {
 	if take {
 		return f.unit(buf, size)
 	}
-	if h, ok := f.face.(Holder); ok && f.errand == nil {
+	if h, ok := f.face.(Holder); ok && f.away() == nil {
 		return h.Held(f.end, buf, size)
 	}
 	return nil, backends.ErrWouldBlock
@@ -233,46 +232,14 @@ func (f *File) More(buf []byte, size, n int) int {
 	if err != nil {
 		return n // the next read will get it, if it lasts
 	}
-	if len(f.hand) > 0 {
-		had := cap(f.room)
-		f.room = append(f.hand, units...)
-		f.hand = f.room
-		f.pays.add(cap(f.room) - had)
+	if h := f.hand; h != nil && len(h.unit) > 0 {
+		had := cap(h.room)
+		h.room = append(h.unit, units...)
+		h.unit = h.room
+		f.pays.add(cap(h.room) - had)
 	}
 	f.at += int64(len(units))
 	return n + len(units)
-}
-
-// keep takes a unit in hand of which n bytes were read. What was read to its end is only kept for those who
-// may seek in it, and if there is no lack of memory.
-func (f *File) keep(unit []byte, n int, inBuf bool) {
-	f.letGo()
-	if n == len(unit) && (f.how == InOrder || f.again == 0 && f.pays.scarce()) {
-		return
-	}
-	if !inBuf && cap(unit) <= 2*len(unit) {
-		f.hand, f.lent = unit, true
-		f.pays.lend(unit)
-		return
-	}
-	had := cap(f.room)
-	f.room = append(f.room[:0], unit...)
-	f.hand = f.room
-	f.pays.add(cap(f.room) - had)
-}
-
-// maxRoom is how much memory a file keeps to be used again, in bytes.
-const maxRoom = 64 << 10
-
-func (f *File) letGo() {
-	if f.lent {
-		f.pays.giveBack(f.hand)
-	}
-	f.hand, f.lent = nil, false
-	if cap(f.room) > maxRoom {
-		f.pays.add(-cap(f.room))
-		f.room = nil
-	}
 }
 
 // Write sends p.
@@ -323,7 +290,7 @@ func (f *File) holds(ready backends.Ready) backends.Ready {
 	if f.inHand(f.at) != nil {
 		ready |= backends.In
 	}
-	if h, ok := f.face.(Holder); ok && f.errand == nil {
+	if h, ok := f.face.(Holder); ok && f.away() == nil {
 		ready |= h.Holds(f.end)
 	}
 	return ready
@@ -348,8 +315,8 @@ func (f *File) Waiter() backends.Waiter { return backends.Shared(f.end) }
 // Stat is fstat(2), also of an object whose name is gone.
 func (f *File) Stat() (Attr, error) {
 	a, err := f.end.Stat()
-	if f.size != nil {
-		a.Size = f.size.told(leastSize(f.end, a))
+	if r := f.rare; r != nil && r.size != nil {
+		a.Size = r.size.told(leastSize(f.end, a))
 	}
 	if t := f.measured(); t != nil {
 		if n, ok := t.length(); ok {
@@ -363,15 +330,17 @@ func (f *File) Stat() (Attr, error) {
 func (f *File) Close() error {
 	f.mu.Lock()
 	f.letGo()
-	f.pays.add(-cap(f.room) - f.kept)
-	f.room, f.kept = nil, 0
+	if f.hand != nil {
+		f.pays.add(-cap(f.hand.room))
+		f.hand = nil
+	}
+	f.pays.add(-f.kept)
+	f.kept = 0
 	f.dropBack()
 	f.mu.Unlock()
-	if f.ending != nil {
-		f.ending()
+	if r := f.rare; r != nil && r.ending != nil {
+		r.ending()
 	}
-	if f.closed != nil {
-		f.closed()
-	}
+	f.by.closed()
 	return f.end.Close()
 }

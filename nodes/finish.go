@@ -32,7 +32,7 @@ func (f *File) Left() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	last, ok := f.face.(Finisher)
-	return len(f.back) > 0 || ok && last.Left()
+	return f.rare != nil && len(f.rare.back) > 0 || ok && last.Left()
 }
 
 // TakeBack keeps messages that were received at d, and that nobody will ask for: they are to go back to where they
@@ -43,7 +43,8 @@ func (f *File) TakeBack(d *backends.Desk) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.moved == d.Step() {
+	r := f.seldom()
+	if r.moved == d.Step() {
 		return
 	}
 	for buf := make([]byte, backends.DeskBytes); ; {
@@ -51,7 +52,7 @@ func (f *File) TakeBack(d *backends.Desk) {
 		if !more {
 			break
 		}
-		f.back = append(f.back, backends.Message{Data: bytes.Clone(buf[:n]), Meta: m})
+		r.back = append(r.back, backends.Message{Data: bytes.Clone(buf[:n]), Meta: m})
 		f.pays.add(n)
 	}
 	f.saveMoved(d)
@@ -62,12 +63,12 @@ func (f *File) TakeBack(d *backends.Desk) {
 func (f *File) GiveBack(d *backends.Desk) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.moved == d.Step() || len(f.back) == 0 {
+	if r := f.rare; r == nil || r.moved == d.Step() || len(r.back) == 0 {
 		return
 	}
-	if n := f.note; n != nil && n.end != nil {
-		n.end.Note(d)
-		defer n.end.Note(nil)
+	if end, ok := f.end.(backends.Noter); ok && f.note != nil {
+		end.Note(d)
+		defer end.Note(nil)
 	}
 	_ = f.putBack()
 	f.saveMoved(d)
@@ -75,7 +76,7 @@ func (f *File) GiveBack(d *backends.Desk) {
 
 // saveMoved writes down what goes back. The caller holds f.mu.
 func (f *File) saveMoved(d *backends.Desk) {
-	if f.moved = d.Step(); f.lasts() {
+	if f.rare.moved = d.Step(); f.lasts() {
 		f.save(nil, f.note.step)
 	}
 }
@@ -83,8 +84,8 @@ func (f *File) saveMoved(d *backends.Desk) {
 // putBack returns what is to go back, as far as there is room. If the object is gone, it goes its way. The caller
 // holds f.mu.
 func (f *File) putBack() (err error) {
-	for len(f.back) > 0 {
-		one := f.back[0]
+	for r := f.rare; r != nil && len(r.back) > 0; r.back = r.back[1:] {
+		one := r.back[0]
 		switch e := f.end.(backends.Returner).TryReturn(one.Data, one.Meta); {
 		case Waits(e):
 			return e
@@ -92,15 +93,17 @@ func (f *File) putBack() (err error) {
 			err = cmp.Or(err, e)
 		}
 		f.pays.add(-len(one.Data))
-		f.back = f.back[1:]
 	}
 	return err
 }
 
 // dropBack forgets what is still to go back. The caller holds f.mu.
 func (f *File) dropBack() {
-	for _, one := range f.back {
+	if f.rare == nil {
+		return
+	}
+	for _, one := range f.rare.back {
 		f.pays.add(-len(one.Data))
 	}
-	f.back = nil
+	f.rare.back = nil
 }

@@ -11,16 +11,16 @@ type hooks struct {
 
 // Truncated tells the file that it was opened with O_TRUNC.
 func (f *File) Truncated() {
-	if f.cut != nil {
+	if r := f.rare; r != nil && r.cut != nil {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		f.cut()
+		r.cut()
 	}
 }
 
 // LookedAt tells the file that it may have been opened only to ask what file it is.
 func (f *File) LookedAt() {
-	if f.looked != nil {
-		f.looked()
+	if r := f.rare; r != nil && r.looked != nil {
+		r.looked()
 	}
 }

@@ -142,8 +142,13 @@ func (f *File) Keep() Kept {
 
 // keepIn is Keep in k, which is empty. It is done for each message of a file that has a ledger.
 func (f *File) keepIn(k *Kept) {
-	k.Hand, k.Base, k.At, k.Begun, k.Again = f.hand, f.base, f.at, f.begun, f.again
-	k.Back, k.Moved, k.Groups, k.Knows = f.back, f.moved, f.groups, f.knows
+	k.At, k.Begun, k.Again = f.at, f.begun, int(f.again)
+	if h := f.hand; h != nil {
+		k.Hand, k.Base = h.unit, h.base
+	}
+	if r := f.rare; r != nil {
+		k.Back, k.Moved, k.Groups, k.Knows = r.back, r.moved, r.groups, r.knows
+	}
 	if face, ok := f.face.(carrier); ok {
 		face.keep(f.end, k)
 	}
@@ -157,15 +162,21 @@ func (f *File) keepIn(k *Kept) {
 func (f *File) Resume(k Kept) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.room = k.Hand
-	f.hand, f.base, f.at, f.begun, f.again = f.room, k.Base, k.At, k.Begun, k.Again
+	h := hand{unit: k.Hand, base: k.Base, room: k.Hand}
+	f.at, f.begun, f.again = k.At, k.Begun, uint8(k.Again)
 	n := f.notes()
 	if n.hand = f.pays.again(k.Lent); n.hand != nil {
-		f.hand, f.lent = n.hand.data, true
+		h.unit, f.lent = n.hand.data, true
 	}
-	n.step, f.back, f.moved = k.Step, k.Back, k.Moved
-	f.pays.add(cap(f.room))
-	for _, one := range f.back {
+	n.step = k.Step
+	if len(k.Back) > 0 || k.Moved != 0 {
+		r := f.seldom()
+		r.back, r.moved = k.Back, k.Moved
+	}
+	if f.pays.add(cap(h.room)); len(h.unit) > 0 {
+		f.hand = &h
+	}
+	for _, one := range k.Back {
 		f.pays.add(len(one.Data))
 	}
 	if end, ok := f.end.(backends.Placer); ok {
@@ -180,7 +191,8 @@ func (f *File) Resume(k Kept) {
 // knowing has the file remember its caller's groups: what it does depends on them.
 func (f *File) knowing(by Caller) {
 	if by.remembers {
-		f.groups, f.knows = by.member, true
+		r := f.seldom()
+		r.groups, r.knows = by.member, true
 	}
 }
 
@@ -207,13 +219,13 @@ func (f *wrapped) resume(end backends.Endpoint, k *Kept) {
 
 func (f *queueFace) keep(end backends.Endpoint, k *Kept) {
 	f.wrapped.keep(end, k)
-	k.Ended = f.ended()
+	k.Ended = f.ended(end)
 }
 
 func (f *queueFace) resume(end backends.Endpoint, k *Kept) {
 	f.wrapped.resume(end, k)
 	if k.Ended {
-		f.ends = f.queue.Ends() - 1
+		f.ends = end.(ender).Ends() - 1
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 // Lost is an open file whose object could not be opened again in another process: errno is the answer to
 // each read and write, and poll(2) tells of an error.
 func (e *Env) Lost(errno syscall.Errno) *File {
-	return NewFile(lost{errno}, nowhere{e.Poll, errno}, InOrder, nil)
+	return NewFile(lost{errno}, nowhere{e.Poll, errno}, InOrder)
 }
 
 // lost is the face of such a file.

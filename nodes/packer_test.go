@@ -37,7 +37,7 @@ func read(t *testing.T, f *File, size int, off int64) string {
 func TestSmallReads(t *testing.T) {
 	msgs, all := numbers(100)
 	for name, p := range ports(unit, msgs...) {
-		f := NewFile(NewLines(), p.end, Seekable, nil)
+		f := NewFile(NewLines(), p.end, Seekable)
 		got, reads := "", 0
 		for ; len(got) < len(all); reads++ {
 			part := read(t, f, 100, int64(len(got)))
@@ -66,7 +66,7 @@ func TestSmallReadsOfRecords(t *testing.T) {
 		all += fmt.Sprintf("prio=7 type=%d len=%d\n%s\n", m.meta.Type, len(m.data), m.data)
 	}
 	for name, p := range ports(unit, msgs...) {
-		f := NewFile(NewRecords("prio", "type"), p.end, InOrder, nil)
+		f := NewFile(NewRecords("prio", "type"), p.end, InOrder)
 		got, reads := "", 0
 		for ; len(got) < len(all); reads++ {
 			got += read(t, f, 500, 0)
@@ -133,7 +133,7 @@ func TestHeldGoesBack(t *testing.T) {
 func TestNotHeld(t *testing.T) {
 	msgs, _ := numbers(5)
 	q := &mq{port: port{unit: unit, maxmsg: 10, msgs: slices.Clone(msgs)}, readOnly: true}
-	read(t, NewFile(NewLines(), q, Seekable, nil), 100, 0)
+	read(t, NewFile(NewLines(), q, Seekable), 100, 0)
 	if len(q.msgs) != 4 {
 		t.Errorf("read-only: %q are left", q.texts())
 	}
@@ -153,7 +153,7 @@ func TestNotHeld(t *testing.T) {
 func TestRest(t *testing.T) {
 	msgs := []stored{{data: "short"}, {data: strings.Repeat("x", 300)}, {data: "other's"}}
 	q := &mq{port: port{unit: unit, maxmsg: 10, msgs: msgs}}
-	f := NewFile(NewLines(), q, InOrder, nil)
+	f := NewFile(NewLines(), q, InOrder)
 	buf := make([]byte, 2*unit)
 	if _, err := f.Rest(buf, 100, 0); err != backends.ErrWouldBlock {
 		t.Errorf("nothing is held: %v", err)

@@ -175,29 +175,28 @@ func (q *Queues) paid(one QueueEnd, by Caller) error {
 
 // file is the open file of a face of a queue that is held.
 func (q queue) file(one QueueEnd, flags int, by Caller, face Face) *File {
-	tooLong := func() backends.Refusal {
-		return backends.Refusal{Err: syscall.EMSGSIZE, Why: whyQueueLong, Most: int64(one.Unit())}
-	}
-	return q.env.File(newQueueFace(face, one, tooLong), one, flags, by)
+	return q.env.File(newQueueFace(face, one, nil), one, flags, by)
 }
 
 // queueFace is any face of a queue: it ends when the queue's readers were ended, and explains what the
-// queue refuses.
+// queue refuses. Its end is an ender.
 type queueFace struct {
 	wrapped
-	queue   QueueEnd
 	ends    int64
-	tooLong func() backends.Refusal // of a message that is
+	tooLong func() backends.Refusal // of a message that is; nil: of one that is longer than the end's unit
 }
 
-func newQueueFace(face Face, one QueueEnd, tooLong func() backends.Refusal) *queueFace {
-	return &queueFace{wrapped: wrapped{face}, queue: one, ends: one.Ends(), tooLong: tooLong}
+// An ender counts how often those who read its queue got an end (QueueEnd).
+type ender interface{ Ends() int64 }
+
+func newQueueFace(face Face, one ender, tooLong func() backends.Refusal) *queueFace {
+	return &queueFace{wrapped: wrapped{face}, ends: one.Ends(), tooLong: tooLong}
 }
 
 // Next is that of the face, or once the end.
 func (f *queueFace) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
-	if f.ended() {
-		f.ends = f.queue.Ends()
+	if f.ended(end) {
+		f.ends = end.(ender).Ends()
 		return nil, io.EOF
 	}
 	unit, err := f.Face.Next(end, buf, size)
@@ -208,12 +207,12 @@ func (f *queueFace) Next(end backends.Endpoint, buf []byte, size int) ([]byte, e
 }
 
 // ended reports whether the readers were ended and this one has not read that yet.
-func (f *queueFace) ended() bool { return f.queue.Ends() != f.ends }
+func (f *queueFace) ended(end backends.Endpoint) bool { return end.(ender).Ends() != f.ends }
 
 // Holds is Holder.Holds.
 func (f *queueFace) Holds(end backends.Endpoint) backends.Ready {
 	ready := f.wrapped.Holds(end)
-	if f.ended() {
+	if f.ended(end) {
 		ready |= backends.In
 	}
 	return ready
@@ -221,7 +220,7 @@ func (f *queueFace) Holds(end backends.Endpoint) backends.Ready {
 
 // Held is Holder.Held.
 func (f *queueFace) Held(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
-	if f.ended() {
+	if f.ended(end) {
 		return f.Next(end, buf, size)
 	}
 	return f.wrapped.Held(end, buf, size)
@@ -231,7 +230,7 @@ func (f *queueFace) Held(end backends.Endpoint, buf []byte, size int) ([]byte, e
 func (f *queueFace) Put(end backends.Endpoint, p []byte) (int, error) {
 	n, err := f.Face.Put(end, p)
 	if err == syscall.EMSGSIZE {
-		return n, refuse("write", f.tooLong())
+		return n, f.long(end)
 	}
 	if err != nil && !Waits(err) {
 		err = explain("write", err)
@@ -240,11 +239,19 @@ func (f *queueFace) Put(end backends.Endpoint, p []byte) (int, error) {
 }
 
 // refuses is why no write of n bytes can be sent, now or later.
-func (f *queueFace) refuses(n int) error {
-	if !f.whole() || n <= f.queue.Unit() {
+func (f *queueFace) refuses(end backends.Endpoint, n int) error {
+	if !f.whole() || n <= end.Unit() {
 		return nil
 	}
-	return refuse("write", f.tooLong())
+	return f.long(end)
+}
+
+// long refuses a message that is too long.
+func (f *queueFace) long(end backends.Endpoint) error {
+	if f.tooLong != nil {
+		return refuse("write", f.tooLong())
+	}
+	return refuse("write", backends.Refusal{Err: syscall.EMSGSIZE, Why: whyQueueLong, Most: int64(end.Unit())})
 }
 
 // Controls is Controller.Controls. The kernel's queues have no peek: the kernel has no way to look at a

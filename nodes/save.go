@@ -11,10 +11,9 @@ type noting struct {
 	ledger *backends.Ledger // nil: into none
 	number uint64           // of the open file
 	record backends.Record
-	end    backends.Noter // of the file; nil: nothing that it moves is noted
-	step   uint64         // of the work that was saved last
-	hand   *lentHand      // that the record names; nil: none
-	fresh  bool           // nothing was kept when it was saved last, or it was never saved
+	step   uint64    // of the work that was saved last
+	hand   *lentHand // that the record names; nil: none
+	fresh  bool      // nothing was kept when it was saved last, or it was never saved
 }
 
 // A draft is room for a record that is written: files have none of their own, as many wait and keep nothing.
@@ -42,14 +41,13 @@ func (f *File) Lasts(l *backends.Ledger, number uint64, r backends.Record) {
 	defer f.mu.Unlock()
 	n := f.notes()
 	n.ledger, n.number, n.record = l, number, r
-	n.end, _ = f.end.(backends.Noter)
 	n.fresh = r == backends.Record{}
 }
 
 // Lives tells the file that it is written down as open.
 func (f *File) Lives() {
-	if f.lives != nil {
-		f.lives()
+	if r := f.rare; r != nil && r.lives != nil {
+		r.lives()
 	}
 }
 
@@ -80,8 +78,11 @@ func (f *File) WorkAt(d *backends.Desk) {
 
 // workAt is WorkAt; nil: at none. The caller holds f.mu.
 func (f *File) workAt(d *backends.Desk) {
-	if f.note != nil && f.note.end != nil && f.aside == 0 {
-		f.note.end.Note(d)
+	if f.note == nil || f.aside() != 0 {
+		return
+	}
+	if end, ok := f.end.(backends.Noter); ok {
+		end.Note(d)
 	}
 }
 
@@ -91,7 +92,7 @@ func (f *File) Save(d *backends.Desk) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.workAt(nil)
-	if !f.lasts() || f.errand != nil {
+	if !f.lasts() || f.away() != nil {
 		return // with an errand it saves when that is over
 	}
 	f.save(d, d.Step())
@@ -109,7 +110,7 @@ func (f *File) save(d *backends.Desk, step uint64) {
 	defer func() { *k = Kept{} }()
 	was := f.note.hand
 	if f.note.hand = nil; f.lent {
-		if f.note.hand = f.pays.name(f.hand, f.note.ledger); f.note.hand != nil {
+		if f.note.hand = f.pays.name(f.hand.unit, f.note.ledger); f.note.hand != nil {
 			k.Hand, k.Lent = nil, f.note.hand.number
 		}
 	}

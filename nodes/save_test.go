@@ -30,7 +30,7 @@ func TestGiveBack(t *testing.T) {
 	d.Resume()
 	q := &mq{port: port{unit: 8, maxmsg: 2, msgs: []stored{{"other", backends.Meta{}}}}}
 	open := func() *File {
-		f := NewFile(&Plain{}, q, InOrder, nil)
+		f := NewFile(&Plain{}, q, InOrder)
 		f.Lasts(l, 1, backends.Record{})
 		return f
 	}
@@ -140,7 +140,7 @@ func killedReturning(t *testing.T, texts []string, room, steps int) bool {
 			t.Fatal(err)
 		}
 		q.steps = steps
-		f := NewFile(&Plain{}, q, InOrder, nil)
+		f := NewFile(&Plain{}, q, InOrder)
 		f.Lasts(l, 1, at)
 		f.Resume(kept)
 		left := map[uint64]*backends.Desk{}
@@ -236,7 +236,7 @@ func TestHandsShared(t *testing.T) {
 	buf := make([]byte, 16)
 	shared := []byte(long)
 	for number := range uint64(3) {
-		f := NewFile(&Plain{}, &lendsOne{data: shared}, Seekable, nil)
+		f := NewFile(&Plain{}, &lendsOne{data: shared}, Seekable)
 		f.pays = e.allowance(7)
 		f.Lasts(l, number, backends.Record{})
 		if n, err := f.Read(buf, 5, 0); n != 5 || err != nil {
@@ -251,11 +251,11 @@ func TestHandsShared(t *testing.T) {
 		}
 		open := map[uint64]*File{}
 		for number, k := range files {
-			f := NewFile(&Plain{}, &lendsOne{}, Seekable, nil)
+			f := NewFile(&Plain{}, &lendsOne{}, Seekable)
 			f.pays = e.allowance(7)
 			f.Resume(k)
 			f.Lasts(l, number, at[number])
-			if n, err := f.Read(buf, 16, 5); n != 16 || err != nil || string(f.hand) != long {
+			if n, err := f.Read(buf, 16, 5); n != 16 || err != nil || string(f.unitInHand()) != long {
 				t.Errorf("file %d: %d, %v", number, n, err)
 			}
 			open[number] = f
@@ -264,7 +264,7 @@ func TestHandsShared(t *testing.T) {
 		open[uint64(round)].Ends()
 	}
 	l, e, files, at := start()
-	f := NewFile(&Plain{}, &lendsOne{}, Seekable, nil)
+	f := NewFile(&Plain{}, &lendsOne{}, Seekable)
 	f.pays = e.allowance(7)
 	f.Resume(files[2])
 	f.Lasts(l, 2, at[2])

@@ -67,7 +67,7 @@ func (s *size) told(least int64) int64 {
 func sized(open Open, s *size) Open {
 	switch o := open.(type) {
 	case *File:
-		o.size = s
+		o.seldom().size = s
 		if t, ok := o.end.(*Text); ok {
 			t.size = s
 		}

@@ -53,7 +53,7 @@ func (fixedText) Put(backends.Endpoint, []byte) (int, error)            { return
 // A text can be read from anywhere: programs that believe its size look at its end first.
 func TestTextFromItsEnd(t *testing.T) {
 	long := fixedText(strings.Repeat("line\n", 2000))
-	open := func() *File { return NewFile(long, &port{}, ReadText, nil) }
+	open := func() *File { return NewFile(long, &port{}, ReadText) }
 	f, buf := open(), make([]byte, 1<<16)
 	for _, c := range []struct {
 		off  int64

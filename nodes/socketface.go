@@ -189,7 +189,8 @@ func (e socketEntry) connection(by Caller, patient bool, at backends.Waiter) (*s
 // file is the open file of a connection.
 func (e socketEntry) file(conn *socket.Conn, flags int, by Caller) *File {
 	f := e.all.env.File(&socketFace{wrapped{&Plain{}}}, conn, flags, by)
-	f.looked, f.lives = conn.LookedAt, conn.Lives
+	r := f.seldom()
+	r.looked, r.lives = conn.LookedAt, conn.Lives
 	return f
 }
 

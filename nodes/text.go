@@ -80,9 +80,9 @@ func (c *Control) show(env *Env, texts *Texts, key textKey, flags int, by Caller
 		made.Text, key.reader = c.For(by), fmt.Sprint(by.Uid, by.Gid, by.groups())
 	}
 	t.src = texts.source(key, &made, t)
-	f := NewFile(textFace{}, t, how, nil)
+	f := NewFile(textFace{}, t, how)
 	f.moves = movesOf(flags)
-	f.pays, f.asking = t.pays, t.asks
+	f.pays, f.seldom().asking = t.pays, t.asks
 	f.Aside(texts.work, by.Uid, backends.Out)
 	f.knowing(by)
 	return f, nil

@@ -143,7 +143,8 @@ func (t topicEntry) open(flags int, by Caller, face Face, how TopicRead) (Open, 
 	end = topic.ForFile(end)
 	outer := &topicFace{wrapped: wrapped{face}, path: t.Path, topic: one}
 	f := t.all.env.File(outer, end, flags, by)
-	f.cut, f.ending = outer.cut, outer.closed
+	r := f.seldom()
+	r.cut, r.ending = outer.cut, outer.closed
 	return f, nil
 }
 

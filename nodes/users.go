@@ -1,7 +1,6 @@
 package nodes
 
 import (
-	chain "container/list"
 	"slices"
 	"sync"
 
@@ -15,8 +14,60 @@ type users struct {
 	of map[backends.Waiter]*openers
 }
 
-// openers are the processes that have one endpoint open, in the order in which they opened it.
-type openers struct{ readers, writers chain.List } // of their numbers
+// openers are the processes that have one endpoint open.
+type openers struct {
+	users            *users
+	end              backends.Waiter
+	readers, writers openerLine
+}
+
+// An openerLine is openers in the order in which they opened. Their places are in themselves, as there may be very
+// many.
+type openerLine struct {
+	first, last *opener
+	n           int
+}
+
+// opener is one process that has an endpoint open. The zero opener is none.
+type opener struct {
+	of             *openers // nil: it has none open, or not any more
+	pid            int32
+	reads, writes  bool
+	reader, writer neighbours
+}
+
+// neighbours are those before and behind an opener in a line.
+type neighbours struct{ before, next *opener }
+
+// push puts an opener at the end; at says where in it its place is.
+func (c *openerLine) push(o *opener, at func(*opener) *neighbours) {
+	if at(o).before = c.last; c.last == nil {
+		c.first = o
+	} else {
+		at(c.last).next = o
+	}
+	c.last = o
+	c.n++
+}
+
+func (c *openerLine) remove(o *opener, at func(*opener) *neighbours) {
+	n := at(o)
+	if n.before == nil {
+		c.first = n.next
+	} else {
+		at(n.before).next = n.next
+	}
+	if n.next == nil {
+		c.last = n.before
+	} else {
+		at(n.next).before = n.before
+	}
+	*n = neighbours{}
+	c.n--
+}
+
+func asReader(o *opener) *neighbours { return &o.reader }
+func asWriter(o *opener) *neighbours { return &o.writer }
 
 // maxTold is how many readers, and how many writers, a status tells of one by one: those who have had it
 // open longest.
@@ -24,34 +75,40 @@ const maxTold = 64
 
 func newUsers() users { return users{of: map[backends.Waiter]*openers{}} }
 
-// opened keeps in mind which process has opened an endpoint, and returns what ends that.
-func (u *users) opened(end backends.Waiter, flags int, by Caller) (closed func()) {
+// opened keeps in mind which process has opened an endpoint, in one, until that is closed.
+func (u *users) opened(one *opener, end backends.Waiter, flags int, by Caller) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	o := u.of[end]
 	if o == nil {
-		o = &openers{}
+		o = &openers{users: u, end: end}
 		u.of[end] = o
 	}
-	var reader, writer *chain.Element
-	if flags&accessMode != writeOnly {
-		reader = o.readers.PushBack(by.Pid)
+	*one = opener{of: o, pid: int32(by.Pid), reads: flags&accessMode != writeOnly, writes: writes(flags)}
+	if one.reads {
+		o.readers.push(one, asReader)
 	}
-	if writes(flags) {
-		writer = o.writers.PushBack(by.Pid)
+	if one.writes {
+		o.writers.push(one, asWriter)
 	}
-	return func() {
-		u.mu.Lock()
-		defer u.mu.Unlock()
-		if reader != nil {
-			o.readers.Remove(reader)
-		}
-		if writer != nil {
-			o.writers.Remove(writer)
-		}
-		if o.readers.Len()+o.writers.Len() == 0 {
-			delete(u.of, end)
-		}
+}
+
+// closed ends it.
+func (o *opener) closed() {
+	of := o.of
+	if of == nil {
+		return
+	}
+	of.users.mu.Lock()
+	defer of.users.mu.Unlock()
+	if o.of = nil; o.reads {
+		of.readers.remove(o, asReader)
+	}
+	if o.writes {
+		of.writers.remove(o, asWriter)
+	}
+	if of.readers.n+of.writers.n == 0 {
+		delete(of.users.of, of.end)
 	}
 }
 
@@ -61,8 +118,8 @@ func (u *users) told(end backends.Waiter, readers, writers *told) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if o := u.of[end]; o != nil {
-		readers.add(&o.readers)
-		writers.add(&o.writers)
+		readers.add(&o.readers, asReader)
+		writers.add(&o.writers, asWriter)
 	}
 }
 
@@ -72,10 +129,10 @@ type told struct {
 	first []int
 }
 
-func (t *told) add(line *chain.List) {
-	t.count += line.Len()
-	for at := line.Front(); at != nil && len(t.first) < maxTold; at = at.Next() {
-		t.first = append(t.first, at.Value.(int))
+func (t *told) add(c *openerLine, at func(*opener) *neighbours) {
+	t.count += c.n
+	for o := c.first; o != nil && len(t.first) < maxTold; o = at(o).next {
+		t.first = append(t.first, int(o.pid))
 	}
 }
 

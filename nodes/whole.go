@@ -57,8 +57,10 @@ func (f *File) Whole(n int) bool {
 // Refuses is why a write of n bytes can be sent neither now nor later, so that it need not wait for those before
 // it; nil: it may be, or that only shows when it is tried.
 func (f *File) Refuses(n int) error {
-	if face, ok := f.face.(interface{ refuses(n int) error }); ok {
-		return Located(f.path, face.refuses(n))
+	if face, ok := f.face.(interface {
+		refuses(end backends.Endpoint, n int) error
+	}); ok {
+		return Located(f.path, face.refuses(f.end, n))
 	}
 	return nil
 }

@@ -111,13 +111,13 @@ func (w *writing) keepPart(d *backends.Desk, n int) {
 		return
 	}
 	p := part{done: uint64(w.done), step: d.Step()}
-	var room [16]byte // this is done for each few lines of a long write
+	var room [2 * binary.MaxVarintLen64]byte // this is done for each few lines of a long write
 	w.o.gate.s.ledger.Put(&w.part, backends.PartRecord, w.request, p.in(room[:0]))
 }
 
 // in is what code writes, behind b.
 func (p *part) in(b []byte) []byte {
-	return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(b, p.done), p.step)
+	return binary.AppendUvarint(binary.AppendUvarint(b, p.done), p.step)
 }
 
 // resumePart has a write go on behind what an earlier process sent of it.

@@ -8,8 +8,9 @@ import (
 )
 
 // A Coder writes plain records, or reads what was written: the same calls in the same order do either, so the
-// two cannot differ. A number takes 8 bytes, the lowest first. Bytes and lists have their length before them.
-// What is read may be anything; each record has one form, and all else is ErrRecord. It is for one goroutine.
+// two cannot differ. A number takes as few bytes as it can (binary.AppendUvarint). Bytes and lists have their
+// length before them. What is read may be anything; each record has one form, and all else is ErrRecord. It is
+// for one goroutine.
 type Coder struct {
 	b     []byte // what is written, or what is still to be read
 	reads bool
@@ -64,14 +65,19 @@ func Number[T ~int | ~int16 | ~int32 | ~int64 | ~uint16 | ~uint32 | ~uint64](c *
 
 func (c *Coder) word(v *uint64) {
 	switch {
+	case !c.reads && *v < 0x80: // most are
+		c.b = append(c.b, byte(*v))
 	case !c.reads:
-		c.b = binary.LittleEndian.AppendUint64(c.b, *v)
-	case len(c.b) < 8:
-		c.Refuse()
-		*v = 0
+		c.b = binary.AppendUvarint(c.b, *v)
 	default:
-		*v = binary.LittleEndian.Uint64(c.b)
-		c.b = c.b[8:]
+		n, used := binary.Uvarint(c.b)
+		if used <= 0 || used > 1 && c.b[used-1] == 0 { // it has another form, which is shorter
+			c.Refuse()
+			*v = 0
+			return
+		}
+		*v = n
+		c.b = c.b[used:]
 	}
 }
 

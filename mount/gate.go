@@ -18,41 +18,41 @@ type gate struct {
 	s    *Session
 	w    backends.Waiter
 	wake func() // onReady, made once
-	refs int    // open files, and parked requests that have none; under Session.mu
 
 	mu      sync.Mutex
 	readers waiters
 	writers waiters
-	probers waiters // POLLs whose answer is on its way
-	polls   watches
-	armed   backends.Ready // what the endpoint was asked to tell of
+	probers waiters  // POLLs whose answer is on its way
+	polls   *watches // nil: nobody has polled yet
 
-	unsure int // how many of the parked came behind one whose answer was on its way
+	armed  backends.Ready // what the endpoint was asked to tell of
+	unsure int32          // how many of the parked came behind one whose answer was on its way
+	refs   int32          // open files, and parked requests that have none; under Session.mu
 }
 
-// openFile is a message face the kernel has open.
+// openFile is a message face the kernel has open. Many of them only wait: what most do not need is elsewhere.
 type openFile struct {
 	fh    uint64
 	file  *nodes.File
 	gate  *gate
-	class string // of its object, "ctl" for what is no object's
-	tally *classTally
-	kh    uint64 // its poll handle, if it was ever polled
-	watch watch  // in gate.polls while the kernel wants to hear of it
-
-	late *time.Timer // tells pollers when the file's patience is over
+	tally *classTally // of the class of its object
+	watch *watch      // nil: it was never polled
 }
 
-// watch is a file that the kernel wants to hear of (FUSE_POLL_SCHEDULE_NOTIFY).
+// watch is a file that the kernel has polled. It is in gate.polls while the kernel wants to hear of it
+// (FUSE_POLL_SCHEDULE_NOTIFY).
 type watch struct {
 	file   *openFile
+	kh     uint64         // its poll handle
 	want   backends.Ready // asked for
 	seen   backends.Ready // known to the kernel
 	asleep backends.Ready // what its program waits for, as far as it shows: see waits
 	since  time.Time      // when it began to
-	by     nodes.Caller   // who asked last
 	at     int            // its place in gate.polls, from 1; 0: it is not in there
 	marks  marks          // when seen was known
+	late   *time.Timer    // tells pollers when the file's patience is over
+
+	uid, gid, pid uint32 // who asked last
 }
 
 // onReady is called when the endpoint has become ready.
@@ -60,7 +60,9 @@ func (g *gate) onReady() {
 	defer g.s.recoverFrom("serving parked requests")
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.armed, g.polls.any = 0, true
+	if g.armed = 0; g.polls != nil {
+		g.polls.any = true
+	}
 	if g.readers.n+g.writers.n+g.probers.n == 0 {
 		g.serve(nil) // it is for pollers alone
 		return
@@ -84,10 +86,11 @@ func (g *gate) serve(buf []byte) {
 // moved is called when a message went through in the direction that is ready now for the other side: In after
 // a write, Out after a read. The caller holds g.mu.
 func (g *gate) moved(dir backends.Ready, buf []byte) {
-	if g.readers.n+g.writers.n == 0 && len(g.polls.all) == 0 {
+	polled := g.polls != nil && len(g.polls.all) > 0
+	if g.readers.n+g.writers.n == 0 && !polled {
 		return
 	}
-	if dir == backends.In {
+	if polled && dir == backends.In {
 		g.polls.came()
 	}
 	g.serve(buf)
@@ -139,8 +142,8 @@ func (g *gate) arm() {
 			}
 		}
 	}
-	if g.polls.left == 0 { // else the end of the round arms it: what is ready now would be told at once
-		want |= g.polls.lacks & g.polls.wants
+	if ws := g.polls; ws != nil && ws.left == 0 {
+		want |= ws.lacks & ws.wants // else the end of the round arms it: what is ready now would be told at once
 	}
 	g.armFor(want)
 }

@@ -33,7 +33,7 @@ func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
 		n, err = rest, e // nothing that others wait for
 	}
 	nonblock := in.Flags&syscall.O_NONBLOCK != 0
-	g.polls.waits(&o.watch, backends.In, nonblock && err == backends.ErrWouldBlock)
+	g.polls.waits(o.watch, backends.In, nonblock && err == backends.ErrWouldBlock)
 	if !nodes.Waits(err) {
 		s.note(&in.InHeader, err)
 		o.did(&in.InHeader, n, err, out, began)
@@ -95,7 +95,7 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 	} else if never := o.file.Refuses(len(data)); never != nil {
 		err = never
 	}
-	g.polls.waits(&o.watch, backends.Out, nonblock && err == backends.ErrWouldBlock)
+	g.polls.waits(o.watch, backends.Out, nonblock && err == backends.ErrWouldBlock)
 	if !nodes.Waits(err) {
 		s.note(&in.InHeader, err)
 		o.did(&in.InHeader, w.done, err, out, began)
@@ -111,11 +111,11 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 	if tries {
 		g.tellPollers()
 	}
-	w.data = bytes.Clone(w.data)
+	w.data, w.bytes = bytes.Clone(w.data), len(w.data)
 	p := &struct {
 		parked
 		writing
-	}{parked{in: in.InHeader, nonblock: nonblock, tried: tries, bytes: len(w.data)}, w}
+	}{parked{in: in.InHeader, nonblock: nonblock, tried: tries}, w}
 	p.op = &p.writing
 	g.wait(&p.parked, &g.writers, err, out)
 	if w.done > 0 {
@@ -213,8 +213,7 @@ func (s *Session) file(fh uint64) *openFile {
 	if f == nil {
 		return nil
 	}
-	class := s.tree.ClassOf(f)
-	o = &openFile{fh: fh, file: f, gate: s.join(f.Waiter()), class: class, tally: s.tally.of(class)}
+	o = &openFile{fh: fh, file: f, gate: s.join(f.Waiter()), tally: s.tally.of(s.tree.ClassOf(f))}
 	s.mu.Lock()
 	s.files[fh] = o
 	s.mu.Unlock()
@@ -236,10 +235,10 @@ func (s *Session) release(req []byte, answered bool, out []byte) bool {
 	g := o.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.polls.remove(&o.watch)
+	g.polls.remove(o.watch)
 	o.leaveUnmeasured(out)
-	if o.late != nil {
-		o.late.Stop()
+	if w := o.watch; w != nil && w.late != nil {
+		w.late.Stop()
 	}
 	left := o.file.Left()
 	err := o.finish(out)

@@ -47,7 +47,7 @@ func (r *reading) Try(buf []byte) (int, error) {
 		n = more
 	}
 	r.o.rise(d, n, err)
-	r.o.gate.tellOwn(&r.o.watch)
+	r.o.gate.tellOwn(r.o.watch)
 	return n, err
 }
 
@@ -85,6 +85,7 @@ type writing struct {
 	data    []byte // what is still to be sent
 	done    int    // of a stream: how much was sent
 	part    backends.Record
+	bytes   int // that it holds while it waits
 }
 
 // Try is nodes.Op's. An error after a part was taken is left for the next write.
@@ -94,7 +95,7 @@ func (w *writing) Try(buf []byte) (int, error) {
 	n, err := w.o.file.Write(w.data)
 	w.done += n
 	w.data = w.data[n:]
-	w.o.gate.tellOwn(&w.o.watch)
+	w.o.gate.tellOwn(w.o.watch)
 	if err == nil && len(w.data) > 0 {
 		err = backends.ErrWouldBlock
 	}
@@ -264,30 +265,34 @@ func (p *polling) Try(buf []byte) (int, error) {
 func (p *polling) answer(buf []byte, ready backends.Ready) int {
 	o, in := p.o, &p.in
 	if in.Flags&pollScheduleNotify != 0 {
-		g := o.gate
-		if o.kh != in.Kh {
-			o.kh = in.Kh
-			g.s.tree.Polled(o.fh, o.kh)
+		g, w := o.gate, o.watch
+		if w == nil {
+			w = &watch{file: o}
+			o.watch = w
+		}
+		if g.polls == nil {
+			g.polls = &watches{}
+		}
+		if w.kh != in.Kh {
+			w.kh = in.Kh
+			g.s.tree.Polled(o.fh, w.kh)
 		}
 		want := backends.Ready(in.Events) & (backends.In | backends.Out | backends.RdHup)
 		asleep := want
-		if o.watch.at > 0 { // others may sleep in poll(2) by the same open file, for something else
-			g.tellSharers(&o.watch, ready)
-			want |= o.watch.want
-			asleep |= o.watch.asleep
+		if w.at > 0 { // others may sleep in poll(2) by the same open file, for something else
+			g.tellSharers(w, ready)
+			want |= w.want
+			asleep |= w.asleep
 		}
 		asleep &^= ready
-		by := nodes.Caller{Uid: in.Uid, Gid: in.Gid, Pid: int(in.Pid)}
-		since := time.Now()
-		if o.watch.asleep == asleep {
-			since = o.watch.since // it has waited before, its time was over, and it goes on
+		if w.asleep != asleep { // else it has waited before, its time was over, and it goes on
+			w.asleep, w.since = asleep, time.Now()
 		}
-		o.watch = watch{
-			file: o, want: want, seen: ready, asleep: asleep, since: since, by: by, at: o.watch.at,
-		}
-		g.polls.put(&o.watch)
-		if d := o.file.Patience(); d > 0 && o.late == nil {
-			o.late = time.AfterFunc(d, g.onReady)
+		w.want, w.seen = want, ready
+		w.uid, w.gid, w.pid = in.Uid, in.Gid, in.Pid
+		g.polls.put(w)
+		if d := o.file.Patience(); d > 0 && w.late == nil {
+			w.late = time.AfterFunc(d, g.onReady)
 		}
 		g.armFor(want &^ ready)
 	}

@@ -18,17 +18,45 @@ type parked struct {
 	tried    bool // the operation has begun
 	answered bool // nobody waits for its answer any more
 	guest    bool // it has no open file, and keeps its gate itself
-	bytes    int  // of a message that it holds
+	settles  bool // it is on its way, and does not wait
+	unsure   bool // it came behind one that was, and was not tried yet
 
-	gate    atomic.Pointer[gate]
-	since   moment
-	line    *waiters    // nil once it has ended
-	settles bool        // it is on its way, and does not wait
-	unsure  bool        // it came behind one that was, and was not tried yet
-	why     error       // why it is to stop, when that was too late
-	timer   *time.Timer // ends the wait of a file that is not so patient
+	gate  atomic.Pointer[gate]
+	since moment
+	line  *waiters // nil once it has ended
+	stops *stops   // nil: it waits for ever
 
 	before, next *parked // in line
+}
+
+// stops say of a parked request how its wait ends before it is served.
+type stops struct {
+	why   error       // why it is to stop, when that was too late; nil: it is not
+	timer *time.Timer // ends the wait of a file that is not so patient; nil: it waits for ever
+}
+
+// why is why it is to stop; nil: it is not.
+func (p *parked) why() error {
+	if p.stops == nil {
+		return nil
+	}
+	return p.stops.why
+}
+
+// stopFor notes why it is to stop.
+func (p *parked) stopFor(why error) {
+	if p.stops == nil {
+		p.stops = &stops{}
+	}
+	p.stops.why = why
+}
+
+// bytes are those of a message that it holds.
+func (p *parked) bytes() int {
+	if w, ok := p.op.(*writing); ok {
+		return w.bytes
+	}
+	return 0
 }
 
 // moment is a time by the monotonic clock, from when the process began. To learn it costs one look at the
@@ -85,11 +113,11 @@ func (g *gate) attempt(p *parked, buf []byte) bool {
 	g.s.waiting.settle(p, err == backends.ErrUnsettled)
 	p.tried = true
 	g.sure(p)
-	if err == backends.ErrWouldBlock && p.nonblock && p.why == nil {
-		p.why = err
+	if err == backends.ErrWouldBlock && p.nonblock && p.why() == nil {
+		p.stopFor(err)
 	}
-	if err == backends.ErrWouldBlock && p.why != nil {
-		if n, err = p.op.Stop(buf[headerSize:], p.why); err == backends.ErrWouldBlock {
+	if err == backends.ErrWouldBlock && p.why() != nil {
+		if n, err = p.op.Stop(buf[headerSize:], p.why()); err == backends.ErrWouldBlock {
 			err = syscall.EAGAIN
 		}
 	}
@@ -172,7 +200,7 @@ func (g *gate) park(p *parked, l *waiters, settles, must bool) syscall.Errno {
 		g.unsure++
 	}
 	if d := p.op.patience(); d > 0 {
-		p.timer = time.AfterFunc(d, func() { p.cancel(syscall.ETIMEDOUT) })
+		p.stops = &stops{timer: time.AfterFunc(d, func() { p.cancel(syscall.ETIMEDOUT) })}
 	}
 	return 0
 }
@@ -189,8 +217,8 @@ func (g *gate) sure(p *parked) {
 func (g *gate) end(p *parked, n int, err error, buf []byte) {
 	g.sure(p)
 	p.line.remove(p)
-	if p.timer != nil {
-		p.timer.Stop()
+	if p.stops != nil && p.stops.timer != nil {
+		p.stops.timer.Stop()
 	}
 	g.s.waiting.remove(p)
 	if !goesOn(err) {
@@ -226,7 +254,7 @@ func (p *parked) cancel(errno syscall.Errno) {
 	var room [headerSize + 512]byte
 	n, err := p.stop(room[:], errno)
 	if err == backends.ErrUnsettled {
-		p.why = errno
+		p.stopFor(errno)
 		return
 	}
 	l := p.line

@@ -84,8 +84,11 @@ func (s *Session) wakePollers(handles []uint64) {
 // found nothing (EAGAIN). Of poll(2) itself the kernel tells only that it begins. One that ended for another
 // reason, another file or its time, is taken for waiting until its program moves a message or closes the
 // file; one with EPOLLET is asked about once, and then waits whenever it is told EAGAIN. The caller holds the
-// gate's lock.
+// gate's lock. w nil: it was never polled.
 func (ws *watches) waits(w *watch, dir backends.Ready, nothing bool) {
+	if w == nil {
+		return
+	}
 	if nothing {
 		if w.seen &^= dir; w.at > 0 {
 			ws.lacks |= dir & w.want
@@ -110,15 +113,16 @@ func (s *Session) Waiting(w backends.Waiter) (all nodes.Waiting) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for i := 0; i < len(g.polls.all); i++ {
+	ws := g.polls
+	for i := 0; ws != nil && i < len(ws.all); i++ {
 		if i%maxWho == maxWho-1 { // whoever waits for the lock serves all others
 			g.mu.Unlock()
 			runtime.Gosched()
-			if g.mu.Lock(); i >= len(g.polls.all) {
+			if g.mu.Lock(); i >= len(ws.all) {
 				break
 			}
 		}
-		w := g.polls.all[i]
+		w := ws.all[i]
 		asleep := w.asleep & w.file.file.Moves()
 		if asleep&backends.In != 0 {
 			all.Polling.Readers++
@@ -127,7 +131,8 @@ func (s *Session) Waiting(w backends.Waiter) (all nodes.Waiting) {
 			all.Polling.Writers++
 		}
 		if asleep != 0 {
-			all.Who = append(all.Who, nodes.Wait{By: w.by, Side: asleep & -asleep, In: "poll", Since: w.since})
+			by := nodes.Caller{Uid: w.uid, Gid: w.gid, Pid: int(w.pid)}
+			all.Who = append(all.Who, nodes.Wait{By: by, Side: asleep & -asleep, In: "poll", Since: w.since})
 		}
 	}
 	all.Parked = nodes.Sides{Readers: g.readers.n, Writers: g.writers.n}

@@ -25,6 +25,7 @@ type tally struct {
 }
 
 type classTally struct {
+	class         string // "ctl" for what is no object's
 	reads, writes opTally
 	trace         *nodes.Trace
 	record        backends.Record // where it lies
@@ -66,7 +67,7 @@ func (t *tally) class(name string, number uint64, r backends.Record) *classTally
 	if t.classes == nil {
 		t.classes = map[string]*classTally{}
 	}
-	c := &classTally{trace: t.trace, record: r}
+	c := &classTally{class: name, trace: t.trace, record: r}
 	n := t.ledger.Counts(&c.record, backends.CallCounts, number, 2*callNumbers, name)
 	c.reads.calls = (*calls)(unsafe.Pointer(&n[0]))
 	c.writes.calls = (*calls)(unsafe.Pointer(&n[callNumbers]))
@@ -205,7 +206,7 @@ func (o *openFile) counted(in *fuse.InHeader, bytes int, err error) *opTally {
 }
 
 // traced reports whether somebody hears of what is done with the file.
-func (o *openFile) traced() bool { return o.tally.trace.On() && o.class != fs.NoClass }
+func (o *openFile) traced() bool { return o.tally.trace.On() && o.tally.class != fs.NoClass }
 
 // trace tells those who trace of a READ or WRITE.
 func (o *openFile) trace(in *fuse.InHeader, bytes int, err error, d nodes.Done) {

@@ -54,10 +54,10 @@ func (w *waiting) add(p *parked, must bool) syscall.Errno {
 		return syscall.EINVAL
 	}
 	c := w.byUid[p.in.Uid]
-	if (c.requests >= nodes.MaxWaiting || c.bytes+p.bytes > nodes.MaxWaitingBytes) && !must {
+	if (c.requests >= nodes.MaxWaiting || c.bytes+p.bytes() > nodes.MaxWaitingBytes) && !must {
 		return syscall.ENOBUFS
 	}
-	w.byUid[p.in.Uid] = cost{c.requests + 1, c.bytes + p.bytes}
+	w.byUid[p.in.Uid] = cost{c.requests + 1, c.bytes + p.bytes()}
 	w.all[p.in.Unique] = p
 	return 0
 }
@@ -89,7 +89,7 @@ func (w *waiting) remove(p *parked) {
 		w.away--
 	}
 	if c := w.byUid[p.in.Uid]; c.requests > 1 {
-		w.byUid[p.in.Uid] = cost{c.requests - 1, c.bytes - p.bytes}
+		w.byUid[p.in.Uid] = cost{c.requests - 1, c.bytes - p.bytes()}
 	} else {
 		delete(w.byUid, p.in.Uid)
 	}

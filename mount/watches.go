@@ -48,9 +48,10 @@ func (ws *watches) count(w *watch, seen backends.Ready) {
 	ws.lack |= (w.want | always) &^ seen
 }
 
-// remove takes a file out, if it is in. Another one gets its place, which may be looked at once more.
+// remove takes a file out, if it is in; nil: it was never polled. Another one gets its place, which may be looked
+// at once more.
 func (ws *watches) remove(w *watch) {
-	if w.at == 0 {
+	if w == nil || w.at == 0 {
 		return
 	}
 	last := len(ws.all) - 1
@@ -120,7 +121,7 @@ func (ws *watches) begin() bool {
 // some goes on with the round for as many files as told has room for, and returns the poll handles of those
 // that are to be told, which are taken out. The caller holds g.mu.
 func (g *gate) some(told []uint64, there backends.Ready) []uint64 {
-	ws := &g.polls
+	ws := g.polls
 	for n := cap(told); n > 0 && ws.left > 0; n-- {
 		ws.left--
 		w := ws.all[ws.left]
@@ -133,7 +134,7 @@ func (g *gate) some(told []uint64, there backends.Ready) []uint64 {
 		}
 		w.asleep = 0
 		ws.remove(w)
-		told = append(told, w.file.kh)
+		told = append(told, w.kh)
 	}
 	if ws.left == 0 {
 		if ws.wants, ws.lacks = ws.wanted, ws.lack; ws.again {
@@ -161,8 +162,8 @@ const toldAtOnce = 32
 // tellPollers wakes those whose file has become ready for something they do not know of. What was ready and
 // is not any more will be news when it is again. The caller holds g.mu.
 func (g *gate) tellPollers() {
-	ws := &g.polls
-	if len(ws.all) == 0 {
+	ws := g.polls
+	if ws == nil || len(ws.all) == 0 {
 		return
 	}
 	there := g.w.Ready() // once for all
@@ -179,7 +180,7 @@ func (g *gate) tellPollers() {
 
 // tellRest has the teller go on with the round, if it is not over. The caller holds g.mu.
 func (g *gate) tellRest() {
-	if ws := &g.polls; ws.left > 0 && !ws.inLine {
+	if ws := g.polls; ws.left > 0 && !ws.inLine {
 		ws.inLine = true
 		g.s.teller.add(g)
 	}
@@ -188,14 +189,14 @@ func (g *gate) tellRest() {
 // tellOwn wakes those who poll a file that a read or write of it has made ready by itself: the rest of a message,
 // the end behind the one message of next. The caller holds g.mu.
 func (g *gate) tellOwn(w *watch) {
-	if w.at == 0 {
+	if w == nil || w.at == 0 {
 		return
 	}
 	held := w.file.file.ReadyAs(0)
 	if held&^g.polls.known(w, held)&(w.want|always) != 0 {
 		w.asleep = 0
 		g.polls.remove(w)
-		g.s.wakePoller(w.file.kh)
+		g.s.wakePoller(w.kh)
 	}
 }
 
@@ -203,6 +204,6 @@ func (g *gate) tellOwn(w *watch) {
 // told of it: the kernel has one poll handle for all of them. The caller holds g.mu.
 func (g *gate) tellSharers(w *watch, ready backends.Ready) {
 	if (ready&^g.polls.known(w, w.file.file.ReadyAs(0)))&(w.want|always) != 0 {
-		g.s.wakePoller(w.file.kh)
+		g.s.wakePoller(w.kh)
 	}
 }

@@ -96,7 +96,7 @@ func TestCrowdToldInSpite(t *testing.T) {
 			}
 			whole, g := faulty.file, faulty.gate
 			g.mu.Lock()
-			faulty.file = nodes.NewFile(faultyHolder{}, whole.Waiter().(backends.Endpoint), nodes.InOrder, nil)
+			faulty.file = nodes.NewFile(faultyHolder{}, whole.Waiter().(backends.Endpoint), nodes.InOrder)
 			g.mu.Unlock()
 			k.sendNatively("a message")
 			k.await() // the poller is at it
@@ -274,7 +274,7 @@ func TestRoundEnds(t *testing.T) {
 		k.s.tellSome(g)
 	}
 	k.notified()
-	if w := &k.s.file(as[pollIn](last).Fh).watch; w.at != 0 {
+	if w := k.s.file(as[pollIn](last).Fh).watch; w.at != 0 {
 		t.Error("who knew of the message before is not told of the next one")
 	}
 }

@@ -61,7 +61,7 @@ func (t *table) tooMany(uid uint32) (Node, bool) {
 			continue
 		}
 		of.oldest = append(of.oldest, id) // it is still counted; if the kernel keeps it, its turn comes again
-		if l := t.live[id]; !n.Top && l.unused() {
+		if !n.Top && n.live.unused() {
 			return *n, true
 		}
 	}

@@ -32,17 +32,18 @@ func (t *Tree) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryLis
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if in.Offset > 0 && in.Offset == h.list.ended {
+	l := h.seldom()
+	if in.Offset > 0 && in.Offset == l.ended {
 		return fuse.OK // it was read to its end
 	}
-	if in.Offset == 0 || h.list.names == nil {
+	if in.Offset == 0 || l.names == nil {
 		n, ok := t.table.get(h.Node)
 		if !ok {
 			return fuse.Status(syscall.ESTALE)
 		}
 		names, err := t.list(n)
 		if err == nil {
-			err = h.list.begin(names, t.env.Memory, h.Uid)
+			err = l.begin(names, t.env.Memory, h.Uid)
 		}
 		if err != nil {
 			return t.failAt(h.Uid, "list", n, "", err)
@@ -50,15 +51,15 @@ func (t *Tree) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryLis
 	}
 	t.handles.touch(h.Num)
 	i := int(in.Offset)
-	for ; i < len(h.list.names); i++ {
-		e := h.list.names[i]
+	for ; i < len(l.names); i++ {
+		e := l.names[i]
 		if !out.AddDirEntry(fuse.DirEntry{
 			Name: e.Name, Mode: e.Type, Ino: fuse.FUSE_UNKNOWN_INO, Off: uint64(i + 1),
 		}) {
 			return fuse.OK
 		}
 	}
-	h.list.end(t.env.Memory, h.Uid)
+	l.end(t.env.Memory, h.Uid)
 	return fuse.OK
 }
 
@@ -110,7 +111,7 @@ func (t *Tree) ReleaseDir(in *fuse.ReleaseIn) {
 	if h := t.handles.remove(in.Fh); h != nil {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.list.end(t.env.Memory, h.Uid)
+		h.seldom().end(t.env.Memory, h.Uid)
 	}
 }
 

@@ -39,7 +39,7 @@ func (t *Tree) kindOf(id uint64, name string) nodes.Kind {
 	case kind == dirKind:
 		above, _ := t.table.path(id)
 		kind = t.kindAt(join(above, name))
-	case kind == len(t.kinds)-1: // /ctl
+	case int(kind) == len(t.kinds)-1: // /ctl
 		kind = t.kindAt(n.Part.Kind)
 	}
 	if kind < 0 {

@@ -26,15 +26,37 @@ type Handle struct {
 // opened is what is open by a handle.
 type opened struct {
 	Handle
-	open nodes.Open // a *nodes.File, Bytes, or *memory; nil for a directory
-	list listing
-	mu   sync.Mutex   // of list, saved, and what follows
+	open nodes.Open   // a *nodes.File, Bytes, or *memory; nil for a directory
+	rare *rare        // nil: it has nothing of that
+	mu   sync.Mutex   // of saved, and what follows
 	held atomic.Int32 // by how many beside the handle (see hold)
 
-	listed backends.Record // in the ledger: what is left of a listing
-	lasts  bool            // its file writes what it keeps there
-	gone   bool            // it is in the table no more
+	lasts   bool    // its file writes what it keeps in the ledger
+	gone    bool    // it is in the table no more
+	earlier *opened // of those who have the message face of its node open; under live.mu
+}
+
+// rare is what few open files have, and directories. Very many files may be open and only wait.
+type rare struct {
+	listing
+	listed backends.Record // in the ledger: what is left of it
 	holds  []uint64        // nodes, once it is closed and has something left to send
+}
+
+// seldom is what few open files have, made if there is none yet. The caller holds h.mu, or nobody else has h.
+func (h *opened) seldom() *rare {
+	if h.rare == nil {
+		h.rare = &rare{}
+	}
+	return h.rare
+}
+
+// left is what is left of what it lists, and where that was read to its end.
+func (h *opened) left() (names []nodes.Entry, ended uint64) {
+	if h.rare == nil {
+		return nil, 0
+	}
+	return h.rare.names, h.rare.ended
 }
 
 // maxHandles is how many files one user may have open. It only has to keep one user from taking the daemon's
@@ -140,7 +162,9 @@ func (t *handles) remove(num uint64) *opened {
 	defer h.mu.Unlock()
 	h.gone = true
 	t.changed.ledger.Drop(&h.saved)
-	t.changed.ledger.Drop(&h.listed)
+	if h.rare != nil {
+		t.changed.ledger.Drop(&h.rare.listed)
+	}
 	if f, ok := h.open.(*nodes.File); ok {
 		f.Ends()
 	}

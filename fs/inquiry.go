@@ -10,7 +10,7 @@ import "github.com/ipcfs/ipcfs/nodes"
 func (l *live) inquired(uid uint32) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, h := range l.faces {
+	for h := l.face; h != nil; h = h.earlier {
 		if h.Uid == uid {
 			h.open.(*nodes.File).LookedAt()
 		}

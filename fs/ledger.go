@@ -133,7 +133,7 @@ func (t *Tree) commitHandle(h *opened, r *handleRecord) {
 	if h.gone {
 		return
 	}
-	r.Ended = h.list.ended
+	r.Names, r.Ended = h.left()
 	f, face := h.open.(*nodes.File)
 	fresh := face && !h.lasts
 	if fresh { // before there is a record of it
@@ -145,11 +145,12 @@ func (t *Tree) commitHandle(h *opened, r *handleRecord) {
 	if fresh {
 		f.Lives()
 	}
-	switch r.Names = h.list.names; {
+	switch rare := h.rare; {
+	case rare == nil:
 	case r.Names == nil:
-		t.lasting.ledger.Drop(&h.listed)
-	case h.listed == backends.Record{}:
-		t.put(&h.listed, backends.ListRecord, h.Num, r.codeNames)
+		t.lasting.ledger.Drop(&rare.listed)
+	case rare.listed == backends.Record{}:
+		t.put(&rare.listed, backends.ListRecord, h.Num, r.codeNames)
 	}
 }
 

@@ -98,8 +98,8 @@ const (
 	classAttrTimeout  = time.Second
 )
 
-func (t *Tree) kindAt(path string) int {
-	return slices.IndexFunc(t.kinds, func(k nodes.Kind) bool { return k.Name == path })
+func (t *Tree) kindAt(path string) int32 {
+	return int32(slices.IndexFunc(t.kinds, func(k nodes.Kind) bool { return k.Name == path }))
 }
 
 // object is the object of a node: ESTALE if it has no place that is known.
@@ -172,12 +172,12 @@ func (t *Tree) KeepsLength(id uint64, a *fuse.Attr, seeks bool) bool {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, h := range l.faces {
+	for h := l.face; h != nil; h = h.earlier {
 		if !h.open.(*nodes.File).Seekable() {
 			return !news
 		}
 	}
-	return !news && !(seeks && len(l.faces) > 0)
+	return !news && !(seeks && l.face != nil)
 }
 
 // fillAttr writes a for the kernel. Inode numbers of the classes come from different file systems and must
@@ -364,10 +364,10 @@ func (l *live) change(n Node, c nodes.Change) (done bool, err error) {
 func (l *live) truncated() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.faces) == 0 {
+	if l.face == nil {
 		return false
 	}
-	l.faces[len(l.faces)-1].open.(*nodes.File).Truncated()
+	l.face.open.(*nodes.File).Truncated()
 	return true
 }
 

@@ -1,7 +1,6 @@
 package fs
 
 import (
-	"slices"
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -147,7 +146,7 @@ func (t *Tree) opened(n Node, l *live, open nodes.Open, flags uint32, by nodes.C
 		open.At(t.where(n), n.Part.Name)
 		faceFlags(open, out)
 		t.table.busy(n.ID)
-		l.faces = append(l.faces, h)
+		l.opens(h)
 	case *memory:
 		open.answer(out)
 	case nodes.Memory:
@@ -193,7 +192,9 @@ func (t *Tree) tooMany(h *opened, err error) fuse.Status {
 func (t *Tree) Release(_ <-chan struct{}, in *fuse.ReleaseIn) {
 	if h := t.handles.remove(in.Fh); h != nil {
 		t.closeHandle(h)
-		t.table.unhold(h.holds)
+		if h.rare != nil {
+			t.table.unhold(h.rare.holds)
+		}
 	}
 }
 
@@ -225,21 +226,33 @@ func (t *Tree) close(h *opened, l *live) {
 		}
 		return
 	case *nodes.File:
-		l.faces = slices.DeleteFunc(l.faces, func(o *opened) bool { return o == h })
-		if len(l.faces) == 0 {
+		if l.closes(h); l.face == nil {
 			t.table.idle(h.Node)
 		}
 	}
 	t.letGo(h)
 }
 
+// opens notes that a message face of the node is open. The caller holds l.mu.
+func (l *live) opens(h *opened) { h.earlier, l.face = l.face, h }
+
+// closes notes that it is not any more, if it was.
+func (l *live) closes(h *opened) {
+	for at := &l.face; *at != nil; at = &(*at).earlier {
+		if *at == h {
+			*at, h.earlier = h.earlier, nil
+			return
+		}
+	}
+}
+
 // hold is the message face of a node that was opened last, which stays open until letGo; nil if nobody has
 // one open. So it can be asked without the node's lock, for which a close would wait. The caller holds l.mu.
 func (l *live) hold() *opened {
-	if len(l.faces) == 0 {
+	if l.face == nil {
 		return nil
 	}
-	h := l.faces[len(l.faces)-1]
+	h := l.face
 	h.held.Add(1)
 	return h
 }
@@ -266,10 +279,10 @@ func (t *Tree) Measured(id uint64) uint64 {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.faces) == 0 {
+	if l.face == nil {
 		return 0
 	}
-	h := l.faces[len(l.faces)-1]
+	h := l.face
 	if !h.open.(*nodes.File).Measures() {
 		return 0
 	}

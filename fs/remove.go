@@ -49,7 +49,7 @@ func (t *Tree) remove(h *fuse.InHeader, parent Node, object nodes.Object, name s
 }
 
 // lost parts an object from its node if that was its last name.
-func (t *Tree) lost(kind int, s nodes.Seen) {
+func (t *Tree) lost(kind int32, s nodes.Seen) {
 	if s.Was.Nlink <= 1 || s.Was.Type() == syscall.S_IFDIR {
 		t.table.gone(key{kind, s.Was.ID, s.Part})
 	}

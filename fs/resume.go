@@ -48,7 +48,7 @@ func (t *Tree) nodeRecord(n *Node) nodeRecord {
 	if n.Kind != dirKind {
 		r.Class = t.kinds[n.Kind].Name
 	}
-	if l := t.table.live[n.ID]; l != nil && l.memory != nil {
+	if l := n.live; l != nil && l.memory != nil {
 		m := l.memory
 		r.Memory, r.Payer, r.Backed, r.File = true, m.uid, m.backer != nil, m.id
 		var err error
@@ -64,7 +64,8 @@ func (t *Tree) handleRecords() (list []handleRecord, last uint64) {
 	defer t.handles.mu.RUnlock()
 	for _, num := range slices.Sorted(maps.Keys(t.handles.all)) {
 		h := t.handles.all[num]
-		r := handleRecord{Handle: h.Handle, Names: h.list.names, Ended: h.list.ended}
+		r := handleRecord{Handle: h.Handle}
+		r.Names, r.Ended = h.left()
 		if f, ok := h.open.(*nodes.File); ok {
 			r.Kept = f.Keep()
 		}
@@ -96,12 +97,15 @@ func (t *Tree) resume(ts *tables) error {
 	for i := range ts.Handles {
 		r := &ts.Handles[i]
 		h := &opened{Handle: r.Handle}
-		h.lasts, h.listed = true, r.listed
-		h.list.resume(r.Names, r.Ended, t.env.Memory, h.Uid)
+		h.lasts = true
+		if len(r.Names) > 0 || r.Ended > 0 || r.listed != (backends.Record{}) {
+			h.seldom().listed = r.listed
+			h.rare.resume(r.Names, r.Ended, t.env.Memory, h.Uid)
+		}
 		t.handles.resume(h, ts.LastHandle)
 		t.openAgain(h, &r.Kept, backed[h.Node], r.keptAt)
 		if h.Closed {
-			h.holds = t.table.hold(h.Node)
+			h.seldom().holds = t.table.hold(h.Node)
 		}
 	}
 	t.table.mu.Lock()
@@ -183,7 +187,7 @@ func (t *Tree) openAgain(h *opened, kept *nodes.Kept, backing *nodeRecord, at ba
 			open.Resume(*kept)
 		}
 		open.Lasts(t.lasting.ledger, h.Num, at)
-		l.faces = append(l.faces, h)
+		l.opens(h)
 	case nodes.Memory:
 		t.env.Shares.Add(backing.Payer, 1)
 		l.memory = &memory{Memory: open, holders: 1, uid: backing.Payer, id: backing.File}
@@ -259,8 +263,8 @@ func (t *Tree) Closing(fh uint64) {
 	if h == nil {
 		return
 	}
-	if h.holds == nil {
-		h.holds = t.table.hold(h.Node)
+	if rare := h.seldom(); rare.holds == nil {
+		rare.holds = t.table.hold(h.Node)
 	}
 	t.handles.note(fh, func(h *Handle) { h.Closed, h.Poll = true, 0 })
 }

@@ -10,17 +10,17 @@ import (
 )
 
 // Node is a file or directory that the kernel knows by number: plain data, from which its object is found
-// again (see nodeRecord). What is open of it is kept beside it (see live).
+// again (see nodeRecord), but for what is open of it.
 type Node struct {
 	ID     uint64
 	Parent uint64 // 0: where it is is not known any more
 	Name   string
-	Kind   int  // index of its class in Tree.kinds; dirKind for the directories between the root and the kinds
-	Top    bool // the directory of its class, or one between the root and the kinds
+	Kind   int32 // index of its class in Tree.kinds; dirKind for the directories between the root and the kinds
+	Top    bool  // the directory of its class, or one between the root and the kinds
 
+	Message bool
 	Object  backends.ID
 	Part    nodes.Part
-	Message bool
 	Link    string
 
 	// What the kernel was told last, by which it judges who may do what:
@@ -30,11 +30,12 @@ type Node struct {
 	Lookups uint64 // how often the kernel was told of it and has not forgotten it
 
 	saved backends.Record // in the ledger
+	live  *live           // nil: nobody has had it open. Only the table's own is up to date (table.open)
 }
 
 // key is the identity of an object that must keep its node id for as long as the kernel knows it.
 type key struct {
-	kind   int
+	kind   int32
 	object backends.ID
 	part   nodes.Part
 }
@@ -56,7 +57,6 @@ func (n *Node) key() key { return key{n.Kind, n.Object, n.Part} }
 type table struct {
 	mu    sync.Mutex
 	nodes map[uint64]*Node
-	live  map[uint64]*live
 	byKey map[key]uint64
 	spare map[spot]spare
 	last  uint64
@@ -70,8 +70,8 @@ type table struct {
 // live is what is open of a node. It is opened and closed with mu held.
 type live struct {
 	mu     sync.Mutex
-	memory *memory   // the one backing file of a shared memory object that is open; see table.holds
-	faces  []*opened // those who have a message face open
+	memory *memory // the one backing file of a shared memory object that is open; see table.holds
+	face   *opened // that has a message face open and was opened last; see opened.earlier
 }
 
 // unused reports whether nothing is open, and nobody is about to open it. It waits for nobody.
@@ -83,7 +83,7 @@ func (l *live) unused() bool {
 		return false
 	}
 	defer l.mu.Unlock()
-	return l.memory == nil && len(l.faces) == 0
+	return l.memory == nil && l.face == nil
 }
 
 // spare is a node that may serve for one more lookup.
@@ -101,7 +101,7 @@ type spot struct {
 func newTable() *table {
 	root := &Node{ID: fuse.FUSE_ROOT_ID, Kind: dirKind, Top: true, Lookups: 1}
 	return &table{
-		nodes: map[uint64]*Node{root.ID: root}, live: map[uint64]*live{},
+		nodes: map[uint64]*Node{root.ID: root},
 		byKey: map[key]uint64{}, spare: map[spot]spare{}, last: root.ID, byUser: map[uint32]*looked{},
 		held: map[uint64]int{},
 	}
@@ -122,19 +122,24 @@ func (t *table) get(id uint64) (Node, bool) {
 func (t *table) open(id uint64) *live {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	l := t.live[id]
-	if l == nil && t.nodes[id] != nil {
-		l = &live{}
-		t.live[id] = l
+	n := t.nodes[id]
+	if n == nil {
+		return nil
 	}
-	return l
+	if n.live == nil {
+		n.live = &live{}
+	}
+	return n.live
 }
 
 // atRest reports whether nobody has a node open that is none of a message face, nor is about to. It waits for
 // no open.
 func (t *table) atRest(id uint64) bool {
 	t.mu.Lock()
-	l := t.live[id]
+	var l *live
+	if n := t.nodes[id]; n != nil {
+		l = n.live
+	}
 	t.mu.Unlock()
 	if l == nil {
 		return true
@@ -270,7 +275,6 @@ func (t *table) forget(id, count uint64) {
 func (t *table) remove(n *Node) {
 	t.changed.ledger.Drop(&n.saved)
 	delete(t.nodes, n.ID)
-	delete(t.live, n.ID)
 	t.unlooked(n)
 	if at := (spot{n.Parent, n.Name}); t.spare[at].node == n.ID {
 		delete(t.spare, at)

@@ -67,7 +67,7 @@ func (s *sending) batch(n int) {
 // post sends a batch, which is another one each time: what arrived of one before is of no use. The messages
 // are known by their own ids.
 func (s *sending) post(n int, at string, again bool) {
-	q, batch := s.e.q, s.e.ids.fresh()
+	q, batch := s.e.q, s.e.written().ids.fresh()
 	for i := range n {
 		m := &s.list[s.n+i]
 		msg := nats.Msg{Subject: q.subject(m.Meta.Prio), Data: m.Data, Header: nats.Header{

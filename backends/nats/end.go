@@ -19,22 +19,37 @@ type end struct {
 	reads  bool // it was opened to be read,
 	writes bool // to be written
 
-	// Link.mu guards what follows.
-	wake   func() // nil: nobody waits
+	// Link.mu guards what follows. Very many may wait: what most do not need is elsewhere.
+	stands bool // in the queue's line
+	news   bool // something ended, and nobody was armed
+	asks   bool // a read waits, so a message is acknowledged when it comes
+	shut   bool
 	want   backends.Ready
-	news   bool          // something ended, and nobody was armed
-	in     *take         // under way, or over and not asked for yet
-	out    *sending      // the same
-	probe  *probing      // the same
-	look   *looking      // the same
-	hand   []*delivery   // that were given to this end and not received yet
-	turn   uint64        // in the queue's line; 0: it does not wait for a message
-	at     *list.Element // its place there; nil: none
-	asks   bool          // a read waits, so a message is acknowledged when it comes
-	room   *list.Element // its place among those who wait for room
+	wake   func()      // nil: nobody waits
+	in     *take       // under way, or over and not asked for yet
+	out    *sending    // the same
+	probe  *probing    // the same
+	look   *looking    // the same
+	hand   []*delivery // that were given to this end and not received yet
+	writer *writer     // nil: it was never written to
+
+	turn         uint64 // in the queue's line; 0: it does not wait for a message
+	before, next *end   // there
+}
+
+// A writer is what an end has that was written to.
+type writer struct {
+	room   *list.Element // its place among those who wait for room; nil: none
 	unsure *sending      // what was sent last and may be stored; nil: all is known
 	ids    ids           // of its messages
-	shut   bool
+}
+
+// written is what the end has as it was written to.
+func (e *end) written() *writer {
+	if e.writer == nil {
+		e.writer = &writer{}
+	}
+	return e.writer
 }
 
 // enter and leave stand around what is called from outside (Link.leave).
@@ -133,30 +148,21 @@ func (e *end) receive(n, room, each int) ([]*delivery, error) {
 
 // stand takes a place in the queue's line, by the turn that was given.
 func (e *end) stand() {
-	if e.at != nil || e.q.removed {
+	if e.stands || e.q.removed {
 		return
 	}
 	if e.turn == 0 {
 		e.q.turns++
 		e.turn = e.q.turns
 	}
-	at := e.q.line.Back()
-	for at != nil && at.Value.(*end).turn > e.turn {
-		at = at.Prev()
-	}
-	if at == nil {
-		e.at = e.q.line.PushFront(e)
-	} else {
-		e.at = e.q.line.InsertAfter(e, at)
-	}
+	e.q.line.insert(e)
 	e.q.wanted()
 }
 
 // step leaves the line.
 func (e *end) step() {
-	if e.at != nil {
-		e.q.line.Remove(e.at)
-		e.at = nil
+	if e.stands {
+		e.q.line.remove(e)
 	}
 }
 
@@ -256,9 +262,11 @@ func (e *end) Arm(want backends.Ready, wake func()) {
 			e.given(d)
 		}
 	}
-	if want&backends.Out != 0 && e.out == nil && e.writes && e.room == nil && e.q.full {
-		e.room = e.q.writers.PushBack(e)
-		e.q.hear()
+	if want&backends.Out != 0 && e.out == nil && e.writes && e.q.full {
+		if w := e.written(); w.room == nil {
+			w.room = e.q.writers.PushBack(e)
+			e.q.hear()
+		}
 	}
 	e.q.l.tickSoon()
 }
@@ -283,9 +291,9 @@ func (e *end) roomy() {
 }
 
 func (e *end) unroom() {
-	if e.room != nil {
-		e.q.writers.Remove(e.room)
-		e.room = nil
+	if w := e.writer; w != nil && w.room != nil {
+		e.q.writers.Remove(w.room)
+		w.room = nil
 	}
 }
 

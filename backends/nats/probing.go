@@ -28,7 +28,7 @@ func (e *end) Probe() (backends.Ready, error) {
 	if p == nil {
 		p = &probing{}
 		e.probe = p
-		if e.reads && len(e.hand) == 0 && e.in == nil && e.at == nil {
+		if e.reads && len(e.hand) == 0 && e.in == nil && !e.stands {
 			p.take = e.newTake(1, 0, 0)
 			p.take.holds = true
 			p.take.start()

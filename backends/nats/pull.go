@@ -37,7 +37,7 @@ func (q *queue) wanted() {
 				asked += p.left
 			}
 		}
-		if n := q.line.Len() - asked; n > 0 {
+		if n := q.line.n - asked; n > 0 {
 			q.pull(prio, n)
 		}
 	}

@@ -25,8 +25,8 @@ type queue struct {
 	prios  []uint32 // that have a consumer, the highest first
 
 	ends    []*end
-	line    list.List // of *end, that wait for a message, the first for longest
-	turns   uint64    // that were given in the line
+	line    line
+	turns   uint64 // that were given in the line
 	spare   []*delivery
 	pulls   []*pull   // that wait at the servers, the oldest first
 	until   time.Time // the newest of them waits
@@ -91,8 +91,8 @@ func (q *queue) give(d *delivery) {
 		return
 	}
 	d.held = time.Now()
-	if at := q.line.Front(); at != nil {
-		at.Value.(*end).given(d)
+	if e := q.line.first; e != nil {
+		e.given(d)
 		return
 	}
 	q.spare = append(q.spare, d)
@@ -143,7 +143,7 @@ func (q *queue) tick(now time.Time) (busy bool) {
 		q.retry()
 		q.doubt() // for those who poll
 	}
-	return busy || len(q.spare)+len(q.pulls)+q.line.Len()+q.writers.Len() > 0
+	return busy || len(q.spare)+len(q.pulls)+q.line.n+q.writers.Len() > 0
 }
 
 // heal is called when there is a connection again. Whether it is the same queue is asked before anybody gets

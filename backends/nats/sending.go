@@ -83,10 +83,11 @@ func (e *end) sending(list []backends.Message) *sending {
 	for _, m := range list {
 		s.list = append(s.list, backends.Message{Data: bytes.Clone(m.Data), Meta: m.Meta})
 	}
-	if old := e.unsure; old != nil && time.Since(old.when) < doubleWindow && same(old.list, list) {
+	w := e.written()
+	if old := w.unsure; old != nil && time.Since(old.when) < doubleWindow && same(old.list, list) {
 		s.ids, s.most, s.before = old.ids, old.away, true // a repetition is known only if it is the same
 	}
-	e.unsure = nil
+	w.unsure = nil
 	return s
 }
 
@@ -105,7 +106,7 @@ func same(a, b []backends.Message) bool {
 // id is the id of the i-th message. No other message has it.
 func (s *sending) id(i int) string {
 	for len(s.ids) <= i {
-		s.ids = append(s.ids, s.e.ids.fresh())
+		s.ids = append(s.ids, s.e.written().ids.fresh())
 	}
 	return s.ids[i]
 }
@@ -210,7 +211,7 @@ func (s *sending) failed(err error) {
 	switch err {
 	case errTimeout, errDown, errClosed:
 		s.when = time.Now()
-		s.e.unsure = &sending{list: s.list[s.n:], ids: s.ids[min(s.n, len(s.ids)):], when: s.when, away: s.away}
+		s.e.written().unsure = &sending{list: s.list[s.n:], ids: s.ids[min(s.n, len(s.ids)):], when: s.when, away: s.away}
 		err = errUnsure
 	}
 	s.finish(err)

@@ -84,7 +84,7 @@ func (s *sending) stream(n int) {
 // go on behind them.
 func (s *sending) postEach(n int, at string, again bool) {
 	q := s.e.q
-	at += "." + s.e.ids.fresh() + "." + strconv.Itoa(streamFlow) + ".fail."
+	at += "." + s.e.written().ids.fresh() + "." + strconv.Itoa(streamFlow) + ".fail."
 	for i := range n {
 		m, what := &s.list[s.n+i], streamGoesOn
 		switch i {

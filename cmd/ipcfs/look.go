@@ -209,20 +209,8 @@ func (l looker) text(name string) seen {
 }
 
 // next is a text as it is now, and for the next time as it is when it has changed: so control files read that stay
-// open. Where another worker goes on, the end of the text that was read last may come once more: then it is opened
-// anew.
-func (l looker) next(name string) seen {
-	s := l.more(name)
-	if fd, open := l.open[name]; open && s.Errno == 0 && len(s.Text) == 0 {
-		unix.Close(fd)
-		delete(l.open, name)
-		s = l.more(name)
-	}
-	return s
-}
-
-// more is next, or nothing where there is an end.
-func (l looker) more(name string) (s seen) {
+// open, from their beginning.
+func (l looker) next(name string) (s seen) {
 	s.Path = []byte(name)
 	fd, ok := l.open[name]
 	if !ok {
@@ -235,7 +223,7 @@ func (l looker) more(name string) (s seen) {
 	}
 	b := make([]byte, 1<<16)
 	for {
-		switch n, err := unix.Read(fd, b); {
+		switch n, err := unix.Pread(fd, b, int64(len(s.Text))); {
 		case err == unix.EINTR:
 		case err != nil:
 			errors.As(err, &s.Errno)

@@ -142,7 +142,7 @@ func TestReachBrokerNeeds(t *testing.T) {
 		}
 	}
 	needs("there is no nats-server in PATH")
-	check(t, os.WriteFile(bin+"/nats-server", []byte("#!/bin/sh\necho nats-server: v2.9.10\n"), 0755))
+	writeProgram(t, bin+"/nats-server", []byte("#!/bin/sh\necho nats-server: v2.9.10\n"))
 	needs("v2.9.10, and too old")
 }
 

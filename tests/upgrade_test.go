@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -44,8 +45,17 @@ func shelved(t *testing.T, flags ...string) *shelf {
 // put puts a program on the shelf, as packages are installed: another file gets the name.
 func (s *shelf) put(program []byte) {
 	s.t.Helper()
-	check(s.t, os.WriteFile(s.name+".new", program, 0755))
+	writeProgram(s.t, s.name+".new", program)
 	check(s.t, os.Rename(s.name+".new", s.name))
+}
+
+// writeProgram writes a program that is to be run. No process begins meanwhile: it would have the file open for writing
+// until it runs its own program, and the new one could not be run (ETXTBSY).
+func writeProgram(t *testing.T, name string, program []byte) {
+	t.Helper()
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	check(t, os.WriteFile(name, program, 0755))
 }
 
 // another is the program with a number in it that is another by one: of the version of a ledger, or of a
@@ -177,7 +187,7 @@ func TestUpgradeScript(t *testing.T) {
 	t.Parallel()
 	s := shelved(t)
 	real := s.tr.work + "/ipcfs.real"
-	check(t, os.WriteFile(real, append(bytes.Clone(s.program), 1), 0755))
+	writeProgram(t, real, append(bytes.Clone(s.program), 1))
 	s.put([]byte("#!/bin/sh\nexec " + real + " \"$@\"\n"))
 	first, _ := s.pids()
 	for range 2 {

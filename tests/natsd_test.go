@@ -99,10 +99,7 @@ func natsServers(t *testing.T, n int, extra string) *natsd.Servers {
 	if !haveServers() {
 		t.Skip("no nats-server")
 	}
-	c, err := natsd.Start(t.TempDir(), n, extra)
-	check(t, err)
-	t.Cleanup(func() { check(t, c.Close()) })
-	return c
+	return natsd.For(t, n, extra)
 }
 
 // natsClient is a client of a server or a link, at HOST:PORT or a URL.

@@ -15,7 +15,7 @@ import (
 // TestHeardAgain: what is listened to is listened to on the next connection, if the library has given one up
 // for good.
 func TestHeardAgain(t *testing.T) {
-	servers := startServers(t, 1)
+	servers := natsd.For(t, 1, "")
 	l := &Link{in: make(chan *nats.Msg, 8)}
 	l.out.more = sync.NewCond(&l.out.mu)
 	var sends sync.WaitGroup
@@ -42,15 +42,6 @@ func TestHeardAgain(t *testing.T) {
 		}
 		conn.Close()
 	}
-}
-
-func startServers(t *testing.T, n int) *natsd.Servers {
-	servers, err := natsd.Start(t.TempDir(), n, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = servers.Close() })
-	return servers
 }
 
 // TestDoubtLasts: whether a queue is still there is asked until that is known: those who wait for room, or in
@@ -82,7 +73,7 @@ func TestDoubtLasts(t *testing.T) {
 // TestLeader: a message that was given before another server began to lead may have been given to others as
 // well.
 func TestLeader(t *testing.T) {
-	servers := startServers(t, 3)
+	servers := natsd.For(t, 3, "")
 	_, config, err := ParseAttach("prod=" + servers.URL() + ",replicas=3")
 	if err != nil {
 		t.Fatal(err)

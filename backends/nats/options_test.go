@@ -77,9 +77,7 @@ func TestCredentials(t *testing.T) {
 	} {
 		t.Run(server.name, func(t *testing.T) {
 			t.Parallel()
-			c, err := natsd.Start(t.TempDir(), 1, server.config)
-			check(t, err)
-			t.Cleanup(func() { check(t, c.Close()) })
+			c := natsd.For(t, 1, server.config)
 			for options, want := range server.clients {
 				_, config, err := nats.ParseAttach("prod=" + c.URL() + options)
 				check(t, err)
@@ -109,9 +107,7 @@ func TestCredentials(t *testing.T) {
 // credentials that it shows are those of that moment.
 func TestLateServer(t *testing.T) {
 	t.Parallel()
-	c, err := natsd.Start(t.TempDir(), 1, "authorization { token: new }")
-	check(t, err)
-	defer func() { check(t, c.Close()) }()
+	c := natsd.For(t, 1, "authorization { token: new }")
 	check(t, c.Kill(1))
 	file := filepath.Join(t.TempDir(), "token")
 	write(t, file, 0600, "old\n")

@@ -15,11 +15,7 @@ import (
 // TestUnprobe: a poll that was interrupted while it waited for the servers' answer leaves nothing behind that
 // wakes whoever waits, but a message.
 func TestUnprobe(t *testing.T) {
-	servers, err := natsd.Start(t.TempDir(), 1, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer servers.Close()
+	servers := natsd.For(t, 1, "")
 	_, config, err := nats.ParseAttach("prod=" + servers.URL())
 	if err != nil {
 		t.Fatal(err)

@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/tests/natsd"
 	"golang.org/x/sys/unix"
 )
 
 // TestStream: many messages are stored once and in their order, as far as there is room, however often the
 // servers are asked to store them.
 func TestStream(t *testing.T) {
-	servers := startServers(t, 1)
+	servers := natsd.For(t, 1, "")
 	_, config, err := ParseAttach("prod=" + servers.URL())
 	if err != nil {
 		t.Fatal(err)

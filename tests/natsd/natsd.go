@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"testing"
 	"time"
 
 	"github.com/ipcfs/ipcfs/tests/ipctool"
@@ -68,6 +69,24 @@ func Start(dir string, n int, extra string) (*Servers, error) {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
+}
+
+// For is Start for a test, with whose end they end. It is skipped where there is no Go to build them with.
+func For(t testing.TB, n int, extra string) *Servers {
+	t.Helper()
+	c, err := Start(t.TempDir(), n, extra)
+	if errors.Is(err, exec.ErrNotFound) {
+		t.Skip("no nats-server: ", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
 }
 
 // Loopback is an address whose fellows nobody uses: tests run side by side, on one loopback.

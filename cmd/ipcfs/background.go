@@ -7,16 +7,17 @@ import (
 	"os/exec"
 	"os/signal"
 	"syscall"
+	"time"
 
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
 // background starts the daemon in a session of its own and returns when the tree is live. If the daemon fails
 // it has said why on stderr, and background returns its exit status.
 func background(s *settings) error {
-	// The daemon is not to keep open what happened to be open in the shell, nor a lock of it.
-	if err := unix.CloseRange(3, 1<<32-1, unix.CLOSE_RANGE_CLOEXEC); err != nil {
-		return fmt.Errorf("close_range: %w", err)
+	if err := keepToSelf(); err != nil { // a daemon would hold it as long as it lives
+		return err
 	}
 	daemon, ready, err := s.start("--log=" + s.tree.StateDir + "/ipcfs.log")
 	if err != nil {
@@ -85,6 +86,44 @@ func ipcfs(args ...string) *exec.Cmd {
 	cmd := exec.Command(self, args...)
 	cmd.Args[0] = "ipcfs"
 	return cmd
+}
+
+// keepToSelf has no process that this one starts from here on inherit what happened to be open in the shell,
+// nor a lock of it: what the shell closes is closed then.
+func keepToSelf() error {
+	if err := unix.CloseRange(3, 1<<32-1, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return fmt.Errorf("close_range: %w", err)
+	}
+	return nil
+}
+
+// reader is a command that reads a tree for this program: as its owner, and nothing is open in it but out. Where
+// a daemon hangs, it hangs, too, and even SIGKILL does not end it (fuse's request_wait_answer).
+func reader(m *mountinfo.Info, out *os.File, args ...string) *exec.Cmd {
+	cmd := ipcfs(args...)
+	if err := keepToSelf(); err != nil {
+		cmd.Err = err
+	}
+	cmd.SysProcAttr, cmd.Stdout = asOwner(m), out
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	return cmd
+}
+
+// endReader ends one that has started. It has nothing open in the tree then, so that the tree can be
+// unmounted. One that hangs is not waited for.
+func endReader(cmd *exec.Cmd) {
+	_ = cmd.Process.Kill()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait()
+	}()
+	select {
+	case <-ended:
+	case <-time.After(readerLimit):
+	}
 }
 
 // exitStatus is the status of a process as a shell has it, from what exec.Cmd.Wait answered.

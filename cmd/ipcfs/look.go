@@ -16,8 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A viewer reads files of one tree. Another process does the reading: where a daemon hangs, a process that
-// reads hangs, too, and even SIGKILL does not end it (fuse's request_wait_answer). It is for one goroutine.
+// A viewer reads files of one tree. Another process does the reading (see reader). It is for one goroutine.
 type viewer struct {
 	m    *mountinfo.Info
 	cmd  *exec.Cmd
@@ -65,8 +64,7 @@ func lookAt(m *mountinfo.Info) (*viewer, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &viewer{m: m, cmd: ipcfs("_look", m.Mountpoint), pipe: r, out: json.NewDecoder(r)}
-	v.cmd.SysProcAttr, v.cmd.Stdout = asOwner(m), w
+	v := &viewer{m: m, cmd: reader(m, w, "_look", m.Mountpoint), pipe: r, out: json.NewDecoder(r)}
 	if v.in, err = v.cmd.StdinPipe(); err == nil {
 		err = v.cmd.Start()
 	}
@@ -78,12 +76,11 @@ func lookAt(m *mountinfo.Info) (*viewer, error) {
 	return v, nil
 }
 
-// Close ends the viewer. If its process hangs in the tree, Close does not wait for that.
+// Close ends the viewer.
 func (v *viewer) Close() {
 	v.in.Close()
-	_ = v.cmd.Process.Kill()
+	endReader(v.cmd)
 	v.pipe.Close()
-	go v.cmd.Wait()
 }
 
 // answer is the next answer, or errSilent if that does not come in time.

@@ -141,7 +141,7 @@ func pairs(line string) map[string]string {
 }
 
 // follow calls line for each line of a control file that has no end, and begun when it is open.
-// Another process reads it (see viewer), which ends with this one.
+// Another process reads it (see reader), which ends with this one.
 func follow(p place, name string, begun func() error, line func(string) error) error {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -151,21 +151,14 @@ func follow(p place, name string, begun func() error, line func(string) error) e
 	// The kernel sends Pdeathsig when the thread that forked ends.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	reader := ipcfs("_follow", path.Join(p.Mountpoint, name))
-	reader.SysProcAttr, reader.Stdout = asOwner(p.Info), w
-	if reader.SysProcAttr == nil {
-		reader.SysProcAttr = &syscall.SysProcAttr{}
-	}
-	reader.SysProcAttr.Pdeathsig = unix.SIGKILL
-	err = reader.Start()
+	cmd := reader(p.Info, w, "_follow", path.Join(p.Mountpoint, name))
+	cmd.SysProcAttr.Pdeathsig = unix.SIGKILL
+	err = cmd.Start()
 	w.Close()
 	if err != nil {
 		return err
 	}
-	defer func() {
-		_ = reader.Process.Kill()
-		go reader.Wait()
-	}()
+	defer endReader(cmd)
 	in := bufio.NewReader(r)
 	for opened := false; ; opened = true {
 		text, err := in.ReadString('\n')

@@ -18,7 +18,8 @@ import (
 )
 
 var (
-	askLimit = slowly(2 * time.Second) // for a daemon to say who it is
+	askLimit    = slowly(2 * time.Second) // for a daemon to say who it is
+	readerLimit = slowly(time.Second)     // for a process that has asked it to end
 	// for a daemon to unmount and end: mount.Session.Unmount has three steps of two seconds
 	umountLimit = slowly(10 * time.Second)
 )
@@ -255,17 +256,14 @@ func isIpcfs(pid int) bool {
 var errSilent = errors.New("the daemon does not answer")
 
 // ask asks a tree for its daemon's process id. ENOTCONN: the daemon is dead. Another
-// process does the asking: where a daemon hangs, a process that asks hangs, too, and even
-// SIGKILL does not end it (fuse's request_wait_answer).
+// process does the asking (see reader).
 func ask(m *mountinfo.Info) (pid int, err error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return 0, err
 	}
 	defer r.Close()
-	cmd := ipcfs("_pid", m.Mountpoint)
-	cmd.SysProcAttr = asOwner(m)
-	cmd.Stdout = w
+	cmd := reader(m, w, "_pid", m.Mountpoint)
 	err = cmd.Start()
 	w.Close()
 	if err != nil {
@@ -276,8 +274,7 @@ func ask(m *mountinfo.Info) (pid int, err error) {
 	}
 	answer, err := io.ReadAll(io.LimitReader(r, 64))
 	if err != nil {
-		_ = cmd.Process.Kill()
-		go cmd.Wait() // it may not be able to end
+		endReader(cmd)
 		return 0, errSilent
 	}
 	if err := cmd.Wait(); err != nil {

@@ -2,7 +2,9 @@ package tests
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -90,5 +92,65 @@ func TestReachTwoOfThree(t *testing.T) {
 	}
 	if count["before"] != 1 || count["during"] != 1 || count["shell"] > 1 {
 		t.Errorf("received %v", count)
+	}
+}
+
+// TestReachRemovedSlowly: an rm for which the servers take long removes, and says so, though they answer that there is
+// nothing when they are asked again meanwhile.
+func TestReachRemovedSlowly(t *testing.T) {
+	t.Parallel()
+	servers := natsServers(t, 3, "")
+	leader := servers.Leader()
+	if leader == 0 {
+		t.Fatal("the cluster has no leader")
+	}
+	tr := mountTree(t, "--attach", "prod=nats://"+servers.Addr(leader)+",replicas=3,timeout=20s")
+	if !eventually(patience, func() bool { return isUp(tr.mnt) }) {
+		t.Fatal("there is no connection")
+	}
+	_, js := natsClient(t, servers.Addr(leader))
+	made := func(dir, stream string) string { // one that the leader of the cluster leads too
+		for i := range 30 {
+			path := fmt.Sprintf("%s/prod/%s/n%d", tr.mnt, dir, i)
+			if !eventually(patience, func() bool { return os.WriteFile(path, nil, 0644) == nil }) {
+				why, _ := os.ReadFile(tr.mnt + "/ctl/err")
+				t.Fatalf("it cannot be made: %s", why)
+			}
+			one, err := js.Stream(t.Context(), fmt.Sprintf("ipcfs_%s_n%d", stream, i))
+			check(t, err)
+			if one.CachedInfo().Cluster.Leader == fmt.Sprintf("n%d", leader) {
+				return path
+			}
+		}
+		t.Fatal("the leader of the cluster leads none of 30")
+		return ""
+	}
+	list := []string{made("queues", "q"), made("topics", "t")}
+	others := func(do func(int) error) {
+		for i := 1; i <= 3; i++ {
+			if i != leader {
+				check(t, do(i))
+			}
+		}
+	}
+	others(servers.Stop)
+	rm := make([]*exec.Cmd, len(list))
+	said := make([]strings.Builder, len(list))
+	for i, path := range list {
+		rm[i] = tr.command("rm", "--", path)
+		rm[i].Stderr = &said[i]
+		check(t, rm[i].Start())
+	}
+	<-time.After(3 * time.Second) // longer than a question waits until it is asked again
+	others(servers.Continue)
+	for i := range rm {
+		if err := rm[i].Wait(); err != nil {
+			t.Errorf("rm: %v: %s", err, &said[i])
+		}
+	}
+	for _, path := range list {
+		if err := unix.Access(path, unix.F_OK); err != unix.ENOENT {
+			t.Errorf("it is removed: %v", err)
+		}
 	}
 }

@@ -223,15 +223,19 @@ func (l *Link) tick() {
 
 // request asks, and waits for the answer. It is for workers.
 func (l *Link) request(subject string, body []byte) (*nats.Msg, error) {
+	return l.put(&question{subject: subject, body: body})
+}
+
+// put puts a question and waits for its answer. It is for workers.
+func (l *Link) put(q *question) (*nats.Msg, error) {
 	type result struct {
 		m   *nats.Msg
 		err error
 	}
 	known := make(chan result, 1)
+	q.answer = func(m *nats.Msg, err error) { known <- result{m, err} }
 	l.mu.Lock()
-	err := l.ask(&question{subject: subject, body: body, answer: func(m *nats.Msg, err error) {
-		known <- result{m, err}
-	}}, l.c.Timeout)
+	err := l.ask(q, l.c.Timeout)
 	l.mu.Unlock()
 	if err != nil {
 		return nil, err

@@ -116,7 +116,7 @@ func (s *Queues) Remove(name string, by backends.Cred) error {
 	if a := s.l.attr(info); by.Uid != 0 && by.Uid != a.Uid {
 		return unix.EPERM
 	}
-	if err := s.l.call("STREAM.DELETE."+info.Config.Name, nil, nil); err != nil {
+	if err := s.l.erase(info); err != nil {
 		return err
 	}
 	s.l.mu.Lock()

@@ -321,7 +321,7 @@ func (t *Topics) Remove(n backends.Name, may func(backends.Attr) error) error {
 	if err := may(t.l.attr(info)); err != nil {
 		return err
 	}
-	if err := t.l.call("STREAM.DELETE."+info.Config.Name, nil, nil); err != nil {
+	if err := t.l.erase(info); err != nil {
 		return err
 	}
 	t.l.mu.Lock()

@@ -209,6 +209,25 @@ func (d *server) ask(what string, into any) error {
 	return json.NewDecoder(answer.Body).Decode(into)
 }
 
+// Leader is the server that leads the cluster, counted from 1; 0: none does.
+func (c *Servers) Leader() int {
+	for _, d := range c.servers {
+		var known struct {
+			Meta struct {
+				Leader string
+			} `json:"meta_cluster"`
+		}
+		var n int
+		if d.cmd == nil || d.stopped || d.ask("jsz", &known) != nil {
+			continue
+		}
+		if _, err := fmt.Sscanf(known.Meta.Leader, "n%d", &n); err == nil {
+			return n
+		}
+	}
+	return 0
+}
+
 // Pid is that of a server's process.
 func (c *Servers) Pid(i int) int { return c.servers[i-1].cmd.Process.Pid }
 

@@ -130,8 +130,8 @@ func TestReachCommand(t *testing.T) {
 		t.Fatal("the queue is not made")
 	}
 	nats := func(args ...string) *exec.Cmd {
-		cmd := exec.Command(program, append([]string{"--server", c.URL()}, args...)...)
-		cmd.Env = append(os.Environ(), "HOME="+tr.work, "XDG_CONFIG_HOME="+tr.work)
+		cmd := tr.command(program, append([]string{"--server", c.URL()}, args...)...)
+		cmd.Env = append(cmd.Env, "HOME="+tr.work, "XDG_CONFIG_HOME="+tr.work)
 		return cmd
 	}
 	got, err := nats("consumer", "next", "ipcfs_q_jobs", "p00000", "--raw").CombinedOutput()

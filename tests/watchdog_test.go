@@ -5,13 +5,15 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // A watchdog ends a test that hangs. It reports which threads are stuck where, has the daemon print its
-// goroutines, and cuts the mount off, which frees everybody who waits for it.
+// goroutines, and cuts the mount off, which frees everybody who waits for it. What the test begins after that may
+// hang too: until it is called off, the watchdog ends all of it again and again (TestWatchdog).
 type watchdog struct {
 	tree  *tree
 	log   func(...any)
@@ -28,8 +30,17 @@ func watch(t *tree, log func(...any)) *watchdog {
 	return d
 }
 
-// allow gives a test that has much to do so much time from now on.
-func (d *watchdog) allow(long time.Duration) { d.timer.Reset(long) }
+// barksAgain is how long a test that hung has for each thing more.
+const barksAgain = 2 * time.Second
+
+// allow gives a test that has much to do so much time from now on, unless it has hung.
+func (d *watchdog) allow(long time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.bark {
+		d.timer.Reset(long)
+	}
+}
 
 // stop calls the watchdog off; it waits for one that is at work.
 func (d *watchdog) stop() {
@@ -52,6 +63,7 @@ func (d *watchdog) fire() {
 	if d.done {
 		return
 	}
+	first := !d.bark
 	d.bark = true
 	var report strings.Builder
 	report.WriteString("no end in time; processes:\n")
@@ -65,18 +77,38 @@ func (d *watchdog) fire() {
 			gone(p.pid, 5*time.Second)
 		}
 	}
-	fmt.Fprintf(&report, "the daemon said:\n%s", d.tree.logs())
-	d.log(report.String())
+	if first {
+		fmt.Fprintf(&report, "the daemon said:\n%s", d.tree.logs())
+		d.log(report.String())
+	}
 	for _, m := range mounts(d.tree.tid, d.tree.work) {
 		abort(m)
 	}
-	for _, p := range all {
+	for _, p := range processes(d.tree.work) {
 		_ = unix.Kill(p.pid, unix.SIGKILL)
 	}
+	d.timer.Reset(barksAgain)
 }
 
 // abort cuts a FUSE mount off from its daemon. Without fusectl there is nothing to do:
 // the daemon is about to be killed, which does the same.
 func abort(m mountPoint) {
 	_ = os.WriteFile("/sys/fs/fuse/connections/"+m.minor+"/abort", []byte("1"), 0)
+}
+
+// TestWatchdog: whatever a test that hung begins after that has an end, too.
+func TestWatchdog(t *testing.T) {
+	t.Parallel()
+	tr, err := newTree(t.TempDir(), func(...any) {})
+	check(t, err)
+	tr.dog.allow(time.Millisecond)
+	for range 2 {
+		if err := tr.command("sleep", "1000").Run(); err == nil || err.Error() != "signal: killed" {
+			t.Error(err)
+		}
+		tr.dog.allow(lifetime) // as a script's next command does
+	}
+	if problems := tr.leftovers(); len(problems) != 1 {
+		t.Error(problems)
+	}
 }

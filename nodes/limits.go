@@ -67,7 +67,8 @@ var limitTable = []limitRow{
 		"RLIMIT_NOFILE of the daemon: " + half,
 		"half of the daemon's RLIMIT_NOFILE is for one user: ulimit -n, or LimitNOFILE= in systemd, " +
 			"before ipcfs starts"},
-	{"memory", "bytes of messages read in part, lines not finished and events not read", "each user",
+	{"memory", "bytes of messages read in part, lines not finished, events not read and messages that servers " +
+		"elsewhere have given", "each user",
 		ofIpcfs, "read to the end"},
 	{"waiting", "requests that wait", "each user", ofIpcfs, "end some of the programs that wait"},
 	{"waiting_bytes", "bytes of writes that wait", "each user", ofIpcfs,

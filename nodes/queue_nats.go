@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"github.com/ipcfs/ipcfs/backends"
 	"github.com/ipcfs/ipcfs/backends/nats"
 )
 
@@ -9,6 +10,10 @@ func AttachedQueues(q *nats.Queues) QueueStore {
 	k := attachedQueues{q}
 	return QueueStore{
 		Names: q, Opener: k, Rules: k, Leases: k, Count: q.Count, Peeks: true, Asked: nats.Asked,
+		Pay: func(end QueueEnd, uid uint32, _ backends.Payer) error {
+			end.(*nats.End).PaidBy(uid)
+			return nil
+		},
 		Ask: func(r *QueueRules, option, value string) error { return (*nats.Rules)(r).Ask(option, value) },
 	}
 }

@@ -23,7 +23,7 @@ type QueueStore struct {
 	Peeks  bool                // its ends are Peekers
 
 	// Pay has a user pay for the descriptor that an end takes of the daemon's, one for all who share it, until it
-	// is closed, unless somebody does already; nil: it takes none.
+	// is closed, unless somebody does already; or for what it holds of messages. nil: it takes none.
 	Pay func(end QueueEnd, uid uint32, pays backends.Payer) error
 	// LeaseName is by which name a lease goes on in another process, ResumeLease has it go on there; nil: none does.
 	LeaseName   func(Lease) string

@@ -92,12 +92,29 @@ func TestReachCounted(t *testing.T) {
 		}
 	}
 	readers.Wait()
+	c.holdsOnly(0)
 	doubled := c.doubled(began)
 	t.Logf("%d messages in %v, %d servers killed, %d calls interrupted, %d that failed: lost %d, doubled %d",
 		c.sent.Load(), time.Since(began).Round(time.Millisecond), killed, c.interrupted.Load(), c.failed.Load(),
 		int(c.sent.Load())-len(c.seen), doubled)
 	if doubled > 0 {
 		t.Errorf("%d messages came twice", doubled)
+	}
+}
+
+// holdsOnly says of both trees, when all files are closed, that no message counts as memory any more: what does are
+// receipts, of a multiple of so many bytes.
+func (c *count) holdsOnly(unit int) {
+	for _, mnt := range []string{c.tree.mnt, c.tree.other} {
+		used := -1
+		if !eventually(patience, func() bool {
+			text, _ := os.ReadFile(mnt + "/ctl/limits")
+			_, line, _ := strings.Cut(string(text), "\nmemory ")
+			_, _ = fmt.Sscan(line, &used)
+			return used == 0 || unit > 0 && used > 0 && used%unit == 0
+		}) {
+			c.t.Errorf("nobody has anything open, and %d bytes count", used)
+		}
 	}
 }
 

@@ -93,6 +93,7 @@ func countGroup(t *testing.T, kills int) {
 		}
 	}
 	members.Wait()
+	c.holdsOnly(64 * 24)
 	doubled, reopened := c.doubled(began), 0
 	for _, n := range left {
 		reopened += n

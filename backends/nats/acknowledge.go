@@ -15,7 +15,7 @@ func (t *take) acknowledge() {
 		t.fit()
 	}
 	q := t.e.q
-	t.list = slices.DeleteFunc(t.list, q.l.known) // others may have claimed what came a while ago
+	t.list = slices.DeleteFunc(t.list, q.l.knows) // others may have claimed what came a while ago
 	if len(t.list) == 0 {
 		t.pulled()
 		return
@@ -86,6 +86,7 @@ func (t *take) acked(err error) {
 				q.l.fates.set(d.key, unknown)
 			}
 		}
+		q.l.release(t.list...)
 		t.acking, t.list = false, nil
 		t.finish(&backends.Refusal{Err: unix.EIO, Why: MayCome, Name: q.name, Value: int64(first.seq)})
 		return
@@ -102,11 +103,12 @@ func (t *take) received() {
 	q.room(len(t.list))
 	t.list = slices.DeleteFunc(t.list, func(d *delivery) bool {
 		if q.l.fates.of(d.key) == yielded {
+			q.l.release(d)
 			return true
 		}
 		q.l.fates.set(d.key, taken)
 		if q.g != nil {
-			q.g.took(d)
+			q.g.share.took(q.l, d)
 		}
 		return false
 	})

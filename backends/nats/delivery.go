@@ -27,6 +27,8 @@ type delivery struct {
 	known  bool      // somebody has it already
 	sure   bool      // it is a group's, and the servers do not know it any more
 	held   time.Time // since when it is kept for somebody who has not come for it
+	payer  uint32    // the user who pays for it,
+	paid   int       // so many bytes; 0: nobody does
 }
 
 // consumerOf is the name of the consumer of a priority.
@@ -102,4 +104,7 @@ const (
 )
 
 // giveBack has the server give a message to the next who wants one, before newer ones.
-func (l *Link) giveBack(d *delivery) { l.tell(d.ack, ackBack) }
+func (l *Link) giveBack(d *delivery) {
+	l.release(d)
+	l.tell(d.ack, ackBack)
+}

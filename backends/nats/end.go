@@ -24,6 +24,8 @@ type end struct {
 	news   bool // something ended, and nobody was armed
 	asks   bool // a read waits, so a message is acknowledged when it comes
 	shut   bool
+	short  bool   // there was a message for a poll, and its user may hold no more: a read says so
+	uid    uint32 // who pays for what it holds
 	want   backends.Ready
 	wake   func()      // nil: nobody waits
 	in     *take       // under way, or over and not asked for yet
@@ -143,6 +145,7 @@ func (e *end) receive(n, room, each int) ([]*delivery, error) {
 		e.asks, e.turn = false, 0
 		e.q.taken += int64(len(t.list))
 	}
+	e.q.l.release(t.list...)
 	return t.list, t.err
 }
 
@@ -155,6 +158,7 @@ func (e *end) stand() {
 		e.q.turns++
 		e.turn = e.q.turns
 	}
+	e.q.asker = e.uid
 	e.q.line.insert(e)
 	e.q.wanted()
 }
@@ -233,7 +237,7 @@ func (e *end) Ready() backends.Ready {
 }
 
 func (e *end) ready() (r backends.Ready) {
-	if e.reads && (len(e.hand) > 0 || e.in != nil && e.in.over && e.in.err == nil) {
+	if e.reads && (len(e.hand) > 0 || e.short || e.in != nil && e.in.over && e.in.err == nil) {
 		r |= backends.In
 	}
 	switch {
@@ -278,7 +282,7 @@ func (e *end) due() bool {
 		e.probe != nil && e.probe.done(), e.look != nil && e.look.over:
 		return true
 	}
-	if e.want&backends.In != 0 && e.in == nil && e.probe == nil && len(e.hand) > 0 {
+	if e.want&backends.In != 0 && e.in == nil && e.probe == nil && (len(e.hand) > 0 || e.short) {
 		return true
 	}
 	return e.want&backends.Out != 0 && e.out == nil && e.probe == nil && e.ready()&backends.Out != 0
@@ -301,6 +305,7 @@ func (e *end) unroom() {
 func (e *end) gone() {
 	e.step()
 	e.unroom()
+	e.q.l.release(e.hand...)
 	e.hand = nil
 	if t := e.in; t != nil && !t.over {
 		t.removed()
@@ -351,25 +356,6 @@ func (e *end) Stat() (backends.Attr, error) {
 		return backends.Attr{}, err
 	}
 	return e.q.l.attr(info), nil
-}
-
-// EndReaders gives all who read the queue through this daemon now an end of file, once.
-func (e *end) EndReaders() {
-	e.enter()
-	defer e.leave()
-	e.q.eofs++
-	for _, o := range e.q.ends {
-		o.asks, o.turn = false, 0
-		o.step()
-		o.fire()
-	}
-}
-
-// Ends counts the calls of EndReaders.
-func (e *end) Ends() int64 {
-	e.enter()
-	defer e.leave()
-	return e.q.eofs
 }
 
 // Close is Endpoint.Close. What was given to this end goes to whoever comes next.

@@ -51,7 +51,7 @@ func (s *Queues) Lease(e *End) (*Lease, error) {
 	<-known
 	e.enter()
 	defer e.leave()
-	e.hand = slices.DeleteFunc(e.hand, e.q.l.known)
+	e.hand = slices.DeleteFunc(e.hand, e.q.l.knows)
 	switch {
 	case len(e.hand) > 0:
 	case t != nil && t.err != nil:
@@ -116,6 +116,7 @@ func (l *Lease) end() {
 	q := l.e.q
 	delete(q.l.leases, l)
 	q.l.fates.set(l.d.key, unknown)
+	q.l.release(l.d)
 	q.lent--
 	q.ended(nil)
 }

@@ -23,8 +23,11 @@ type Link struct {
 	poll *backends.Poller
 	log  *slog.Logger
 
-	Groups *backends.Budget // that users have; to be set before anybody has one
+	// To be set before anybody has something of it open:
+	Groups *backends.Budget // that users have
+	Memory *backends.Budget // of messages that users have here and did not read, in bytes; nil: nobody counts
 
+	began time.Time
 	inbox string         // questions are answered at inbox.NUMBER, takes at inbox.tSLOT
 	in    chan *nats.Msg // all that arrives
 	out   outbox
@@ -77,6 +80,7 @@ func Open(name string, c Config, poll *backends.Poller, log *slog.Logger) *Link 
 	l := &Link{
 		name: name, c: c, poll: poll, log: log.With("attached", name),
 		inbox: nats.NewInbox(), in: make(chan *nats.Msg, arriving), stop: make(chan struct{}), since: time.Now(),
+		began:     time.Now(),
 		questions: map[uint64]*question{}, queues: map[string]*queue{}, leases: map[*Lease]struct{}{},
 		shares: map[string]*share{}, Groups: NewGroups(),
 	}

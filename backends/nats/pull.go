@@ -25,19 +25,23 @@ const (
 	holdLimit = time.Second // how long a message is kept for somebody who does not come for it
 )
 
-// wanted has the servers asked for as many messages as there are ends that wait for one.
+// wanted has the servers asked for as many messages as there are ends that wait for one, or for one if their users may
+// hold no more for now.
 func (q *queue) wanted() {
 	if q.removed || !q.l.up || q.settling() {
 		return
 	}
 	for _, prio := range q.prios {
-		asked := 0
+		asked, most := 0, q.line.n
+		if q.scarce {
+			most = min(most, 1)
+		}
 		for _, p := range q.pulls {
 			if p.prio == prio {
 				asked += p.left
 			}
 		}
-		if n := q.line.n - asked; n > 0 {
+		if n := most - asked; n > 0 {
 			q.pull(prio, n)
 		}
 	}

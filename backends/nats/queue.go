@@ -34,6 +34,8 @@ type queue struct {
 	full    bool // as was heard last
 	hears   bool // of each acknowledgement, which makes room
 	removed bool
+	asker   uint32    // the user who asked for a message last
+	scarce  bool      // a message went back that came last, as nobody's user may hold it
 	single  bool      // the servers take no batches
 	streams bool      // they take streams
 	took    took      // how long either
@@ -85,14 +87,25 @@ func (q *queue) arrived(d *delivery) {
 	q.give(d)
 }
 
-// give gives a message to the end that waits longest, or keeps it for the next that comes.
+// give gives a message to the end that waits longest, or keeps it for the next that comes. One that nobody's user may
+// hold goes back.
 func (q *queue) give(d *delivery) {
 	if q.removed {
+		q.l.release(d)
 		return
 	}
 	d.held = time.Now()
-	if e := q.line.first; e != nil {
+	if e := q.payer(d); e != nil {
 		e.given(d)
+		if q.scarce {
+			q.scarce = false
+			q.wanted()
+		}
+		return
+	}
+	if q.line.n > 0 || q.l.pay(d, q.asker) != nil {
+		q.scarce = true
+		q.l.giveBack(d)
 		return
 	}
 	q.spare = append(q.spare, d)
@@ -231,6 +244,7 @@ func (q *queue) gone() {
 		return
 	}
 	q.removed = true
+	q.l.release(q.spare...)
 	q.spare, q.pulls = nil, nil
 	if q.hears {
 		q.l.out.send(parcel{Msg: nats.Msg{Subject: q.acks()}, leave: true})

@@ -268,9 +268,12 @@ func (q *queue) putBack(d *delivery) {
 		q.g.putBack(d)
 		return
 	}
-	_ = q.l.ask(&question{
+	err := q.l.ask(&question{
 		subject: q.subject(d.prio), body: d.data, keep: true, patient: true,
 		header: nats.Header{nats.MsgIdHdr: []string{"back-" + q.stream + "-" + strconv.FormatUint(d.seq, 10)}},
-		answer: func(*nats.Msg, error) {},
+		answer: func(*nats.Msg, error) { q.l.release(d) },
 	}, q.rules.Redeliver)
+	if err != nil {
+		q.l.release(d)
+	}
 }

@@ -24,8 +24,9 @@ type take struct {
 	q      *question // that is not answered yet; nil: none
 	retry  time.Time // when to ask again, as there was nobody to answer; zero: not
 	due    time.Time
-	acking bool // the acknowledgements are not answered yet
-	sure   bool // they are
+	short  error // a message was given back, as the end's user may hold no more
+	acking bool  // the acknowledgements are not answered yet
+	sure   bool  // they are
 
 	checks int // how often it was looked whether there is really nothing
 
@@ -41,7 +42,7 @@ func (e *end) newTake(n, room, each int) *take {
 	t := &take{
 		e: e, most: n, room: room, each: each, asked: true, due: time.Now().Add(e.q.l.c.Timeout),
 	}
-	e.in = t
+	e.in, e.short, e.q.asker = t, false, e.uid
 	return t
 }
 
@@ -95,7 +96,7 @@ func (t *take) inquire(subject string, in, out any, next func()) {
 // nextPrio goes on with the next priority, or ends.
 func (t *take) nextPrio() {
 	q := t.e.q
-	for len(t.prios) > 0 && len(t.list) < t.most {
+	for len(t.prios) > 0 && len(t.list) < t.most && t.short == nil {
 		if d := q.takeSpare(t.prios[0]); d != nil {
 			t.list = append(t.list, d)
 			continue
@@ -158,8 +159,7 @@ func (t *take) arrived(m *nats.Msg) {
 	l := t.e.q.l
 	if d := l.delivered(m); d != nil {
 		if t.left--; !d.known {
-			d.held = time.Now()
-			t.list = append(t.list, d)
+			t.came(d)
 		}
 		if t.left <= 0 || len(t.list) >= t.most {
 			t.settled()
@@ -179,6 +179,20 @@ func (t *take) arrived(m *nats.Msg) {
 	}
 }
 
+// came takes a message. One that its user may not hold goes back, and so do those behind it.
+func (t *take) came(d *delivery) {
+	l := t.e.q.l
+	if t.short == nil {
+		t.short = l.pay(d, t.e.uid)
+	}
+	if t.short != nil {
+		l.giveBack(d)
+		return
+	}
+	d.held = time.Now()
+	t.list = append(t.list, d)
+}
+
 // settled ends the question of the pull: its answer is complete.
 func (t *take) settled() {
 	l := t.e.q.l
@@ -194,6 +208,9 @@ func (t *take) pulled() {
 	t.sort()
 	switch {
 	case t.over:
+	case len(t.list) == 0 && t.short != nil:
+		t.e.short = t.holds
+		t.finish(t.short)
 	case len(t.list) == 0:
 		t.recheck()
 	case t.holds || !t.asked:
@@ -271,6 +288,7 @@ func (t *take) removed() {
 		t.finish(nil)
 		return
 	}
+	t.e.q.l.release(t.list...)
 	t.list = nil
 	t.failed(backends.ErrRemoved)
 }
@@ -304,14 +322,16 @@ func (t *take) tick(now time.Time) {
 func (t *take) abandon() {
 	q := t.e.q
 	switch {
-	case t.over && t.err == nil:
+	case t.over:
 		for _, d := range t.list {
-			if t.sure {
+			if t.err == nil && t.sure {
 				q.putBack(d)
+			} else {
+				q.l.release(d)
 			}
 		}
 		t.list = nil
-	case t.over, t.acking: // acked comes here again
+	case t.acking: // acked comes here again
 	default:
 		t.asked = false
 	}

@@ -85,7 +85,7 @@ func (o *Topic) Group(name string, writes bool, uid uint32) (*MemberEnd, error) 
 	}
 	m := &MemberEnd{
 		TopicEnd: &TopicEnd{o: one, g: g, writes: writes, counts: true},
-		in:       &end{q: g.q, reads: true},
+		in:       &end{q: g.q, reads: true, uid: uid},
 	}
 	g.q.ends = append(g.q.ends, m.in)
 	g.members[m] = struct{}{}
@@ -152,10 +152,12 @@ func (o *topic) newGroup(name, consumer string, s *share, info *nats.ConsumerInf
 	}
 	q.g = g
 	for _, d := range s.left {
-		if d.q.id == q.id { // else it was of another topic of that name
-			d.q = q
-			q.spare = append(q.spare, d)
+		if d.q.id != q.id { // it was of another topic of that name
+			q.l.release(d)
+			continue
 		}
+		d.q = q
+		q.spare = append(q.spare, d)
 	}
 	s.left, s.of = nil, q.key("")
 	o.groups[name], q.l.queues[q.at()] = g, q

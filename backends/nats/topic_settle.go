@@ -111,13 +111,13 @@ func (q *queue) settling() bool { return q.g != nil && !q.g.settled }
 // It counts for the user who came first. Link.mu guards it.
 type share struct {
 	uid   uint32
-	uses  int    // members, and those who are about to be
-	of    uint64 // what others call it: queue.key
-	taken []receipt
+	uses  int       // members, and those who are about to be
+	of    uint64    // what others call it: queue.key
+	taken []receipt // the room of which is paid for
 
 	settled int64 // the connection on which others were asked last
 
-	left []*delivery // that were received, and are for the next member
+	left []*delivery // that were received, and are for the next member; each is paid for
 
 	ends time.Time // without members: when servers have forgotten it
 }
@@ -131,11 +131,15 @@ func (s *share) knows(l *Link) bool {
 // A receipt is a message that a member here has received.
 type receipt struct {
 	seq, key uint64
-	at       time.Time
+	at       time.Duration // since the link was opened
 }
 
-// maxReceipts is how many of them are remembered, for doubleWindow at most.
-const maxReceipts = 1 << 14
+// Receipts are remembered for doubleWindow at most.
+const (
+	receiptSize   = 24      // bytes
+	leastReceipts = 64      // for which there is room from the first on, and twice that when it is full,
+	maxReceipts   = 1 << 14 // up to this
+)
 
 // sharing is called before somebody becomes a member, and leaves when they are no more. EDQUOT: the user has
 // too many groups.
@@ -174,6 +178,10 @@ func (l *Link) unshare(at string, s *share, now time.Time) {
 		return
 	}
 	delete(l.shares, at)
+	l.release(s.left...)
+	if l.Memory != nil {
+		l.Memory.Give(s.uid, int64(cap(s.taken))*receiptSize)
+	}
 	l.Groups.Give(s.uid, 1)
 }
 
@@ -183,17 +191,20 @@ func NewGroups() *backends.Budget {
 		func(int64) backends.Bounds { return backends.EachMay(MaxGroups) })
 }
 
-// took remembers that a message was received. Old ones go a quarter of all at a time, as each time moves the rest.
-func (g *group) took(d *delivery) {
-	s, now := g.share, time.Now()
-	old := sort.Search(len(s.taken), func(i int) bool { return now.Sub(s.taken[i].at) <= doubleWindow })
-	if len(s.taken) >= maxReceipts {
-		old = max(old, maxReceipts/4)
-	}
-	if old > len(s.taken)/4 || len(s.taken) >= maxReceipts {
+// took remembers that a message was received. Old ones go a quarter of all at a time, as each time moves the rest. So
+// do newer ones if there may be no more, or the user of the share may hold no more.
+func (s *share) took(l *Link, d *delivery) {
+	now := time.Since(l.began)
+	old := sort.Search(len(s.taken), func(i int) bool { return now-s.taken[i].at <= doubleWindow })
+	if old > len(s.taken)/4 {
 		s.taken = slices.Delete(s.taken, 0, old)
 	}
-	s.taken = append(s.taken, receipt{d.seq, d.key, now})
+	if len(s.taken) == cap(s.taken) && !s.grow(l.Memory) {
+		s.taken = slices.Delete(s.taken, 0, len(s.taken)/4)
+	}
+	if len(s.taken) < cap(s.taken) {
+		s.taken = append(s.taken, receipt{d.seq, d.key, now})
+	}
 }
 
 // received are the messages of a group that were received here, after one of them.

@@ -30,6 +30,32 @@ func (l *Ledger) Counts(r *Record, kind uint32, number uint64, n int, of string)
 // CountsOf is of whom n numbers are that an earlier process left.
 func (l *Left) CountsOf(n int) string { return string(l.Data[min(8*n, len(l.Data)):]) }
 
+// A Flow is what went one way: how many messages, and their bytes. Both lie together in a ledger (Flows).
+type Flow struct{ messages, bytes atomic.Int64 }
+
+// Flows are the Counts n, two for each.
+func Flows(n []atomic.Int64) []Flow {
+	return unsafe.Slice((*Flow)(unsafe.Pointer(unsafe.SliceData(n))), len(n)/2)
+}
+
+// Add counts messages of so many bytes in all.
+func (f *Flow) Add(messages, bytes int64) {
+	f.messages.Add(messages)
+	f.bytes.Add(bytes)
+}
+
+// Moved is what was counted.
+func (f *Flow) Moved() Moved { return Moved{f.messages.Load(), f.bytes.Load()} }
+
+// Moved is how many messages went one way, and their bytes.
+type Moved struct{ Messages, Bytes int64 }
+
+// Add counts messages of so many bytes in all.
+func (m *Moved) Add(messages, bytes int64) {
+	m.Messages += messages
+	m.Bytes += bytes
+}
+
 // A Total is a number of which there is one.
 type Total uint64
 
@@ -51,12 +77,26 @@ func (l *Ledger) Total(which Total) *atomic.Int64 {
 // Count adds n to a number for what was noted last, or has come Again, unless an earlier process did. Without a desk
 // it just adds.
 func (d *Desk) Count(to *atomic.Int64, n int64) {
-	if d == nil {
+	if d.counts() {
 		to.Add(n)
-		return
+		d.counted()
 	}
-	if d.at > int(d.head.counted) {
-		to.Add(n)
+}
+
+// CountIn is Count of messages of so many bytes in all.
+func (d *Desk) CountIn(to *Flow, messages, bytes int64) {
+	if d.counts() {
+		to.Add(messages, bytes)
+		d.counted()
+	}
+}
+
+// counts reports whether no earlier process has counted what was noted last.
+func (d *Desk) counts() bool { return d == nil || d.at > int(d.head.counted) }
+
+// counted says that this one has.
+func (d *Desk) counted() {
+	if d != nil {
 		d.head.counted = uint32(d.at)
 	}
 }

@@ -29,7 +29,7 @@ func TestCounts(t *testing.T) {
 	l := next()
 	var r Record
 	n := l.Counts(&r, CallCounts, 7, 3, "queues")
-	n[2].Add(5)
+	Flows(n[1:])[0].Add(-1, 5)
 	l.Total(Requests).Add(2)
 	d := l.Desk()
 	d.Begin(4)
@@ -53,16 +53,20 @@ func TestCounts(t *testing.T) {
 		}
 		d.Count(&n[0], 1)
 	}
-	if a, b := n[0].Load(), n[2].Load(); a != 2 || b != 5 || d.Tells() || l.Total(Requests).Load() != 2 {
-		t.Errorf("it has %d and %d", a, b)
+	flow := &Flows(n[1:])[0]
+	if a, b := n[0].Load(), flow.Moved(); a != 2 || b != (Moved{-1, 5}) || d.Tells() || l.Total(Requests).Load() != 2 {
+		t.Errorf("it has %d and %v", a, b)
 	}
 	d.Begin(6)
 	if d.Sent(1); !d.Tells() {
 		t.Error("another call is not counted")
 	}
-	d.Count(&n[0], 1)
-	if n[0].Load() != 3 {
-		t.Error("another message is not counted")
+	flow = &Flows(n)[0]
+	for range 2 {
+		d.CountIn(flow, 1, 20)
+	}
+	if flow.Moved() != (Moved{3, 19}) {
+		t.Errorf("%v where another message is counted", flow.Moved())
 	}
 	if n = l.Counts(&left[0].Record, CallCounts, 7, 4, "queues"); n[0].Load() != 0 {
 		t.Error("what has another size goes on")

@@ -8,7 +8,8 @@ type Place struct {
 	Skipped uint64 // how many it passed over since
 	Gaps    uint64 // how many it missed before Seen,
 	Before  uint64 // and how many of them were gone when it began
-	Got     uint64 // how many it got
+	Got     uint64 // how many it got,
+	Bytes   uint64 // and how long they were together
 	Cut     bool   // it was too slow, and gets no more
 }
 

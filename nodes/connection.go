@@ -28,12 +28,14 @@ type socketState struct {
 	past  closedLinks
 }
 
-// closedLinks count the connections of a socket that were closed, by how they began. They outlive this process as long
-// as something is kept of the socket.
+// closedLinks count the connections of a socket that were closed, by how they began, and their bytes. They outlive
+// this process as long as something is kept of the socket.
 type closedLinks struct{ *socket.Counts }
 
 func (c closedLinks) accepted() *atomic.Int64 { return c.at(0) }
 func (c closedLinks) dialled() *atomic.Int64  { return c.at(1) }
+func (c closedLinks) in() *atomic.Int64       { return c.at(2) }
+func (c closedLinks) out() *atomic.Int64      { return c.at(3) }
 
 func (c closedLinks) at(i int) *atomic.Int64 {
 	if c.Counts == nil {
@@ -47,7 +49,7 @@ func (s *Sockets) keep(key socketKey, one *socketState) {
 	if was := s.all[key]; was != nil {
 		one.past = was.past
 	} else {
-		one.past = closedLinks{s.back.Counts(key.String(), 2)}
+		one.past = closedLinks{s.back.Counts(key.String())}
 	}
 	s.all[key] = one
 }
@@ -154,6 +156,9 @@ func (s *Sockets) unlink(key socketKey, one *socketState, l *link) {
 	l.count(&accepted, &dialled)
 	one.past.accepted().Add(int64(accepted))
 	one.past.dialled().Add(int64(dialled))
+	st := l.conn.Status()
+	one.past.in().Add(st.In)
+	one.past.out().Add(st.Out)
 	s.env.Shares.Give(l.by.Uid)
 	if len(one.links) == 0 && !one.listens() && s.all[key] == one {
 		s.drop(key)
@@ -190,10 +195,18 @@ func (s *Sockets) linked(one *socketState) ([]Fact, []*link) {
 	defer s.mu.Unlock()
 	links := one.sorted()
 	accepted, dialled := int(one.past.accepted().Load()), int(one.past.dialled().Load())
+	in, out := one.past.in().Load(), one.past.out().Load()
 	for _, l := range links {
 		l.count(&accepted, &dialled)
+		st := l.conn.Status()
+		in, out = in+st.In, out+st.Out
 	}
-	facts := []Fact{{"accepted", Count(accepted)}, {"dialled", Count(dialled)}, {"connections", len(links)}}
+	if one.datagrams != nil {
+		there, sent := one.datagrams.Moved()
+		in, out = in+there, out+sent
+	}
+	facts := []Fact{{"accepted", Count(accepted)}, {"dialled", Count(dialled)}, {"sent_bytes", Count(out)},
+		{"received_bytes", Count(in)}, {"connections", len(links)}}
 	var rows Rows
 	for _, l := range links[:min(len(links), maxListed)] {
 		rows = append(rows, l.facts())

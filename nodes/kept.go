@@ -94,7 +94,7 @@ func (k *Kept) Code(c *Coder) {
 		Number(c, &k.Bytes)
 	}
 	p := &k.Place
-	for _, n := range []*uint64{&p.Next, &p.Seen, &p.Skipped, &p.Gaps, &p.Before, &p.Got} {
+	for _, n := range []*uint64{&p.Next, &p.Seen, &p.Skipped, &p.Gaps, &p.Before, &p.Got, &p.Bytes} {
 		Number(c, n)
 	}
 	c.Flag(&k.Place.Cut)

@@ -25,7 +25,9 @@ func (t *Topics) Last(c *Coder) {
 		codeID(c, &r.ID)
 		c.Text(&r.Name)
 		Number(c, &r.Last)
-		for _, n := range []*uint64{&r.N, &r.Lost, &r.Given, &r.Changes, &r.Cleared, &r.Forgotten} {
+		for _, n := range []*uint64{
+			&r.N, &r.Lost, &r.Given, &r.Bytes, &r.Published, &r.Changes, &r.Cleared, &r.Forgotten,
+		} {
 			Number(c, n)
 		}
 		Each(c, &r.Messages, func(m *topic.MessageRecord) {

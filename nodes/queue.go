@@ -326,7 +326,9 @@ func (q queue) Report() ([]Fact, error) {
 	if s.Messages == 1 {
 		facts = append(facts, Fact{"next_bytes", a.Size}) // of more than one the kernel tells only the sum
 	}
-	facts = append(facts, Fact{"sent", Count(s.Sent)}, Fact{"received", Count(s.Received)}, Fact{"leases", s.Lent})
+	facts = append(facts, Fact{"sent", Count(s.Sent.Messages)}, Fact{"received", Count(s.Received.Messages)},
+		Fact{"sent_bytes", Count(s.Sent.Bytes)}, Fact{"received_bytes", Count(s.Received.Bytes)},
+		Fact{"leases", s.Lent})
 	return append(facts, q.env.Users(s.Ends...)...), nil
 }
 

@@ -80,10 +80,10 @@ type QueueRules struct {
 // QueueState is what there is to tell of a queue.
 type QueueState struct {
 	QueueRules
-	Born           time.Time // zero: not known
-	Messages       int       // that wait
-	Sent, Received int64     // through the daemon, since it first saw the queue
-	Lent           int       // messages
+	Born           time.Time      // zero: not known
+	Messages       int            // that wait
+	Sent, Received backends.Moved // through the daemon, since it first saw the queue
+	Lent           int            // messages
 	Ends           []backends.Waiter
 }
 

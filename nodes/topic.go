@@ -375,11 +375,14 @@ func (t *Topics) told(s topic.State, ends ...backends.Waiter) []Fact {
 			lag = append(lag, fmt.Sprintf("%s,pending=%d,lost=%d", who, r.Pending, r.Lost))
 		}
 	}
-	facts := []Fact{
-		{"published", Count(s.Last)}, {"received", Count(s.Given)}, {"lost", Count(s.Lost)},
-		{"messages", s.Messages}, {"memory", s.Cost}, {"watchers", s.Watchers},
-		{"groups", list(groups)}, {"lag", list(lag)},
+	facts := []Fact{{"published", Count(s.Last)}, {"received", Count(s.Given.Messages)}}
+	if s.Published >= 0 {
+		facts = append(facts, Fact{"published_bytes", Count(s.Published)})
 	}
+	facts = append(facts,
+		Fact{"received_bytes", Count(s.Given.Bytes)}, Fact{"lost", Count(s.Lost)},
+		Fact{"messages", s.Messages}, Fact{"memory", s.Cost}, Fact{"watchers", s.Watchers},
+		Fact{"groups", list(groups)}, Fact{"lag", list(lag)})
 	return append(facts, t.env.Users(ends...)...)
 }
 

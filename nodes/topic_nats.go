@@ -121,14 +121,15 @@ func (t attachedTopic) Read(how TopicRead, writes bool) (backends.Endpoint, erro
 // State is Topic.State.
 func (t attachedTopic) State() topic.State {
 	there := t.Topic.State()
-	s := topic.State{Last: there.Last}
+	s := topic.State{Last: there.Last, Published: -1}
 	if f, ok := there.Feed.(relayFeed); ok {
 		s = f.Topic.State()
 	}
 	s = withEnds(s, there.Ends)
 	for _, g := range there.Groups {
 		s.Readers = append(s.Readers, topic.ReaderState{Ends: g.Ends, Group: g.Name, Pending: g.Pending, Lost: g.Lost})
-		s.Lost, s.Given = s.Lost+g.Lost, s.Given+g.Given
+		s.Lost += g.Lost
+		s.Given.Add(g.Given.Messages, g.Given.Bytes)
 	}
 	_, ok := fromThere(t.Topic.Rules())
 	s.Messages, s.Broken = there.Messages, !ok

@@ -301,10 +301,13 @@ func (w *walk) asks(begin func()) (heard []string) {
 	return append(<-served, heard...)
 }
 
-// counts are two numbers of an object's status.
-func (w *walk) counts(of, in, out string) (came, went int) {
+// moved are the messages that came to an object and went from it, and their bytes.
+type moved struct{ in, out, inBytes, outBytes int }
+
+// counts are those numbers of an object's status: in and out say how they are called.
+func (w *walk) counts(of, in, out string) (m moved) {
 	if of == "" {
-		return 0, 0
+		return m
 	}
 	text, err := os.ReadFile(w.tr.mnt + "/ctl/" + of + "/status")
 	check(w.t, err)
@@ -313,12 +316,16 @@ func (w *walk) counts(of, in, out string) (came, went int) {
 		n, _ := strconv.Atoi(value)
 		switch key {
 		case in:
-			came = n
+			m.in = n
 		case out:
-			went = n
+			m.out = n
+		case in + "_bytes":
+			m.inBytes = n
+		case out + "_bytes":
+			m.outBytes = n
 		}
 	}
-	return came, went
+	return m
 }
 
 // killable is a tree with a keeper, whose workers can be killed at points.
@@ -362,7 +369,7 @@ func TestKilledAtPoints(t *testing.T) {
 	moving := func(to, from string, access int, done string) func(func()) []string {
 		return func(begin func()) []string { return w.moves(begin, to, from, access, done) }
 	}
-	const sysv = "sysv/queues/0x00004201"
+	const sysv, lines = "sysv/queues/0x00004201", "ctl/queues/q/lines"
 	talking := func(accept, dial string) func(func()) []string {
 		return func(begin func()) []string { return w.talks(begin, accept, dial) }
 	}
@@ -379,21 +386,22 @@ func TestKilledAtPoints(t *testing.T) {
 		want []string
 		// what tells of the messages that came and went, and how; "": nothing
 		counted, in, out string
+		bytes            int // of the messages of one call
 	}{
-		{"queue", moving("queues/q", "queues/q", unix.O_RDONLY, ""), all, "queues/q", "sent", "received"},
-		{"lines", moving("ctl/queues/q/lines", "ctl/queues/q/lines", unix.O_RDWR, ""), all, "queues/q", "sent", "received"},
-		{"lease", moving("queues/q", "ctl/queues/q/lease", unix.O_RDWR, "ack\n"), all, "", "", ""},
-		{"topic", moving("topics/t", "topics/t", unix.O_RDONLY, ""), all, "topics/t", "published", "received"},
-		{"sysv", moving(sysv, sysv, unix.O_RDONLY, ""), all, "", "", ""},
-		{"names", w.names, nil, "", "", ""},
-		{"socket", talking("ctl/sockets/s/accept", "ctl/sockets/s/dial"), talked, "", "", ""},
-		{"TCP", talking("ctl/sockets/tcp/:"+port+"/accept", "sockets/tcp/127.0.0.1:"+port), talked, "", "", ""},
-		{"bound", visiting, talked, "", "", ""},
-		{"call", w.asks, []string{"1", "2", "end", "3", "end", "1.", "end", "2.", "end"}, "", "", ""},
-		{"ctl/new", w.lines, nil, "", "", ""},
+		{"queue", moving("queues/q", "queues/q", unix.O_RDONLY, ""), all, "queues/q", "sent", "received", 8},
+		{"lines", moving(lines, lines, unix.O_RDWR, ""), all, "queues/q", "sent", "received", 5},
+		{"lease", moving("queues/q", "ctl/queues/q/lease", unix.O_RDWR, "ack\n"), all, "", "", "", 0},
+		{"topic", moving("topics/t", "topics/t", unix.O_RDONLY, ""), all, "topics/t", "published", "received", 8},
+		{"sysv", moving(sysv, sysv, unix.O_RDONLY, ""), all, "", "", "", 0},
+		{"names", w.names, nil, "", "", "", 0},
+		{"socket", talking("ctl/sockets/s/accept", "ctl/sockets/s/dial"), talked, "", "", "", 0},
+		{"TCP", talking("ctl/sockets/tcp/:"+port+"/accept", "sockets/tcp/127.0.0.1:"+port), talked, "", "", "", 0},
+		{"bound", visiting, talked, "", "", "", 0},
+		{"call", w.asks, []string{"1", "2", "end", "3", "end", "1.", "end", "2.", "end"}, "", "", "", 0},
+		{"ctl/new", w.lines, nil, "", "", "", 0},
 	} {
 		calls := 0
-		came, went := w.counts(walk.counted, walk.in, walk.out)
+		was := w.counts(walk.counted, walk.in, walk.out)
 		for i, point := range points {
 			for passes := i % step; !t.Failed(); passes += step {
 				got := walk.do(func() { w.ask(point, passes) })
@@ -408,10 +416,10 @@ func TestKilledAtPoints(t *testing.T) {
 				if walk.counted == "" {
 					continue
 				}
-				in, out := w.counts(walk.counted, walk.in, walk.out)
-				if in-came != 3*calls || out-went != 3*calls {
-					t.Errorf("%s, killed at %q after %d passes: of %d messages %d were %s, and %d %s", walk.name, point, passes,
-						3*calls, in-came, walk.in, out-went, walk.out)
+				now, n, bytes := w.counts(walk.counted, walk.in, walk.out), 3*calls, walk.bytes*calls
+				if now != (moved{was.in + n, was.out + n, was.inBytes + bytes, was.outBytes + bytes}) {
+					t.Errorf("%s, killed at %q after %d passes: of %d messages, %d bytes, it has counted %v, before %v",
+						walk.name, point, passes, n, bytes, now, was)
 				}
 			}
 		}

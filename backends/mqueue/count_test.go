@@ -96,8 +96,9 @@ func sentOrNot(t *testing.T, sent bool) {
 	if _, _, n, err := after.Limits(); n != 2 || err != nil {
 		t.Errorf("%d messages, %v", n, err)
 	}
-	if sent, received := after.Counts(); sent != 3 || received != 1 {
-		t.Errorf("%d sent, %d received", sent, received)
+	if sent, received := after.Counts(); sent != (backends.Moved{Messages: 3, Bytes: 15}) ||
+		received != (backends.Moved{Messages: 1, Bytes: 6}) {
+		t.Errorf("%v sent, %v received", sent, received)
 	}
 	if *after.count.now != 2 || !after.count.full() {
 		t.Errorf("it counts %d messages", *after.count.now)

@@ -72,10 +72,11 @@ func TestPastOfAnother(t *testing.T) {
 	}
 	uid := uint32(os.Geteuid())
 	costs := q.Bytes.Used(uid)
-	q.pastOf(one.name, one.ino+1).sent.Add(1)
-	q.pastOf(one.name+" is none", one.ino+2).sent.Add(1)
-	if sent, _ := one.Counts(); sent != 1 || q.pasts[one.name] != one.past || costs == 0 || q.Bytes.Used(uid) != costs {
-		t.Errorf("%d sent, it costs %d, before %d", sent, q.Bytes.Used(uid), costs)
+	q.pastOf(one.name, one.ino+1).sent.Add(1, 1)
+	q.pastOf(one.name+" is none", one.ino+2).sent.Add(1, 1)
+	if sent, _ := one.Counts(); sent != (backends.Moved{Messages: 1, Bytes: 1}) || q.pasts[one.name] != one.past ||
+		costs == 0 || q.Bytes.Used(uid) != costs {
+		t.Errorf("%v sent, it costs %d, before %d", sent, q.Bytes.Used(uid), costs)
 	}
 	if q.dir != nil && q.pasts[one.name+" is none"] != nil {
 		t.Error("a queue that is none is remembered")

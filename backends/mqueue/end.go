@@ -24,7 +24,7 @@ func (e *End) TryRead(p []byte) (int, backends.Meta, error) {
 		return e.Queue.TryRead(p)
 	}
 	if n, m, ok := e.Desk.Again(p); ok {
-		e.Desk.Count(e.past.received, 1)
+		e.Desk.CountIn(e.past.received, 1, int64(n))
 		return n, m, nil
 	}
 	if e.Desk.Full() {
@@ -35,7 +35,7 @@ func (e *End) TryRead(p []byte) (int, backends.Meta, error) {
 		n, m, err := e.Queue.receive(p)
 		if err == nil {
 			e.Desk.Got(p[:n], m)
-			e.Desk.Count(e.past.received, 1)
+			e.Desk.CountIn(e.past.received, 1, int64(n))
 		}
 		return n, m, err
 	}
@@ -48,7 +48,7 @@ func (e *End) TryRead(p []byte) (int, backends.Meta, error) {
 	m := backends.Meta{Prio: *prio}
 	e.Desk.Took(p, n, m)
 	backends.Point("noted received")
-	e.Desk.Count(e.past.received, 1)
+	e.Desk.CountIn(e.past.received, 1, int64(n))
 	e.count.add(-1)
 	return n, m, nil
 }
@@ -61,7 +61,7 @@ func (e *End) TryWrite(p []byte, m backends.Meta) (int, error) {
 	if err := e.put(p, m); err != nil {
 		return 0, err
 	}
-	e.Desk.Count(e.past.sent, 1)
+	e.Desk.CountIn(e.past.sent, 1, int64(len(p)))
 	return len(p), nil
 }
 
@@ -69,7 +69,7 @@ func (e *End) TryWrite(p []byte, m backends.Meta) (int, error) {
 func (e *End) TryReturn(p []byte, m backends.Meta) error {
 	err := e.put(p, m)
 	if err == nil {
-		e.Desk.Count(e.past.received, -1)
+		e.Desk.CountIn(e.past.received, -1, -int64(len(p)))
 	}
 	return err
 }

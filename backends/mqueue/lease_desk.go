@@ -46,7 +46,7 @@ func (l *Leases) fromDesks(q *Queues) {
 		text, _, _ := bytes.Cut(d.Spare(), []byte{0})
 		file, header, _ := strings.Cut(string(text), " ")
 		one := &Lease{all: l, file: file}
-		if _, err := one.parse(header); err == nil {
+		if size, err := one.parse(header); err == nil {
 			_, sent := d.SentAgain()
 			sent = sent || d.Unsure() && q.hasSent(one)
 			d.Resume()
@@ -58,10 +58,10 @@ func (l *Leases) fromDesks(q *Queues) {
 				if !got {
 					d.Sent(0) // it was about to say so
 				}
-				d.Count(past.sent, 1)
+				d.CountIn(past.sent, 1, int64(size))
 				_ = l.dir.Remove(backends.Named(file))
 			case work&takingLease != 0 && got:
-				d.Count(past.received, 1)
+				d.CountIn(past.received, 1, int64(n))
 				if _, err := readRecord(l.dir.Fd(), file); err != nil {
 					_ = l.dir.Remove(backends.Named(file))
 					one.Meta.Prio, one.Data = m.Prio, slices.Clone(buf[:n])

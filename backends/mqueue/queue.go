@@ -36,7 +36,7 @@ type Queue struct {
 // one.
 type past struct {
 	ino            uint64
-	sent, received *atomic.Int64 // messages through the daemon
+	sent, received *backends.Flow // through the daemon
 	// how often a message is handed out before it goes to the dead queue; 0: without end
 	tries *atomic.Int64
 	born  *atomic.Int64 // when it was made, in nanoseconds since 1970; 0: others made it
@@ -52,8 +52,9 @@ type past struct {
 // keep has the numbers be in a ledger, as an earlier process left them at r. Nobody has the queue open.
 func (p *past) keep(l *backends.Ledger, r backends.Record) {
 	p.record = r
-	n := l.Counts(&p.record, backends.PastRecord, p.ino, 4, "")
-	p.sent, p.received, p.tries, p.born = &n[0], &n[1], &n[2], &n[3]
+	n := l.Counts(&p.record, backends.PastRecord, p.ino, 6, "")
+	flows := backends.Flows(n[:4])
+	p.sent, p.received, p.tries, p.born = &flows[0], &flows[1], &n[4], &n[5]
 }
 
 // PrioMax is one more than the highest priority of a message (MQ_PRIO_MAX, mq_overview(7)).
@@ -64,7 +65,7 @@ const PrioMax = 32768
 func (q *Queue) TryRead(p []byte) (int, backends.Meta, error) {
 	n, m, err := q.receive(p)
 	if err == nil {
-		q.past.received.Add(1)
+		q.past.received.Add(1, int64(n))
 	}
 	return n, m, err
 }
@@ -86,7 +87,7 @@ func (q *Queue) TryWrite(p []byte, m backends.Meta) (int, error) {
 	if err := q.send(p, m); err != nil {
 		return 0, err
 	}
-	q.past.sent.Add(1)
+	q.past.sent.Add(1, int64(len(p)))
 	q.count.add(1)
 	return len(p), nil
 }
@@ -114,7 +115,7 @@ func (q *Queue) TryReturn(p []byte, m backends.Meta) error {
 	if err := q.send(p, m); err != nil {
 		return err
 	}
-	q.past.received.Add(-1)
+	q.past.received.Add(-1, -int64(len(p)))
 	q.count.add(1)
 	return nil
 }
@@ -168,8 +169,8 @@ func (q *Queue) Messages() (int, error) {
 
 // Counts are the messages sent and received through the daemon, since that was started or the queue was made. A
 // message that was put back counts as not received.
-func (q *Queue) Counts() (sent, received int64) {
-	return q.past.sent.Load(), q.past.received.Load()
+func (q *Queue) Counts() (sent, received backends.Moved) {
+	return q.past.sent.Moved(), q.past.received.Moved()
 }
 
 // MaxTries is how often a message is handed out on lease before it goes to the dead queue; 0: without end.

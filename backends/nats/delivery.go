@@ -31,6 +31,14 @@ type delivery struct {
 	paid   int       // so many bytes; 0: nobody does
 }
 
+// bytesOf is how many bytes messages have together.
+func bytesOf(list []*delivery) (n int64) {
+	for _, d := range list {
+		n += int64(len(d.data))
+	}
+	return n
+}
+
 // consumerOf is the name of the consumer of a priority.
 func consumerOf(prio uint32) string { return fmt.Sprintf("p%05d", prio) }
 

@@ -143,7 +143,7 @@ func (e *end) receive(n, room, each int) ([]*delivery, error) {
 		}
 	case t.err == nil:
 		e.asks, e.turn = false, 0
-		e.q.taken += int64(len(t.list))
+		e.q.taken.Add(int64(len(t.list)), bytesOf(t.list))
 	}
 	e.q.l.release(t.list...)
 	return t.list, t.err

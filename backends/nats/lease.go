@@ -62,7 +62,7 @@ func (s *Queues) Lease(e *End) (*Lease, error) {
 	l := &Lease{e: e, d: e.hand[0], told: time.Now()}
 	e.hand = e.hand[1:]
 	e.q.lent++
-	e.q.taken++
+	e.q.taken.Add(1, int64(len(l.d.data)))
 	e.turn = 0
 	e.q.l.leases[l] = struct{}{}
 	e.q.l.fates.set(l.d.key, held)

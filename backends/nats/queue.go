@@ -42,8 +42,8 @@ type queue struct {
 	doubted bool      // somebody asks whether it is still there
 	led     time.Time // another server leads a consumer since then; zero: not since it was opened
 	eofs    int64
-	sent    int64
-	taken   int64
+	sent    backends.Moved
+	taken   backends.Moved
 	lent    int
 	mean    int // bytes of a message
 }

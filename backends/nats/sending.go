@@ -200,9 +200,11 @@ func (s *sending) answered(m *nats.Msg, err error) {
 
 // stored goes on after n more messages.
 func (s *sending) stored(n int) {
+	for _, m := range s.list[s.n : s.n+n] {
+		s.e.q.sent.Add(1, int64(len(m.Data)))
+	}
 	s.n += n
 	s.most = 0
-	s.e.q.sent += int64(n)
 	s.next()
 }
 

@@ -253,8 +253,8 @@ type QueueState struct {
 	Born           time.Time
 	Messages       int // that wait
 	Bytes          int64
-	Sent, Received int64 // through this daemon, since it first had the queue open
-	Lent           int   // messages that somebody has, on all machines
+	Sent, Received backends.Moved // through this daemon, since it first had the queue open
+	Lent           int            // messages that somebody has, on all machines
 	Ends           []backends.Waiter
 	Prios          []uint32
 }

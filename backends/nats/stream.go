@@ -143,7 +143,7 @@ func (s *sending) ended(n int, m *nats.Msg, err error) {
 	case code == codeStreamsDisabled:
 		s.e.q.streams = false
 		s.next()
-	case code == codeStreamUnknown, code == codeStreamsInflight, ack.Error == nil && ack.Count == 0:
+	case code == codeStreamUnknown, code == codeStreamsInflight, ack.Error == nil && ack.Count <= 0:
 		s.shrunk = maxShrunk + 1 // one at a time goes always
 		s.next()
 	case ack.Error != nil:

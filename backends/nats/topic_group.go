@@ -265,14 +265,14 @@ type GroupState struct {
 	Name    string
 	Pending int // messages that are still to be given to anybody
 	Lost    uint64
-	Given   uint64 // to members here
+	Given   backends.Moved // to members here
 	Ends    []backends.Waiter
 }
 
 // states tells of the groups that have members here.
 func (o *topic) states() (list []GroupState) {
 	for _, g := range o.groups {
-		s := GroupState{Name: g.name, Pending: int(g.behind), Lost: g.lost, Given: uint64(g.q.taken)}
+		s := GroupState{Name: g.name, Pending: int(g.behind), Lost: g.lost, Given: g.q.taken}
 		for m := range g.members {
 			s.Ends = append(s.Ends, m)
 		}

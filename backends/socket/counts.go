@@ -14,8 +14,11 @@ type Counts struct {
 	all []atomic.Int64
 }
 
-// Counts are n numbers of the object that is known by key, 0 at first. One at a time has them.
-func (s *Maker) Counts(key string, n int) *Counts {
+// objectCounts is how many numbers there are of an object.
+const objectCounts = 4
+
+// Counts are four numbers of the object that is known by key, 0 at first. One at a time has them.
+func (s *Maker) Counts(key string) *Counts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := &Counts{s: s, at: s.last.counts[key]}
@@ -24,7 +27,7 @@ func (s *Maker) Counts(key string, n int) *Counts {
 	if s.last.ledger != nil {
 		number = s.last.ledger.NextKept()
 	}
-	c.all = s.last.ledger.Counts(&c.at, backends.SocketCounts, number, n, key)
+	c.all = s.last.ledger.Counts(&c.at, backends.SocketCounts, number, objectCounts, key)
 	return c
 }
 
@@ -63,7 +66,7 @@ func (c *Counts) own() {
 // countsLeft finds what an earlier process counted.
 func (s *Maker) countsLeft(left func(kind uint32) []backends.Left) {
 	for _, one := range left(backends.SocketCounts) {
-		s.last.counts[one.CountsOf(2)] = one.Record
+		s.last.counts[one.CountsOf(objectCounts)] = one.Record
 	}
 	for _, one := range left(backends.ConnCounts) {
 		if h := s.last.conns[one.Number]; h != nil {

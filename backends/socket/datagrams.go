@@ -86,6 +86,15 @@ func (d *Datagrams) Local() (list []string) {
 	return list
 }
 
+// Moved are the bytes that were received and sent since this process began.
+func (d *Datagrams) Moved() (in, out int64) {
+	for _, c := range d.all {
+		st := c.Status()
+		in, out = in+st.In, out+st.Out
+	}
+	return in, out
+}
+
 // Stat is that of the socket's file.
 func (d *Datagrams) Stat() (backends.Attr, error) { return d.all[0].Stat() }
 

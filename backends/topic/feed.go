@@ -21,10 +21,10 @@ type feed struct {
 	apart    int    // slots of readers who are set apart
 	bytes    int    // what both cost
 	readers  map[*Subscription]struct{}
-	follow   int           // how many of them follow the backlog
-	watchers int           // notices that are open
-	lost     *atomic.Int64 // messages that readers missed who have gone; of a topic it may be in the ledger
-	given    *atomic.Int64 // messages that such readers got, each counted for each of them; likewise
+	follow   int            // how many of them follow the backlog
+	watchers int            // notices that are open
+	lost     *atomic.Int64  // messages that readers missed who have gone; of a topic it may be in the ledger
+	given    *backends.Flow // what such readers got, each message counted for each of them; likewise
 	sleepers sleepers
 	stalled  bool // a publisher was told to wait (Block), and nothing has made room since
 	removed  bool
@@ -32,7 +32,7 @@ type feed struct {
 
 func newFeed(all *Store, t *Topic, uid uint32, r Rules) feed {
 	return feed{all: all, topic: t, uid: uid, rules: r, readers: map[*Subscription]struct{}{},
-		lost: new(atomic.Int64), given: new(atomic.Int64)}
+		lost: new(atomic.Int64), given: new(backends.Flow)}
 }
 
 // errNobody is admit's answer for a message that nobody is to get (DropNew).
@@ -191,7 +191,7 @@ func (f *feed) join(r *Subscription, pos, seen uint64) {
 // leave takes a reader out. What it missed counts as lost; what it has not read does not.
 func (f *feed) leave(r *Subscription) {
 	f.lost.Add(int64(r.missed()))
-	f.given.Add(int64(r.got))
+	f.given.Add(int64(r.got), int64(r.bytes))
 	delete(f.readers, r)
 	r.giveUp()
 	f.trim()

@@ -63,11 +63,12 @@ func (ts *Store) resume(one backends.Left, messages []backends.Left) *Topic {
 			continue
 		}
 		n := m.Number & (1<<numberBits - 1)
-		if work := binary.LittleEndian.Uint64(m.Data[16:]); work != 0 {
+		if work := binary.LittleEndian.Uint64(m.Data[24:]); work != 0 {
 			ts.works[work] = true
 		}
 		r.Last = max(r.Last, int64(binary.LittleEndian.Uint64(m.Data)))
 		r.Changes = max(r.Changes, binary.LittleEndian.Uint64(m.Data[8:]))
+		r.Published = max(r.Published, binary.LittleEndian.Uint64(m.Data[16:]))
 		r.N = max(r.N, n)
 		r.Messages = append(r.Messages, MessageRecord{n, slices.Clone(m.Data[messageHead:])})
 		at[n] = m.Record
@@ -91,13 +92,13 @@ func (ts *Store) resume(one backends.Left, messages []backends.Left) *Topic {
 
 // count has the numbers of a topic's readers be in the ledger.
 func (t *Topic) count() {
-	n := t.all.ledger.Counts(&t.counts, backends.TopicCounts, t.number, 2, "")
-	t.lost, t.given = &n[0], &n[1]
+	n := t.all.ledger.Counts(&t.counts, backends.TopicCounts, t.number, 3, "")
+	t.lost, t.given = &n[0], &backends.Flows(n[1:])[0]
 }
 
 // uncount takes them out: what readers get from now on nobody counts.
 func (t *Topic) uncount() {
-	t.lost, t.given = new(atomic.Int64), new(atomic.Int64)
+	t.lost, t.given = new(atomic.Int64), new(backends.Flow)
 	t.all.ledger.Drop(&t.counts)
 }
 
@@ -112,14 +113,16 @@ func (t *Topic) save() {
 		t.number = t.all.numbers
 	}
 	b := t.all.coder[:0]
-	for _, n := range []uint64{t.id.Ino, t.id.Born, uint64(t.lastAt()), t.n, t.changes, t.cleared, t.forgotten} {
+	for _, n := range []uint64{
+		t.id.Ino, t.id.Born, uint64(t.lastAt()), t.n, t.published, t.changes, t.cleared, t.forgotten,
+	} {
 		b = binary.LittleEndian.AppendUint64(b, n)
 	}
 	t.all.coder = append(b, t.name...)
 	l.Put(&t.saved, backends.TopicRecord, t.number, t.all.coder)
 }
 
-const topicHead = 7 * 8
+const topicHead = 8 * 8
 
 func readTopic(b []byte) (r Record, ok bool) {
 	if len(b) < topicHead {
@@ -127,8 +130,8 @@ func readTopic(b []byte) (r Record, ok bool) {
 	}
 	n := func(i int) uint64 { return binary.LittleEndian.Uint64(b[8*i:]) }
 	return Record{
-		ID: backends.ID{Ino: n(0), Born: n(1)}, Last: int64(n(2)), N: n(3), Changes: n(4),
-		Cleared: n(5), Forgotten: n(6), Name: string(b[topicHead:]),
+		ID: backends.ID{Ino: n(0), Born: n(1)}, Last: int64(n(2)), N: n(3), Published: n(4),
+		Changes: n(5), Cleared: n(6), Forgotten: n(7), Name: string(b[topicHead:]),
 	}, true
 }
 
@@ -139,7 +142,7 @@ func (t *Topic) lastAt() int64 {
 	return t.last.UnixNano()
 }
 
-const messageHead = 24
+const messageHead = 32
 
 // saveMessage writes a message that is about to be given to the readers, and by which work at a desk it is
 // published. The caller holds the store's lock.
@@ -149,6 +152,7 @@ func (t *Topic) saveMessage(m *message, work uint64) {
 	}
 	b := binary.LittleEndian.AppendUint64(t.all.coder[:0], uint64(t.lastAt()))
 	b = binary.LittleEndian.AppendUint64(b, t.changes)
+	b = binary.LittleEndian.AppendUint64(b, t.published)
 	b = binary.LittleEndian.AppendUint64(b, work)
 	t.all.coder = append(b, m.data...)
 	t.all.ledger.Put(&m.saved, backends.MessageRecord, t.number<<numberBits|m.seq, t.all.coder)

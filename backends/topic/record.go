@@ -15,8 +15,11 @@ type Record struct {
 	Last    int64  // when it was published to, in nanoseconds since 1970; 0: never
 	N       uint64 // number of the newest message
 	Lost    uint64 // messages that readers missed who have gone,
-	Given   uint64 // and that such readers got
+	Given   uint64 // and that such readers got,
+	Bytes   uint64 // and theirs
 	Changes uint64 // how often the retained value changed
+
+	Published uint64 // bytes
 
 	Cleared, Forgotten uint64 // messages up to these are no value any more, and are not kept
 
@@ -38,8 +41,10 @@ func (ts *Store) Records() []Record {
 		return nil // it is there
 	}
 	for _, t := range ts.open {
+		given := t.given.Moved()
 		r := Record{
-			ID: t.id, Name: t.name, N: t.n, Lost: uint64(t.lost.Load()), Given: uint64(t.given.Load()),
+			ID: t.id, Name: t.name, N: t.n, Published: t.published, Lost: uint64(t.lost.Load()),
+			Given: uint64(given.Messages), Bytes: uint64(given.Bytes),
 			Changes: t.changes, Cleared: t.cleared, Forgotten: t.forgotten,
 		}
 		if !t.last.IsZero() {
@@ -66,7 +71,8 @@ func (ts *Store) Resume(list []Record) {
 		ts.mu.Lock()
 		t.n, t.changes, t.cleared, t.forgotten = r.N, r.Changes, r.Cleared, r.Forgotten
 		t.lost.Store(int64(r.Lost))
-		t.given.Store(int64(r.Given))
+		t.given.Add(int64(r.Given), int64(r.Bytes))
+		t.published = r.Published
 		if r.Last != 0 {
 			t.last = time.Unix(0, r.Last)
 		}
@@ -84,7 +90,8 @@ func (s *Subscription) Place() backends.Place {
 	s.feed.all.mu.Lock()
 	defer s.feed.all.mu.Unlock()
 	p := backends.Place{
-		Next: s.feed.n + 1, Seen: s.seen, Skipped: s.skipped, Gaps: s.gaps, Before: s.before, Got: s.got, Cut: s.cut,
+		Next: s.feed.n + 1, Seen: s.seen, Skipped: s.skipped, Gaps: s.gaps, Before: s.before, Got: s.got,
+		Bytes: s.bytes, Cut: s.cut,
 	}
 	if rest := s.rest(); len(rest) > 0 {
 		p.Next = rest[0].n
@@ -100,7 +107,7 @@ func (s *Subscription) Resume(p backends.Place) {
 	}
 	s.feed.all.mu.Lock()
 	defer s.feed.all.mu.Unlock()
-	s.got = max(s.got, p.Got)
+	s.got, s.bytes = max(s.got, p.Got), max(s.bytes, p.Bytes)
 	if p.Next < s.from.Next || p.Next == s.from.Next && p.Seen < s.from.Seen {
 		return // another member of the group got further
 	}

@@ -1,7 +1,6 @@
 package topic
 
 import (
-	"sync/atomic"
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -128,7 +127,7 @@ func (r *Relay) Announce(path string, way []backends.Attr, seq, lost uint64, dat
 	r.all.mu.Lock()
 	defer r.all.unlock()
 	t := &Topic{name: path, way: way}
-	t.all, t.removed, t.given = r.all, true, new(atomic.Int64) // which nobody asks for
+	t.all, t.removed, t.given = r.all, true, new(backends.Flow) // which nobody asks for
 	r.all.above(t, func(m *merge) {
 		m.n += lost
 		if m.admit(cost(data)) != nil {

@@ -25,7 +25,7 @@ func (r Retained) TryLend(most int) ([]byte, backends.Meta, error) {
 	case len(m.data) > most:
 		return nil, backends.Meta{}, unix.EMSGSIZE
 	}
-	r.t.given.Add(1)
+	r.t.given.Add(1, int64(len(m.data)))
 	return m.data, backends.Meta{Seq: m.seq}, nil
 }
 

@@ -26,7 +26,8 @@ type Subscription struct {
 	gaps    uint64 // how many it missed before seen,
 	before  uint64 // and how many of them were not there any more when it began
 	cut     bool
-	got     uint64         // how many messages
+	got     uint64         // how many messages,
+	bytes   uint64         // and theirs
 	from    backends.Place // where it went on when an earlier process had ended
 
 	done []backends.Record // of messages that it got, and nobody else is to get
@@ -149,8 +150,10 @@ func (s *Subscription) TryLend(most int) ([]byte, backends.Meta, error) {
 	}
 	s.gaps += m.Lost
 	s.seen, s.skipped = one.n, 0
-	if s.got++; s.topic == nil {
-		one.m.topic.given.Add(1)
+	s.got++
+	s.bytes += uint64(len(one.m.data))
+	if s.topic == nil {
+		one.m.topic.given.Add(1, int64(len(one.m.data)))
 	}
 	if len(s.own) == 0 {
 		s.pass()

@@ -25,6 +25,7 @@ type Topic struct {
 	forgotten uint64    // and those up to this one are not kept
 	changes   uint64    // how often the retained value changed
 	last      time.Time // when it was published to
+	published uint64    // bytes
 
 	number uint64          // in the ledger
 	saved  backends.Record // there,
@@ -79,6 +80,7 @@ func (t *Topic) TryWrite(p []byte, meta backends.Meta) (int, error) {
 		return 0, err
 	}
 	t.last = time.Now()
+	t.published += uint64(len(p))
 	if err == errNobody {
 		t.n++
 		t.save()

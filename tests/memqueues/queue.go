@@ -18,7 +18,7 @@ type queue struct {
 	rules          nodes.QueueRules
 	line           []message // the next to be received first
 	lent           int
-	sent, received int64
+	sent, received backends.Moved
 	removed        bool
 
 	ends []*end // that are open
@@ -64,7 +64,9 @@ func (q *queue) take(room, each int) (list []message, err error) {
 	if len(list) == 0 {
 		return nil, q.nothing()
 	}
-	q.received += int64(len(list))
+	for _, m := range list {
+		q.received.Add(1, int64(len(m.data)))
+	}
 	q.attr.Atime = time.Now()
 	q.changed()
 	return list, nil
@@ -91,7 +93,7 @@ func (q *queue) add(list []message) (n int, err error) {
 			err = backends.ErrWouldBlock
 		default:
 			q.put(m)
-			q.sent++
+			q.sent.Add(1, int64(len(m.data)))
 			q.attr.Mtime = time.Now()
 			n++
 			continue

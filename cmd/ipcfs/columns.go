@@ -15,7 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// columns are a table for people: a line of headings, and rows. Numbers stand on the right of their column.
+// columns are a table for people: a line of headings, and rows. Numbers stand on the right of their column. There are
+// two blanks between columns, or one where a line would be too long.
 type columns struct {
 	heads []string // one that begins with > is of numbers, one that ends in * gives way where a line is too long
 	rows  [][]string
@@ -36,7 +37,7 @@ func (c *columns) lines(width int) []string {
 	}
 	rows := append([][]string{heads}, c.rows...)
 	wide := make([]int, len(heads))
-	total := -2
+	total, gap := -2, "  "
 	for i := range heads {
 		for _, row := range rows {
 			if i < len(row) {
@@ -44,6 +45,9 @@ func (c *columns) lines(width int) []string {
 			}
 		}
 		total += wide[i] + 2
+	}
+	if width > 0 && total > width {
+		total, gap = total-(len(heads)-1), " "
 	}
 	if width > 0 && total > width && flexible >= 0 {
 		wide[flexible] = max(wide[flexible]-(total-width), 8)
@@ -59,7 +63,7 @@ func (c *columns) lines(width int) []string {
 			} else {
 				cell += pad
 			}
-			b.WriteString(cell + "  ")
+			b.WriteString(cell + gap)
 		}
 		list[n] = strings.TrimRight(b.String(), " ")
 		if width > 0 {

@@ -32,7 +32,8 @@ type topScreen struct {
 // A topRow is an object with its rates.
 type topRow struct {
 	object
-	in, out float64 // messages a second
+	in, out           float64 // messages a second
+	inBytes, outBytes float64
 }
 
 // topSorts are what rows can be sorted by.
@@ -42,6 +43,7 @@ var topSorts = []struct {
 }{
 	{"IN/S", func(r topRow) float64 { return r.in }},
 	{"OUT/S", func(r topRow) float64 { return r.out }},
+	{"BYTES/S", func(r topRow) float64 { return r.inBytes + r.outBytes }},
 	{"WAIT", func(r topRow) float64 { return float64(r.facts.num("messages") + r.facts.num("qnum")) }},
 	{"PARK", func(r topRow) float64 { return float64(r.waiting()) }},
 	{"BYTES", func(r topRow) float64 { return float64(r.Size) }},
@@ -73,8 +75,9 @@ func (s *topScreen) rows() (list []topRow) {
 		}
 		r := topRow{object: o}
 		if was, ok := before[string(o.Path)]; ok && seconds > 0 {
-			r.in = float64(max(o.sent()-was.sent(), 0)) / seconds
-			r.out = float64(max(o.received()-was.received(), 0)) / seconds
+			rate := func(keys ...string) float64 { return float64(max(o.sum(keys)-was.sum(keys), 0)) / seconds }
+			r.in, r.out = rate(cameKeys...), rate("received")
+			r.inBytes, r.outBytes = rate(cameBytesKeys...), rate("received_bytes")
 		}
 		list = append(list, r)
 	}
@@ -84,13 +87,21 @@ func (s *topScreen) rows() (list []topRow) {
 	return list
 }
 
-// sent is how many messages came into an object; of a socket, how many calls.
-func (o object) sent() int64 {
-	return o.facts.num("sent") + o.facts.num("published") + o.facts.num("accepted")
-}
+// Facts that count the messages that came into an object, of a socket the calls, and the bytes that came. Each object
+// has one at most.
+var (
+	cameKeys      = []string{"sent", "published", "accepted"}
+	cameBytesKeys = []string{"sent_bytes", "published_bytes"}
+)
 
-// received is how many messages left an object.
-func (o object) received() int64 { return o.facts.num("received") }
+func (o object) has(keys []string) bool { return slices.ContainsFunc(keys, o.facts.has) }
+
+func (o object) sum(keys []string) (n int64) {
+	for _, key := range keys {
+		n += o.facts.num(key)
+	}
+	return n
+}
 
 // key does what a key is for, and reports whether it ends top.
 func (s *topScreen) key(key string) (over bool) {
@@ -249,12 +260,16 @@ func (s *topScreen) pauses() string {
 
 // table are the rows with their heads: as many as there is room for, the selected one among them.
 func (s *topScreen) table() []string {
-	t := columns{heads: []string{
-		"", "CLASS", "NAME*", "WAIT/CAP", ">IN/S", ">OUT/S", ">BYTES", ">RDR", ">WTR", "PARK", "LAG/LOST",
-	}}
-	narrow := s.width < 70
-	if narrow {
+	narrow, wide := s.width < 70, s.width >= 100
+	t := columns{heads: []string{"", "CLASS", "NAME*", "WAIT/CAP", ">IN/S", ">OUT/S", ">BYTES/S"}}
+	switch {
+	case narrow:
 		t.heads = []string{"", "NAME*", ">WAIT", ">IN/S", ">OUT/S", "PARK"}
+	case wide:
+		t.heads = append(t.heads, ">BYTES")
+		fallthrough
+	default:
+		t.heads = append(t.heads, ">RDR", ">WTR", "PARK", "LAG/LOST")
 	}
 	rows := s.rows()
 	room := max(s.height-topAround, 1)
@@ -265,16 +280,19 @@ func (s *topScreen) table() []string {
 		if from+i == s.selected {
 			mark = ">"
 		}
+		in, out := dash(r.has(cameKeys), perSecond(r.in)), dash(r.facts.has("received"), perSecond(r.out))
 		if narrow {
 			t.add(mark, r.class+"/"+backends.Word(r.name),
-				dash(r.facts.has("messages"), brief(r.facts.num("messages"))), perSecond(r.in),
-				perSecond(r.out), r.parked())
-		} else {
-			t.add(mark, r.class, backends.Word(r.name), r.bar(), perSecond(r.in), perSecond(r.out), bytesOf(r.Size),
-				dash(r.facts.has("readers"), brief(r.facts.num("readers"))),
-				dash(r.facts.has("writers"), brief(r.facts.num("writers"))),
-				r.parked(), r.lag())
+				dash(r.facts.has("messages"), brief(r.facts.num("messages"))), in, out, r.parked())
+			continue
 		}
+		cells := []string{mark, r.class, backends.Word(r.name), r.bar(), in, out,
+			dash(r.facts.has("received_bytes"), bytesOf(int64(r.inBytes+r.outBytes)))}
+		if wide {
+			cells = append(cells, bytesOf(r.Size))
+		}
+		t.add(append(cells, dash(r.facts.has("readers"), brief(r.facts.num("readers"))),
+			dash(r.facts.has("writers"), brief(r.facts.num("writers"))), r.parked(), r.lag())...)
 	}
 	lines := t.lines(s.width)
 	if i := s.selected - from + 1; i < len(lines) {
@@ -362,7 +380,7 @@ func (s *topScreen) object() []string {
 // topFacts are what is told of an object that is shown alone.
 var topFacts = []string{"mode", "uid", "created", "bytes", "messages", "maxmsg", "msgsize", "qnum",
 	"qbytes", "sent", "received",
-	"published", "lost", "state", "type", "accepted", "dialled", "connections", "nattch"}
+	"published", "sent_bytes", "received_bytes", "published_bytes", "lost", "state", "type", "accepted", "dialled", "connections", "nattch"}
 
 // forJSON is one look for programs: what ls --json tells, with rates.
 func (s *topScreen) forJSON() []facts {
@@ -374,6 +392,9 @@ func (s *topScreen) forJSON() []facts {
 	list := forJSON(objects)
 	for i, r := range rows {
 		list[i]["in_per_second"], list[i]["out_per_second"] = r.in, r.out
+		if r.facts.has("received_bytes") {
+			list[i]["in_bytes_per_second"], list[i]["out_bytes_per_second"] = r.inBytes, r.outBytes
+		}
 	}
 	return list
 }

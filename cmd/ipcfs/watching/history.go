@@ -35,8 +35,8 @@ type history struct {
 	waiting int               // calls that wait
 }
 
-// counts are messages that an object took in and gave out; they only grow.
-type counts struct{ in, out int64 }
+// counts are messages that an object took in and gave out, and the bytes of both together; they only grow.
+type counts struct{ in, out, bytes int64 }
 
 // row is an object as it was when it was looked at last.
 type row struct {
@@ -46,6 +46,8 @@ type row struct {
 	waiting            int64 // calls
 	lost               int64
 	in, out            float64 // messages a second
+	flow               float64 // bytes a second, of both
+	flows              bool    // they are counted
 	counts             counts
 }
 
@@ -125,6 +127,9 @@ func (l *look) add(one nodes.Surveyed) {
 			r.counts.in = n
 		case "received":
 			r.counts.out = n
+		case "sent_bytes", "published_bytes", "received_bytes":
+			r.counts.bytes += n
+			r.flows = true
 		case "wait":
 			rows, _ := f.Value.(nodes.Rows)
 			for _, w := range nodes.WaitsOf(rows) {
@@ -168,14 +173,14 @@ func (h *history) take(now time.Time, l look) {
 // rate finds out how much an object moved since the look before.
 func (h *history) rate(r *row, was counts, first bool, seconds float64) {
 	h.counts[r.path()] = r.counts
-	if r.counts.in < was.in || r.counts.out < was.out {
+	if r.counts.in < was.in || r.counts.out < was.out || r.counts.bytes < was.bytes {
 		was = counts{} // another object of the same name
 	}
-	in, out := r.counts.in-was.in, r.counts.out-was.out
+	in, out, bytes := r.counts.in-was.in, r.counts.out-was.out, r.counts.bytes-was.bytes
 	m := h.moved[r.class]
-	h.moved[r.class] = counts{m.in + in, m.out + out}
+	h.moved[r.class] = counts{m.in + in, m.out + out, m.bytes + bytes}
 	if !first && seconds > 0 {
-		r.in, r.out = float64(in)/seconds, float64(out)/seconds
+		r.in, r.out, r.flow = float64(in)/seconds, float64(out)/seconds, float64(bytes)/seconds
 	}
 }
 
@@ -197,6 +202,8 @@ func (h *history) sum(r *row) {
 	c.lost += r.lost
 	c.in += r.in
 	c.out += r.out
+	c.flow += r.flow
+	c.flows = c.flows || r.flows
 }
 
 // busy says which objects are shown first.

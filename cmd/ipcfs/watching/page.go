@@ -95,6 +95,7 @@ func (s *Server) limits(p *page) {
 const (
 	pastHead = "messages waiting"
 	rateHead = "messages a second"
+	flowHead = "bytes a second"
 )
 
 // showClasses shows what there is, class by class. The caller holds h.mu.
@@ -102,7 +103,7 @@ func (h *history) showClasses(p *page) {
 	p.element("h2", "What there is")
 	p.element("p", "Readers and writers have it open. The plots are of the last ten minutes; of the messages a second, "+
 		"what comes in is a line, and what goes out is dashed.")
-	p.head("class", "objects", "messages", "bytes", "readers", "writers", "calls wait", pastHead, rateHead)
+	p.head("class", "objects", "messages", "bytes", flowHead, "readers", "writers", "calls wait", pastHead, rateHead)
 	for _, name := range slices.Sorted(maps.Keys(h.classes)) {
 		c := h.classes[name]
 		p.raw("<tr>")
@@ -110,6 +111,7 @@ func (h *history) showClasses(p *page) {
 		p.number("objects", c.objects)
 		p.number("messages", known(c.depth))
 		p.number("bytes", amount(float32(c.bytes)))
+		p.number(flowHead, c.flowing())
 		p.number("readers", c.readers)
 		p.number("writers", c.writers)
 		p.number("calls wait", c.waiting)
@@ -139,6 +141,14 @@ func (t *track) show(p *page, r row) {
 		", now ", amount(float32(r.in)), " in, ", amount(float32(r.out)), " out")
 }
 
+// flowing is how many bytes a second come and go.
+func (r row) flowing() string {
+	if !r.flows {
+		return known(-1)
+	}
+	return amount(float32(r.flow))
+}
+
 func known(n int64) string {
 	if n < 0 {
 		return "–"
@@ -157,7 +167,7 @@ func (s *Server) showObjects(p *page) {
 	if len(shown) < h.total {
 		p.element("p", len(shown), " of ", h.total)
 	}
-	p.head("object", "messages", "bytes", "readers", "writers", "calls wait", "lost", pastHead, rateHead)
+	p.head("object", "messages", "bytes", flowHead, "readers", "writers", "calls wait", "lost", pastHead, rateHead)
 	for _, r := range shown {
 		p.raw(`<tr><th scope="row" class="name wide">`)
 		p.name(r.path())
@@ -171,6 +181,7 @@ func (s *Server) showObjects(p *page) {
 		}
 		p.number("messages", depth)
 		p.number("bytes", amount(float32(r.bytes)))
+		p.number(flowHead, r.flowing())
 		p.number("readers", r.readers)
 		p.number("writers", r.writers)
 		p.number("calls wait", r.waiting)

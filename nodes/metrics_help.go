@@ -58,6 +58,7 @@ var factHelp = []struct{ key, text string }{
 	{"replicas", "Servers that keep the queue."},
 	{"sent", "Messages that were sent through the tree."},
 	{"sent_bytes", "Bytes that were sent through the tree."},
+	{"waiting_calls", "Calls that wait until they are accepted."},
 	{"waiting_readers", "Those who wait for a message or a call, in read(2), open(2) or poll(2)."},
 	{"waiting_writers", "Those who wait for room, or for who takes their call, in write(2), open(2) or poll(2)."},
 	{"watchers", "Readers who hear of changes of the value."},

@@ -169,6 +169,9 @@ func (e socketEntry) Report() ([]Fact, error) {
 		}
 		if one.listener != nil {
 			facts = append(facts, Fact{"backlog", one.listener.Backlog()})
+			if n, known := one.listener.Calls(); known {
+				facts = append(facts, Fact{"waiting_calls", n})
+			}
 		}
 	case host && !to.Listens():
 		facts = append(facts, Fact{"state", "remote"}, Fact{"type", typeName(to.Type)}, Fact{"address", to.String()})

@@ -142,6 +142,20 @@ func (l *Listener) Backlog() int {
 	return l.backlog
 }
 
+// Calls is how many calls wait until they are accepted; known is false where the kernel does not tell.
+func (l *Listener) Calls() (n int, known bool) {
+	for known = true; l != nil && known; l = l.other {
+		l.mu.Lock()
+		here := 0
+		if l.fd >= 0 {
+			here, known = calling(l.fd)
+		}
+		n += here + len(l.back)
+		l.mu.Unlock()
+	}
+	return n, known
+}
+
 // SetBacklog is listen(2) again, with another backlog. Diallers that found the old one full try again.
 func (l *Listener) SetBacklog(n int) error {
 	l.mu.Lock()

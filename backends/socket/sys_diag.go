@@ -29,39 +29,44 @@ const (
 	loopbackDevice   = uint32(0x1) // of lo in every network namespace (net/core/dev.c, LOOPBACK_IFINDEX)
 )
 
-// hears reports whether a UDP socket of this network namespace would take what is sent to a loopback address;
-// also true where the kernel cannot tell.
-func hears(at netip.AddrPort) bool {
+// diagnose asks about a socket of this network namespace, by a request that begins at h. An error of the answer is its
+// errno.
+func diagnose(h *unix.NlMsghdr, size uintptr) (answer []byte, err error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
 	if err != nil {
-		return true
+		return nil, err
 	}
 	defer unix.Close(fd)
+	h.Len, h.Type, h.Flags = uint32(size), sockDiagByFamily, unix.NLM_F_REQUEST
+	// The kernel answers in the call.
+	if _, err := unix.Write(fd, unsafe.Slice((*byte)(unsafe.Pointer(h)), size)); err != nil {
+		return nil, err
+	}
+	answer = make([]byte, 4096)
+	n, _, err := unix.Recvfrom(fd, answer, unix.MSG_DONTWAIT)
+	if err != nil {
+		return nil, err
+	}
+	if n >= unix.SizeofNlMsghdr+4 && binary.NativeEndian.Uint16(answer[4:]) == unix.NLMSG_ERROR {
+		return nil, unix.Errno(-int32(binary.NativeEndian.Uint32(answer[unix.SizeofNlMsghdr:])))
+	}
+	return answer[:n], nil
+}
+
+// hears reports whether a UDP socket of this network namespace would take what is sent to a loopback address.
+func hears(at netip.AddrPort) bool {
 	family, _ := sockaddr(at)
 	ip := at.Addr().Unmap().AsSlice()
 	ask := diagRequest{family: uint8(family), protocol: unix.IPPROTO_UDP, states: ^uint32(0),
 		device: loopbackDevice,
 		cookie: [2]uint32{anyCookie, anyCookie}}
-	ask.NlMsghdr = unix.NlMsghdr{
-		Len: uint32(unsafe.Sizeof(ask)), Type: sockDiagByFamily, Flags: unix.NLM_F_REQUEST,
-	}
 	binary.BigEndian.PutUint16(ask.port[:], at.Port())
 	copy(ask.source[:], ip)
 	copy(ask.addr[:], ip)
-	// The kernel answers in the call.
-	if _, err := unix.Write(fd, unsafe.Slice((*byte)(unsafe.Pointer(&ask)), unsafe.Sizeof(ask))); err != nil {
+	if _, err := diagnose(&ask.NlMsghdr, unsafe.Sizeof(ask)); err == nil {
 		return true
 	}
-	answer := make([]byte, 4096)
-	n, _, err := unix.Recvfrom(fd, answer, unix.MSG_DONTWAIT)
-	if err != nil || n < unix.SizeofNlMsgerr {
-		return true
-	}
-	h := (*unix.NlMsgerr)(unsafe.Pointer(&answer[unix.SizeofNlMsghdr]))
-	if binary.NativeEndian.Uint16(answer[4:]) != unix.NLMSG_ERROR || unix.Errno(-h.Error) != unix.ENOENT {
-		return true
-	}
-	return heardOf(at) // ENOENT too if the kernel has no udp_diag, and loads no module
+	return heardOf(at) // the kernel may have no udp_diag, and load no module, or we may not ask
 }
 
 // heardOf is hears by the list of all UDP sockets (proc_net(5)). One of IPv6 that takes IPv4 too is in the

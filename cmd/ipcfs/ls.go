@@ -70,7 +70,7 @@ var sortKeys = []string{"name", "waiting", "messages", "bytes", "sent", "age"}
 func sortBy(list []object, key string) {
 	measure := map[string]func(object) int64{
 		"waiting":  func(o object) int64 { return o.waiting() },
-		"messages": func(o object) int64 { return max(o.facts.num("messages"), o.facts.num("qnum")) },
+		"messages": func(o object) int64 { return o.sum(waitKeys) },
 		"bytes":    func(o object) int64 { return o.Size },
 		"sent":     func(o object) int64 { return max(o.facts.num("sent"), o.facts.num("published")) },
 		"age":      func(o object) int64 { return -o.Sent },
@@ -127,6 +127,23 @@ func objectOf(class string, s seen) object {
 	o := object{seen: s, class: class, name: strings.TrimPrefix(string(s.Path), class+"/")}
 	o.facts, _ = factsOf(s.Text) // of one whose status may not be read there are none
 	return o
+}
+
+// Facts that count the messages that came into an object, of a socket the calls, and the bytes that came, and those
+// that wait. Each object has one of them at most.
+var (
+	cameKeys      = []string{"sent", "published", "accepted"}
+	cameBytesKeys = []string{"sent_bytes", "published_bytes"}
+	waitKeys      = []string{"messages", "qnum", "waiting_calls"}
+)
+
+func (o object) has(keys []string) bool { return slices.ContainsFunc(keys, o.facts.has) }
+
+func (o object) sum(keys []string) (n int64) {
+	for _, key := range keys {
+		n += o.facts.num(key)
+	}
+	return n
 }
 
 // waiting is how many calls wait for the object.
@@ -213,7 +230,7 @@ func (o object) row(now time.Time) []string {
 		readers = fmt.Sprintf("%dL", links)
 	}
 	return []string{o.class, backends.Word(o.name), fmt.Sprintf("%04o", o.Mode&07777), owner(o.Uid),
-		count("messages", "qnum"), count("maxmsg", "backlog"), bytesOf(o.Size), readers, count("writers"), o.parked(),
+		count(waitKeys...), count("maxmsg", "backlog"), bytesOf(o.Size), readers, count("writers"), o.parked(),
 		count("sent", "published", "accepted"), count("received"), since(time.Unix(o.Sent, 0), now), o.remark()}
 }
 

@@ -151,7 +151,7 @@ func classOf(name string, list []seen) class {
 			continue // it went just now
 		}
 		for _, key := range []string{"messages", "bytes", "qnum", "cbytes", "readers", "writers", "waiting_readers",
-			"waiting_writers", "lost", "connections", "allocated", "nattch"} {
+			"waiting_writers", "waiting_calls", "lost", "connections", "allocated", "nattch"} {
 			sum[key] += f.num(key)
 		}
 		c.Waits = c.Waits || f.has("waiting_readers")
@@ -173,6 +173,9 @@ func classOf(name string, list []seen) class {
 		c.Detail = fmt.Sprintf("%s, %d lost", counted(sum["readers"], "reader", "readers"), sum["lost"])
 	case strings.HasSuffix(name, "sockets"):
 		c.Detail = counted(sum["connections"], "connection", "connections")
+		if n := sum["waiting_calls"]; n > 0 {
+			c.Detail += ", " + counted(n, "call waits", "calls wait")
+		}
 		if c.Waits {
 			c.Detail += ", " + waits
 		}

@@ -44,7 +44,7 @@ var topSorts = []struct {
 	{"IN/S", func(r topRow) float64 { return r.in }},
 	{"OUT/S", func(r topRow) float64 { return r.out }},
 	{"BYTES/S", func(r topRow) float64 { return r.inBytes + r.outBytes }},
-	{"WAIT", func(r topRow) float64 { return float64(r.facts.num("messages") + r.facts.num("qnum")) }},
+	{"WAIT", func(r topRow) float64 { return float64(r.sum(waitKeys)) }},
 	{"PARK", func(r topRow) float64 { return float64(r.waiting()) }},
 	{"BYTES", func(r topRow) float64 { return float64(r.Size) }},
 	{"NAME", nil},
@@ -85,22 +85,6 @@ func (s *topScreen) rows() (list []topRow) {
 		slices.SortStableFunc(list, func(a, b topRow) int { return cmp.Compare(of(b), of(a)) })
 	}
 	return list
-}
-
-// Facts that count the messages that came into an object, of a socket the calls, and the bytes that came. Each object
-// has one at most.
-var (
-	cameKeys      = []string{"sent", "published", "accepted"}
-	cameBytesKeys = []string{"sent_bytes", "published_bytes"}
-)
-
-func (o object) has(keys []string) bool { return slices.ContainsFunc(keys, o.facts.has) }
-
-func (o object) sum(keys []string) (n int64) {
-	for _, key := range keys {
-		n += o.facts.num(key)
-	}
-	return n
 }
 
 // key does what a key is for, and reports whether it ends top.
@@ -283,7 +267,7 @@ func (s *topScreen) table() []string {
 		in, out := dash(r.has(cameKeys), perSecond(r.in)), dash(r.facts.has("received"), perSecond(r.out))
 		if narrow {
 			t.add(mark, r.class+"/"+backends.Word(r.name),
-				dash(r.facts.has("messages"), brief(r.facts.num("messages"))), in, out, r.parked())
+				dash(r.has(waitKeys), brief(r.sum(waitKeys))), in, out, r.parked())
 			continue
 		}
 		cells := []string{mark, r.class, backends.Word(r.name), r.bar(), in, out,
@@ -316,7 +300,7 @@ func (r topRow) bar() string {
 		n := int(f.num("messages") * 10 / f.num("maxmsg"))
 		return "[" + strings.Repeat("#", n) + strings.Repeat(" ", 10-n) + "]"
 	case f.has("backlog"):
-		return fmt.Sprintf("backlog %d", f.num("backlog"))
+		return dash(f.has("waiting_calls"), brief(f.num("waiting_calls"))) + "/" + brief(f.num("backlog"))
 	case f.has("qnum"):
 		return fmt.Sprintf("%d", f.num("qnum"))
 	}
@@ -380,7 +364,8 @@ func (s *topScreen) object() []string {
 // topFacts are what is told of an object that is shown alone.
 var topFacts = []string{"mode", "uid", "created", "bytes", "messages", "maxmsg", "msgsize", "qnum",
 	"qbytes", "sent", "received",
-	"published", "sent_bytes", "received_bytes", "published_bytes", "lost", "state", "type", "accepted", "dialled", "connections", "nattch"}
+	"published", "sent_bytes", "received_bytes", "published_bytes", "lost", "state", "type", "waiting_calls",
+	"accepted", "dialled", "connections", "nattch"}
 
 // forJSON is one look for programs: what ls --json tells, with rates.
 func (s *topScreen) forJSON() []facts {

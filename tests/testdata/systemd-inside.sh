@@ -35,6 +35,8 @@ for uid in 0 1000; do
 	touch sockets/k$0
 	{ exec 3<> ctl/sockets/k$0/accept; read -r line <&3; echo "$line back" >&3; exec 3>&-; } &
 	exec 4<> ctl/sockets/k$0/dial; echo four >&4; read -r line <&4; test "$line" = "four back"; exec 4>&-; wait
+	exec 4<> ctl/sockets/k$0/dial; echo call >&4; grep -qx waiting_calls=1 ctl/sockets/k$0/status
+	cat ctl/sockets/k$0/accept 4>&- > /dev/null & exec 4>&-; wait
 	touch sockets/tcp/:$((7000 + $0))
 	{ exec 3<> ctl/sockets/tcp/:$((7000 + $0))/accept; echo five >&3; exec 3>&-; } &
 	exec 4<> sockets/tcp/127.0.0.1:$((7000 + $0)); read -r line <&4; test "$line" = five; exec 4>&-; wait

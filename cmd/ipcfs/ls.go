@@ -29,7 +29,7 @@ type use struct {
 	Pid     int     `json:"pid"`
 	Command string  `json:"command"`
 	Side    string  `json:"side"` // "reader" or "writer"; "": not known
-	How     string  `json:"how"`  // "tree"; natively "open", "map"
+	How     string  `json:"how"`  // "tree"; natively "open", "map"; of a FIFO "orphaned", in an earlier mount
 	Waits   string  `json:"waits,omitempty"`
 	Seconds float64 `json:"seconds,omitempty"` // how long it waits
 }
@@ -160,6 +160,8 @@ func (o object) identities(segments string) []identity {
 		return []identity{tree, {o.facts.str("device"), uint64(o.facts.num("inode"))}}
 	case o.class == "sysv/shm" && o.facts.has("id"):
 		return []identity{tree, {segments, uint64(o.facts.num("id"))}}
+	case o.facts.has("ends_since"):
+		return []identity{tree, orphan(string(o.Path), o.Ino)}
 	}
 	return []identity{tree}
 }

@@ -160,10 +160,17 @@ func inside(m *mountinfo.Info) (list []holder) {
 	return list
 }
 
+// orphan is what an end of a FIFO is known by that an earlier mount of the tree has left behind: its path in there, as
+// that hangs nowhere any more, and its inode, which the next mount has, too.
+func orphan(path string, ino uint64) identity { return identity{"orphaned /" + path, ino} }
+
 // holders are the processes that hold a file, by the file; without the daemon of the tree.
 func holders(daemon int) map[identity][]holder {
 	of := map[identity][]holder{}
 	scan(func(h holder) {
+		if path, ok := strings.CutPrefix(h.path, "/fifos/"); ok && h.How == "open" {
+			h.How, h.file = "orphaned", orphan("fifos/"+path, h.file.ino)
+		}
 		known := slices.ContainsFunc(of[h.file], func(o holder) bool { return o.Pid == h.Pid && o.How == h.How })
 		if h.Pid != daemon && !known {
 			of[h.file] = append(of[h.file], h)

@@ -82,7 +82,7 @@ func (t *Tree) openKinds(c Config, before *tables) error {
 			return nodes.Render(f), nil
 		})),
 		nodes.TextControl("status.json", rendered(t.status, nodes.RenderJSON)),
-		nodes.LimitsControl(t.env.Notes, t.limits),
+		nodes.LimitsControl(t.env.Failures, t.limits),
 		nodes.MetricsControl(t.kinds, t.status),
 	}
 	for i := range global {
@@ -116,7 +116,7 @@ func (t *Tree) openKinds(c Config, before *tables) error {
 	global = append(global, t.attachedControls()...)
 	t.dirs = dirsAbove(t.kinds)
 	for _, k := range t.kinds {
-		t.env.Notes.Classes = append(t.env.Notes.Classes, k.Name)
+		t.env.Failures.Classes = append(t.env.Failures.Classes, k.Name)
 	}
 	t.kinds = append(t.kinds, nodes.Kind{
 		Name: "ctl", Class: nodes.NewCtl(t.kinds, t.env, append(global, t.ownControls()...)...),

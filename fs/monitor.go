@@ -6,6 +6,6 @@ import "github.com/ipcfs/ipcfs/nodes"
 func (t *Tree) Monitor() *nodes.Monitor {
 	return &nodes.Monitor{
 		Kinds: t.kinds[:len(t.kinds)-1], Daemon: t.status, Limits: t.limits, Operations: t.done,
-		Notes: t.env.Notes,
+		Failures: t.env.Failures,
 	}
 }

@@ -42,7 +42,7 @@ func (t *Tree) openStores(c Config, before *tables) (*stores, error) {
 	if !s.queues.Listed() {
 		t.unlisted = nodes.NotListed
 		t.log.Warn("queues are not listed", "why", t.unlisted)
-		t.env.Notes.Note("queues", &nodes.Error{
+		t.env.Failures.Add("queues", &nodes.Error{
 			Op: "list", Path: "queues", Errno: syscall.EPERM, Why: errors.New(t.unlisted),
 		})
 	}
@@ -111,6 +111,6 @@ func (t *Tree) cameBack(queue string, back int, err error) {
 	}
 	if err != nil {
 		t.log.Warn("a message that was out on lease stays where it is", "path", backends.Word(at), "err", err)
-		t.env.Notes.Note(at, fmt.Errorf("lease: %w", err))
+		t.env.Failures.Add(at, fmt.Errorf("lease: %w", err))
 	}
 }

@@ -135,7 +135,7 @@ func New(c Config) (*Tree, error) {
 				"err", err)
 		})
 		t.env = nodes.NewEnv(poll)
-		t.env.Notes.Flags = c.Flags
+		t.env.Failures.Flags = c.Flags
 		t.env.Hands(t.Left(backends.HandRecord))
 		t.env.Acts, err = nodes.NewActs(c.Ledger, t.Left(backends.ActRecord))
 	}
@@ -161,7 +161,7 @@ func New(c Config) (*Tree, error) {
 	}
 	if len(moved) > 0 {
 		t.log.Warn("in the state directory is not what should be there", "moved", moved)
-		t.env.Notes.Note("", errors.New("state directory: "+strings.Join(moved, "; ")))
+		t.env.Failures.Add("", errors.New("state directory: "+strings.Join(moved, "; ")))
 	}
 	return t, nil
 }
@@ -360,7 +360,7 @@ func (t *Tree) failAt(by uint32, op string, n Node, name string, err error) fuse
 // Note keeps an error that has advice for the err file of its object.
 func (t *Tree) Note(err error) {
 	if e, ok := err.(*nodes.Error); ok {
-		t.env.Notes.Note(e.Path, e)
+		t.env.Failures.Add(e.Path, e)
 		t.log.Debug("refused", "err", e)
 	}
 }
@@ -368,7 +368,7 @@ func (t *Tree) Note(err error) {
 // NoteBy is Note of what a user did.
 func (t *Tree) NoteBy(err error, uid uint32) {
 	if e, ok := err.(*nodes.Error); ok {
-		t.env.Notes.NoteBy(e.Path, e, uid)
+		t.env.Failures.AddBy(e.Path, e, uid)
 		t.log.Debug("refused", "err", e)
 	}
 }

@@ -178,7 +178,7 @@ func (o ctlObject) controls(object Object) []Control {
 		}
 		return list
 	}
-	list := []Control{o.ctl.env.Notes.control(o.where())}
+	list := []Control{o.ctl.env.Failures.control(o.where())}
 	if r, ok := object.(Reporter); ok {
 		list = append(list, reports(r)...)
 	}

@@ -14,13 +14,13 @@ type Env struct {
 	Work *backends.Workers // for what takes long and waits for nobody: texts, listings, commands
 	Away *backends.Workers // for what waits for others: calls
 	// for what may have to wait for a lock in the kernel, of users who have much that waits so
-	Late   *backends.Workers
-	Texts  *Texts
-	Notes  *Notes
-	Shares Shares
-	Trace  *Trace
-	Acts   *Acts            // nil: nothing is noted
-	Memory *backends.Budget // what open files hold between two calls
+	Late     *backends.Workers
+	Texts    *Texts
+	Failures *Failures
+	Shares   Shares
+	Trace    *Trace
+	Acts     *Acts            // nil: nothing is noted
+	Memory   *backends.Budget // what open files hold between two calls
 
 	users users
 
@@ -56,8 +56,8 @@ func NewEnv(p *backends.Poller) *Env {
 	late.PassOn(patience, maxTasks, maxLateUid)
 	return &Env{
 		Poll: p, Work: work, Away: away, Late: late,
-		Texts: newTexts(p, work),
-		Notes: NewNotes(), Shares: newShares(), Trace: &Trace{backends.NewTrace(p)}, Memory: newMemory(),
+		Texts:    newTexts(p, work),
+		Failures: newFailures(), Shares: newShares(), Trace: &Trace{backends.NewTrace(p)}, Memory: newMemory(),
 		users: newUsers(), allow: map[uint32]*allowance{},
 	}
 }

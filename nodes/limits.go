@@ -124,7 +124,7 @@ func LimitRows() [][]string {
 }
 
 // LimitsControl is /ctl/limits: what is used of each limit, and how to raise it.
-func LimitsControl(notes *Notes, limits func() []backends.Limit) Control {
+func LimitsControl(failures *Failures, limits func() []backends.Limit) Control {
 	return TextControl("limits", func() (string, error) {
 		var b strings.Builder
 		w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -132,7 +132,7 @@ func LimitsControl(notes *Notes, limits func() []backends.Limit) Control {
 		list := limits()
 		slices.SortStableFunc(list, func(a, b backends.Limit) int { return limitPlace(a.Name) - limitPlace(b.Name) })
 		for _, l := range list {
-			raise := sentence(limitNamed(l.Name).raise, &backends.Refusal{Name: l.Of}, notes.Flags)
+			raise := sentence(limitNamed(l.Name).raise, &backends.Refusal{Name: l.Of}, failures.Flags)
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", l.Name, known(l.Used), known(l.Limit), raise)
 		}
 		err := w.Flush()

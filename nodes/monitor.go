@@ -17,7 +17,7 @@ type Monitor struct {
 	Daemon     func() ([]Fact, error) // what ctl/status says
 	Limits     func() []backends.Limit
 	Operations func() []Operation
-	Notes      *Notes
+	Failures   *Failures
 
 	looks backends.Looks
 }
@@ -81,10 +81,10 @@ func (m *Monitor) Places() []*Elsewhere {
 	return slices.DeleteFunc(places(m.Kinds), func(e *Elsewhere) bool { return e.Facts == nil })
 }
 
-// Failures are the last failures of objects that the viewer is told of by name, the newest first.
-func (m *Monitor) Failures(v Viewer, most int) []string {
+// LastFailures are the last failures of objects that the viewer is told of by name, the newest first.
+func (m *Monitor) LastFailures(v Viewer, most int) []string {
 	may := v.By.maySearch()
-	return m.Notes.Newest(most, func(at string) bool {
+	return m.Failures.Newest(most, func(at string) bool {
 		for _, k := range m.Kinds {
 			if name, ok := strings.CutPrefix(at, k.Name+"/"); ok {
 				return v.Names.Has(k.Name, name) && (v.By.Uid == 0 || k.Elsewhere != nil || leads(k, name, may))

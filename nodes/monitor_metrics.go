@@ -49,7 +49,7 @@ func (c monitorCollector) Collect(out chan<- prometheus.Metric) {
 	c.limits(out)
 	refused := newFamily("refused_total", "Calls that failed for a reason that an err file tells, by errno.",
 		prometheus.CounterValue, "class", "errno")
-	for what, n := range c.Notes.Counts() {
+	for what, n := range c.Failures.Counts() {
 		refused.tell(out, float64(n), what.Class, errnoName(what.Errno))
 	}
 }

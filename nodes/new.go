@@ -38,7 +38,7 @@ func (c *Ctl) refuse(path string, err error, by Caller) error {
 		return nil
 	}
 	err = Located(path, advise("create", errnoOr(err, syscall.EINVAL), err))
-	c.env.Notes.note(path, err, &by.Uid)
+	c.env.Failures.add(path, err, &by.Uid)
 	return err
 }
 

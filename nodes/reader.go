@@ -5,7 +5,7 @@ import "strings"
 // errControl is /ctl/err: the last failure of what its reader may know of.
 func (c *Ctl) errControl() Control {
 	return readerControl("err", func(by Caller) (string, error) {
-		return c.env.Notes.newest(by.Uid, c.mayKnow(by)), nil
+		return c.env.Failures.newest(by.Uid, c.mayKnow(by)), nil
 	})
 }
 

@@ -46,7 +46,7 @@ func (o ctlObject) do(line string, by Caller) error {
 		return nil
 	}
 	err = Located(o.where(), advise("ctl", errnoOr(err, syscall.EINVAL), err))
-	o.ctl.env.Notes.Note(o.where(), err)
+	o.ctl.env.Failures.Add(o.where(), err)
 	return err
 }
 

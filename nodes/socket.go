@@ -55,7 +55,7 @@ func NewSockets(kind string, env *Env, back *socket.Maker, dir, bound *backends.
 	for _, n := range networks {
 		o := Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0755}
 		if _, err := top.entry.Mkdir(n.name, o); err != nil && err != syscall.EEXIST {
-			s.env.Notes.Note(path.Join(kind, n.name), err) // on a full file system, perhaps; the rest goes on
+			s.env.Failures.Add(path.Join(kind, n.name), err) // on a full file system, perhaps; the rest goes on
 		}
 	}
 	top.revive()

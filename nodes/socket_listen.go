@@ -47,7 +47,7 @@ func (e socketEntry) note(err error) {
 	if known, ok := err.(*Error); ok {
 		known.Path = path
 	}
-	e.all.env.Notes.Note(path, err)
+	e.all.env.Failures.Add(path, err)
 }
 
 // again listens for a face that is there already. The caller holds names, or is alone.

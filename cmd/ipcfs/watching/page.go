@@ -226,8 +226,8 @@ func (s *Server) showWaits(p *page) {
 // failures shows what failed, and why.
 func (s *Server) failures(p *page) {
 	p.element("h2", "Errors")
-	counts := s.monitor.Notes.Counts()
-	lines := s.monitor.Failures(s.page, 20)
+	counts := s.monitor.Failures.Counts()
+	lines := s.monitor.LastFailures(s.page, 20)
 	if len(counts) == 0 && len(lines) == 0 {
 		p.element("p", "None that has a reason to tell.")
 		return

@@ -83,17 +83,17 @@ func (t *Tree) ownControls() []nodes.Control {
 }
 
 // operations is the text of /ctl/operations.
-func (t *Tree) operations() (string, error) { return nodes.OperationRows(t.done()).Lines(), nil }
+func (t *Tree) operations() (string, error) { return nodes.OpStatsRows(t.done()).Lines(), nil }
 
 // done is what was done through the session.
-func (t *Tree) done() []nodes.Operation {
+func (t *Tree) done() []nodes.OpStats {
 	t.mu.Lock()
 	session := t.session
 	t.mu.Unlock()
 	if session == nil {
 		return nil
 	}
-	return session.Operations()
+	return session.OpStats()
 }
 
 // NoClass is what stands for the class of a file that is no object's

@@ -211,7 +211,7 @@ type Session interface {
 	Facts() []nodes.Fact // its lines of /ctl/status
 	backends.Limited     // and of /ctl/limits
 	Waiting(w backends.Waiter) nodes.Waiting
-	Operations() []nodes.Operation // what was done, by class and call
+	OpStats() []nodes.OpStats // what was done, by class and call
 	// Drop has the kernel forget a name in a directory, soon, if nobody uses it.
 	Drop(parent uint64, name string)
 	// Outdate has the kernel ask for the attributes of a node when they are wanted next.

@@ -231,8 +231,8 @@ func (t *opTally) failed(errno syscall.Errno) {
 	t.errnos[errno].Add(1)
 }
 
-// Operations are what was done with the message faces, by class and call.
-func (s *Session) Operations() (list []nodes.Operation) {
+// OpStats are what was done with the message faces, by class and call.
+func (s *Session) OpStats() (list []nodes.OpStats) {
 	s.tally.mu.Lock()
 	defer s.tally.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(s.tally.classes)) {
@@ -242,8 +242,8 @@ func (s *Session) Operations() (list []nodes.Operation) {
 	return list
 }
 
-func (t *opTally) read(class, op string) nodes.Operation {
-	o := nodes.Operation{
+func (t *opTally) read(class, op string) nodes.OpStats {
+	o := nodes.OpStats{
 		Class: class, Op: op, Count: t.count.Load(), Bytes: t.bytes.Load(), Errors: map[syscall.Errno]int64{},
 		Took: t.took.read(tookBounds), Waited: t.waited.read(waitBounds),
 	}

@@ -13,11 +13,11 @@ import (
 // for a viewer as the tree judges for those who read there. It is safe for concurrent use. Its calls may
 // take long where directories do; nobody who uses the tree waits for them.
 type Monitor struct {
-	Kinds      []Kind
-	Daemon     func() ([]Fact, error) // what ctl/status says
-	Limits     func() []backends.Limit
-	Operations func() []Operation
-	Failures   *Failures
+	Kinds    []Kind
+	Daemon   func() ([]Fact, error) // what ctl/status says
+	Limits   func() []backends.Limit
+	OpStats  func() []OpStats
+	Failures *Failures
 
 	looks backends.Looks
 }

@@ -118,7 +118,7 @@ func (c monitorCollector) operations(out chan<- prometheus.Metric) {
 			"last."+of, []string{"class", "op"}, nil)
 	waited := prometheus.NewDesc("ipcfs_wait_seconds",
 		"How long calls waited that had to: for a message, or for room."+of, []string{"class", "op"}, nil)
-	for _, o := range c.Operations() {
+	for _, o := range c.OpStats() {
 		count.tell(out, float64(o.Count), o.Class, o.Op)
 		bytes.tell(out, float64(o.Bytes), o.Class, o.Op)
 		for _, errno := range slices.Sorted(maps.Keys(o.Errors)) {

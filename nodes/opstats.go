@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Operation is what was done with the message faces of a class by calls of one kind.
-type Operation struct {
+// OpStats are what was done with the message faces of a class by calls of one kind.
+type OpStats struct {
 	Class, Op string // Op is "read" or "write"
 	Count     int64
 	Bytes     int64
@@ -31,8 +31,8 @@ func (h Histogram) Count() (n int64) {
 	return n
 }
 
-// OperationRows are the lines of /ctl/operations.
-func OperationRows(list []Operation) (rows Rows) {
+// OpStatsRows are the lines of /ctl/operations.
+func OpStatsRows(list []OpStats) (rows Rows) {
 	for _, o := range list {
 		failed := int64(0)
 		for _, n := range o.Errors {

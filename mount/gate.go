@@ -22,8 +22,8 @@ type gate struct {
 	mu      sync.Mutex
 	readers waiters
 	writers waiters
-	probers waiters  // POLLs whose answer is on its way
-	polls   *watches // nil: nobody has polled yet
+	probers waiters // POLLs whose answer is on its way
+	polls   *polls  // nil: nobody has polled yet
 
 	armed  backends.Ready // what the endpoint was asked to tell of
 	unsure int32          // how many of the parked came behind one whose answer was on its way
@@ -32,16 +32,16 @@ type gate struct {
 
 // openFile is a message face the kernel has open. Many of them only wait: what most do not need is elsewhere.
 type openFile struct {
-	fh    uint64
-	file  *nodes.File
-	gate  *gate
-	tally *classTally // of the class of its object
-	watch *watch      // nil: it was never polled
+	fh     uint64
+	file   *nodes.File
+	gate   *gate
+	tally  *classTally // of the class of its object
+	polled *polled     // nil: it was never polled
 }
 
-// watch is a file that the kernel has polled. It is in gate.polls while the kernel wants to hear of it
+// polled is a file that the kernel has polled. It is in gate.polls while the kernel wants to hear of it
 // (FUSE_POLL_SCHEDULE_NOTIFY).
-type watch struct {
+type polled struct {
 	file   *openFile
 	kh     uint64         // its poll handle
 	want   backends.Ready // asked for
@@ -142,8 +142,8 @@ func (g *gate) arm() {
 			}
 		}
 	}
-	if ws := g.polls; ws != nil && ws.left == 0 {
-		want |= ws.lacks & ws.wants // else the end of the round arms it: what is ready now would be told at once
+	if ps := g.polls; ps != nil && ps.left == 0 {
+		want |= ps.lacks & ps.wants // else the end of the round arms it: what is ready now would be told at once
 	}
 	g.armFor(want)
 }

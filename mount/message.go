@@ -33,7 +33,7 @@ func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
 		n, err = rest, e // nothing that others wait for
 	}
 	nonblock := in.Flags&syscall.O_NONBLOCK != 0
-	g.polls.waits(o.watch, backends.In, nonblock && err == backends.ErrWouldBlock)
+	g.polls.waits(o.polled, backends.In, nonblock && err == backends.ErrWouldBlock)
 	if !nodes.Waits(err) {
 		s.note(&in.InHeader, err)
 		o.did(&in.InHeader, n, err, out, began)
@@ -95,7 +95,7 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 	} else if never := o.file.Refuses(len(data)); never != nil {
 		err = never
 	}
-	g.polls.waits(o.watch, backends.Out, nonblock && err == backends.ErrWouldBlock)
+	g.polls.waits(o.polled, backends.Out, nonblock && err == backends.ErrWouldBlock)
 	if !nodes.Waits(err) {
 		s.note(&in.InHeader, err)
 		o.did(&in.InHeader, w.done, err, out, began)
@@ -235,10 +235,10 @@ func (s *Session) release(req []byte, answered bool, out []byte) bool {
 	g := o.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.polls.remove(o.watch)
+	g.polls.remove(o.polled)
 	o.leaveUnmeasured(out)
-	if w := o.watch; w != nil && w.late != nil {
-		w.late.Stop()
+	if f := o.polled; f != nil && f.late != nil {
+		f.late.Stop()
 	}
 	left := o.file.Left()
 	err := o.finish(out)

@@ -47,7 +47,7 @@ func (r *reading) Try(buf []byte) (int, error) {
 		n = more
 	}
 	r.o.rise(d, n, err)
-	r.o.gate.tellOwn(r.o.watch)
+	r.o.gate.tellOwn(r.o.polled)
 	return n, err
 }
 
@@ -95,7 +95,7 @@ func (w *writing) Try(buf []byte) (int, error) {
 	n, err := w.o.file.Write(w.data)
 	w.done += n
 	w.data = w.data[n:]
-	w.o.gate.tellOwn(w.o.watch)
+	w.o.gate.tellOwn(w.o.polled)
 	if err == nil && len(w.data) > 0 {
 		err = backends.ErrWouldBlock
 	}
@@ -261,38 +261,38 @@ func (p *polling) Try(buf []byte) (int, error) {
 	return p.answer(buf, ready), err
 }
 
-// answer is what is ready, after which the file is watched if the kernel wants that.
+// answer is what is ready, after which the file is among the polls of its gate if the kernel wants that.
 func (p *polling) answer(buf []byte, ready backends.Ready) int {
 	o, in := p.o, &p.in
 	if in.Flags&pollScheduleNotify != 0 {
-		g, w := o.gate, o.watch
-		if w == nil {
-			w = &watch{file: o}
-			o.watch = w
+		g, f := o.gate, o.polled
+		if f == nil {
+			f = &polled{file: o}
+			o.polled = f
 		}
 		if g.polls == nil {
-			g.polls = &watches{}
+			g.polls = &polls{}
 		}
-		if w.kh != in.Kh {
-			w.kh = in.Kh
-			g.s.tree.Polled(o.fh, w.kh)
+		if f.kh != in.Kh {
+			f.kh = in.Kh
+			g.s.tree.Polled(o.fh, f.kh)
 		}
 		want := backends.Ready(in.Events) & (backends.In | backends.Out | backends.RdHup)
 		asleep := want
-		if w.at > 0 { // others may sleep in poll(2) by the same open file, for something else
-			g.tellSharers(w, ready)
-			want |= w.want
-			asleep |= w.asleep
+		if f.at > 0 { // others may sleep in poll(2) by the same open file, for something else
+			g.tellSharers(f, ready)
+			want |= f.want
+			asleep |= f.asleep
 		}
 		asleep &^= ready
-		if w.asleep != asleep { // else it has waited before, its time was over, and it goes on
-			w.asleep, w.since = asleep, time.Now()
+		if f.asleep != asleep { // else it has waited before, its time was over, and it goes on
+			f.asleep, f.since = asleep, time.Now()
 		}
-		w.want, w.seen = want, ready
-		w.uid, w.gid, w.pid = in.Uid, in.Gid, in.Pid
-		g.polls.put(w)
-		if d := o.file.Patience(); d > 0 && w.late == nil {
-			w.late = time.AfterFunc(d, g.onReady)
+		f.want, f.seen = want, ready
+		f.uid, f.gid, f.pid = in.Uid, in.Gid, in.Pid
+		g.polls.put(f)
+		if d := o.file.Patience(); d > 0 && f.late == nil {
+			f.late = time.AfterFunc(d, g.onReady)
 		}
 		g.armFor(want &^ ready)
 	}

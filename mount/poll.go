@@ -17,9 +17,8 @@ const (
 	pollWrNorm = 0x100
 )
 
-// poll answers poll(2), select(2) and epoll_wait(2) on a file: what would not block now, and, if the kernel
-// wants to hear of a change, a watch that lasts until it was told once. It then asks again, with the same
-// poll handle.
+// poll answers poll(2), select(2) and epoll_wait(2) on a file: what would not block now. A kernel that wants to
+// hear of a change is told once. It then asks again, with the same poll handle.
 func (s *Session) poll(req, buf []byte) {
 	in := as[pollIn](req)
 	o := s.file(in.Fh)
@@ -84,22 +83,22 @@ func (s *Session) wakePollers(handles []uint64) {
 // found nothing (EAGAIN). Of poll(2) itself the kernel tells only that it begins. One that ended for another
 // reason, another file or its time, is taken for waiting until its program moves a message or closes the
 // file; one with EPOLLET is asked about once, and then waits whenever it is told EAGAIN. The caller holds the
-// gate's lock. w nil: it was never polled.
-func (ws *watches) waits(w *watch, dir backends.Ready, nothing bool) {
-	if w == nil {
+// gate's lock. f nil: it was never polled.
+func (ps *polls) waits(f *polled, dir backends.Ready, nothing bool) {
+	if f == nil {
 		return
 	}
 	if nothing {
-		if w.seen &^= dir; w.at > 0 {
-			ws.lacks |= dir & w.want
-			ws.lack |= dir & w.want
+		if f.seen &^= dir; f.at > 0 {
+			ps.lacks |= dir & f.want
+			ps.lack |= dir & f.want
 		}
-		if w.asleep == 0 {
-			w.since = time.Now()
+		if f.asleep == 0 {
+			f.since = time.Now()
 		}
-		w.asleep |= dir & w.want
+		f.asleep |= dir & f.want
 	} else {
-		w.asleep &^= dir
+		f.asleep &^= dir
 	}
 }
 
@@ -113,17 +112,17 @@ func (s *Session) Waiting(w backends.Waiter) (all nodes.Waiting) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	ws := g.polls
-	for i := 0; ws != nil && i < len(ws.all); i++ {
+	ps := g.polls
+	for i := 0; ps != nil && i < len(ps.all); i++ {
 		if i%maxWho == maxWho-1 { // whoever waits for the lock serves all others
 			g.mu.Unlock()
 			runtime.Gosched()
-			if g.mu.Lock(); i >= len(ws.all) {
+			if g.mu.Lock(); i >= len(ps.all) {
 				break
 			}
 		}
-		w := ws.all[i]
-		asleep := w.asleep & w.file.file.Moves()
+		f := ps.all[i]
+		asleep := f.asleep & f.file.file.Moves()
 		if asleep&backends.In != 0 {
 			all.Polling.Readers++
 		}
@@ -131,8 +130,8 @@ func (s *Session) Waiting(w backends.Waiter) (all nodes.Waiting) {
 			all.Polling.Writers++
 		}
 		if asleep != 0 {
-			by := nodes.Caller{Uid: w.uid, Gid: w.gid, Pid: int(w.pid)}
-			all.Who = append(all.Who, nodes.Wait{By: by, Side: asleep & -asleep, In: "poll", Since: w.since})
+			by := nodes.Caller{Uid: f.uid, Gid: f.gid, Pid: int(f.pid)}
+			all.Who = append(all.Who, nodes.Wait{By: by, Side: asleep & -asleep, In: "poll", Since: f.since})
 		}
 	}
 	all.Parked = nodes.Sides{Readers: g.readers.n, Writers: g.writers.n}

@@ -6,11 +6,11 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// watches are the files of a gate that the kernel wants to hear of. A user may have many thousands, and others
+// polls are the files of a gate that the kernel wants to hear of. A user may have many thousands, and others
 // wait for whoever tells of a message. So the first few are told at once, the rest by the session's teller, and
 // what is news to none is found without a look at each (TestCrowdPolls). The gate's lock guards them.
-type watches struct {
-	all   []*watch // in no order
+type polls struct {
+	all   []*polled // in no order
 	marks marks
 	any   bool           // files may have become ready by themselves: each is to be looked at
 	wants backends.Ready // what they asked for, all together, or more
@@ -31,114 +31,114 @@ type marks struct{ came, empty, full uint32 }
 const always = backends.Err | backends.Hup
 
 // put adds a file, or keeps it, with what the kernel was told just now.
-func (ws *watches) put(w *watch) {
-	if w.at == 0 {
-		ws.all = append(ws.all, w)
-		w.at = len(ws.all)
+func (ps *polls) put(f *polled) {
+	if f.at == 0 {
+		ps.all = append(ps.all, f)
+		f.at = len(ps.all)
 	}
-	w.marks = ws.marks
-	ws.count(w, w.seen)
-	ws.wants |= w.want
-	ws.lacks |= (w.want | always) &^ w.seen
+	f.marks = ps.marks
+	ps.count(f, f.seen)
+	ps.wants |= f.want
+	ps.lacks |= (f.want | always) &^ f.seen
 }
 
 // count notes what a file wants and lacks, for when the round is over.
-func (ws *watches) count(w *watch, seen backends.Ready) {
-	ws.wanted |= w.want
-	ws.lack |= (w.want | always) &^ seen
+func (ps *polls) count(f *polled, seen backends.Ready) {
+	ps.wanted |= f.want
+	ps.lack |= (f.want | always) &^ seen
 }
 
 // remove takes a file out, if it is in; nil: it was never polled. Another one gets its place, which may be looked
 // at once more.
-func (ws *watches) remove(w *watch) {
-	if w == nil || w.at == 0 {
+func (ps *polls) remove(f *polled) {
+	if f == nil || f.at == 0 {
 		return
 	}
-	last := len(ws.all) - 1
-	ws.all[w.at-1] = ws.all[last]
-	ws.all[w.at-1].at = w.at
-	ws.all[last] = nil
-	ws.all = ws.all[:last]
-	ws.left = min(ws.left, last)
-	w.at = 0
+	last := len(ps.all) - 1
+	ps.all[f.at-1] = ps.all[last]
+	ps.all[f.at-1].at = f.at
+	ps.all[last] = nil
+	ps.all = ps.all[:last]
+	ps.left = min(ps.left, last)
+	f.at = 0
 	if last > 0 {
 		return
 	}
-	ws.wants, ws.lacks, ws.wanted, ws.lack, ws.again = 0, 0, 0, 0, false
-	if cap(ws.all) > toldAtOnce {
-		ws.all = nil
+	ps.wants, ps.lacks, ps.wanted, ps.lack, ps.again = 0, 0, 0, 0, false
+	if cap(ps.all) > toldAtOnce {
+		ps.all = nil
 	}
 }
 
 // came notes that a message came.
-func (ws *watches) came() {
-	ws.marks.came++
-	ws.unknown(backends.In)
+func (ps *polls) came() {
+	ps.marks.came++
+	ps.unknown(backends.In)
 }
 
 // saw notes what the endpoint is ready for: what it is not will be news when it is.
-func (ws *watches) saw(there backends.Ready) {
+func (ps *polls) saw(there backends.Ready) {
 	if there&backends.In == 0 {
-		ws.marks.empty++
-		ws.unknown(backends.In)
+		ps.marks.empty++
+		ps.unknown(backends.In)
 	}
 	if there&backends.Out == 0 {
-		ws.marks.full++
-		ws.unknown(backends.Out)
+		ps.marks.full++
+		ps.unknown(backends.Out)
 	}
 }
 
-func (ws *watches) unknown(r backends.Ready) {
-	ws.lacks |= ws.wants & r
-	ws.lack |= ws.wanted & r
+func (ps *polls) unknown(r backends.Ready) {
+	ps.lacks |= ps.wants & r
+	ps.lack |= ps.wanted & r
 }
 
 // known is what is not news to a file that has held by itself.
-func (ws *watches) known(w *watch, held backends.Ready) backends.Ready {
-	seen := w.seen
-	if w.marks.empty != ws.marks.empty {
+func (ps *polls) known(f *polled, held backends.Ready) backends.Ready {
+	seen := f.seen
+	if f.marks.empty != ps.marks.empty {
 		seen &^= backends.In &^ held
 	}
-	if w.marks.full != ws.marks.full {
+	if f.marks.full != ps.marks.full {
 		seen &^= backends.Out &^ held
 	}
-	if w.marks.came != ws.marks.came {
+	if f.marks.came != ps.marks.came {
 		seen &^= backends.In
 	}
 	return seen
 }
 
 // begin begins a round, or has one follow the one that is under way. It reports whether it began.
-func (ws *watches) begin() bool {
-	if ws.left > 0 {
-		ws.again = true
+func (ps *polls) begin() bool {
+	if ps.left > 0 {
+		ps.again = true
 		return false
 	}
-	ws.left, ws.again, ws.wanted, ws.lack = len(ws.all), false, 0, 0
+	ps.left, ps.again, ps.wanted, ps.lack = len(ps.all), false, 0, 0
 	return true
 }
 
 // some goes on with the round for as many files as told has room for, and returns the poll handles of those
 // that are to be told, which are taken out. The caller holds g.mu.
 func (g *gate) some(told []uint64, there backends.Ready) []uint64 {
-	ws := g.polls
-	for n := cap(told); n > 0 && ws.left > 0; n-- {
-		ws.left--
-		w := ws.all[ws.left]
-		ready := g.s.readyAs(w.file, there)
-		seen := ws.known(w, ready&^there) & ready
-		if (ready&^seen)&(w.want|always) == 0 {
-			w.seen, w.marks = seen, ws.marks
-			ws.count(w, seen)
+	ps := g.polls
+	for n := cap(told); n > 0 && ps.left > 0; n-- {
+		ps.left--
+		f := ps.all[ps.left]
+		ready := g.s.readyAs(f.file, there)
+		seen := ps.known(f, ready&^there) & ready
+		if (ready&^seen)&(f.want|always) == 0 {
+			f.seen, f.marks = seen, ps.marks
+			ps.count(f, seen)
 			continue
 		}
-		w.asleep = 0
-		ws.remove(w)
-		told = append(told, w.kh)
+		f.asleep = 0
+		ps.remove(f)
+		told = append(told, f.kh)
 	}
-	if ws.left == 0 {
-		if ws.wants, ws.lacks = ws.wanted, ws.lack; ws.again {
-			ws.begin()
+	if ps.left == 0 {
+		if ps.wants, ps.lacks = ps.wanted, ps.lack; ps.again {
+			ps.begin()
 		}
 	}
 	return told
@@ -162,15 +162,15 @@ const toldAtOnce = 32
 // tellPollers wakes those whose file has become ready for something they do not know of. What was ready and
 // is not any more will be news when it is again. The caller holds g.mu.
 func (g *gate) tellPollers() {
-	ws := g.polls
-	if ws == nil || len(ws.all) == 0 {
+	ps := g.polls
+	if ps == nil || len(ps.all) == 0 {
 		return
 	}
 	there := g.w.Ready() // once for all
-	ws.saw(there)
-	any := ws.any
-	ws.any = false
-	if !any && there&ws.lacks == 0 || !ws.begin() {
+	ps.saw(there)
+	any := ps.any
+	ps.any = false
+	if !any && there&ps.lacks == 0 || !ps.begin() {
 		return
 	}
 	defer g.tellRest() // also after a panic
@@ -180,30 +180,30 @@ func (g *gate) tellPollers() {
 
 // tellRest has the teller go on with the round, if it is not over. The caller holds g.mu.
 func (g *gate) tellRest() {
-	if ws := g.polls; ws.left > 0 && !ws.inLine {
-		ws.inLine = true
+	if ps := g.polls; ps.left > 0 && !ps.inLine {
+		ps.inLine = true
 		g.s.teller.add(g)
 	}
 }
 
 // tellOwn wakes those who poll a file that a read or write of it has made ready by itself: the rest of a message,
 // the end behind the one message of next. The caller holds g.mu.
-func (g *gate) tellOwn(w *watch) {
-	if w == nil || w.at == 0 {
+func (g *gate) tellOwn(f *polled) {
+	if f == nil || f.at == 0 {
 		return
 	}
-	held := w.file.file.ReadyAs(0)
-	if held&^g.polls.known(w, held)&(w.want|always) != 0 {
-		w.asleep = 0
-		g.polls.remove(w)
-		g.s.wakePoller(w.kh)
+	held := f.file.file.ReadyAs(0)
+	if held&^g.polls.known(f, held)&(f.want|always) != 0 {
+		f.asleep = 0
+		g.polls.remove(f)
+		g.s.wakePoller(f.kh)
 	}
 }
 
 // tellSharers wakes those who poll by the open file that somebody polls now, which is ready, if they are still to be
 // told of it: the kernel has one poll handle for all of them. The caller holds g.mu.
-func (g *gate) tellSharers(w *watch, ready backends.Ready) {
-	if (ready&^g.polls.known(w, w.file.file.ReadyAs(0)))&(w.want|always) != 0 {
-		g.s.wakePoller(w.kh)
+func (g *gate) tellSharers(f *polled, ready backends.Ready) {
+	if (ready&^g.polls.known(f, f.file.file.ReadyAs(0)))&(f.want|always) != 0 {
+		g.s.wakePoller(f.kh)
 	}
 }

@@ -274,7 +274,7 @@ func TestRoundEnds(t *testing.T) {
 		k.s.tellSome(g)
 	}
 	k.notified()
-	if w := k.s.file(as[pollIn](last).Fh).watch; w.at != 0 {
+	if w := k.s.file(as[pollIn](last).Fh).polled; w.at != 0 {
 		t.Error("who knew of the message before is not told of the next one")
 	}
 }

@@ -105,12 +105,6 @@ type Recaller interface {
 	Recall(dir Ready) bool
 }
 
-// A Fitter is a Port that can leave a message where it is if there is too little room for it.
-type Fitter interface {
-	// TryFit is TryRead into room of any length. A message longer than p is EMSGSIZE, and stays to be read.
-	TryFit(p []byte) (int, Meta, error)
-}
-
 // A Taker is a Port that receives many messages in one try, as it takes long to ask for each.
 type Taker interface {
 	// TryTake receives as many messages as there are and fit: their bytes, and each bytes for every one, are

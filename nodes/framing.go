@@ -29,13 +29,14 @@ type namedFace struct {
 	make func() Face
 }
 
-// queueFaces are the faces that all queues of messages have. keys are what their records tell.
-func queueFaces(keys ...string) []namedFace {
+// queueFaces are the faces that all queues of messages have. Their records tell of key. stay says that a message
+// stays that is longer than the room for it.
+func queueFaces(key string, stay bool) []namedFace {
 	return []namedFace{
 		{"next", func() Face { return &Once{} }},
 		{"drain", func() Face { return Drain{} }},
-		{"lines", func() Face { return NewLines() }},
-		{"records", func() Face { return NewRecords(keys...) }},
+		{"lines", func() Face { l := NewLines(); l.stay = stay; return l }},
+		{"records", func() Face { r := NewRecords(key); r.stay = stay; return r }},
 		{"whole", func() Face { return &Whole{} }},
 	}
 }

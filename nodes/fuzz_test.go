@@ -22,7 +22,7 @@ func newPipeline(t *testing.T, cuts []byte, face func() Face, kind string) (*pip
 	p := ports(64)[kind]
 	p.in.maxmsg = 3
 	return &pipeline{
-		t: t, in: NewFile(face(), p.end, InOrder), out: NewFile(face(), p.end, InOrder),
+		t: t, in: NewFile(face(), p.end, InOrder), out: NewFile(staying(face(), p.stay), p.end, InOrder),
 		cuts: cuts,
 	}, p.in
 }

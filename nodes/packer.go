@@ -11,10 +11,12 @@ import (
 // are and fit, each in a frame. How long the next message of a POSIX queue is shows only when it was
 // received (mq_receive(3)). A message that does not fit any more is held for the next read, one at most. If
 // that read does not come, the message goes back when the file is closed, behind the others of its
-// priority. Ends that can leave a message where it is (backends.Lender, Fitter, Taker) have nothing held.
+// priority. Ends that can leave a message where it is (those that stay tells of, backends.Lender, Taker) have
+// nothing held.
 type packer struct {
 	frame   func(msg []byte, m *backends.Meta) (head []byte, tail string) // what stands around a message
 	reserve int                                                           // the longest head in bytes, as a rule
+	stay    bool                                                          // what is longer than its room stays (msgrcv(2))
 
 	holds bool
 	held  []byte        // the message that is held
@@ -79,33 +81,29 @@ func (p *packer) packTaken(from backends.Taker, buf []byte, size int, must bool)
 }
 
 // take is the message that is held, or receives one into space. Of at most room bytes it surely fits.
-// EMSGSIZE: the next one is longer, or may be and could not be held.
+// EMSGSIZE or the end's own error: the next one is longer, or may be and could not be held.
 func (p *packer) take(end backends.Endpoint, space []byte, room int, must bool) (msg []byte, err error) {
 	if p.holds {
 		return p.held, nil
 	}
-	n := 0
-	switch port := end.(type) {
-	case backends.Lender:
+	if lender, ok := end.(backends.Lender); ok {
 		if must {
 			room = math.MaxInt
 		}
-		msg, p.meta, err = port.TryLend(room)
+		msg, p.meta, err = lender.TryLend(room)
 		return msg, err
-	case backends.Fitter:
-		if !must {
-			space = space[:max(0, min(room, len(space)))]
-		}
-		if !must && room < 0 {
-			return nil, syscall.EMSGSIZE
-		}
-		n, p.meta, err = port.TryFit(space)
-	default:
-		if unit := end.Unit(); !must && room < unit && (len(space) < unit || !returns(end)) {
-			return nil, syscall.EMSGSIZE
-		}
-		n, p.meta, err = end.TryRead(space)
 	}
+	if !must {
+		unit := end.Unit()
+		switch {
+		case p.stay && room >= 0:
+			space = space[:min(room, len(space))]
+		case p.stay, room < unit && (len(space) < unit || !returns(end)):
+			return nil, syscall.EMSGSIZE
+		}
+	}
+	n := 0
+	n, p.meta, err = end.TryRead(space)
 	return space[:n], err
 }
 

@@ -37,7 +37,7 @@ func read(t *testing.T, f *File, size int, off int64) string {
 func TestSmallReads(t *testing.T) {
 	msgs, all := numbers(100)
 	for name, p := range ports(unit, msgs...) {
-		f := NewFile(NewLines(), p.end, Seekable)
+		f := NewFile(staying(NewLines(), p.stay), p.end, Seekable)
 		got, reads := "", 0
 		for ; len(got) < len(all); reads++ {
 			part := read(t, f, 100, int64(len(got)))
@@ -66,7 +66,7 @@ func TestSmallReadsOfRecords(t *testing.T) {
 		all += fmt.Sprintf("prio=7 type=%d len=%d\n%s\n", m.meta.Type, len(m.data), m.data)
 	}
 	for name, p := range ports(unit, msgs...) {
-		f := NewFile(NewRecords("prio", "type"), p.end, InOrder)
+		f := NewFile(staying(NewRecords("prio", "type"), p.stay), p.end, InOrder)
 		got, reads := "", 0
 		for ; len(got) < len(all); reads++ {
 			got += read(t, f, 500, 0)

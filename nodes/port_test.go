@@ -93,7 +93,7 @@ func (q *mq) TryReturn(msg []byte, m backends.Meta) error {
 // msq leaves a message that is too long where it is, as a System V queue does.
 type msq struct{ port }
 
-func (q *msq) TryFit(buf []byte) (int, backends.Meta, error) { return q.take(buf) }
+func (q *msq) TryRead(buf []byte) (int, backends.Meta, error) { return q.take(buf) }
 
 // feed lends its messages, as a topic does.
 type feed struct{ port }
@@ -107,15 +107,32 @@ func (f *feed) TryLend(most int) ([]byte, backends.Meta, error) {
 	return buf[:n], m, err
 }
 
-// ports are one of each kind, and how to look into it. They hold the same messages.
+// staying is a face whose port keeps a message that is too long, as its class says.
+func staying(f Face, stay bool) Face {
+	switch f := f.(type) {
+	case *Lines:
+		f.stay = stay
+	case *Records:
+		f.stay = stay
+	}
+	return f
+}
+
+// ports are one of each kind, how to look into it, and whether what is too long stays. They hold the same
+// messages.
 func ports(unit int, msgs ...stored) map[string]struct {
-	end backends.Endpoint
-	in  *port
+	end  backends.Endpoint
+	in   *port
+	stay bool
 } {
 	one := func() port { return port{unit: unit, maxmsg: max(10, len(msgs)), msgs: slices.Clone(msgs)} }
 	q, locked, s, f := &mq{port: one()}, &mq{port: one(), readOnly: true}, &msq{one()}, &feed{one()}
 	return map[string]struct {
-		end backends.Endpoint
-		in  *port
-	}{"mq": {q, &q.port}, "mq read-only": {locked, &locked.port}, "msq": {s, &s.port}, "feed": {f, &f.port}}
+		end  backends.Endpoint
+		in   *port
+		stay bool
+	}{
+		"mq": {q, &q.port, false}, "mq read-only": {locked, &locked.port, false},
+		"msq": {s, &s.port, true}, "feed": {f, &f.port, false},
+	}
 }

@@ -258,7 +258,7 @@ func (f *queueFace) long(end backends.Endpoint) error {
 // message without taking it, and a message that was taken could not be put back in its place.
 func (q queue) Controls() []Control {
 	var list []Control
-	for _, f := range queueFaces("prio") {
+	for _, f := range queueFaces("prio", false) {
 		list = append(list, q.face(f.name, f.make))
 	}
 	if q.store.Leases != nil {

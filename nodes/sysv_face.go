@@ -11,7 +11,7 @@ import (
 // Controls is Controller.Controls.
 func (q sysvQueue) Controls() []Control {
 	var list []Control
-	for _, f := range queueFaces("type") {
+	for _, f := range queueFaces("type", true) {
 		list = append(list, q.face(f.name, sysv.Select{}, f.make))
 	}
 	list = append(list, Control{Name: "type", Dir: true})

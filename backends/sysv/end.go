@@ -18,17 +18,12 @@ func NewEnd(q *Queue) *End { return &End{Queue: q} }
 // Shared is Noter.Shared.
 func (e *End) Shared() backends.Endpoint { return e.Queue }
 
-// TryRead is Port.TryRead.
-func (e *End) TryRead(p []byte) (int, backends.Meta, error) { return e.receive(p, e.Queue.TryRead) }
-
-// TryFit is Fitter.TryFit.
-func (e *End) TryFit(p []byte) (int, backends.Meta, error) { return e.receive(p, e.Queue.TryFit) }
-
 // trayBytes is how long a message can be that the kernel puts on the desk's tray: kernel.msgmax, if nobody
 // has set it.
 const trayBytes = 8192
 
-func (e *End) receive(p []byte, by func([]byte) (int, backends.Meta, error)) (int, backends.Meta, error) {
+// TryRead is Port.TryRead.
+func (e *End) TryRead(p []byte) (int, backends.Meta, error) {
 	if n, m, ok := e.Desk.Again(p); ok {
 		return n, m, nil
 	}
@@ -51,7 +46,7 @@ func (e *End) receive(p []byte, by func([]byte) (int, backends.Meta, error)) (in
 			return n, m, nil
 		}
 	}
-	n, m, err := by(p)
+	n, m, err := e.Queue.TryRead(p)
 	if err == nil {
 		e.Desk.Got(p[:n], m)
 	}

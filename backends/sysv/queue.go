@@ -109,8 +109,8 @@ func (s *Queues) Users(id int) []*Queue {
 	return slices.Clone(q.ends)
 }
 
-// TryRead is msgrcv(2). An empty message that poll had to take is given first. ErrWouldBlock: there is none
-// of the selection. E2BIG: there is one, and it is longer than p.
+// TryRead is msgrcv(2) into room of any length. An empty message that poll had to take is given first.
+// ErrWouldBlock: there is none of the selection. E2BIG: there is one, it is longer than p, and it stays.
 func (m *Queue) TryRead(p []byte) (int, backends.Meta, error) {
 	if typ := m.q.takeHeld(m.sel); typ != 0 {
 		return 0, backends.Meta{Type: typ}, nil
@@ -130,15 +130,6 @@ func (m *Queue) Messages() (int, error) {
 	m.q.mu.Lock()
 	defer m.q.mu.Unlock()
 	return int(d.qnum) + len(m.q.held), err
-}
-
-// TryFit is Fitter.TryFit: msgrcv(2) without MSG_NOERROR.
-func (m *Queue) TryFit(p []byte) (int, backends.Meta, error) {
-	n, meta, err := m.TryRead(p)
-	if err == unix.E2BIG {
-		err = unix.EMSGSIZE
-	}
-	return n, meta, err
 }
 
 // TryWrite is msgsnd(2) with the type in meta, or the one that belongs to the selection. EMSGSIZE if p is

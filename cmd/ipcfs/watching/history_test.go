@@ -16,6 +16,7 @@ func seen(depth, sent int64, names ...string) (l look) {
 	for _, name := range names {
 		l.add(nodes.Surveyed{Class: "queues", Name: name, Facts: []nodes.Fact{
 			{Key: "messages", Value: depth}, {Key: "sent", Value: nodes.Count(sent)}, {Key: "received", Value: nodes.Count(0)},
+			{Key: "sent_bytes", Value: nodes.Count(9 * sent)},
 		}})
 	}
 	return l
@@ -33,8 +34,8 @@ func TestHistory(t *testing.T) {
 		{1, 100, 0, 100}, {2, 110, 2, 110}, {0, 110, 0, 110}, {3, 5, 1, 115}, {3, 10, 1, 120},
 	} {
 		h.take(at.Add(time.Duration(i)*period), seen(step.depth, step.sent, "q"))
-		if r := h.rows[0]; r.in != step.rate || h.moved["queues"].in != step.total {
-			t.Errorf("look %d: %v a second, %d in all", i, r.in, h.moved["queues"].in)
+		if r := h.rows[0]; r.in != step.rate || r.flow != 9*step.rate || h.moved["queues"].in != step.total {
+			t.Errorf("look %d: %v a second, %v bytes, %d in all", i, r.in, r.flow, h.moved["queues"].in)
 		}
 	}
 	tr := h.tracks["queues/q"]

@@ -95,7 +95,7 @@ func (s *Server) limits(p *page) {
 const (
 	pastHead = "messages waiting"
 	rateHead = "messages a second"
-	flowHead = "bytes a second"
+	flowHead = "bytes/s"
 )
 
 // showClasses shows what there is, class by class. The caller holds h.mu.

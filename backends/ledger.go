@@ -50,7 +50,7 @@ type Left struct {
 }
 
 // LedgerVersion changes with what any process writes into a ledger, and with what it has kept beside it (Safe).
-const LedgerVersion = 0x6970636673_000d
+const LedgerVersion = 0x6970636673_000e
 
 // The kinds of records that there are.
 const (
@@ -76,6 +76,7 @@ const (
 	ConnCounts    // of the bytes of a connection
 	CallCounts    // of the calls of a class
 	TimeRecord    // when requests came
+	UnsizedRecord // names of segments that have no size yet
 )
 
 const (

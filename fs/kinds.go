@@ -39,7 +39,9 @@ var rows = []struct {
 		return nodes.Kind{Class: nodes.NewSysV(env, s.messages)}
 	}},
 	{"sysv/shm", &nodes.SegmentClass, func(_ *nodes.Env, s *stores) nodes.Kind {
-		return nodes.Kind{Class: nodes.NewSegments(s.segments, s.carried)}
+		class := nodes.NewSegments(s.segments, s.carried)
+		class.Lasts(s.ledger, s.left(backends.UnsizedRecord))
+		return nodes.Kind{Class: class}
 	}},
 	{"topics", &nodes.TopicClass, func(env *nodes.Env, s *stores) nodes.Kind {
 		class := nodes.NewTopics(env, nodes.DaemonTopics(s.feeds, s.topics))

@@ -29,11 +29,14 @@ type stores struct {
 	topics   *backends.Dir
 	feeds    *topic.Store
 	groups   *backends.Budget // of topics that are kept elsewhere
+
+	ledger *backends.Ledger                  // nil: there is none
+	left   func(kind uint32) []backends.Left // what an earlier process left in it
 }
 
 // openStores opens them, and what bounds them.
 func (t *Tree) openStores(c Config, before *tables) (*stores, error) {
-	s := &stores{queues: mqueue.NewQueues(t.env.Poll, c.MaxMsg, c.MsgSize)}
+	s := &stores{queues: mqueue.NewQueues(t.env.Poll, c.MaxMsg, c.MsgSize), ledger: c.Ledger, left: t.Left}
 	t.closers = append(t.closers, s.queues)
 	s.queues.Lasts(c.Ledger, t.Left)
 	if err := s.queues.Refused(); err != nil {

@@ -21,6 +21,8 @@ type Segments struct {
 	mu sync.Mutex
 	// by key: what was made without a size, and is seen to have none yet: shmget(2) may have made the segment
 	unsized map[uint32]Owner
+	ledger  *backends.Ledger // nil: the names end with the process
+	record  backends.Record  // of those names
 }
 
 // NewSegments shows the segments of back. Only where the kernel carries shared memory itself can they be
@@ -80,7 +82,7 @@ func (d segmentDir) Find(name string) (Seen, error) {
 	}
 	if err == nil {
 		d.mu.Lock()
-		delete(d.unsized, info.Key)
+		d.forget(info.Key)
 		d.mu.Unlock()
 	}
 	return seenSegment(info), err
@@ -108,7 +110,7 @@ func (d segmentDir) List() ([]Entry, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, o := range objects {
-		delete(d.unsized, o.Key)
+		d.forget(o.Key)
 	}
 	for key := range d.unsized {
 		list = append(list, Entry{Name: keyName(key), Type: syscall.S_IFREG})
@@ -160,7 +162,7 @@ func (d segmentDir) Mknod(name string, typ uint32, o Owner) (Seen, error) {
 	}
 	_, exists := d.unsized[key]
 	if !exists && have < maxUnsized {
-		d.unsized[key] = o
+		d.keep(key, o)
 	}
 	d.mu.Unlock()
 	switch {
@@ -235,7 +237,7 @@ func (d segmentDir) Remove(name string, by Caller) error {
 	if key, ok := unsizedKey(seen.Was); ok {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		delete(d.unsized, key)
+		d.forget(key)
 		return nil
 	}
 	return d.back.Remove(sysv.ID(seen.Was))
@@ -333,13 +335,16 @@ var errFixed = refuse("truncate", backends.Refusal{Err: syscall.EPERM, Why: whyF
 // Change is Object.Change. The size of a name without one makes the segment; that of a segment is fixed.
 func (s segment) Change(c Change) error {
 	a, err := s.Stat(false)
+	key, ok := unsizedKey(s.Was)
+	if ok && err == syscall.ENOENT && c.Size != nil && s.made(*c.Size) {
+		return nil
+	}
 	if err == nil {
 		err = s.Owned(a)
 	}
 	if err != nil {
 		return err
 	}
-	key, ok := unsizedKey(s.Was)
 	switch {
 	case ok:
 		return s.changeUnsized(key, c)

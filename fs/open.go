@@ -190,7 +190,11 @@ func (t *Tree) tooMany(h *opened, err error) fuse.Status {
 
 // Release is told once, after the last descriptor of an open file was closed.
 func (t *Tree) Release(_ <-chan struct{}, in *fuse.ReleaseIn) {
+	if f := t.File(in.Fh); f != nil {
+		f.Ending()
+	}
 	if h := t.handles.remove(in.Fh); h != nil {
+		backends.Point("closing")
 		t.closeHandle(h)
 		if h.rare != nil {
 			t.table.unhold(h.rare.holds)

@@ -338,9 +338,7 @@ func (f *File) Close() error {
 	f.kept = 0
 	f.dropBack()
 	f.mu.Unlock()
-	if r := f.rare; r != nil && r.ending != nil {
-		r.ending()
-	}
+	f.Ending()
 	f.by.closed()
 	return f.end.Close()
 }

@@ -9,12 +9,28 @@ type hooks struct {
 	asking func(request uint64) // which request the next write is
 }
 
-// Truncated tells the file that it was opened with O_TRUNC.
+// Truncated tells the file that it was opened with O_TRUNC. When it returns, that is written down.
 func (f *File) Truncated() {
 	if r := f.rare; r != nil && r.cut != nil {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		r.cut()
+		if f.lasts() && f.away() == nil {
+			f.save(nil, f.note.step)
+		}
+	}
+}
+
+// Ending tells the file, once, that it is closed, before what the ledger has of it is dropped.
+func (f *File) Ending() {
+	f.mu.Lock()
+	var told func()
+	if r := f.rare; r != nil {
+		told, r.ending = r.ending, nil
+	}
+	f.mu.Unlock()
+	if told != nil {
+		told()
 	}
 }
 

@@ -143,6 +143,17 @@ func (w *walk) attributes(begin func()) (failed []string) {
 	return failed
 }
 
+// clears takes back the value of a topic, and returns what that is then.
+func (w *walk) clears(begin func()) []string {
+	at := w.tr.mnt + "/topics/c"
+	check(w.t, os.WriteFile(at, []byte("value\n"), 0))
+	begin()
+	check(w.t, os.WriteFile(at, nil, 0))
+	text, err := os.ReadFile(w.tr.mnt + "/ctl/topics/c/last")
+	check(w.t, err)
+	return []string{string(text)}
+}
+
 // A setting is a command that is given to an object's ctl, and what that or status shows then.
 type setting struct{ of, command, fact string }
 
@@ -221,6 +232,7 @@ func TestKilledAtChanges(t *testing.T) {
 	recorded := func(name, key string) func(func()) []string {
 		return func(begin func()) []string { return w.records(begin, "ctl/"+name+"/records", key) }
 	}
+	places := append(slices.Clone(points), "closing")
 	for _, one := range []struct {
 		name string
 		step int
@@ -239,10 +251,14 @@ func TestKilledAtChanges(t *testing.T) {
 		{"UDP", 3, func(begin func()) []string { return w.datagrams(begin, port) },
 			[]string{"len=2", "1", "len=2", "2", "len=4", "end", "answer", "more", again, again}},
 		{"attributes", 11, w.attributes, nil},
+		{"O_TRUNC", 1, w.clears, []string{""}},
 		{"commands", 40, w.commands, nil},
 		{"shutdown", 4, w.shuts, []string{"1", "", "", syscall.EPIPE.Error()}},
 	} {
-		w.through(one.name, points, one.step, kills, one.want, one.do)
+		w.through(one.name, places, one.step, kills, one.want, one.do)
 	}
 	t.Log(kills)
+	if kills["closing"] == 0 && !t.Failed() {
+		t.Error("it was never killed when a file was closed")
+	}
 }

@@ -50,7 +50,7 @@ type Left struct {
 }
 
 // LedgerVersion changes with what any process writes into a ledger, and with what it has kept beside it (Safe).
-const LedgerVersion = 0x6970636673_000e
+const LedgerVersion = 0x6970636673_000f
 
 // The kinds of records that there are.
 const (
@@ -77,6 +77,7 @@ const (
 	CallCounts    // of the calls of a class
 	TimeRecord    // when requests came
 	UnsizedRecord // names of segments that have no size yet
+	EndsRecord    // how often the readers of a System V queue were ended
 )
 
 const (

@@ -186,6 +186,24 @@ func (a *Acts) Once(request uint64, act Act) (was, old, made Seen, err error) {
 	return n.Was, n.Old, made, err
 }
 
+// Command does one command of a request, unless that was done. What fails has done nothing, and is not noted.
+func (a *Acts) Command(request uint64, do func() error) error {
+	if a == nil || request == 0 {
+		return do()
+	}
+	at, left := a.begin(request)
+	if left && at.count <= at.note.Count {
+		return nil
+	}
+	err := do()
+	if err == nil {
+		at.note = actNote{Count: at.count, Done: true}
+		a.put(request, at)
+	}
+	backends.Point("noted act")
+	return err
+}
+
 // begin counts one more act of a request, and reports whether there is a note of the request.
 func (a *Acts) begin(request uint64) (at *acting, left bool) {
 	a.mu.Lock()

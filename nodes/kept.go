@@ -28,6 +28,7 @@ type Kept struct {
 	Had     bool          // the one message was given
 	Until   int64         // how long a read waits, in nanoseconds since 1970; 0: for ever
 	Ended   bool          // the end is to be told
+	Ends    int64         // how many ends of its queue were before
 
 	Back  []backends.Message // what is to go back to its queue
 	Moved uint64             // the work that has last put something there, or returned it
@@ -50,8 +51,8 @@ type Kept struct {
 // more reports whether it keeps anything but the message in hand.
 func (k *Kept) more() bool {
 	return k.Knows || len(k.Pending) > 0 || len(k.Back) > 0 || k.Moved != 0 || k.Lent != 0 || k.Refused || k.Holds ||
-		k.Had || k.Again != 0 || k.Until != 0 || k.Ended || k.Lease != "" || k.Truncated || k.Wrote || k.Shown ||
-		k.Place != backends.Place{} || k.Conn != socket.State{}
+		k.Had || k.Again != 0 || k.Until != 0 || k.Ended || k.Ends != 0 || k.Lease != "" || k.Truncated || k.Wrote ||
+		k.Shown || k.Place != backends.Place{} || k.Conn != socket.State{}
 }
 
 // Code writes or reads it.
@@ -81,6 +82,7 @@ func (k *Kept) Code(c *Coder) {
 	c.Flag(&k.Had)
 	Number(c, &k.Until)
 	c.Flag(&k.Ended)
+	Number(c, &k.Ends)
 	c.Text(&k.Lease)
 	c.Flag(&k.Truncated)
 	c.Flag(&k.Wrote)
@@ -219,13 +221,16 @@ func (f *wrapped) resume(end backends.Endpoint, k *Kept) {
 
 func (f *queueFace) keep(end backends.Endpoint, k *Kept) {
 	f.wrapped.keep(end, k)
-	k.Ended = f.ended(end)
+	k.Ended, k.Ends = f.ended(end), f.ends
 }
 
 func (f *queueFace) resume(end backends.Endpoint, k *Kept) {
 	f.wrapped.resume(end, k)
-	if k.Ended {
-		f.ends = end.(ender).Ends() - 1
+	switch now := end.(ender).Ends(); {
+	case k.Ended:
+		f.ends = now - 1
+	case now > k.Ends: // they were ended when it had nothing to write down
+		f.ends = k.Ends
 	}
 }
 

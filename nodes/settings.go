@@ -41,7 +41,7 @@ func settings(c Class, object Object) (string, error) {
 
 // do does one command on the object. What was wrong with it is noted for the object's err file.
 func (o ctlObject) do(line string, by Caller) error {
-	err := o.command(line, by)
+	err := o.ctl.env.Acts.Command(by.request, func() error { return o.command(line, by) })
 	if err == nil {
 		return nil
 	}

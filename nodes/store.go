@@ -95,7 +95,8 @@ type QueueEnd interface {
 	// EndReaders gives all who read the queue through this daemon now an end of file, once, and wakes those
 	// who wait. It does not wait.
 	EndReaders()
-	// Ends counts the calls of EndReaders for the queue.
+	// Ends counts the calls of EndReaders for the queue, also those of an earlier process if it left a ledger, or from
+	// 0 in each.
 	Ends() int64
 }
 

@@ -193,6 +193,22 @@ func (w *walk) commands(begin func()) (failed []string) {
 	return failed
 }
 
+// ends gives the readers of a queue one end of file, and then one of them a message: one reads before, the other one
+// has read nothing yet.
+func (w *walk) ends(begin func(), queue string) []string {
+	waits, idle := w.open(queue, unix.O_RDONLY), w.open(queue, unix.O_RDONLY)
+	defer unix.Close(waits)
+	defer unix.Close(idle)
+	first := make(chan string, 1)
+	go func() { first <- w.get(waits) }()
+	check(w.t, w.tr.parked(1))
+	begin()
+	check(w.t, os.WriteFile(w.tr.mnt+"/ctl/"+queue+"/ctl", []byte("eof\n"), 0))
+	got := []string{<-first, w.get(idle)}
+	check(w.t, os.WriteFile(w.tr.mnt+"/"+queue, []byte("message\n"), 0))
+	return append(got, w.get(waits), w.none(idle))
+}
+
 // shuts has both ends of a connection write no more, and returns what each then reads.
 func (w *walk) shuts(begin func()) []string {
 	client := w.open("ctl/sockets/c/dial", unix.O_RDWR)
@@ -232,6 +248,9 @@ func TestKilledAtChanges(t *testing.T) {
 	recorded := func(name, key string) func(func()) []string {
 		return func(begin func()) []string { return w.records(begin, "ctl/"+name+"/records", key) }
 	}
+	ending := func(name string) func(func()) []string {
+		return func(begin func()) []string { return w.ends(begin, name) }
+	}
 	places := append(slices.Clone(points), "closing")
 	for _, one := range []struct {
 		name string
@@ -253,6 +272,8 @@ func TestKilledAtChanges(t *testing.T) {
 		{"attributes", 11, w.attributes, nil},
 		{"O_TRUNC", 1, w.clears, []string{""}},
 		{"commands", 40, w.commands, nil},
+		{"eof", 3, ending("queues/c"), []string{"", "", "message", again}},
+		{"sysv eof", 3, ending(sysvQueue), []string{"", "", "message", again}},
 		{"shutdown", 4, w.shuts, []string{"1", "", "", syscall.EPIPE.Error()}},
 	} {
 		w.through(one.name, places, one.step, kills, one.want, one.do)

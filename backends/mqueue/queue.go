@@ -29,7 +29,6 @@ type Queue struct {
 
 	past  *past
 	count *count
-	ends  atomic.Int64 // how often its readers were ended
 }
 
 // past is what the daemon remembers of a queue that the kernel does not. The numbers are in the ledger, if there is
@@ -40,6 +39,7 @@ type past struct {
 	// how often a message is handed out before it goes to the dead queue; 0: without end
 	tries *atomic.Int64
 	born  *atomic.Int64 // when it was made, in nanoseconds since 1970; 0: others made it
+	ends  *atomic.Int64 // how often its readers were ended
 
 	// Under Queues.mu:
 	record  backends.Record
@@ -52,9 +52,9 @@ type past struct {
 // keep has the numbers be in a ledger, as an earlier process left them at r. Nobody has the queue open.
 func (p *past) keep(l *backends.Ledger, r backends.Record) {
 	p.record = r
-	n := l.Counts(&p.record, backends.PastRecord, p.ino, 6, "")
+	n := l.Counts(&p.record, backends.PastRecord, p.ino, 7, "")
 	flows := backends.Flows(n[:4])
-	p.sent, p.received, p.tries, p.born = &flows[0], &flows[1], &n[4], &n[5]
+	p.sent, p.received, p.tries, p.born, p.ends = &flows[0], &flows[1], &n[4], &n[5], &n[6]
 }
 
 // PrioMax is one more than the highest priority of a message (MQ_PRIO_MAX, mq_overview(7)).
@@ -190,12 +190,18 @@ func (q *Queue) Born() time.Time {
 
 // EndReaders gives all who read the queue now an end of file, once, and wakes those who wait.
 func (q *Queue) EndReaders() {
-	q.ends.Add(1)
-	q.Wake()
+	q.past.ends.Add(1)
+	q.all.mu.Lock()
+	defer q.all.mu.Unlock()
+	for key, one := range q.all.open {
+		if key.ino == q.ino {
+			one.Wake()
+		}
+	}
 }
 
 // Ends counts the calls of EndReaders.
-func (q *Queue) Ends() int64 { return q.ends.Load() }
+func (q *Queue) Ends() int64 { return q.past.ends.Load() }
 
 // PaidBy has a user pay for the descriptor until it is closed, if nobody does.
 func (q *Queue) PaidBy(uid uint32, pays backends.Payer) error {

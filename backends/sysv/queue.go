@@ -80,6 +80,7 @@ func (s *Queues) Open(id int, sel Select) (*Queue, error) {
 			}
 		}
 		q = &openQueue{all: s, id: id, made: info.identity(), clock: s.clock, last: info.Attr()}
+		s.endsLeft(q)
 		s.open[id] = q
 		s.opened++
 	}
@@ -225,7 +226,11 @@ func (m *Queue) Stat() (backends.Attr, error) {
 // EndReaders gives all who read the queue now, with whatever selection, an end of file, once, and wakes
 // those who wait.
 func (m *Queue) EndReaders() {
+	m.q.mu.Lock()
+	n := m.q.endsIn()
 	m.q.eofs.Add(1)
+	n.Store(m.q.eofs.Load())
+	m.q.mu.Unlock()
 	m.q.wakeAll()
 }
 

@@ -37,6 +37,7 @@ type openQueue struct {
 	eofs    atomic.Int64 // how often the readers were ended
 
 	mu      sync.Mutex
+	ended   backends.Record // of that in the ledger, once they were
 	ends    []*Queue
 	held    []int         // the types of empty messages that has took
 	last    backends.Attr // as it was seen last
@@ -50,6 +51,7 @@ type openQueue struct {
 func (q *openQueue) close() {
 	q.closed = true
 	q.clock.forget(q)
+	q.all.ledger.Drop(&q.ended)
 }
 
 // watch has the queue looked at until nobody waits any more. The caller holds q.mu.

@@ -137,7 +137,7 @@ func (w *writing) ended(err error) {
 	}
 }
 
-// releasing is a RELEASE of a file that has something left to send (see nodes.Finisher). The request was
+// releasing is a RELEASE of a file that has something left to send (see nodes.File.Finish). The request was
 // answered already.
 type releasing struct {
 	o   *openFile

@@ -129,7 +129,7 @@ func TestSpoken(t *testing.T) {
 			" as one user may: read to the end, or end some of their programs"},
 	} {
 		var known *Error
-		err := Located("a", advise("create", Errno(c.err), c.err))
+		err := located("a", advise("create", Errno(c.err), c.err))
 		if !errors.As(err, &known) || known.Say(c.flags) != c.want {
 			t.Errorf("%s\nwant %s", known.Say(c.flags), c.want)
 		}

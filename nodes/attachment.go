@@ -8,11 +8,11 @@ import (
 
 // AttachmentControls are the control files of what is attached under a name: ctl/NAME/status and its like.
 func AttachmentControls(name string, link *nats.Link) []Control {
-	facts := func() []Fact { return Linked(link.State()) }
+	facts := func() []Fact { return linked(link.State()) }
 	status := func() (string, error) { return Render(facts()), nil }
 	list := []Control{
 		TextControl(name+"/status", status),
-		WatchControl(name+"/watch", name+"/status", status),
+		watchControl(name+"/watch", name+"/status", status),
 		TextControl(name+"/status.json", func() (string, error) { return RenderJSON(facts()) }),
 	}
 	for i := range list {
@@ -27,11 +27,11 @@ func LinkMeasured(s nats.State) []Fact {
 	if s.Up {
 		up = 1
 	}
-	return append(Linked(s), Fact{"up", up})
+	return append(linked(s), Fact{"up", up})
 }
 
-// Linked are the facts of a link.
-func Linked(s nats.State) []Fact {
+// linked are the facts of a link.
+func linked(s nats.State) []Fact {
 	state := "down"
 	if s.Up {
 		state = "up"

@@ -94,22 +94,22 @@ type Linker interface {
 	Link(o Object, name string) (Seen, error)
 }
 
-// A Newer is a Directory that makes objects with attributes, for /ctl/new. The options of c are mode and
+// A newer is a Directory that makes objects with attributes, for /ctl/new. The options of c are mode and
 // those in its class's Description. All but what once does may be done again.
-type Newer interface {
-	New(name string, o Owner, c Command, once Making) error
+type newer interface {
+	New(name string, o Owner, c Command, once making) error
 }
 
-// Making makes an object by a call, for an owner, unless an earlier process did (see Acts).
-type Making func(make func(Owner) (Seen, error)) (Seen, error)
+// making makes an object by a call, for an owner, unless an earlier process did (see Acts).
+type making func(make func(Owner) (Seen, error)) (Seen, error)
 
-// A Reporter is an object that tells about itself, for its status file: facts in the order they are shown.
-type Reporter interface {
+// A reporter is an object that tells about itself, for its status file: facts in the order they are shown.
+type reporter interface {
 	Report() ([]Fact, error)
 }
 
-// A Controller is an object that has control files besides those every object has.
-type Controller interface {
+// A controller is an object that has control files besides those every object has.
+type controller interface {
 	// Controls are those that are listed.
 	Controls() []Control
 	// Control finds one that is not, as prio/7. ENOENT: there is none of that name; any other error says what

@@ -9,7 +9,7 @@ import (
 
 // A Coder writes plain records, or reads what was written: the same calls in the same order do either, so the
 // two cannot differ. A number takes as few bytes as it can (binary.AppendUvarint). Bytes and lists have their
-// length before them. What is read may be anything; each record has one form, and all else is ErrRecord. It is
+// length before them. What is read may be anything; each record has one form, and all else is errRecord. It is
 // for one goroutine.
 type Coder struct {
 	b     []byte // what is written, or what is still to be read
@@ -17,8 +17,8 @@ type Coder struct {
 	bad   bool // what was read is no record
 }
 
-// ErrRecord says that bytes are no records, or those of another version.
-var ErrRecord = errors.New("not a record")
+// errRecord says that bytes are no records, or those of another version.
+var errRecord = errors.New("not a record")
 
 // Encode gives what record writes.
 func Encode(record func(*Coder)) []byte {
@@ -39,7 +39,7 @@ func Decode(b []byte, record func(*Coder)) error {
 	c := &Coder{b: b, reads: true}
 	record(c)
 	if c.bad || len(c.b) > 0 {
-		return ErrRecord
+		return errRecord
 	}
 	return nil
 }

@@ -23,8 +23,8 @@ type Command struct {
 // value.
 type Option struct{ Key, Value string }
 
-// ParseCommand reads one line. A line of nothing or of a comment (#) is a Command with no verb.
-func ParseCommand(line string) (Command, error) {
+// parseCommand reads one line. A line of nothing or of a comment (#) is a Command with no verb.
+func parseCommand(line string) (Command, error) {
 	words, err := splitWords(line)
 	if err != nil || len(words) == 0 {
 		return Command{}, err
@@ -92,7 +92,7 @@ func splitWords(line string) ([]string, error) {
 	return words, nil
 }
 
-// String writes the command so that ParseCommand reads it back.
+// String writes the command so that parseCommand reads it back.
 func (c Command) String() string {
 	words := []string{backends.Quote(c.Verb)}
 	for _, o := range c.Options {

@@ -18,7 +18,7 @@ func TestParseCommand(t *testing.T) {
 		{"eof", "eof"},
 		{"x flag y=", "x flag y"},
 	} {
-		got, err := ParseCommand(c.line)
+		got, err := parseCommand(c.line)
 		if err != nil {
 			t.Errorf("%q: %v", c.line, err)
 		} else if s := got.String(); s != c.want && !(c.want == "" && got.Verb == "") {
@@ -26,23 +26,23 @@ func TestParseCommand(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{`a "b`, `a 'b`, `a b\`, "a =1", "a b=1 b=2", `'' a=1`} {
-		if c, err := ParseCommand(bad); err == nil {
+		if c, err := parseCommand(bad); err == nil {
 			t.Errorf("%q: no error, but %v", bad, c)
 		}
 	}
 }
 
-// FuzzParseCommand holds that what String writes ParseCommand reads back as the same command.
+// FuzzParseCommand holds that what String writes parseCommand reads back as the same command.
 func FuzzParseCommand(f *testing.F) {
 	for _, s := range []string{"queues/a maxmsg=1", `'a b' c="d e"`, "x \\# y='\n'", "a b=c=d", "%0A%00%%% %3d"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, line string) {
-		c, err := ParseCommand(line)
+		c, err := parseCommand(line)
 		if err != nil || c.Verb == "" {
 			return
 		}
-		again, err := ParseCommand(c.String())
+		again, err := parseCommand(c.String())
 		if err != nil {
 			t.Fatalf("%q became %q, which is refused: %v", line, c.String(), err)
 		}

@@ -48,7 +48,7 @@ type Part struct {
 // NewCtl makes the control tree of kinds with global in its root.
 func NewCtl(kinds []Kind, env *Env, global ...Control) *Ctl {
 	c := &Ctl{kinds: kinds, env: env, began: time.Now()}
-	c.global = append(global, c.errControl(), CommandControl("new", 0222, noText, c.create))
+	c.global = append(global, c.errControl(), commandControl("new", 0222, noText, c.create))
 	return c
 }
 

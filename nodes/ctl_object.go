@@ -148,7 +148,7 @@ func (o ctlObject) control(object Object, name string) (Control, error) {
 	if one, ok := named(o.controls(object), name); ok {
 		return one, nil
 	}
-	more, ok := object.(Controller)
+	more, ok := object.(controller)
 	if !ok {
 		return Control{}, syscall.ENOENT
 	}
@@ -159,7 +159,7 @@ func (o ctlObject) control(object Object, name string) (Control, error) {
 	return one, err
 }
 
-// notOne is Controller.Control's error for a name whose last part should be something else: what it is not,
+// notOne is controller.Control's error for a name whose last part should be something else: what it is not,
 // and what is one.
 func notOne(part, what, are string) error {
 	return fmt.Errorf("%s is no %s: %s", cmp.Or(backends.Word(part), "nothing"), what, are)
@@ -167,22 +167,22 @@ func notOne(part, what, are string) error {
 
 // controls are the listed control files of an object.
 func (o ctlObject) controls(object Object) []Control {
-	more, controller := object.(Controller)
+	more, controller := object.(controller)
 	if o.Part.Dir {
 		if !controller {
 			return nil
 		}
 		list := more.Controls()
-		if r, ok := object.(Reporter); ok && len(list) > 0 {
+		if r, ok := object.(reporter); ok && len(list) > 0 {
 			list = append(list, reports(r)...)
 		}
 		return list
 	}
 	list := []Control{o.ctl.env.Failures.control(o.where())}
-	if r, ok := object.(Reporter); ok {
+	if r, ok := object.(reporter); ok {
 		list = append(list, reports(r)...)
 	}
-	list = append(list, CommandControl("ctl", 0644, func() (string, error) {
+	list = append(list, commandControl("ctl", 0644, func() (string, error) {
 		return settings(o.kind.Class, o.base())
 	}, o.do))
 	if controller {
@@ -195,14 +195,14 @@ func (o ctlObject) controls(object Object) []Control {
 func (o ctlObject) where() string { return o.kind.Name + "/" + o.path() }
 
 // reports are the status files of an object.
-func reports(r Reporter) []Control {
+func reports(r reporter) []Control {
 	status := func() (string, error) {
 		facts, err := r.Report()
 		return Render(facts), err
 	}
 	return []Control{
 		TextControl("status", status),
-		WatchControl("watch", "status", status),
+		watchControl("watch", "status", status),
 		TextControl("status.json", func() (string, error) {
 			facts, err := r.Report()
 			if err != nil {

@@ -35,7 +35,7 @@ func TestDrainEnds(t *testing.T) {
 		}
 	}
 	end := &sentTo{there: 3}
-	if _, err := (Drain{}).Next(end, make([]byte, 8), 8); err != io.EOF || end.taken != 4 {
+	if _, err := (drainFace{}).Next(end, make([]byte, 8), 8); err != io.EOF || end.taken != 4 {
 		t.Errorf("%d messages of no bytes were taken: %v", end.taken, err)
 	}
 }

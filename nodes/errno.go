@@ -60,11 +60,11 @@ var errnos = []struct {
 // Explain gives an error the words for the object at path (from the root of the tree). It is for what any
 // call may end with, as something is used up: descriptors, or the room where objects are kept. Other errors
 // stay as they are.
-func Explain(op, path string, err error) error { return Located(path, explain(op, err)) }
+func Explain(op, path string, err error) error { return located(path, explain(op, err)) }
 
-// Located gives an error the path of the object that it is about, if it has none yet. An object that makes
+// located gives an error the path of the object that it is about, if it has none yet. An object that makes
 // an error does not know where in the tree it is itself.
-func Located(path string, err error) error {
+func located(path string, err error) error {
 	known, ok := err.(*Error)
 	if !ok || known.Path != "" {
 		return err
@@ -90,7 +90,7 @@ func explain(op string, err error) error {
 
 // Crowded is the failure of a call that is answered with ENOBUFS.
 func Crowded(op, path string, uid uint32) *Error {
-	return Located(path, refuse(op, backends.Refusal{Err: syscall.ENOBUFS, Why: whyCrowded, Uid: uid})).(*Error)
+	return located(path, refuse(op, backends.Refusal{Err: syscall.ENOBUFS, Why: whyCrowded, Uid: uid})).(*Error)
 }
 
 // Errno is the one place where an error becomes an errno. An error nobody thought of is EIO.

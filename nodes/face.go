@@ -6,9 +6,9 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// A Holder is a face that may have something to give without taking it from the object: a message that it
+// A holder is a face that may have something to give without taking it from the object: a message that it
 // holds, or the end.
-type Holder interface {
+type holder interface {
 	// Holds says what poll(2) is to hear of that beside what is ready at the endpoint.
 	Holds(end backends.Endpoint) backends.Ready
 	// Held is Next as far as it takes nothing from the object. ErrWouldBlock: there is nothing of the kind.
@@ -22,47 +22,47 @@ type memoryHolder interface{ keeps() int }
 // wrapped is what a face has in common with the one it is made around.
 type wrapped struct{ Face }
 
-// Finish is Finisher.Finish.
+// Finish is finisher.Finish.
 func (f *wrapped) Finish(end backends.Endpoint) error {
-	if last, ok := f.Face.(Finisher); ok {
+	if last, ok := f.Face.(finisher); ok {
 		return last.Finish(end)
 	}
 	return nil
 }
 
-// Left is Finisher.Left.
+// Left is finisher.Left.
 func (f *wrapped) Left() bool {
-	last, ok := f.Face.(Finisher)
+	last, ok := f.Face.(finisher)
 	return ok && last.Left()
 }
 
-// More is Batcher.More.
+// More is batcher.More.
 func (f *wrapped) More(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
-	if many, ok := f.Face.(Batcher); ok {
+	if many, ok := f.Face.(batcher); ok {
 		return many.More(end, buf, size)
 	}
 	return nil, backends.ErrWouldBlock
 }
 
-// Holds is Holder.Holds.
+// Holds is holder.Holds.
 func (f *wrapped) Holds(end backends.Endpoint) backends.Ready {
-	if h, ok := f.Face.(Holder); ok {
+	if h, ok := f.Face.(holder); ok {
 		return h.Holds(end)
 	}
 	return 0
 }
 
-// Held is Holder.Held.
+// Held is holder.Held.
 func (f *wrapped) Held(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
-	if h, ok := f.Face.(Holder); ok {
+	if h, ok := f.Face.(holder); ok {
 		return h.Held(end, buf, size)
 	}
 	return nil, backends.ErrWouldBlock
 }
 
-// Patience is Patient.Patience.
+// Patience is patient.Patience.
 func (f *wrapped) Patience() time.Duration {
-	if p, ok := f.Face.(Patient); ok {
+	if p, ok := f.Face.(patient); ok {
 		return p.Patience()
 	}
 	return 0

@@ -22,7 +22,7 @@ func NewFifos(dir *backends.Dir) *Fifos {
 // FifoClass describes FIFOs.
 var FifoClass = Description{What: "FIFOs", Events: fileEvents}
 
-// Describe is Described.Describe.
+// Describe is described.Describe.
 func (*Fifos) Describe() *Description { return &FifoClass }
 
 // At is Class.At.
@@ -37,7 +37,7 @@ type fifo struct {
 	opened time.Time // the tree
 }
 
-// Report is Reporter.Report.
+// Report is reporter.Report.
 func (f fifo) Report() ([]Fact, error) {
 	a, err := f.Stat(false)
 	facts := append(owned(a), created(a.BornAt())...)

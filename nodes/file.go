@@ -90,16 +90,16 @@ type Face interface {
 	Put(end backends.Endpoint, p []byte) (int, error)
 }
 
-// A Batcher is a face of which one read gives as many units as there are and fit.
-type Batcher interface {
+// A batcher is a face of which one read gives as many units as there are and fit.
+type batcher interface {
 	// More is Next for bytes that go behind those of an earlier Next to the same reader: only what fits in
 	// size bytes. ErrWouldBlock or EMSGSIZE: there is nothing more, or the next unit does not fit.
 	More(end backends.Endpoint, buf []byte, size int) ([]byte, error)
 }
 
-// A Patient face waits only for so long: a read that still waits then ends with ETIMEDOUT, and Holds is not
+// A patient face waits only for so long: a read that still waits then ends with ETIMEDOUT, and Holds is not
 // 0 from then on. Patience is what is left of the time, at least 1 ns; 0: for ever.
-type Patient interface{ Patience() time.Duration }
+type patient interface{ Patience() time.Duration }
 
 // NewFile makes an open file of a face of end, which it closes in the end.
 func NewFile(face Face, end backends.Endpoint, how Reading) *File {
@@ -174,7 +174,7 @@ func (f *File) read(buf []byte, size int, off int64, take bool) (int, error) {
 		return 0, nil
 	}
 	if err != nil {
-		return 0, Located(f.path, err)
+		return 0, located(f.path, err)
 	}
 	from, base := 0, off
 	if f.how == ReadText {
@@ -197,7 +197,7 @@ func (f *File) next(buf []byte, size int, take bool) ([]byte, error) {
 	if take {
 		return f.unit(buf, size)
 	}
-	if h, ok := f.face.(Holder); ok && f.away() == nil {
+	if h, ok := f.face.(holder); ok && f.away() == nil {
 		return h.Held(f.end, buf, size)
 	}
 	return nil, backends.ErrWouldBlock
@@ -215,7 +215,7 @@ func (f *File) count() {
 // More is called after a Read that gave n bytes of size in buf: it adds what has come since to the same
 // answer, if the face gives many units at once, and returns how many bytes there are now.
 func (f *File) More(buf []byte, size, n int) int {
-	many, ok := f.face.(Batcher)
+	many, ok := f.face.(batcher)
 	if !ok {
 		return n
 	}
@@ -249,14 +249,14 @@ func (f *File) Write(p []byte) (int, error) {
 	k, keeps := f.face.(memoryHolder)
 	if !keeps || k.keeps() < 0 {
 		n, err := f.put(p)
-		return n, Located(f.path, err)
+		return n, located(f.path, err)
 	}
 	if f.pays.full() {
 		return 0, syscall.ENOBUFS
 	}
 	n, err := f.put(p)
 	f.count()
-	return n, Located(f.path, err)
+	return n, located(f.path, err)
 }
 
 // Stop gives up the last read (In) or write (Out) that had to wait. false: it is too late, and it goes on
@@ -271,7 +271,7 @@ func (f *File) Stop(dir backends.Ready) bool {
 
 // Patience is how long a read may still wait, at least 1 ns; 0: for ever.
 func (f *File) Patience() time.Duration {
-	if p, ok := f.face.(Patient); ok {
+	if p, ok := f.face.(patient); ok {
 		return p.Patience()
 	}
 	return 0
@@ -290,7 +290,7 @@ func (f *File) holds(ready backends.Ready) backends.Ready {
 	if f.inHand(f.at) != nil {
 		ready |= backends.In
 	}
-	if h, ok := f.face.(Holder); ok && f.away() == nil {
+	if h, ok := f.face.(holder); ok && f.away() == nil {
 		ready |= h.Holds(f.end)
 	}
 	return ready

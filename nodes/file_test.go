@@ -68,7 +68,7 @@ func TestHeld(t *testing.T) {
 		t.Errorf("%d messages in part, %d bytes held: %v", parts, e.Memory.Used(7), err)
 	}
 	unfinished := bytes.Repeat([]byte("x"), 10)
-	if _, err := open(source{unit: unit}, NewLines()).Write(unfinished); err != syscall.ENOBUFS {
+	if _, err := open(source{unit: unit}, newLines()).Write(unfinished); err != syscall.ENOBUFS {
 		t.Errorf("an unfinished line: %v", err)
 	}
 	if n, err := open(source{unit: unit}, &Plain{}).Read(buf, unit, 0); n != unit || err != nil {
@@ -78,7 +78,7 @@ func TestHeld(t *testing.T) {
 	if _, err := open(source{unit: unit}, &Plain{}).Read(buf, 10, 0); err != nil {
 		t.Errorf("another user: %v", err)
 	}
-	line := open(source{unit: unit}, NewLines())
+	line := open(source{unit: unit}, newLines())
 	if _, err := line.Write(bytes.Repeat([]byte("x"), unit/2)); err != nil || e.Memory.Used(8) < unit/2 {
 		t.Errorf("an unfinished line counts %d: %v", e.Memory.Used(8), err)
 	}

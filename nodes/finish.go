@@ -7,9 +7,9 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// A Finisher is a face that has something to do when its file is closed for the last time. ErrWouldBlock
+// A finisher is a face that has something to do when its file is closed for the last time. ErrWouldBlock
 // puts it off until the endpoint is ready to be written.
-type Finisher interface {
+type finisher interface {
 	Finish(end backends.Endpoint) error
 	// Left reports whether there is something to do.
 	Left() bool
@@ -21,17 +21,17 @@ func (f *File) Finish() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	err := f.putBack()
-	if last, ok := f.face.(Finisher); ok && !Waits(err) {
+	if last, ok := f.face.(finisher); ok && !Waits(err) {
 		err = cmp.Or(last.Finish(f.end), err)
 	}
-	return Located(f.path, err)
+	return located(f.path, err)
 }
 
 // Left reports whether Finish has something to do.
 func (f *File) Left() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	last, ok := f.face.(Finisher)
+	last, ok := f.face.(finisher)
 	return f.rare != nil && len(f.rare.back) > 0 || ok && last.Left()
 }
 

@@ -71,7 +71,7 @@ func (e entry) Change(c Change) error {
 	return e.dir.Change(e.Ref, c)
 }
 
-// Report is Reporter.Report.
+// Report is reporter.Report.
 func (e entry) Report() ([]Fact, error) {
 	a, err := e.Stat(false)
 	if err != nil {

@@ -33,15 +33,15 @@ type namedFace struct {
 // stays that is longer than the room for it.
 func queueFaces(key string, stay bool) []namedFace {
 	return []namedFace{
-		{"next", func() Face { return &Once{} }},
-		{"drain", func() Face { return Drain{} }},
-		{"lines", func() Face { l := NewLines(); l.stay = stay; return l }},
-		{"records", func() Face { r := NewRecords(key); r.stay = stay; return r }},
-		{"whole", func() Face { return &Whole{} }},
+		{"next", func() Face { return &onceFace{} }},
+		{"drain", func() Face { return drainFace{} }},
+		{"lines", func() Face { l := newLines(); l.stay = stay; return l }},
+		{"records", func() Face { r := newRecords(key); r.stay = stay; return r }},
+		{"whole", func() Face { return &wholeFace{} }},
 	}
 }
 
-// patientFace is the face next@TIME; an error as Controller.Control's if the name is another or the time is
+// patientFace is the face next@TIME; an error as controller.Control's if the name is another or the time is
 // none.
 func patientFace(name string) (func() Face, error) {
 	wait, ok := strings.CutPrefix(name, "next@")
@@ -52,20 +52,20 @@ func patientFace(name string) (func() Face, error) {
 	if err != nil || d <= 0 {
 		return nil, notOne(wait, "time", "5s, 200ms, 1h30m")
 	}
-	return func() Face { return &Once{until: time.Now().Add(d)} }, nil
+	return func() Face { return &onceFace{until: time.Now().Add(d)} }, nil
 }
 
-// Once is the face of one message: a read of it, and then the end. A patient one waits until a time, and
+// onceFace is the face of one message: a read of it, and then the end. A patient one waits until a time, and
 // answers ETIMEDOUT after that. A message that is there by then is given all the same, as by
 // mq_timedreceive(3).
-type Once struct {
+type onceFace struct {
 	readsOnly
 	until time.Time // zero: for ever
 	had   bool
 }
 
 // Next is the message, or the end behind it.
-func (o *Once) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
+func (o *onceFace) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
 	if o.had {
 		return nil, io.EOF
 	}
@@ -77,18 +77,18 @@ func (o *Once) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error)
 	return msg, err
 }
 
-// Patience is Patient.Patience.
-func (o *Once) Patience() time.Duration {
+// Patience is patient.Patience.
+func (o *onceFace) Patience() time.Duration {
 	if o.until.IsZero() {
 		return 0
 	}
 	return max(1, time.Until(o.until))
 }
 
-func (o *Once) late() bool { return !o.until.IsZero() && !time.Now().Before(o.until) }
+func (o *onceFace) late() bool { return !o.until.IsZero() && !time.Now().Before(o.until) }
 
-// Holds is Holder.Holds.
-func (o *Once) Holds(backends.Endpoint) backends.Ready {
+// Holds is holder.Holds.
+func (o *onceFace) Holds(backends.Endpoint) backends.Ready {
 	switch {
 	case o.had:
 		return backends.In
@@ -98,8 +98,8 @@ func (o *Once) Holds(backends.Endpoint) backends.Ready {
 	return 0
 }
 
-// Held is Holder.Held: the end.
-func (o *Once) Held(backends.Endpoint, []byte, int) ([]byte, error) {
+// Held is holder.Held: the end.
+func (o *onceFace) Held(backends.Endpoint, []byte, int) ([]byte, error) {
 	switch {
 	case o.had:
 		return nil, io.EOF
@@ -109,19 +109,19 @@ func (o *Once) Held(backends.Endpoint, []byte, int) ([]byte, error) {
 	return nil, backends.ErrWouldBlock
 }
 
-// Drain is the face of what is there now: all of it, and then the end. It never waits.
-type Drain struct{ readsOnly }
+// drainFace is the face of what is there now: all of it, and then the end. It never waits.
+type drainFace struct{ readsOnly }
 
-// Holds is Holder.Holds.
-func (Drain) Holds(backends.Endpoint) backends.Ready { return backends.In }
+// Holds is holder.Holds.
+func (drainFace) Holds(backends.Endpoint) backends.Ready { return backends.In }
 
-// Held is Holder.Held: the end. Those who wait have the first claim on what comes.
-func (Drain) Held(backends.Endpoint, []byte, int) ([]byte, error) { return nil, io.EOF }
+// Held is holder.Held: the end. Those who wait have the first claim on what comes.
+func (drainFace) Held(backends.Endpoint, []byte, int) ([]byte, error) { return nil, io.EOF }
 
 // Next is one message, or the end. A message of no bytes is not the end: it is passed over, and so are as many
 // more as were there then. How many that is is not asked before the first is taken, which an earlier process
 // may have done (Desk.Again).
-func (Drain) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
+func (drainFace) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
 	for left := -1; left != 0; {
 		msg, err := Plain{}.Next(end, buf, size)
 		if err == backends.ErrWouldBlock {
@@ -222,16 +222,16 @@ func (s *splitter) sendTogether(to backends.Sender, data []byte, unit int) (at i
 	return at, err
 }
 
-// Lines is the face of messages as lines. A write is cut at its newlines, which are not sent. A line
+// linesFace is the face of messages as lines. A write is cut at its newlines, which are not sent. A line
 // without its end waits for that, or for the file to be closed. A read gives as many whole lines as fit,
 // but at least one. A message that ends in a newline is a line as it is.
-type Lines struct {
+type linesFace struct {
 	splitter
 	packer
 }
 
-// NewLines makes a Lines.
-func NewLines() *Lines { return &Lines{splitter{cut: cutLine}, packer{frame: frameLine}} }
+// newLines makes a linesFace.
+func newLines() *linesFace { return &linesFace{splitter{cut: cutLine}, packer{frame: frameLine}} }
 
 func frameLine(msg []byte, _ *backends.Meta) (head []byte, tail string) {
 	if n := len(msg); n > 0 && msg[n-1] == '\n' {
@@ -251,10 +251,10 @@ func cutLine(data []byte, unit int) (msg []byte, m backends.Meta, used int, err 
 	return data[:i], m, i + 1, nil
 }
 
-func (l *Lines) keeps() int { return cap(l.pending) + l.keepsHeld() }
+func (l *linesFace) keeps() int { return cap(l.pending) + l.keepsHeld() }
 
 // Finish puts back what is held, and sends a last line that has no end.
-func (l *Lines) Finish(end backends.Endpoint) error {
+func (l *linesFace) Finish(end backends.Endpoint) error {
 	lost := l.putBack(end)
 	if Waits(lost) || len(l.pending) == 0 {
 		return lost
@@ -269,5 +269,5 @@ func (l *Lines) Finish(end backends.Endpoint) error {
 	return err
 }
 
-// Left is Finisher.Left.
-func (l *Lines) Left() bool { return l.holds || len(l.pending) > 0 }
+// Left is finisher.Left.
+func (l *linesFace) Left() bool { return l.holds || len(l.pending) > 0 }

@@ -85,7 +85,7 @@ func FuzzLines(f *testing.F) {
 	f.Add(append(bytes.Repeat([]byte("x"), 64), '\n', '\n'), []byte{64, 1})
 	f.Fuzz(func(t *testing.T, data, cuts []byte) {
 		for _, kind := range []string{"mq", "mq read-only", "msq", "feed"} {
-			p, in := newPipeline(t, cuts, func() Face { return NewLines() }, kind)
+			p, in := newPipeline(t, cuts, func() Face { return newLines() }, kind)
 			err := p.write(data)
 			if e := p.finish(); err == nil {
 				err = e
@@ -124,7 +124,7 @@ func FuzzRecords(f *testing.F) {
 			data = data[1+n:]
 		}
 		for _, kind := range []string{"mq", "mq read-only", "msq", "feed"} {
-			p, in := newPipeline(t, cuts, func() Face { return NewRecords("prio", "type") }, kind)
+			p, in := newPipeline(t, cuts, func() Face { return newRecords("prio", "type") }, kind)
 			if err := p.write(text); err != nil {
 				t.Fatalf("%s: %q: %v", kind, text, err)
 			}
@@ -143,9 +143,9 @@ func FuzzRecordsText(f *testing.F) {
 	f.Add([]byte("len=-1\n\nseq=3 lost=1 len=1\nx\n"), []byte{9})
 	f.Add([]byte("topic=a%20b len=1\nx\ncolour=red len=1\nx\n"), []byte{20})
 	f.Fuzz(func(t *testing.T, data, cuts []byte) {
-		p, in := newPipeline(t, cuts, func() Face { return NewRecords("prio") }, "mq")
+		p, in := newPipeline(t, cuts, func() Face { return newRecords("prio") }, "mq")
 		_, _ = p.write(data), p.finish()
-		again, _ := newPipeline(t, nil, func() Face { return NewRecords("prio") }, "mq")
+		again, _ := newPipeline(t, nil, func() Face { return newRecords("prio") }, "mq")
 		if err := again.write(p.got); err != nil || again.finish() != nil ||
 			!bytes.Equal(again.got, p.got) || len(in.msgs) > 0 {
 			t.Errorf("%q gave %q, and that %q: %v", data, p.got, again.got, err)

@@ -129,7 +129,7 @@ func (a *asking) one(s Seen, name string) error {
 		return a.all(object, name)
 	}
 	one := Surveyed{Class: a.kind.Name, Name: name, Seen: s}
-	if reporter, ok := object.(Reporter); ok {
+	if reporter, ok := object.(reporter); ok {
 		facts, err := reporter.Report()
 		if err != nil {
 			return err

@@ -254,13 +254,13 @@ func (f *socketFace) keep(end backends.Endpoint, k *Kept) {
 	}
 }
 
-func (o *Once) keep(_ backends.Endpoint, k *Kept) {
+func (o *onceFace) keep(_ backends.Endpoint, k *Kept) {
 	if k.Had = o.had; !o.until.IsZero() {
 		k.Until = o.until.UnixNano()
 	}
 }
 
-func (o *Once) resume(_ backends.Endpoint, k *Kept) {
+func (o *onceFace) resume(_ backends.Endpoint, k *Kept) {
 	if o.had = k.Had; k.Until != 0 {
 		o.until = time.Unix(0, k.Until)
 	}
@@ -270,28 +270,28 @@ func (p *peek) keep(_ backends.Endpoint, k *Kept) { k.Had = p.had }
 
 func (p *peek) resume(_ backends.Endpoint, k *Kept) { p.had = k.Had }
 
-func (w *Whole) keep(_ backends.Endpoint, k *Kept) {
+func (w *wholeFace) keep(_ backends.Endpoint, k *Kept) {
 	k.Pending, k.Refused = w.pending, w.refused
 }
 
-func (w *Whole) resume(_ backends.Endpoint, k *Kept) { w.pending, w.refused = k.Pending, k.Refused }
+func (w *wholeFace) resume(_ backends.Endpoint, k *Kept) { w.pending, w.refused = k.Pending, k.Refused }
 
-func (l *Lines) keep(_ backends.Endpoint, k *Kept) {
+func (l *linesFace) keep(_ backends.Endpoint, k *Kept) {
 	l.splitter.keep(k)
 	l.packer.keep(k)
 }
 
-func (l *Lines) resume(_ backends.Endpoint, k *Kept) {
+func (l *linesFace) resume(_ backends.Endpoint, k *Kept) {
 	l.splitter.resume(k)
 	l.packer.resume(k)
 }
 
-func (r *Records) keep(_ backends.Endpoint, k *Kept) {
+func (r *recordsFace) keep(_ backends.Endpoint, k *Kept) {
 	r.splitter.keep(k)
 	r.packer.keep(k)
 }
 
-func (r *Records) resume(_ backends.Endpoint, k *Kept) {
+func (r *recordsFace) resume(_ backends.Endpoint, k *Kept) {
 	r.splitter.resume(k)
 	r.packer.resume(k)
 }

@@ -174,7 +174,7 @@ func (l *lease) Finish(backends.Endpoint) error {
 	return err
 }
 
-// Left is Finisher.Left.
+// Left is finisher.Left.
 func (l *lease) Left() bool { return l.now != nil || len(l.owed) > 0 }
 
 // bury sends a message to the dead queue. If that is not there it is made, with the attributes of the queue

@@ -55,7 +55,7 @@ func listeningOf(c Command, others ...string) (listening, error) {
 // readListening reads the file behind a face. An empty one is a stream's.
 func readListening(text string) (listening, error) {
 	line, _, _ := strings.Cut(text, "\n")
-	c, err := ParseCommand(line)
+	c, err := parseCommand(line)
 	if err == nil && c.Verb != "" && c.Verb != "listen" {
 		err = fmt.Errorf("the file behind it begins with %.60q, and not as `listen type=stream`: remove"+
 			" it", line)
@@ -92,7 +92,7 @@ var SocketClass = Description{
 
 const listenArgs = "type=stream|seqpacket backlog=N"
 
-// Describe is Described.Describe.
+// Describe is described.Describe.
 func (*Sockets) Describe() *Description { return &SocketClass }
 
 // listening is how it listens; nil if it does not.

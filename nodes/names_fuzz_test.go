@@ -41,7 +41,7 @@ func FuzzNames(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
-		for _, object := range []Controller{
+		for _, object := range []controller{
 			queue{Queues: &Queues{}}, sysvQueue{SysV: &SysV{back: &sysv.Queues{}}}, topicEntry{all: &Topics{}},
 		} {
 			if c, err := object.Control(name); err == nil && c.Name != name {

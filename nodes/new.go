@@ -13,7 +13,7 @@ func noText() (string, error) { return "", nil }
 // create does one line of /ctl/new: `queues/jobs maxmsg=50 msgsize=1024 mode=0660` makes an object with
 // attributes, for whoever wrote the line. The object must not exist.
 func (c *Ctl) create(line string, by Caller) error {
-	command, err := ParseCommand(line)
+	command, err := parseCommand(line)
 	if err != nil || command.Verb == "" {
 		return c.refuse("new", err, by)
 	}
@@ -37,7 +37,7 @@ func (c *Ctl) refuse(path string, err error, by Caller) error {
 	if err == nil {
 		return nil
 	}
-	err = Located(path, advise("create", errnoOr(err, syscall.EINVAL), err))
+	err = located(path, advise("create", errnoOr(err, syscall.EINVAL), err))
 	c.env.Failures.add(path, err, &by.Uid)
 	return err
 }
@@ -59,7 +59,7 @@ func createIn(k Kind, path string, command Command, by Caller, acts *Acts) error
 		_, _, made, err := acts.Once(by.request, Act{Dir: dir, Name: name, Class: k.Class, For: o, Do: do})
 		return made, err
 	}
-	if newer, ok := dir.(Newer); ok {
+	if newer, ok := dir.(newer); ok {
 		return newer.New(name, o, command, once)
 	}
 	maker, ok := dir.(Maker)

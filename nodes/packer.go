@@ -7,7 +7,7 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// A packer is the reading side of a face (Lines, Records) of which one read gives as many messages as there
+// A packer is the reading side of a face (linesFace, recordsFace) of which one read gives as many messages as there
 // are and fit, each in a frame. How long the next message of a POSIX queue is shows only when it was
 // received (mq_receive(3)). A message that does not fit any more is held for the next read, one at most. If
 // that read does not come, the message goes back when the file is closed, behind the others of its
@@ -31,7 +31,7 @@ func (p *packer) Next(end backends.Endpoint, buf []byte, size int) ([]byte, erro
 	return p.pack(end, buf, size, true)
 }
 
-// More is Batcher.More.
+// More is batcher.More.
 func (p *packer) More(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
 	return p.pack(end, buf, size, false)
 }
@@ -121,7 +121,7 @@ func (p *packer) hold(end backends.Endpoint, msg []byte) bool {
 	return true
 }
 
-// Holds is Holder.Holds.
+// Holds is holder.Holds.
 func (p *packer) Holds(backends.Endpoint) backends.Ready {
 	if p.holds {
 		return backends.In
@@ -129,7 +129,7 @@ func (p *packer) Holds(backends.Endpoint) backends.Ready {
 	return 0
 }
 
-// Held is Holder.Held: the message that is held.
+// Held is holder.Held: the message that is held.
 func (p *packer) Held(_ backends.Endpoint, buf []byte, _ int) ([]byte, error) {
 	if !p.holds {
 		return nil, backends.ErrWouldBlock

@@ -37,7 +37,7 @@ func read(t *testing.T, f *File, size int, off int64) string {
 func TestSmallReads(t *testing.T) {
 	msgs, all := numbers(100)
 	for name, p := range ports(unit, msgs...) {
-		f := NewFile(staying(NewLines(), p.stay), p.end, Seekable)
+		f := NewFile(staying(newLines(), p.stay), p.end, Seekable)
 		got, reads := "", 0
 		for ; len(got) < len(all); reads++ {
 			part := read(t, f, 100, int64(len(got)))
@@ -66,7 +66,7 @@ func TestSmallReadsOfRecords(t *testing.T) {
 		all += fmt.Sprintf("prio=7 type=%d len=%d\n%s\n", m.meta.Type, len(m.data), m.data)
 	}
 	for name, p := range ports(unit, msgs...) {
-		f := NewFile(staying(NewRecords("prio", "type"), p.stay), p.end, InOrder)
+		f := NewFile(staying(newRecords("prio", "type"), p.stay), p.end, InOrder)
 		got, reads := "", 0
 		for ; len(got) < len(all); reads++ {
 			got += read(t, f, 500, 0)
@@ -84,7 +84,7 @@ func TestHeldGoesBack(t *testing.T) {
 	short := stored{data: "short", meta: backends.Meta{Prio: 3}}
 	q := &mq{port: port{unit: unit, maxmsg: 3, msgs: []stored{short, long, short}}}
 	e := NewEnv(nil)
-	open := func() *File { return e.File(NewLines(), q, readOnly, Caller{}) }
+	open := func() *File { return e.File(newLines(), q, readOnly, Caller{}) }
 	f := open()
 	if got := read(t, f, 100, 0); got != "short\n" || len(q.msgs) != 1 {
 		t.Fatalf("read %q and left %q", got, q.texts())
@@ -133,13 +133,13 @@ func TestHeldGoesBack(t *testing.T) {
 func TestNotHeld(t *testing.T) {
 	msgs, _ := numbers(5)
 	q := &mq{port: port{unit: unit, maxmsg: 10, msgs: slices.Clone(msgs)}, readOnly: true}
-	read(t, NewFile(NewLines(), q, Seekable), 100, 0)
+	read(t, NewFile(newLines(), q, Seekable), 100, 0)
 	if len(q.msgs) != 4 {
 		t.Errorf("read-only: %q are left", q.texts())
 	}
 	msgs, _ = numbers(unit / 5)
 	q = &mq{port: port{unit: unit, maxmsg: len(msgs), msgs: msgs}}
-	f := NewEnv(nil).File(NewLines(), q, readOnly, Caller{})
+	f := NewEnv(nil).File(newLines(), q, readOnly, Caller{})
 	f.pays.add(maxHeld)
 	if _, err := f.Read(make([]byte, 2*unit), 100, 0); err != syscall.ENOBUFS {
 		t.Errorf("a small read without memory: %v", err)
@@ -153,7 +153,7 @@ func TestNotHeld(t *testing.T) {
 func TestRest(t *testing.T) {
 	msgs := []stored{{data: "short"}, {data: strings.Repeat("x", 300)}, {data: "other's"}}
 	q := &mq{port: port{unit: unit, maxmsg: 10, msgs: msgs}}
-	f := NewFile(NewLines(), q, InOrder)
+	f := NewFile(newLines(), q, InOrder)
 	buf := make([]byte, 2*unit)
 	if _, err := f.Rest(buf, 100, 0); err != backends.ErrWouldBlock {
 		t.Errorf("nothing is held: %v", err)

@@ -23,10 +23,10 @@ type peek struct {
 	had bool
 }
 
-// Holds is Holder.Holds.
+// Holds is holder.Holds.
 func (*peek) Holds(backends.Endpoint) backends.Ready { return backends.In }
 
-// Held is Holder.Held: to look takes nothing from those who wait.
+// Held is holder.Held: to look takes nothing from those who wait.
 func (p *peek) Held(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
 	return p.Next(end, buf, size)
 }

@@ -181,7 +181,7 @@ func (f plainFile) tooLong() error {
 	return refuse("write", backends.Refusal{Err: syscall.EFBIG, Why: whyPlainLong, Most: backends.PlainBytes})
 }
 
-// Report is Reporter.Report.
+// Report is reporter.Report.
 func (f plainFile) Report() ([]Fact, error) {
 	a, err := f.Stat(true)
 	facts := append(owned(a), created(a.BornAt())...)

@@ -110,9 +110,9 @@ func (f *feed) TryLend(most int) ([]byte, backends.Meta, error) {
 // staying is a face whose port keeps a message that is too long, as its class says.
 func staying(f Face, stay bool) Face {
 	switch f := f.(type) {
-	case *Lines:
+	case *linesFace:
 		f.stay = stay
-	case *Records:
+	case *recordsFace:
 		f.stay = stay
 	}
 	return f

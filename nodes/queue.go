@@ -92,8 +92,8 @@ func (d queueDir) Mknod(name string, typ uint32, o Owner) (Seen, error) {
 	return d.make(name, o, QueueRules{})
 }
 
-// New is Newer.New: a queue with maxmsg and msgsize, and what else its store may be asked for.
-func (d queueDir) New(name string, _ Owner, c Command, once Making) error {
+// New is newer.New: a queue with maxmsg and msgsize, and what else its store may be asked for.
+func (d queueDir) New(name string, _ Owner, c Command, once making) error {
 	maxmsg, err := c.Int("maxmsg", 0, 1)
 	if err != nil {
 		return err
@@ -209,7 +209,7 @@ func (f *queueFace) Next(end backends.Endpoint, buf []byte, size int) ([]byte, e
 // ended reports whether the readers were ended and this one has not read that yet.
 func (f *queueFace) ended(end backends.Endpoint) bool { return end.(ender).Ends() != f.ends }
 
-// Holds is Holder.Holds.
+// Holds is holder.Holds.
 func (f *queueFace) Holds(end backends.Endpoint) backends.Ready {
 	ready := f.wrapped.Holds(end)
 	if f.ended(end) {
@@ -218,7 +218,7 @@ func (f *queueFace) Holds(end backends.Endpoint) backends.Ready {
 	return ready
 }
 
-// Held is Holder.Held.
+// Held is holder.Held.
 func (f *queueFace) Held(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
 	if f.ended(end) {
 		return f.Next(end, buf, size)
@@ -254,7 +254,7 @@ func (f *queueFace) long(end backends.Endpoint) error {
 	return refuse("write", backends.Refusal{Err: syscall.EMSGSIZE, Why: whyQueueLong, Most: int64(end.Unit())})
 }
 
-// Controls is Controller.Controls. The kernel's queues have no peek: the kernel has no way to look at a
+// Controls is controller.Controls. The kernel's queues have no peek: the kernel has no way to look at a
 // message without taking it, and a message that was taken could not be put back in its place.
 func (q queue) Controls() []Control {
 	var list []Control
@@ -270,7 +270,7 @@ func (q queue) Controls() []Control {
 	return append(list, Control{Name: "prio", Dir: true})
 }
 
-// Control is Controller.Control: prio/N, peek/N, next@TIME.
+// Control is controller.Control: prio/N, peek/N, next@TIME.
 func (q queue) Control(name string) (Control, error) {
 	if level, ok := strings.CutPrefix(name, "prio/"); ok {
 		n, err := strconv.ParseUint(level, 10, 32)
@@ -306,7 +306,7 @@ func (q queue) lease() Control {
 // Change is Object.Change. Truncating a queue keeps its messages: `>` on one is how a shell opens it to send.
 func (q queue) Change(c Change) error { return q.store.Names.Change(q.Ref, c) }
 
-// Report is Reporter.Report.
+// Report is reporter.Report.
 func (q queue) Report() ([]Fact, error) {
 	a, err := q.Stat(true)
 	if err != nil {

@@ -36,7 +36,7 @@ var (
 	drainVerb = Verb{Name: "drain", Help: "throws away all messages"}
 )
 
-// Describe is Described.Describe.
+// Describe is described.Describe.
 func (q *Queues) Describe() *Description { return &q.what }
 
 // briefly calls f with the open queue.

@@ -10,9 +10,9 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// Records is the face of messages together with what they carry beside their bytes: a header line as
+// recordsFace is the face of messages together with what they carry beside their bytes: a header line as
 // `prio=7 len=5`, the bytes, a newline. Reading and writing have the same form, which holds any bytes.
-type Records struct {
+type recordsFace struct {
 	splitter
 	packer
 	keys   []string
@@ -51,10 +51,10 @@ var recordFields = map[string]struct {
 	"topic": {show: func(b []byte, m *backends.Meta) []byte { return backends.AppendWord(b, m.Topic) }},
 }
 
-// NewRecords makes a Records whose headers have these keys of recordFields, in this order, and then len.
+// newRecords makes a recordsFace whose headers have these keys of recordFields, in this order, and then len.
 // What is written may leave out any but len.
-func NewRecords(keys ...string) *Records {
-	r := &Records{keys: keys}
+func newRecords(keys ...string) *recordsFace {
+	r := &recordsFace{keys: keys}
 	r.cut, r.frame, r.reserve = r.cutRecord, r.frameRecord, maxRecordHeader
 	return r
 }
@@ -66,7 +66,7 @@ const (
 	maxTopicWord    = 3 * 4096
 )
 
-func (r *Records) cutRecord(data []byte, unit int) (msg []byte, m backends.Meta, used int, err error) {
+func (r *recordsFace) cutRecord(data []byte, unit int) (msg []byte, m backends.Meta, used int, err error) {
 	most := maxRecordHeader
 	if bytes.HasPrefix(data, []byte("topic=")) {
 		most += maxTopicWord
@@ -105,7 +105,7 @@ func (r *Records) cutRecord(data []byte, unit int) (msg []byte, m backends.Meta,
 }
 
 // take notes one field of a header in m and reports whether it is one of ours.
-func (r *Records) take(m *backends.Meta, key, value string) bool {
+func (r *recordsFace) take(m *backends.Meta, key, value string) bool {
 	field, known := recordFields[key]
 	if known && field.take == nil {
 		return true
@@ -113,7 +113,7 @@ func (r *Records) take(m *backends.Meta, key, value string) bool {
 	return slices.Contains(r.keys, key) && field.take(m, value)
 }
 
-func (r *Records) bad(why string) error {
+func (r *recordsFace) bad(why string) error {
 	header := ""
 	for _, k := range r.keys {
 		if recordFields[k].take != nil {
@@ -126,7 +126,7 @@ func (r *Records) bad(why string) error {
 
 // frameRecord makes the header. All fields are there each time, so that a shell that evals one header after
 // the other sees none of an older one.
-func (r *Records) frameRecord(msg []byte, m *backends.Meta) (head []byte, tail string) {
+func (r *recordsFace) frameRecord(msg []byte, m *backends.Meta) (head []byte, tail string) {
 	head = r.header[:0]
 	for _, k := range r.keys {
 		head = append(recordFields[k].show(append(append(head, k...), '='), m), ' ')
@@ -135,10 +135,10 @@ func (r *Records) frameRecord(msg []byte, m *backends.Meta) (head []byte, tail s
 	return r.header, "\n"
 }
 
-func (r *Records) keeps() int { return cap(r.pending) + r.keepsHeld() }
+func (r *recordsFace) keeps() int { return cap(r.pending) + r.keepsHeld() }
 
 // Finish puts back what is held, and refuses a record that has no end; it was not sent.
-func (r *Records) Finish(end backends.Endpoint) error {
+func (r *recordsFace) Finish(end backends.Endpoint) error {
 	err := r.putBack(end)
 	if err == nil && len(r.pending) > 0 {
 		err = syscall.EINVAL
@@ -146,5 +146,5 @@ func (r *Records) Finish(end backends.Endpoint) error {
 	return err
 }
 
-// Left is Finisher.Left.
-func (r *Records) Left() bool { return r.holds || len(r.pending) > 0 }
+// Left is finisher.Left.
+func (r *recordsFace) Left() bool { return r.holds || len(r.pending) > 0 }

@@ -45,13 +45,13 @@ func (o ctlObject) do(line string, by Caller) error {
 	if err == nil {
 		return nil
 	}
-	err = Located(o.where(), advise("ctl", errnoOr(err, syscall.EINVAL), err))
+	err = located(o.where(), advise("ctl", errnoOr(err, syscall.EINVAL), err))
 	o.ctl.env.Failures.Add(o.where(), err)
 	return err
 }
 
 func (o ctlObject) command(line string, by Caller) error {
-	command, err := ParseCommand(line)
+	command, err := parseCommand(line)
 	if err != nil || command.Verb == "" {
 		return err
 	}

@@ -19,7 +19,7 @@ func NewShm(dir *backends.Dir) *Shm {
 // ShmClass describes POSIX shared memory.
 var ShmClass = Description{What: "POSIX shared memory", Events: fileEvents}
 
-// Describe is Described.Describe.
+// Describe is described.Describe.
 func (*Shm) Describe() *Description { return &ShmClass }
 
 // At is Class.At.
@@ -82,7 +82,7 @@ func (m memory) Link(o Object, name string) (Seen, error) {
 	return m.link(from.Ref, name)
 }
 
-// Report is Reporter.Report.
+// Report is reporter.Report.
 func (m memory) Report() ([]Fact, error) {
 	a, err := m.Stat(true)
 	if err != nil {

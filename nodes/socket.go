@@ -166,8 +166,8 @@ func (e socketEntry) Create(name string, o Owner, flags int, by Caller) (Seen, O
 	return seen, open, err
 }
 
-// New is Newer.New: a listening socket of a type, with a backlog.
-func (e socketEntry) New(name string, _ Owner, c Command, once Making) error {
+// New is newer.New: a listening socket of a type, with a backlog.
+func (e socketEntry) New(name string, _ Owner, c Command, once making) error {
 	how, err := listeningOf(c, "mode")
 	if err == nil {
 		_, err = once(func(o Owner) (Seen, error) { return e.make(name, o, how) })

@@ -12,7 +12,7 @@ import (
 	"github.com/ipcfs/ipcfs/backends/socket"
 )
 
-// Controls is Controller.Controls.
+// Controls is controller.Controls.
 func (e socketEntry) Controls() []Control {
 	if e.Was.Type() == syscall.S_IFDIR {
 		return nil
@@ -21,7 +21,7 @@ func (e socketEntry) Controls() []Control {
 	list := []Control{
 		{Name: "dial", Perm: dial, Open: e.judge(e.dial)},
 		TextControl("peer", func() (string, error) { return e.all.peers(e.find()), nil }),
-		CommandControl("shutdown", dial&0222, noText, e.shutdownOwn),
+		commandControl("shutdown", dial&0222, noText, e.shutdownOwn),
 	}
 	to, err := parseHost(e.Path)
 	host := err == nil
@@ -29,7 +29,7 @@ func (e socketEntry) Controls() []Control {
 		if to.Listens() {
 			list = append(list,
 				Control{Name: "records", Perm: e.Was.Mode & 0666, Open: e.judge(func(flags int, by Caller) (Open, error) {
-					return e.datagrams(flags, by, NewRecords("from"))
+					return e.datagrams(flags, by, newRecords("from"))
 				})},
 				Control{Name: "data", Perm: e.Was.Mode & 0444, Open: e.judge(func(flags int, by Caller) (Open, error) {
 					return e.datagrams(flags, by, &Plain{})
@@ -62,7 +62,7 @@ func (e socketEntry) judge(open func(int, Caller) (Open, error)) func(int, Calle
 // permission alone.
 func dialPerm(mode uint32) uint32 { return mode&0222 | mode&0222<<1 }
 
-// Control is Controller.Control: there are no others.
+// Control is controller.Control: there are no others.
 func (socketEntry) Control(string) (Control, error) { return Control{}, syscall.ENOENT }
 
 // shutdownHow are the values of how= of the command shutdown, which are those of shutdown(2).
@@ -118,7 +118,7 @@ func anybodys(*link) bool { return true }
 // shutdownOwn is the file shutdown: a line `wr`, `rd` or `rdwr`, which may have id= or pid=, for those who
 // do not own the socket, and for the connections of their own user alone.
 func (e socketEntry) shutdownOwn(line string, by Caller) error {
-	c, err := ParseCommand(line)
+	c, err := parseCommand(line)
 	if err != nil || c.Verb == "" {
 		return err
 	}
@@ -147,7 +147,7 @@ func process(tid int) int {
 	return tid
 }
 
-// Report is Reporter.Report.
+// Report is reporter.Report.
 func (e socketEntry) Report() ([]Fact, error) {
 	a, err := e.Stat(false)
 	if err != nil {

@@ -22,7 +22,7 @@ func (e socketEntry) Open(flags int, by Caller) (Open, error) {
 	}
 	switch {
 	case host && to.Listens() && to.Type == syscall.SOCK_DGRAM:
-		return e.datagrams(flags, by, NewRecords("from"))
+		return e.datagrams(flags, by, newRecords("from"))
 	case by.again:
 		return e.goOn(flags, by)
 	case flags&syscall.O_CREAT != 0 || flags&(syscall.O_NONBLOCK|accessMode) == syscall.O_NONBLOCK|writeOnly:

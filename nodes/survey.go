@@ -76,7 +76,7 @@ func (v *survey) all(dir Object, at string, below func(s Seen, name string) bool
 		}
 		v.left--
 		one := Surveyed{Class: v.kind.Name, Name: name, Seen: s}
-		if reporter, ok := v.kind.Class.At(s).(Reporter); ok {
+		if reporter, ok := v.kind.Class.At(s).(reporter); ok {
 			if facts, err := reporter.Report(); err == nil {
 				one.Facts = facts
 			}

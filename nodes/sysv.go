@@ -137,8 +137,8 @@ func (d sysvDir) make(name string, o Owner) (Seen, error) {
 	return seenMsq(info), err
 }
 
-// New is Newer.New: a queue with qbytes.
-func (d sysvDir) New(name string, o Owner, c Command, once Making) error {
+// New is newer.New: a queue with qbytes.
+func (d sysvDir) New(name string, o Owner, c Command, once making) error {
 	by := Caller{Uid: o.Uid}
 	// What would be refused later is refused before there is a queue.
 	if _, err := d.qbytes(c, 0, by); err != nil {
@@ -236,7 +236,7 @@ var SysVClass = Description{
 	},
 }
 
-// Describe is Described.Describe.
+// Describe is described.Describe.
 func (*SysV) Describe() *Description { return &SysVClass }
 
 // size is what resize sets.
@@ -291,7 +291,7 @@ func (s *SysV) tooMany(qbytes int) error {
 		Value: int64(qbytes), Most: int64(msgmnb)})
 }
 
-// Report is Reporter.Report, in the kernel's words (msgctl(2)).
+// Report is reporter.Report, in the kernel's words (msgctl(2)).
 func (q sysvQueue) Report() ([]Fact, error) {
 	i, err := q.info()
 	if err != nil {

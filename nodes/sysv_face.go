@@ -8,7 +8,7 @@ import (
 	"github.com/ipcfs/ipcfs/backends/sysv"
 )
 
-// Controls is Controller.Controls.
+// Controls is controller.Controls.
 func (q sysvQueue) Controls() []Control {
 	var list []Control
 	for _, f := range queueFaces("type", true) {
@@ -21,7 +21,7 @@ func (q sysvQueue) Controls() []Control {
 	return list
 }
 
-// Control is Controller.Control: type/N, type/-N, type/!N, peek/N, next@TIME.
+// Control is controller.Control: type/N, type/-N, type/!N, peek/N, next@TIME.
 func (q sysvQueue) Control(name string) (Control, error) {
 	if which, ok := strings.CutPrefix(name, "type/"); ok {
 		return q.typeFace(name, which)

@@ -37,7 +37,7 @@ func (s *Segments) maps() bool { return s.back.Maps && s.carried() }
 // SegmentClass describes System V shared memory.
 var SegmentClass = Description{What: "System V shared memory", New: "size=BYTES"}
 
-// Describe is Described.Describe.
+// Describe is described.Describe.
 func (*Segments) Describe() *Description { return &SegmentClass }
 
 // maxUnsized is how many names without a size one user may have, so that they take no memory to speak of.
@@ -189,8 +189,8 @@ func (d segmentDir) keyToMake(name string, typ uint32) (uint32, error) {
 	return key, nil
 }
 
-// New is Newer.New: a segment of a size.
-func (d segmentDir) New(name string, _ Owner, c Command, once Making) error {
+// New is newer.New: a segment of a size.
+func (d segmentDir) New(name string, _ Owner, c Command, once making) error {
 	size, err := c.Int("size", 0, 1)
 	if err != nil {
 		return err
@@ -355,7 +355,7 @@ func (s segment) Change(c Change) error {
 	return s.back.Change(sysv.ID(s.Was), c)
 }
 
-// Report is Reporter.Report, in the kernel's words (shmctl(2)).
+// Report is reporter.Report, in the kernel's words (shmctl(2)).
 func (s segment) Report() ([]Fact, error) {
 	a, err := s.Stat(false)
 	if err != nil {

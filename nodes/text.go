@@ -38,15 +38,15 @@ func TextControl(name string, text func() (string, error)) Control {
 	return Control{Name: name, Perm: 0444, Text: text}
 }
 
-// WatchControl is a control file that shows the text of another one, and then each that differs from the
+// watchControl is a control file that shows the text of another one, and then each that differs from the
 // last, whole. It has no end.
-func WatchControl(name, of string, text func() (string, error)) Control {
+func watchControl(name, of string, text func() (string, error)) Control {
 	return Control{Name: name, Perm: 0444, Text: text, Watches: of}
 }
 
-// CommandControl is a control file that takes commands, one a line, and shows the text that would bring about
+// commandControl is a control file that takes commands, one a line, and shows the text that would bring about
 // the present state.
-func CommandControl(
+func commandControl(
 	name string, perm uint32, text func() (string, error), do func(line string, by Caller) error,
 ) Control {
 	return Control{Name: name, Perm: perm, Text: text, Do: do}

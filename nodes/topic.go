@@ -99,8 +99,8 @@ func (t topicEntry) Mknod(name string, typ uint32, o Owner) (Seen, error) {
 	return topicSeen(n.Path(), a), nil
 }
 
-// New is Newer.New: a topic with rules.
-func (t topicEntry) New(name string, _ Owner, c Command, once Making) error {
+// New is newer.New: a topic with rules.
+func (t topicEntry) New(name string, _ Owner, c Command, once making) error {
 	r, err := rulesFrom(topic.DefaultRules, c)
 	if err != nil {
 		return err
@@ -166,7 +166,7 @@ func (f *topicFace) Put(end backends.Endpoint, p []byte) (int, error) {
 	return n, f.explain(err)
 }
 
-// Finish is Finisher.Finish.
+// Finish is finisher.Finish.
 func (f *topicFace) Finish(end backends.Endpoint) error { return f.explain(f.wrapped.Finish(end)) }
 
 func (f *topicFace) explain(err error) error {
@@ -194,17 +194,17 @@ func (f *topicFace) closed() {
 	}
 }
 
-// Controls is Controller.Controls.
+// Controls is controller.Controls.
 func (t topicEntry) Controls() []Control {
 	if t.Was.Type() == syscall.S_IFDIR {
 		return []Control{{Name: "all", Perm: t.Was.Mode & 0444, Open: t.openAll}}
 	}
 	list := []Control{
-		t.face("lines", func() Face { return NewLines() }, TopicRead{}),
-		t.face("records", func() Face { return NewRecords("seq", "lost") }, TopicRead{}),
-		t.face("last", func() Face { return &Once{} }, TopicRead{Retained: true}),
-		t.face("changed", func() Face { return Notices{} }, TopicRead{Notice: true}),
-		t.face("whole", func() Face { return &Whole{} }, TopicRead{}),
+		t.face("lines", func() Face { return newLines() }, TopicRead{}),
+		t.face("records", func() Face { return newRecords("seq", "lost") }, TopicRead{}),
+		t.face("last", func() Face { return &onceFace{} }, TopicRead{Retained: true}),
+		t.face("changed", func() Face { return noticesFace{} }, TopicRead{Notice: true}),
+		t.face("whole", func() Face { return &wholeFace{} }, TopicRead{}),
 		{Name: "since", Dir: true},
 		{Name: "group", Dir: true},
 	}
@@ -214,7 +214,7 @@ func (t topicEntry) Controls() []Control {
 	return list
 }
 
-// Control is Controller.Control: since/SEQ, lines@SEQ, records@SEQ, group/NAME.
+// Control is controller.Control: since/SEQ, lines@SEQ, records@SEQ, group/NAME.
 func (t topicEntry) Control(name string) (Control, error) {
 	if t.Was.Type() == syscall.S_IFDIR {
 		return Control{}, syscall.ENOENT
@@ -224,8 +224,8 @@ func (t topicEntry) Control(name string) (Control, error) {
 	}
 	for prefix, face := range map[string]func() Face{
 		"since/":   func() Face { return &Plain{} },
-		"lines@":   func() Face { return NewLines() },
-		"records@": func() Face { return NewRecords("seq", "lost") },
+		"lines@":   func() Face { return newLines() },
+		"records@": func() Face { return newRecords("seq", "lost") },
 	} {
 		number, ok := strings.CutPrefix(name, prefix)
 		if !ok {
@@ -247,11 +247,11 @@ func (t topicEntry) face(name string, face func() Face, how TopicRead) Control {
 	}}
 }
 
-// Notices is the face of what only tells that something changed.
-type Notices struct{ readsOnly }
+// noticesFace is the face of what only tells that something changed.
+type noticesFace struct{ readsOnly }
 
 // Next is one notice.
-func (Notices) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
+func (noticesFace) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
 	return Plain{}.Next(end, buf, size)
 }
 
@@ -305,7 +305,7 @@ var TopicClass = Description{
 	},
 }
 
-// Describe is Described.Describe.
+// Describe is described.Describe.
 func (*Topics) Describe() *Description { return &TopicClass }
 
 func (t topicEntry) restrict(c Command, _ Caller) error {
@@ -336,7 +336,7 @@ func (t topicEntry) clear(Command, Caller) error {
 	return err
 }
 
-// Report is Reporter.Report.
+// Report is reporter.Report.
 func (t topicEntry) Report() ([]Fact, error) {
 	a, err := t.Stat(true)
 	if err != nil {
@@ -396,5 +396,5 @@ func (t topicEntry) openAll(flags int, by Caller) (Open, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t.all.env.File(NewRecords("topic", "seq", "lost"), end, flags, by), nil
+	return t.all.env.File(newRecords("topic", "seq", "lost"), end, flags, by), nil
 }

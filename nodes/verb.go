@@ -31,12 +31,12 @@ type Description struct {
 	Events []backends.EventKind // which lines of /ctl/events tell of them
 }
 
-// A Described is a Class that has a description. Without one its objects take set alone.
-type Described interface{ Describe() *Description }
+// A described is a Class that has a description. Without one its objects take set alone.
+type described interface{ Describe() *Description }
 
 // describe is the description of a class.
 func describe(c Class) *Description {
-	if d, ok := c.(Described); ok {
+	if d, ok := c.(described); ok {
 		return d.Describe()
 	}
 	return &Description{}

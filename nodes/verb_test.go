@@ -52,7 +52,7 @@ func TestVerb(t *testing.T) {
 	one := lamp{lit: new(string)}
 	a, _ := one.Stat(false)
 	do := func(line string) error {
-		c, err := ParseCommand(line)
+		c, err := parseCommand(line)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -23,8 +23,8 @@ type Wait struct {
 	Since time.Time
 }
 
-// Longest are the first of those who wait, in an order that stays as long as they do.
-func Longest(list []Wait) []Wait {
+// longest are the first of those who wait, in an order that stays as long as they do.
+func longest(list []Wait) []Wait {
 	slices.SortFunc(list, func(a, b Wait) int {
 		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.By.Pid, b.By.Pid), cmp.Compare(a.Side, b.Side))
 	})
@@ -47,7 +47,7 @@ func (w Wait) facts() []Fact {
 // waits are the facts of those who wait.
 func waits(list []Wait) Fact {
 	var rows Rows
-	for _, w := range Longest(list) {
+	for _, w := range longest(list) {
 		rows = append(rows, w.facts())
 	}
 	return Fact{"wait", rows}

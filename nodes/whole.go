@@ -6,22 +6,22 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// Whole is the face of messages that are written in pieces, as cat writes a large file and bash's printf
+// wholeFace is the face of messages that are written in pieces, as cat writes a large file and bash's printf
 // several lines. All that is written until the file is closed is one message; nothing written is none. It
 // is read as the plain face is.
-type Whole struct {
+type wholeFace struct {
 	plain   Plain
 	pending []byte
 	refused bool // it got too long, and no part of it is sent
 }
 
 // Next receives one message.
-func (w *Whole) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
+func (w *wholeFace) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
 	return w.plain.Next(end, buf, size)
 }
 
 // Put keeps what is written.
-func (w *Whole) Put(end backends.Endpoint, p []byte) (int, error) {
+func (w *wholeFace) Put(end backends.Endpoint, p []byte) (int, error) {
 	if w.refused = w.refused || len(w.pending)+len(p) > end.Unit(); w.refused {
 		w.pending = nil
 		return 0, syscall.EMSGSIZE
@@ -30,10 +30,10 @@ func (w *Whole) Put(end backends.Endpoint, p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (w *Whole) keeps() int { return cap(w.pending) }
+func (w *wholeFace) keeps() int { return cap(w.pending) }
 
 // Finish sends the message.
-func (w *Whole) Finish(end backends.Endpoint) error {
+func (w *wholeFace) Finish(end backends.Endpoint) error {
 	if len(w.pending) == 0 {
 		return nil
 	}
@@ -44,8 +44,8 @@ func (w *Whole) Finish(end backends.Endpoint) error {
 	return err
 }
 
-// Left is Finisher.Left.
-func (w *Whole) Left() bool { return len(w.pending) > 0 }
+// Left is finisher.Left.
+func (w *wholeFace) Left() bool { return len(w.pending) > 0 }
 
 // Whole reports whether a write of n bytes has to be one message and could be, and so must not be sent if
 // it may be a part of a longer one.
@@ -60,7 +60,7 @@ func (f *File) Refuses(n int) error {
 	if face, ok := f.face.(interface {
 		refuses(end backends.Endpoint, n int) error
 	}); ok {
-		return Located(f.path, face.refuses(f.end, n))
+		return located(f.path, face.refuses(f.end, n))
 	}
 	return nil
 }

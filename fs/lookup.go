@@ -108,12 +108,17 @@ func (t *Tree) object(n Node) (nodes.Object, error) {
 	if !ok {
 		return nil, syscall.ESTALE
 	}
+	return t.objectAt(n, path), nil
+}
+
+// objectAt is the object of a node, at a path inside its class.
+func (t *Tree) objectAt(n Node, path string) nodes.Object {
 	was := nodes.Attr{ID: n.Object, Mode: n.Mode, Uid: n.Uid, Gid: n.Gid}
 	seen := nodes.Seen{Ref: nodes.Ref{Path: path, Was: was}, Part: n.Part, Message: n.Message, Link: n.Link}
 	if n.Top {
 		seen = nodes.Seen{}
 	}
-	return t.kinds[n.Kind].Class.At(seen), nil
+	return t.kinds[n.Kind].Class.At(seen)
 }
 
 // entry gives an object that was seen in a directory its node, and the kernel the answer.

@@ -108,6 +108,7 @@ func (t *Tree) resume(ts *tables) error {
 			h.seldom().holds = t.table.hold(h.Node)
 		}
 	}
+	t.lasting.places = nil
 	t.table.mu.Lock()
 	defer t.table.mu.Unlock()
 	for i := range ts.Nodes {
@@ -215,17 +216,78 @@ func (t *Tree) sameObject(n Node, h *opened, kept *nodes.Kept) (nodes.Open, erro
 		return nil, err
 	}
 	open, err := object.Open(flags, by)
+	path, moved := t.movedTo(n, err)
+	if moved {
+		object = t.objectAt(n, path)
+		open, err = object.Open(flags, by)
+	}
 	if err == syscall.ESTALE {
 		a, e := object.Stat(false)
 		if e != nil {
 			return nil, e
 		}
 		n.Mode, n.Uid, n.Gid = a.Mode, a.Uid, a.Gid
-		if object, err = t.object(n); err == nil {
-			open, err = object.Open(flags, by)
+		if !moved {
+			path, _ = t.table.path(n.ID)
 		}
+		open, err = t.objectAt(n, path).Open(flags, by)
 	}
 	return open, err
+}
+
+// movedTo is where the object of a node is now, inside the class, if it is not where the node is, as err says.
+func (t *Tree) movedTo(n Node, err error) (path string, moved bool) {
+	if err != syscall.ENOENT && err != syscall.ENOTDIR && err != syscall.ESTALE {
+		return "", false
+	}
+	if n.Part.Kind == "" {
+		path, moved = t.placesIn(n.Kind)[n.Object]
+		return path, moved
+	}
+	path, moved = t.placesIn(t.kindAt(n.Part.Kind))[n.Object]
+	return n.Part.Kind + "/" + path + "/" + n.Part.Name, moved
+}
+
+// maxPlaces is how many objects of a class are looked for: others may have made as many as they like.
+const maxPlaces = 1 << 16
+
+// placesIn are where the objects of a class are now, if they can be moved and nobody else has their directories, by
+// what they are.
+func (t *Tree) placesIn(kind int32) map[backends.ID]string {
+	if kind < 0 || t.kinds[kind].Elsewhere != nil || t.kinds[kind].Shared {
+		return nil
+	}
+	if all := t.lasting.places[kind]; all != nil {
+		return all
+	}
+	all, class := map[backends.ID]string{}, t.kinds[kind].Class
+	var look func(in nodes.Object)
+	look = func(in nodes.Object) {
+		dir, ok := in.(nodes.Directory)
+		if !ok {
+			return
+		}
+		list, _ := dir.List()
+		for _, e := range list {
+			s, err := dir.Find(e.Name)
+			if err != nil || len(all) >= maxPlaces || all[s.Was.ID] != "" {
+				continue
+			}
+			all[s.Was.ID] = s.Path
+			if s.Was.Type() == syscall.S_IFDIR {
+				look(class.At(s))
+			}
+		}
+	}
+	top := class.At(nodes.Seen{})
+	if _, moves := top.(nodes.Folders); moves {
+		look(top)
+	}
+	if t.lasting.places == nil {
+		t.lasting.places = map[int32]map[backends.ID]string{}
+	}
+	t.lasting.places[kind] = all
+	return all
 }
 
 // lostOpen is what is open where nothing can be opened again.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"syscall"
@@ -222,6 +223,47 @@ func (w *walk) shuts(begin func()) []string {
 	return []string{w.get(server), w.get(server), w.get(client), fmt.Sprint(err)}
 }
 
+// renames a topic that is read, a FIFO, and a socket of which a connection is open, and returns what is not so.
+func (w *walk) renames(begin func()) (failed []string) {
+	at := func(name string) string { return w.tr.mnt + "/" + name }
+	r, lines := w.open("topics/c", unix.O_RDONLY), w.open("ctl/topics/c/lines", unix.O_RDONLY)
+	client := w.open("sockets/c", unix.O_RDWR)
+	server := w.open("ctl/sockets/c/accept", unix.O_RDWR)
+	for _, fd := range []int{r, lines, client, server} {
+		defer unix.Close(fd)
+	}
+	begin()
+	for _, dir := range []string{"topics", "fifos", "sockets"} {
+		for _, names := range [][2]string{{"c", "d/c"}, {"d/c", "c"}} {
+			from, to := path.Join(dir, names[0]), path.Join(dir, names[1])
+			was := inode(at(from))
+			errs(&failed, from, os.Rename(at(from), at(to)))
+			if is := inode(at(to)); is != was || inode(at(from)) != 0 {
+				failed = append(failed, fmt.Sprint(from, " went to ", to, ": ", is, ", want ", was))
+			}
+			got := []string{to, to}
+			switch dir {
+			case "topics":
+				check(w.t, os.WriteFile(at(to), []byte(to), 0))
+				got = []string{w.get(r), w.get(lines)}
+			case "sockets":
+				w.put(client, to)
+				w.put(server, to)
+				got = []string{w.get(server), w.get(client)}
+			}
+			if !slices.Equal(got, []string{to, to}) {
+				failed = append(failed, fmt.Sprintf("read %q of %s", got, to))
+			}
+		}
+	}
+	for name, want := range map[string]error{"queues/c": syscall.EPERM, sysvQueue: syscall.EPERM} {
+		if err := os.Rename(at(name), at(name+"2")); !errors.Is(err, want) {
+			failed = append(failed, fmt.Sprint("rename ", name, ": ", err))
+		}
+	}
+	return failed
+}
+
 // TestKilledAtChanges: as TestKilledAtPoints, with what changes objects that are there, and with the faces that no
 // other walk has.
 func TestKilledAtChanges(t *testing.T) {
@@ -234,7 +276,7 @@ func TestKilledAtChanges(t *testing.T) {
 		check(t, os.WriteFile(at(name), nil, 0600))
 	}
 	check(t, unix.Mkfifo(at("fifos/c"), 0600))
-	for _, name := range []string{"shm/d", "topics/d"} {
+	for _, name := range []string{"shm/d", "topics/d", "fifos/d", "sockets/d"} {
 		check(t, os.Mkdir(at(name), 0700))
 	}
 	check(t, os.WriteFile(at("ctl/new"), []byte("topics/c slow=block depth=9\ntopics/r slow=block\n"+
@@ -275,6 +317,7 @@ func TestKilledAtChanges(t *testing.T) {
 		{"eof", 3, ending("queues/c"), []string{"", "", "message", again}},
 		{"sysv eof", 3, ending(sysvQueue), []string{"", "", "message", again}},
 		{"shutdown", 4, w.shuts, []string{"1", "", "", syscall.EPIPE.Error()}},
+		{"rename", 12, w.renames, nil},
 	} {
 		w.through(one.name, places, one.step, kills, one.want, one.do)
 	}

@@ -161,8 +161,8 @@ func (t *Tree) put(at *backends.Record, kind uint32, number uint64, record func(
 	t.lasting.ledger.Put(at, kind, number, t.lasting.coder)
 }
 
-// CommitClasses writes down what classes keep in memory that belongs to no open file.
-func (t *Tree) CommitClasses() {
+// commitClasses writes down what classes keep in memory that belongs to no open file.
+func (t *Tree) commitClasses() {
 	if t.lasting.ledger == nil {
 		return
 	}

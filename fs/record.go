@@ -9,8 +9,8 @@ import (
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
-// ErrTables says that bytes are not what Tree.Tables wrote, or what another version of it did.
-var ErrTables = errors.New("not the tables of this version")
+// errTables says that bytes are not what Tree.Tables wrote, or what another version of it did.
+var errTables = errors.New("not the tables of this version")
 
 // tables are both tables of a tree as records: all that the kernel knows it by. What can be made again of
 // them is not in them.
@@ -60,7 +60,7 @@ func (ts *tables) bytes() []byte { return nodes.Encode(ts.code) }
 func readTables(b []byte) (*tables, error) {
 	ts := &tables{}
 	if err := nodes.Decode(b, ts.code); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrTables, err)
+		return nil, fmt.Errorf("%w: %w", errTables, err)
 	}
 	return ts, ts.check()
 }
@@ -162,14 +162,14 @@ func (ts *tables) check() error {
 	last := uint64(fuse.FUSE_ROOT_ID)
 	for _, n := range ts.Nodes {
 		if n.ID <= last || n.ID > ts.LastNode {
-			return fmt.Errorf("%w: node %d", ErrTables, n.ID)
+			return fmt.Errorf("%w: node %d", errTables, n.ID)
 		}
 		last = n.ID
 	}
 	last = 0
 	for _, h := range ts.Handles {
 		if h.Num <= last || h.Num > ts.LastHandle {
-			return fmt.Errorf("%w: open file %d", ErrTables, h.Num)
+			return fmt.Errorf("%w: open file %d", errTables, h.Num)
 		}
 		last = h.Num
 	}

@@ -82,7 +82,7 @@ func FuzzTables(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		ts, err := readTables(b)
 		if err != nil {
-			if !errors.Is(err, ErrTables) {
+			if !errors.Is(err, errTables) {
 				t.Fatal(err)
 			}
 			return

@@ -157,7 +157,7 @@ func New(c Config) (*Tree, error) {
 		t.writeTo(c.Ledger)
 		ts := tables{Started: t.started.UnixNano(), Seed: t.seed}
 		t.put(&t.lasting.tree, backends.TreeRecord, 0, ts.codeTree)
-		t.CommitClasses()
+		t.commitClasses()
 	}
 	if len(moved) > 0 {
 		t.log.Warn("in the state directory is not what should be there", "moved", moved)

@@ -42,8 +42,8 @@ const (
 	// away.
 	groupLimit = 20 * time.Second
 	groupBeat  = groupLimit / 4 // after which a machine gives a sign of life
-	// MaxGroups is how many groups the servers may keep for one user of a machine, those of groupLimit included.
-	MaxGroups = 64
+	// maxGroups is how many groups the servers may keep for one user of a machine, those of groupLimit included.
+	maxGroups = 64
 )
 
 // groupAt is by what a link knows the queue of a group.

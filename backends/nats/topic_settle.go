@@ -188,7 +188,7 @@ func (l *Link) unshare(at string, s *share, now time.Time) {
 // NewGroups is how many groups users may have, of all links that are given it.
 func NewGroups() *backends.Budget {
 	return backends.NewBudget(backends.Terms{Name: "groups", Err: unix.EDQUOT},
-		func(int64) backends.Bounds { return backends.EachMay(MaxGroups) })
+		func(int64) backends.Bounds { return backends.EachMay(maxGroups) })
 }
 
 // took remembers that a message was received. Old ones go a quarter of all at a time, as each time moves the rest. So

@@ -34,7 +34,7 @@ func (q *openQueue) has(sel Select, d *msqid) bool {
 			if err != nil {
 				break
 			}
-			if sel.Takes(typ) {
+			if sel.takes(typ) {
 				return true
 			}
 		}
@@ -55,14 +55,14 @@ func (q *openQueue) has(sel Select, d *msqid) bool {
 func (q *openQueue) holds(sel Select) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return slices.ContainsFunc(q.held, sel.Takes)
+	return slices.ContainsFunc(q.held, sel.takes)
 }
 
 // takeHeld takes the oldest held message of a selection and returns its type; 0 if there is none.
 func (q *openQueue) takeHeld(sel Select) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	i := slices.IndexFunc(q.held, sel.Takes)
+	i := slices.IndexFunc(q.held, sel.takes)
 	if i < 0 {
 		return 0
 	}

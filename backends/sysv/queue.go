@@ -14,8 +14,8 @@ type Select struct {
 	Except bool
 }
 
-// Takes reports whether a message of this type may be received.
-func (s Select) Takes(typ int) bool {
+// takes reports whether a message of this type may be received.
+func (s Select) takes(typ int) bool {
 	switch {
 	case s.Type == 0:
 		return true

@@ -97,7 +97,7 @@ func (q *openQueue) moved(now backends.Ready, typ int, by *Queue) {
 	defer q.mu.Unlock()
 	q.moving = time.Now()
 	for _, m := range q.ends {
-		if m != by && m.want&now != 0 && (now == backends.Out || m.sel.Takes(typ)) {
+		if m != by && m.want&now != 0 && (now == backends.Out || m.sel.takes(typ)) {
 			q.all.poll.Soon(m.take())
 		}
 	}

@@ -38,18 +38,18 @@ func (r Rules) Check() error {
 	switch {
 	case r.Slow != DropOld && r.Slow != DropNew && r.Slow != Block && r.Slow != Cut:
 		return fmt.Errorf("slow=%s is none of drop-old, drop-new, block, cut", r.Slow)
-	case r.Depth < 1 || r.Depth > MaxDepth:
-		return fmt.Errorf("depth=%d is not from 1 to %d", r.Depth, MaxDepth)
-	case r.Keep < 0 || r.Keep > MaxDepth:
-		return fmt.Errorf("keep=%d is not from 0 to %d", r.Keep, MaxDepth)
+	case r.Depth < 1 || r.Depth > maxDepth:
+		return fmt.Errorf("depth=%d is not from 1 to %d", r.Depth, maxDepth)
+	case r.Keep < 0 || r.Keep > maxDepth:
+		return fmt.Errorf("keep=%d is not from 0 to %d", r.Keep, maxDepth)
 	case r.Bytes < messageOverhead || r.Bytes > MaxBytes:
 		return fmt.Errorf("bytes=%d is not from %d to %d", r.Bytes, messageOverhead, MaxBytes)
 	}
 	return nil
 }
 
-// MaxDepth is the most messages that Depth and Keep can ask for.
-const MaxDepth = 1 << 20
+// maxDepth is the most messages that Depth and Keep can ask for.
+const maxDepth = 1 << 20
 
 // saveRules keeps rules in the file of a topic.
 func saveRules(d *backends.Dir, file backends.Ref, r Rules) error {

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
-	"github.com/ipcfs/ipcfs/cmd/ipcfs/watching"
+	"github.com/ipcfs/ipcfs/cmd/ipcfs/monitoring"
 	"github.com/ipcfs/ipcfs/fs"
 	"github.com/ipcfs/ipcfs/mount"
 	"github.com/ipcfs/ipcfs/mount/keeper"
@@ -88,7 +88,7 @@ func (s *settings) serve() (failure error) {
 			_ = session.Close()
 		}
 	}()
-	defer s.watched(tree, log)()
+	defer s.monitored(tree, log)()
 	options := s.session
 	options.Mountpoint, options.Source, options.Flags, options.Device, options.Log =
 		s.mountpoint, s.source, s.options, s.device, log
@@ -108,14 +108,14 @@ func (s *settings) serve() (failure error) {
 	return err
 }
 
-// watched serves metrics and the page, if that is asked for, until the caller calls what it returns. That it
+// monitored serves metrics and the page, if that is asked for, until the caller calls what it returns. That it
 // cannot is told, and no reason to do without the tree: anybody could have taken the port.
-func (s *settings) watched(tree *fs.Tree, log *slog.Logger) (end func()) {
+func (s *settings) monitored(tree *fs.Tree, log *slog.Logger) (end func()) {
 	if s.metricsListen == "" {
 		return func() {}
 	}
-	server, err := watching.Start(tree.Monitor(), watching.Options{
-		Address: watching.Address(s.metricsListen), Names: s.metricsNames, Log: log,
+	server, err := monitoring.Start(tree.Monitor(), monitoring.Options{
+		Address: monitoring.Address(s.metricsListen), Names: s.metricsNames, Log: log,
 		Version: version(), Commit: buildHere().Commit, Mountpoint: s.mountpoint,
 	})
 	if err != nil {
@@ -169,8 +169,8 @@ const leaveLimit = 2 * time.Second
 func (s *settings) attend(session *mount.Session, stop <-chan os.Signal, log *slog.Logger) error {
 	served, unmounted := make(chan error, 1), make(chan error, 1)
 	manager := s.manager(log)
-	var watched sync.WaitGroup
-	defer watched.Wait()
+	var guards sync.WaitGroup
+	defer guards.Wait()
 	guarded, over := context.WithCancel(context.Background())
 	defer over()
 	go func() { served <- session.Serve() }()
@@ -196,8 +196,8 @@ func (s *settings) attend(session *mount.Session, stop <-chan os.Signal, log *sl
 				log.Warn("cannot tell that the tree is live", "err", err)
 			}
 			manager.ready("live at " + s.mountpoint)
-			watched.Go(func() { manager.guard(guarded, s.alive) })
-			watched.Go(func() { backends.TrimMemory(guarded) })
+			guards.Go(func() { manager.guard(guarded, s.alive) })
+			guards.Go(func() { backends.TrimMemory(guarded) })
 		case sig := <-stop:
 			if stopping {
 				return exit{exitFailure, fmt.Errorf("%s: ended by a second signal", s.mountpoint)}

@@ -67,8 +67,8 @@ func (s *settings) keep() error {
 	}
 	manager := s.manager(log)
 	guarded, over := context.WithCancel(context.Background())
-	var watched sync.WaitGroup
-	defer watched.Wait()
+	var guards sync.WaitGroup
+	defer guards.Wait()
 	defer over()
 	if err := os.Chdir("/"); err != nil {
 		return err
@@ -79,7 +79,7 @@ func (s *settings) keep() error {
 		Command: s.worker, Program: s.program, Log: log,
 		Live: func() error {
 			manager.ready("live at " + s.mountpoint)
-			watched.Go(func() { manager.guard(guarded, s.alive) })
+			guards.Go(func() { manager.guard(guarded, s.alive) })
 			return s.announce()
 		},
 		Unmount:   func() error { return mount.Unmount(s.mountpoint) },

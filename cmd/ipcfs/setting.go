@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/ipcfs/ipcfs/backends/socket"
-	"github.com/ipcfs/ipcfs/cmd/ipcfs/watching"
+	"github.com/ipcfs/ipcfs/cmd/ipcfs/monitoring"
 	"github.com/ipcfs/ipcfs/nodes"
 	"github.com/spf13/pflag"
 )
@@ -73,7 +73,7 @@ var settingTable = []setting{
 		help:  "a page and metrics at 127.0.0.1:PORT or unix:PATH",
 		about: "[monitoring.md](monitoring.md)",
 		in: func(s *settings) pflag.Value {
-			return checked{&s.metricsListen, func(v string) error { _, err := watching.ParseAddress(v); return err }}
+			return checked{&s.metricsListen, func(v string) error { _, err := monitoring.ParseAddress(v); return err }}
 		},
 	}, {
 		name: "metrics-names", value: "WHICH", without: "the page tells names as the tree does, metrics tell none",

@@ -1,11 +1,11 @@
-// Package watching serves what a tree does to those who watch it: metrics for Prometheus, and one page for
+// Package monitoring serves what a tree does to those who watch it: metrics for Prometheus, and one page for
 // people, over HTTP on a loopback address or a Unix socket. Nothing is written through it.
 //
 // What it tells: over a Unix socket, which only its owner can open, all that the owner may know; over a loopback
 // address, which every local user can reach, what the tree tells any user of the machine (docs/security.md).
 // What it costs: a page and a text of metrics are made once a second at most, however many ask, in goroutines
 // of their own. Nobody who uses the tree waits for them.
-package watching
+package monitoring
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package watching
+package monitoring
 
 import (
 	"fmt"

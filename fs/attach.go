@@ -32,7 +32,7 @@ func (t *Tree) attach(list []Attachment, s *stores) error {
 		a.Rules.MsgSize = cmp.Or(t.config.MsgSize, a.Rules.MsgSize)
 		link := nats.Open(a.Name, a.Config, t.env.Poll, t.log)
 		t.links = append(t.links, attached{a.Name, link})
-		link.Groups, link.Memory = s.groups, t.env.Memory
+		link.Groups, link.Heap = s.groups, t.env.Heap
 		there := t.env.Elsewhere()
 		there.Name, there.Facts = a.Name, func() []nodes.Fact { return nodes.LinkMeasured(link.State()) }
 		t.kinds = append(t.kinds, nodes.Kind{

@@ -43,7 +43,7 @@ func (t *Tree) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryLis
 		}
 		names, err := t.list(n)
 		if err == nil {
-			err = l.begin(names, t.env.Memory, h.Uid)
+			err = l.begin(names, t.env.Heap, h.Uid)
 		}
 		if err != nil {
 			return t.failAt(h.Uid, "list", n, "", err)
@@ -59,7 +59,7 @@ func (t *Tree) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryLis
 			return fuse.OK
 		}
 	}
-	l.end(t.env.Memory, h.Uid)
+	l.end(t.env.Heap, h.Uid)
 	return fuse.OK
 }
 
@@ -111,7 +111,7 @@ func (t *Tree) ReleaseDir(in *fuse.ReleaseIn) {
 	if h := t.handles.remove(in.Fh); h != nil {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.seldom().end(t.env.Memory, h.Uid)
+		h.seldom().end(t.env.Heap, h.Uid)
 	}
 }
 

@@ -100,7 +100,7 @@ func (t *Tree) resume(ts *tables) error {
 		h.lasts = true
 		if len(r.Names) > 0 || r.Ended > 0 || r.listed != (backends.Record{}) {
 			h.seldom().listed = r.listed
-			h.rare.resume(r.Names, r.Ended, t.env.Memory, h.Uid)
+			h.rare.resume(r.Names, r.Ended, t.env.Heap, h.Uid)
 		}
 		t.handles.resume(h, ts.LastHandle)
 		t.openAgain(h, &r.Kept, backed[h.Node], r.keptAt)

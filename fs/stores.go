@@ -90,7 +90,7 @@ func (t *Tree) openStores(c Config, before *tables) (*stores, error) {
 	t.limited = []backends.Limited{
 		s.queues, s.messages, s.segments,
 		backends.FileSystem{Dir: s.shm, Name: "shm_bytes"}, backends.Process{}, t.env.Poll,
-		t.env.Shares, t.env.Memory, s.feeds.Used, room, s.leases.Bytes, s.leases.Tries, s.sockets.Plain(),
+		t.env.Shares, t.env.Heap, s.feeds.Used, room, s.leases.Bytes, s.leases.Tries, s.sockets.Plain(),
 		s.queues.Bytes, t.handles.used, s.groups,
 	}
 	return s, nil

@@ -33,8 +33,8 @@ type lentHand struct {
 // their end, which a seek could read again. They stay below half of it, so that they are in nobody's way.
 const maxHeld = 64 << 20
 
-// newMemory makes the budget of what open files hold.
-func newMemory() *backends.Budget {
+// newHeap makes the budget of what open files hold.
+func newHeap() *backends.Budget {
 	return backends.NewBudget(backends.Terms{Name: "memory", Err: syscall.ENOBUFS, Heap: true},
 		func(int64) backends.Bounds { return backends.EachMay(maxHeld) })
 }

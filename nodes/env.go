@@ -20,7 +20,7 @@ type Env struct {
 	Shares   Shares
 	Trace    *Trace
 	Acts     *Acts            // nil: nothing is noted
-	Memory   *backends.Budget // what open files hold between two calls
+	Heap     *backends.Budget // what open files hold of it between two calls
 
 	users users
 
@@ -57,7 +57,7 @@ func NewEnv(p *backends.Poller) *Env {
 	return &Env{
 		Poll: p, Work: work, Away: away, Late: late,
 		Texts:    newTexts(p, work),
-		Failures: newFailures(), Shares: newShares(), Trace: &Trace{backends.NewTrace(p)}, Memory: newMemory(),
+		Failures: newFailures(), Shares: newShares(), Trace: &Trace{backends.NewTrace(p)}, Heap: newHeap(),
 		users: newUsers(), allow: map[uint32]*allowance{},
 	}
 }
@@ -121,7 +121,7 @@ func (e *Env) allowance(uid uint32) *allowance {
 	defer e.mu.Unlock()
 	a := e.allow[uid]
 	if a == nil {
-		a = &allowance{budget: e.Memory, uid: uid, lent: map[*byte]*lentHand{}, left: e.left}
+		a = &allowance{budget: e.Heap, uid: uid, lent: map[*byte]*lentHand{}, left: e.left}
 		e.allow[uid] = a
 	}
 	return a

@@ -29,7 +29,7 @@ func EventsControl(env *Env, w *backends.Watch) Control {
 		by = by.remembered()
 		may := by.maySearch()
 		e := w.Subscribe(func(way []Attr) bool { return may(way...) }, by.Uid == 0)
-		e.Pays(env.Memory, by.Uid)
+		e.Pays(env.Heap, by.Uid)
 		if by.again {
 			e.Missed()
 		}

@@ -47,7 +47,7 @@ func TestHeld(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if used := e.Memory.Used(7); used != unit {
+	if used := e.Heap.Used(7); used != unit {
 		t.Errorf("one message in 1000 hands counts %d", used)
 	}
 	// Whole messages may be kept to be read again, in half of the room.
@@ -56,7 +56,7 @@ func TestHeld(t *testing.T) {
 			t.Fatal(n, err)
 		}
 	}
-	if used := e.Memory.Used(7); used > maxHeld/2+2*unit {
+	if used := e.Heap.Used(7); used > maxHeld/2+2*unit {
 		t.Errorf("%d bytes are held that nobody needs", used)
 	}
 	var err error
@@ -64,8 +64,8 @@ func TestHeld(t *testing.T) {
 	for ; err == nil; parts++ {
 		_, err = open(source{unit: unit}, &Plain{}).Read(buf, 10, 0)
 	}
-	if err != syscall.ENOBUFS || parts < maxHeld/2/unit-2 || e.Memory.Used(7) > maxHeld+2*unit {
-		t.Errorf("%d messages in part, %d bytes held: %v", parts, e.Memory.Used(7), err)
+	if err != syscall.ENOBUFS || parts < maxHeld/2/unit-2 || e.Heap.Used(7) > maxHeld+2*unit {
+		t.Errorf("%d messages in part, %d bytes held: %v", parts, e.Heap.Used(7), err)
 	}
 	unfinished := bytes.Repeat([]byte("x"), 10)
 	if _, err := open(source{unit: unit}, newLines()).Write(unfinished); err != syscall.ENOBUFS {
@@ -79,15 +79,15 @@ func TestHeld(t *testing.T) {
 		t.Errorf("another user: %v", err)
 	}
 	line := open(source{unit: unit}, newLines())
-	if _, err := line.Write(bytes.Repeat([]byte("x"), unit/2)); err != nil || e.Memory.Used(8) < unit/2 {
-		t.Errorf("an unfinished line counts %d: %v", e.Memory.Used(8), err)
+	if _, err := line.Write(bytes.Repeat([]byte("x"), unit/2)); err != nil || e.Heap.Used(8) < unit/2 {
+		t.Errorf("an unfinished line counts %d: %v", e.Heap.Used(8), err)
 	}
 	for _, f := range files {
 		f.Close()
 	}
 	for uid, a := range e.allow {
-		if e.Memory.Used(uid) != 0 || len(a.lent) != 0 {
-			t.Errorf("user %d still holds %d bytes in %d messages", uid, e.Memory.Used(uid), len(a.lent))
+		if e.Heap.Used(uid) != 0 || len(a.lent) != 0 {
+			t.Errorf("user %d still holds %d bytes in %d messages", uid, e.Heap.Used(uid), len(a.lent))
 		}
 	}
 }

@@ -89,8 +89,8 @@ func TestHeldGoesBack(t *testing.T) {
 	if got := read(t, f, 100, 0); got != "short\n" || len(q.msgs) != 1 {
 		t.Fatalf("read %q and left %q", got, q.texts())
 	}
-	if f.Ready()&backends.In == 0 || e.Memory.Used(0) < 300 {
-		t.Errorf("ready %b, %d bytes counted", f.Ready(), e.Memory.Used(0))
+	if f.Ready()&backends.In == 0 || e.Heap.Used(0) < 300 {
+		t.Errorf("ready %b, %d bytes counted", f.Ready(), e.Heap.Used(0))
 	}
 	if got := read(t, f, 100, 6) + read(t, f, 100, 106) + read(t, f, 150, 206); got != long.data+"\n" {
 		t.Errorf("read %q", got)
@@ -115,8 +115,8 @@ func TestHeldGoesBack(t *testing.T) {
 	if err := f.Finish(); err != nil || len(q.msgs) != 3 {
 		t.Errorf("again: %v, %q", err, q.texts())
 	}
-	if f.Close(); e.Memory.Used(0) != 0 {
-		t.Errorf("%d bytes still counted", e.Memory.Used(0))
+	if f.Close(); e.Heap.Used(0) != 0 {
+		t.Errorf("%d bytes still counted", e.Heap.Used(0))
 	}
 
 	// What is held of a queue that is removed goes with it.

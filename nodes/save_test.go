@@ -228,7 +228,7 @@ func TestHandsShared(t *testing.T) {
 			}
 			files[number], at[number] = k, r
 		})
-		e := &Env{Memory: newMemory(), allow: map[uint32]*allowance{}}
+		e := &Env{Heap: newHeap(), allow: map[uint32]*allowance{}}
 		e.Hands(hands)
 		return l, e, files, at
 	}

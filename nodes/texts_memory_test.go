@@ -80,7 +80,7 @@ func TestTextMemory(t *testing.T) {
 			} else if err != nil {
 				t.Errorf("%d: %v", len(all), err)
 			}
-			if n := e.Memory.Used(1); n > maxHeld {
+			if n := e.Heap.Used(1); n > maxHeld {
 				t.Errorf("%d bytes are counted", n)
 			}
 			runtime.GC()
@@ -94,7 +94,7 @@ func TestTextMemory(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			if n := e.Memory.Used(1); n != 0 {
+			if n := e.Heap.Used(1); n != 0 {
 				t.Errorf("%d bytes are counted when all are closed", n)
 			}
 		})

@@ -51,7 +51,7 @@ func (t *Trace) Tell(d Done) {
 func TraceControl(env *Env) Control {
 	return Control{Name: "trace", Perm: 0444, Open: func(flags int, by Caller) (Open, error) {
 		e := env.Trace.back.Subscribe(by.Uid == 0, by.Uid)
-		e.Pays(env.Memory, by.Uid)
+		e.Pays(env.Heap, by.Uid)
 		return env.File(&Plain{}, e, flags, by), nil
 	}}
 }

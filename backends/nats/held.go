@@ -11,11 +11,11 @@ const heldAside = 512
 
 // pay counts a message for a user, if nobody pays for it yet. An error says that they may hold no more.
 func (l *Link) pay(d *delivery, uid uint32) error {
-	if l.Memory == nil || d.paid > 0 {
+	if l.Heap == nil || d.paid > 0 {
 		return nil
 	}
 	n := len(d.data) + heldAside
-	if err := l.Memory.Take(uid, int64(n)); err != nil {
+	if err := l.Heap.Take(uid, int64(n)); err != nil {
 		return err
 	}
 	d.payer, d.paid = uid, n
@@ -26,7 +26,7 @@ func (l *Link) pay(d *delivery, uid uint32) error {
 func (l *Link) release(list ...*delivery) {
 	for _, d := range list {
 		if d.paid > 0 {
-			l.Memory.Give(d.payer, int64(d.paid))
+			l.Heap.Give(d.payer, int64(d.paid))
 			d.paid = 0
 		}
 	}

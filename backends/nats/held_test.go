@@ -27,7 +27,7 @@ func bounded(t *testing.T, bytes int64) *Link {
 		t.Fatal(err)
 	}
 	l := Open("prod", config, poll, slog.New(slog.DiscardHandler))
-	l.Memory = backends.NewBudget(backends.Terms{Name: "memory", Err: unix.ENOBUFS},
+	l.Heap = backends.NewBudget(backends.Terms{Name: "memory", Err: unix.ENOBUFS},
 		func(int64) backends.Bounds { return backends.EachMay(bytes) })
 	t.Cleanup(func() { l.Close() })
 	if !l.Await(20 * time.Second) {
@@ -155,7 +155,7 @@ func TestLeftCounts(t *testing.T) {
 	if bytes == 0 || bytes > fit*size {
 		t.Errorf("%d bytes are left, of a user who may hold %d", bytes, fit*size)
 	}
-	if used := l.Memory.Used(leaves); used < int64(bytes) || used > most {
+	if used := l.Heap.Used(leaves); used < int64(bytes) || used > most {
 		t.Errorf("%d bytes are left and %d counted", bytes, used)
 	}
 
@@ -173,13 +173,13 @@ func TestLeftCounts(t *testing.T) {
 		seen[n] = true
 	}
 	m.Close()
-	if used := l.Memory.Used(reads); used != 0 {
+	if used := l.Heap.Used(reads); used != 0 {
 		t.Errorf("all is read, and %d bytes are counted", used)
 	}
 	l.mu.Lock()
 	l.unshare(q.at(), s, s.ends)
 	l.mu.Unlock()
-	if used := l.Memory.Held(); used != 0 {
+	if used := l.Heap.Held(); used != 0 {
 		t.Errorf("the group is forgotten, and %d bytes are counted", used)
 	}
 }
@@ -190,7 +190,7 @@ func TestReceiptsCount(t *testing.T) {
 	const uid, room = 1000, 4 * leastReceipts
 	memory := backends.NewBudget(backends.Terms{Name: "memory", Err: unix.ENOBUFS},
 		func(int64) backends.Bounds { return backends.EachMay((room + leastReceipts) * receiptSize) })
-	l := &Link{shares: map[string]*share{}, Groups: NewGroups(), Memory: memory, began: time.Now()}
+	l := &Link{shares: map[string]*share{}, Groups: NewGroups(), Heap: memory, began: time.Now()}
 	s, err := l.sharing("s.g_w", uid)
 	if err != nil {
 		t.Fatal(err)
@@ -251,7 +251,7 @@ func TestHeldCounts(t *testing.T) {
 	}
 	got := make(chan struct{}, 1)
 	waits.Arm(backends.In, func() { got <- struct{}{} })
-	l.Memory.Add(full, most)
+	l.Heap.Add(full, most)
 
 	send := func(what string) {
 		t.Helper()
@@ -286,7 +286,7 @@ func TestHeldCounts(t *testing.T) {
 	if data, err := soon(t, open(other)); string(data) != "one" {
 		t.Errorf("another user got %q, %v", data, err)
 	}
-	if used := l.Memory.Used(other); used != 0 {
+	if used := l.Heap.Used(other); used != 0 {
 		t.Errorf("it is read, and %d bytes are counted", used)
 	}
 	select {
@@ -294,13 +294,13 @@ func TestHeldCounts(t *testing.T) {
 		t.Error("who waits is woken for nothing")
 	default:
 	}
-	l.Memory.Give(full, most)
+	l.Heap.Give(full, most)
 	send("two")
 	<-got
 	if data, err := soon(t, waits); string(data) != "two" {
 		t.Errorf("who waited got %q, %v", data, err)
 	}
-	if used := l.Memory.Held(); used != 0 {
+	if used := l.Heap.Held(); used != 0 {
 		t.Errorf("all is read, and %d bytes are counted", used)
 	}
 }

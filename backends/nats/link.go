@@ -25,7 +25,7 @@ type Link struct {
 
 	// To be set before anybody has something of it open:
 	Groups *backends.Budget // that users have
-	Memory *backends.Budget // of messages that users have here and did not read, in bytes; nil: nobody counts
+	Heap   *backends.Budget // of messages that users have here and did not read, in bytes; nil: nobody counts
 
 	began time.Time
 	inbox string         // questions are answered at inbox.NUMBER, takes at inbox.tSLOT

@@ -179,8 +179,8 @@ func (l *Link) unshare(at string, s *share, now time.Time) {
 	}
 	delete(l.shares, at)
 	l.release(s.left...)
-	if l.Memory != nil {
-		l.Memory.Give(s.uid, int64(cap(s.taken))*receiptSize)
+	if l.Heap != nil {
+		l.Heap.Give(s.uid, int64(cap(s.taken))*receiptSize)
 	}
 	l.Groups.Give(s.uid, 1)
 }
@@ -199,7 +199,7 @@ func (s *share) took(l *Link, d *delivery) {
 	if old > len(s.taken)/4 {
 		s.taken = slices.Delete(s.taken, 0, old)
 	}
-	if len(s.taken) == cap(s.taken) && !s.grow(l.Memory) {
+	if len(s.taken) == cap(s.taken) && !s.grow(l.Heap) {
 		s.taken = slices.Delete(s.taken, 0, len(s.taken)/4)
 	}
 	if len(s.taken) < cap(s.taken) {

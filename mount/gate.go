@@ -35,7 +35,7 @@ type openFile struct {
 	fh     uint64
 	file   *nodes.File
 	gate   *gate
-	tally  *classTally // of the class of its object
+	stats  *classStats // of the class of its object
 	polled *polled     // nil: it was never polled
 }
 

@@ -17,7 +17,7 @@ func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
 		s.answer(out, in.Unique, 0, syscall.EINVAL)
 		return
 	}
-	began := o.begin(&o.tally.reads)
+	began := o.begin(&o.stats.reads)
 	g := o.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -76,7 +76,7 @@ func behind(l *waiters) error {
 // write answers a WRITE to a message face, or parks it. One of more than maxWhole may be the first piece of a
 // longer message: it is refused, and nothing is sent.
 func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
-	began := o.begin(&o.tally.writes)
+	began := o.begin(&o.stats.writes)
 	g := o.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -213,7 +213,7 @@ func (s *Session) file(fh uint64) *openFile {
 	if f == nil {
 		return nil
 	}
-	o = &openFile{fh: fh, file: f, gate: s.join(f.Waiter()), tally: s.tally.of(s.tree.ClassOf(f))}
+	o = &openFile{fh: fh, file: f, gate: s.join(f.Waiter()), stats: s.stats.of(s.tree.ClassOf(f))}
 	s.mu.Lock()
 	s.files[fh] = o
 	s.mu.Unlock()

@@ -50,7 +50,7 @@ func TestTimed(t *testing.T) {
 			k.must(read)
 		}
 		var timed int64
-		of := &k.s.tally.of("queues").writes
+		of := &k.s.stats.of("queues").writes
 		for i := range of.took.counts {
 			timed += of.took.counts[i].Load()
 		}

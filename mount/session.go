@@ -67,7 +67,7 @@ type Session struct {
 	left    leftBehind
 
 	waiting     waiting
-	tally       tally
+	stats       stats
 	timeline    timeline
 	teller      teller
 	turns       *turns
@@ -106,7 +106,7 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 		files: map[uint64]*openFile{}, gates: map[backends.Waiter]*gate{},
 		waiting: waiting{all: map[uint64]*parked{}, byUid: map[uint32]cost{}},
 	}
-	s.tally.trace = t.Trace()
+	s.stats.trace = t.Trace()
 	s.waiting.over = sync.NewCond(&s.waiting.mu)
 	s.drops = make(chan drop, maxDrops)
 	s.teller.news = make(chan struct{}, 1)
@@ -136,7 +136,7 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 	s.protocol = fuse.NewProtocolServer(t, options)
 	s.ledger = t.Ledger()
 	s.requests, s.unawaited = s.ledger.Total(backends.Requests), s.ledger.Total(backends.Unawaited)
-	s.tally.begin(s.ledger, t.Left(backends.CallCounts))
+	s.stats.begin(s.ledger, t.Left(backends.CallCounts))
 	s.timeline.begin(s.ledger, t.Left(backends.TimeRecord))
 	if s.ledger != nil && o.Session == nil {
 		for _, one := range t.Left(backends.SessionRecord) {

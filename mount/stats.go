@@ -16,28 +16,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tally counts what is done with the message faces of each class.
-type tally struct {
+// stats counts what is done with the message faces of each class.
+type stats struct {
 	trace   *nodes.Trace
 	ledger  *backends.Ledger
 	mu      sync.Mutex
-	classes map[string]*classTally
+	classes map[string]*classStats
 }
 
-type classTally struct {
+type classStats struct {
 	class         string // "ctl" for what is no object's
-	reads, writes opTally
+	reads, writes callStats
 	trace         *nodes.Trace
 	record        backends.Record // where it lies
 }
 
-// opTally counts the calls of one kind.
-type opTally struct {
+// callStats counts the calls of one kind.
+type callStats struct {
 	*calls
 	untimed int64 // calls since the last that was timed; the leader's alone
 }
 
-// calls are the numbers of an opTally. In a ledger they outlive the process.
+// calls are the numbers of a callStats. In a ledger they outlive the process.
 type calls struct {
 	count  atomic.Int64
 	bytes  atomic.Int64
@@ -50,7 +50,7 @@ type calls struct {
 const callNumbers = int(unsafe.Sizeof(calls{}) / 8)
 
 // begin has it go on from what an earlier process counted.
-func (t *tally) begin(l *backends.Ledger, left []backends.Left) {
+func (t *stats) begin(l *backends.Ledger, left []backends.Left) {
 	t.ledger = l
 	for i := range left {
 		one := &left[i]
@@ -63,11 +63,11 @@ func (t *tally) begin(l *backends.Ledger, left []backends.Left) {
 }
 
 // class begins to count for a class, from what is at r. The caller holds t.mu, or it is the start.
-func (t *tally) class(name string, number uint64, r backends.Record) *classTally {
+func (t *stats) class(name string, number uint64, r backends.Record) *classStats {
 	if t.classes == nil {
-		t.classes = map[string]*classTally{}
+		t.classes = map[string]*classStats{}
 	}
-	c := &classTally{class: name, trace: t.trace, record: r}
+	c := &classStats{class: name, trace: t.trace, record: r}
 	n := t.ledger.Counts(&c.record, backends.CallCounts, number, 2*callNumbers, name)
 	c.reads.calls = (*calls)(unsafe.Pointer(&n[0]))
 	c.writes.calls = (*calls)(unsafe.Pointer(&n[callNumbers]))
@@ -84,15 +84,15 @@ const (
 )
 
 // begin is when a call began that comes now, zero if it is not to be timed. Whoever leads calls it.
-func (o *openFile) begin(of *opTally) time.Time {
-	if of.untimed < timedOne-1 && of.count.Load() >= timedAll && !o.tally.trace.On() {
+func (o *openFile) begin(of *callStats) time.Time {
+	if of.untimed < timedOne-1 && of.count.Load() >= timedAll && !o.stats.trace.On() {
 		return time.Time{}
 	}
 	return time.Now()
 }
 
 // quick counts a call that did not wait. Whoever leads calls it.
-func (t *opTally) quick(began time.Time) (took time.Duration) {
+func (t *callStats) quick(began time.Time) (took time.Duration) {
 	if began.IsZero() {
 		t.untimed++
 		return 0
@@ -144,7 +144,7 @@ func (h *histogram) read(bounds []time.Duration) nodes.Histogram {
 	return nodes.Histogram{Bounds: bounds, Counts: list, Sum: time.Duration(h.sum.Load())}
 }
 
-func (t *tally) of(class string) *classTally {
+func (t *stats) of(class string) *classStats {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if c := t.classes[class]; c != nil {
@@ -192,10 +192,10 @@ func (o *openFile) countAgain(in *fuse.InHeader, answer []byte) {
 }
 
 // counted counts a READ or WRITE whose answer is known, but for its time, which is for what it returns.
-func (o *openFile) counted(in *fuse.InHeader, bytes int, err error) *opTally {
-	of := &o.tally.reads
+func (o *openFile) counted(in *fuse.InHeader, bytes int, err error) *callStats {
+	of := &o.stats.reads
 	if in.Opcode == opWrite {
-		of = &o.tally.writes
+		of = &o.stats.writes
 	}
 	of.count.Add(1)
 	of.bytes.Add(int64(bytes))
@@ -206,7 +206,7 @@ func (o *openFile) counted(in *fuse.InHeader, bytes int, err error) *opTally {
 }
 
 // traced reports whether somebody hears of what is done with the file.
-func (o *openFile) traced() bool { return o.tally.trace.On() && o.tally.class != fs.NoClass }
+func (o *openFile) traced() bool { return o.stats.trace.On() && o.stats.class != fs.NoClass }
 
 // trace tells those who trace of a READ or WRITE.
 func (o *openFile) trace(in *fuse.InHeader, bytes int, err error, d nodes.Done) {
@@ -220,11 +220,11 @@ func (o *openFile) trace(in *fuse.InHeader, bytes int, err error, d nodes.Done) 
 	if d.At.IsZero() { // somebody reads the trace only since
 		d.At = time.Now()
 	}
-	o.tally.trace.Tell(d)
+	o.stats.trace.Tell(d)
 }
 
 // failed counts a call that failed.
-func (t *opTally) failed(errno syscall.Errno) {
+func (t *callStats) failed(errno syscall.Errno) {
 	if errno >= maxErrno {
 		errno = 0
 	}
@@ -233,16 +233,16 @@ func (t *opTally) failed(errno syscall.Errno) {
 
 // OpStats are what was done with the message faces, by class and call.
 func (s *Session) OpStats() (list []nodes.OpStats) {
-	s.tally.mu.Lock()
-	defer s.tally.mu.Unlock()
-	for _, name := range slices.Sorted(maps.Keys(s.tally.classes)) {
-		c := s.tally.classes[name]
+	s.stats.mu.Lock()
+	defer s.stats.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(s.stats.classes)) {
+		c := s.stats.classes[name]
 		list = append(list, c.reads.read(name, "read"), c.writes.read(name, "write"))
 	}
 	return list
 }
 
-func (t *opTally) read(class, op string) nodes.OpStats {
+func (t *callStats) read(class, op string) nodes.OpStats {
 	o := nodes.OpStats{
 		Class: class, Op: op, Count: t.count.Load(), Bytes: t.bytes.Load(), Errors: map[syscall.Errno]int64{},
 		Took: t.took.read(tookBounds), Waited: t.waited.read(waitBounds),

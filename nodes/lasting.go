@@ -17,11 +17,11 @@ func (t *Topics) Last(c *Coder) {
 	if t.store.Kept == nil {
 		return
 	}
-	var list []topic.Record
+	var list []topic.Snapshot
 	if !c.reads {
-		list = t.store.Kept.Records()
+		list = t.store.Kept.Snapshots()
 	}
-	Each(c, &list, func(r *topic.Record) {
+	Each(c, &list, func(r *topic.Snapshot) {
 		codeID(c, &r.ID)
 		c.Text(&r.Name)
 		Number(c, &r.Last)
@@ -30,7 +30,7 @@ func (t *Topics) Last(c *Coder) {
 		} {
 			Number(c, n)
 		}
-		Each(c, &r.Messages, func(m *topic.MessageRecord) {
+		Each(c, &r.Messages, func(m *topic.SnapshotMessage) {
 			Number(c, &m.N)
 			c.Bytes(&m.Data)
 		})

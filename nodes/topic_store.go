@@ -80,8 +80,8 @@ type TopicRead struct {
 
 // A TopicKeeper writes down the messages that a daemon holds, for another one that goes on with them.
 type TopicKeeper interface {
-	Records() []topic.Record
-	Resume(list []topic.Record)
+	Snapshots() []topic.Snapshot
+	Resume(list []topic.Snapshot)
 }
 
 // DaemonTopics are the topics that this daemon keeps, as a TopicStore. That one exists, whose it is and its rules are

@@ -70,11 +70,11 @@ func (ts *Store) resume(one backends.Left, messages []backends.Left) *Topic {
 		r.Changes = max(r.Changes, binary.LittleEndian.Uint64(m.Data[8:]))
 		r.Published = max(r.Published, binary.LittleEndian.Uint64(m.Data[16:]))
 		r.N = max(r.N, n)
-		r.Messages = append(r.Messages, MessageRecord{n, slices.Clone(m.Data[messageHead:])})
+		r.Messages = append(r.Messages, SnapshotMessage{n, slices.Clone(m.Data[messageHead:])})
 		at[n] = m.Record
 	}
 	if ok {
-		ts.Resume([]Record{r})
+		ts.Resume([]Snapshot{r})
 	}
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -124,12 +124,12 @@ func (t *Topic) save() {
 
 const topicHead = 8 * 8
 
-func readTopic(b []byte) (r Record, ok bool) {
+func readTopic(b []byte) (r Snapshot, ok bool) {
 	if len(b) < topicHead {
 		return r, false
 	}
 	n := func(i int) uint64 { return binary.LittleEndian.Uint64(b[8*i:]) }
-	return Record{
+	return Snapshot{
 		ID: backends.ID{Ino: n(0), Born: n(1)}, Last: int64(n(2)), N: n(3), Published: n(4),
 		Changes: n(5), Cleared: n(6), Forgotten: n(7), Name: string(b[topicHead:]),
 	}, true

@@ -8,8 +8,8 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// A Record is what a topic keeps in the daemon's memory, as plain data.
-type Record struct {
+// A Snapshot is what a topic keeps in the daemon's memory, as plain data.
+type Snapshot struct {
 	ID      backends.ID
 	Name    string // path below the class
 	Last    int64  // when it was published to, in nanoseconds since 1970; 0: never
@@ -23,26 +23,26 @@ type Record struct {
 
 	Cleared, Forgotten uint64 // messages up to these are no value any more, and are not kept
 
-	Messages []MessageRecord
+	Messages []SnapshotMessage
 }
 
-// A MessageRecord is one that was published.
-type MessageRecord struct {
+// A SnapshotMessage is one that was published.
+type SnapshotMessage struct {
 	N    uint64
 	Data []byte
 }
 
-// Records tell of all topics that have a name. Nothing may be published meanwhile that is to go on.
-func (ts *Store) Records() []Record {
+// Snapshots tell of all topics that have a name. Nothing may be published meanwhile that is to go on.
+func (ts *Store) Snapshots() []Snapshot {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	var list []Record
+	var list []Snapshot
 	if ts.ledger != nil {
 		return nil // it is there
 	}
 	for _, t := range ts.open {
 		given := t.given.Moved()
-		r := Record{
+		r := Snapshot{
 			ID: t.id, Name: t.name, N: t.n, Published: t.published, Lost: uint64(t.lost.Load()),
 			Given: uint64(given.Messages), Bytes: uint64(given.Bytes),
 			Changes: t.changes, Cleared: t.cleared, Forgotten: t.forgotten,
@@ -52,17 +52,17 @@ func (ts *Store) Records() []Record {
 		}
 		for pos := t.backlog.first; pos < t.backlog.end(); pos++ {
 			s := t.backlog.at(pos)
-			r.Messages = append(r.Messages, MessageRecord{s.n, s.m.data})
+			r.Messages = append(r.Messages, SnapshotMessage{s.n, s.m.data})
 		}
 		list = append(list, r)
 	}
-	slices.SortFunc(list, func(a, b Record) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(list, func(a, b Snapshot) int { return cmp.Compare(a.Name, b.Name) })
 	return list
 }
 
-// Resume has the topics go on from their records, before anybody has opened one. A topic that is gone is
+// Resume has the topics go on from their snapshots, before anybody has opened one. A topic that is gone is
 // left out. Messages stay until their readers are back (Subscription.Resume), or the next one is published.
-func (ts *Store) Resume(list []Record) {
+func (ts *Store) Resume(list []Snapshot) {
 	for _, r := range list {
 		t, err := ts.Topic(backends.Ref{Path: r.Name, Was: backends.Attr{ID: r.ID}})
 		if err != nil {

@@ -53,7 +53,7 @@ type classRecord struct {
 }
 
 // tablesVersion is what the tables begin with. It changes with each change of a record.
-const tablesVersion = 0x6970636673_0007
+const tablesVersion = 0x6970636673_0008
 
 func (ts *tables) bytes() []byte { return nodes.Encode(ts.code) }
 

@@ -88,7 +88,8 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 	w := writing{o: o, request: fs.RequestOf(in.Unique), data: data}
 	s.resumePart(&w)
 	err := behind(&g.writers)
-	tries, n := err == nil, 0
+	ahead := err != nil && o.file.Immediate(data)
+	tries, n := err == nil || ahead, 0
 	if tries {
 		g.hush(backends.In)
 		n, err = w.Try(out[headerSize:])
@@ -115,7 +116,7 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 	p := &struct {
 		parked
 		writing
-	}{parked{in: in.InHeader, nonblock: nonblock, tried: tries}, w}
+	}{parked{in: in.InHeader, nonblock: nonblock, tried: tries, ahead: ahead}, w}
 	p.op = &p.writing
 	g.wait(&p.parked, &g.writers, err, out)
 	if w.done > 0 {

@@ -18,6 +18,7 @@ type parked struct {
 	tried    bool // the operation has begun
 	answered bool // nobody waits for its answer any more
 	guest    bool // it has no open file, and keeps its gate itself
+	ahead    bool // it needs no room, and stands before those who wait for some
 	settles  bool // it is on its way, and does not wait
 	unsure   bool // it came behind one that was, and was not tried yet
 
@@ -89,6 +90,25 @@ func (l *waiters) push(p *parked) {
 		l.last.next = p
 	}
 	l.last = p
+	l.n++
+}
+
+// pushAhead is push before all that are not ahead.
+func (l *waiters) pushAhead(p *parked) {
+	next := l.first
+	for next != nil && next.ahead {
+		next = next.next
+	}
+	if next == nil {
+		l.push(p)
+		return
+	}
+	if p.line, p.before, p.next = l, next.before, next; p.before == nil {
+		l.first = p
+	} else {
+		p.before.next = p
+	}
+	next.before = p
 	l.n++
 }
 
@@ -190,7 +210,11 @@ func (g *gate) park(p *parked, l *waiters, settles, must bool) syscall.Errno {
 	// Once it is among the waiting, a cancel waits for g.mu, and then finds it in line, or in none.
 	p.gate.Store(g)
 	p.since = g.s.timeline.since(p.in.Unique, now())
-	l.push(p)
+	if p.ahead {
+		l.pushAhead(p)
+	} else {
+		l.push(p)
+	}
 	if errno := g.s.waiting.add(p, must); errno != 0 {
 		l.remove(p)
 		return errno

@@ -68,6 +68,11 @@ func (f *wrapped) Patience() time.Duration {
 	return 0
 }
 
+func (f *wrapped) immediate(p []byte) bool {
+	face, ok := f.Face.(interface{ immediate(p []byte) bool })
+	return ok && face.immediate(p)
+}
+
 func (f *wrapped) keeps() int {
 	if k, ok := f.Face.(memoryHolder); ok {
 		return k.keeps()

@@ -33,7 +33,8 @@ type Kept struct {
 	Back  []backends.Message // what is to go back to its queue
 	Moved uint64             // the work that has last put something there, or returned it
 
-	Lease string // the record of a message that is out
+	Lease string // the record of a message that is out,
+	Past  bool   // which is done, as its reader reads on
 
 	Truncated, Wrote bool // opened with O_TRUNC; written to since
 
@@ -84,6 +85,7 @@ func (k *Kept) Code(c *Coder) {
 	c.Flag(&k.Ended)
 	Number(c, &k.Ends)
 	c.Text(&k.Lease)
+	c.Flag(&k.Past)
 	c.Flag(&k.Truncated)
 	c.Flag(&k.Wrote)
 	Number(c, &k.Again)
@@ -310,7 +312,7 @@ func (p *packer) resume(k *Kept) { p.holds, p.held, p.meta = k.Holds, k.Held, k.
 
 func (l *lease) keep(_ backends.Endpoint, k *Kept) {
 	if name := l.q.store.LeaseName; name != nil && l.out {
-		k.Lease, k.Refused = name(l.now), l.refused
+		k.Lease, k.Refused, k.Past = name(l.now), l.refused, l.past
 	}
 }
 
@@ -320,7 +322,7 @@ func (l *lease) resume(end backends.Endpoint, k *Kept) {
 	}
 	one, err := l.q.store.ResumeLease(end.(QueueEnd), k.Lease)
 	if l.done = err != nil; !l.done {
-		l.now, l.out, l.refused = one, true, k.Refused
+		l.now, l.out, l.refused, l.past = one, true, k.Refused, k.Past
 	}
 }
 

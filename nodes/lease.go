@@ -21,6 +21,8 @@ type lease struct {
 	now Lease  // the message that is out, or that could neither be recorded nor put back; nil: none
 	out bool   // it was recorded, and may have been handed out
 
+	past bool // it is done, as its worker reads on, though that is not recorded yet
+
 	refused bool    // the message that is out is to go back, for which there was no room yet
 	owed    []Lease // those that go back as soon as there is room, while others are out
 
@@ -119,9 +121,19 @@ func (l *lease) repay() error {
 	return nil
 }
 
+// Held notes that a worker reads on who has to wait behind other readers: the message in hand is done, also if they
+// never come to their turn.
+func (l *lease) Held(backends.Endpoint, []byte, int) ([]byte, error) {
+	l.past = l.past || l.out && !l.refused
+	return nil, backends.ErrWouldBlock
+}
+
+// Holds is Holder.Holds.
+func (*lease) Holds(backends.Endpoint) backends.Ready { return 0 }
+
 // ack forgets the message that was handed out.
 func (l *lease) ack() error {
-	l.refused = false
+	l.refused, l.past = false, false
 	if !l.out {
 		l.done = false
 		return nil
@@ -134,6 +146,16 @@ func (l *lease) ack() error {
 	return nil
 }
 
+// immediate: only nack needs room in the queue. Who has a full queue emptied acknowledges what they take.
+func (*lease) immediate(p []byte) bool {
+	for line := range bytes.Lines(p) {
+		if string(bytes.TrimSpace(line)) == "nack" {
+			return false
+		}
+	}
+	return true
+}
+
 // Put does ack and nack, one a line.
 func (l *lease) Put(end backends.Endpoint, p []byte) (int, error) {
 	for line := range bytes.Lines(p) {
@@ -141,7 +163,7 @@ func (l *lease) Put(end backends.Endpoint, p []byte) (int, error) {
 		if word != "ack" && word != "nack" {
 			return 0, advise("write", syscall.EINVAL, errors.New("a lease takes ack or nack, one a line"))
 		}
-		if !l.out && !l.done {
+		if (!l.out || l.past) && !l.done {
 			return 0, advise("write", syscall.ENOMSG, fmt.Errorf("%s: no message is out on this file", word))
 		}
 		if word == "ack" {
@@ -158,8 +180,13 @@ func (l *lease) Put(end backends.Endpoint, p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Finish puts back the message in hand, and those that are owed.
+// Finish puts back the message in hand, if it is not done, and those that are owed.
 func (l *lease) Finish(backends.Endpoint) error {
+	if l.past {
+		if err := l.ack(); err != nil {
+			return err
+		}
+	}
 	if err := l.repay(); err != nil || l.now == nil {
 		return err
 	}

@@ -64,3 +64,14 @@ func (f *File) Refuses(n int) error {
 	}
 	return nil
 }
+
+// Immediate reports whether a write of p needs no room at the endpoint, and so is not to wait for those who do.
+func (f *File) Immediate(p []byte) bool {
+	face, ok := f.face.(interface{ immediate(p []byte) bool })
+	if !ok || !face.immediate(p) {
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.away() == nil // else it comes behind another call of the file
+}

@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -9,7 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// acknowledge tells the servers that the messages are received. What does not fit stays with the end.
+// acknowledge tells the servers that the messages are received, but for those that they know of. What does
+// not fit stays with the end.
 func (t *take) acknowledge() {
 	if t.room > 0 {
 		t.fit()
@@ -20,33 +22,41 @@ func (t *take) acknowledge() {
 		t.pulled()
 		return
 	}
+	var news []*delivery
 	for _, d := range t.list {
 		q.averages(len(d.data))
-		q.l.fates.set(d.key, held)
+		if !d.sure {
+			q.l.fates.set(d.key, held)
+			news = append(news, d)
+		}
+	}
+	if len(news) == 0 {
+		t.received()
+		return
 	}
 	t.acking = true
 	t.q = &question{
-		keep: true, patient: true, doubt: q.doubt, most: len(t.list),
+		keep: true, patient: true, doubt: q.doubt, most: len(news),
 		post: func(at string) {
 			if t.q.times > 0 {
-				t.remind()
+				q.remind(news)
 			}
-			for _, d := range t.list {
+			for _, d := range news {
 				q.l.out.send(parcel{Msg: nats.Msg{Subject: d.ack, Reply: at, Data: []byte(ackDone)}})
 			}
 		},
 		answer: func(_ *nats.Msg, err error) { t.acked(err) },
 	}
-	if err := q.l.ask(t.q, time.Until(t.list[0].at.Add(q.rules.Redeliver))); err != nil {
+	if err := q.l.ask(t.q, time.Until(news[0].at.Add(q.rules.Redeliver))); err != nil {
 		t.acked(err)
 	}
 }
 
 // remind asks for as many messages as are being acknowledged. A server that forgot that it gave them heeds no
 // acknowledgement before it gives them again; they are known here then. What else comes is kept for others.
-func (t *take) remind() {
-	q, count := t.e.q, map[uint32]int{}
-	for _, d := range t.list {
+func (q *queue) remind(list []*delivery) {
+	count := map[uint32]int{}
+	for _, d := range list {
 		count[d.prio]++
 	}
 	for prio, n := range count {
@@ -80,15 +90,24 @@ func (t *take) acked(err error) {
 	switch {
 	case q.removed:
 	case err != nil:
-		first := t.list[0]
+		var sure []*delivery
+		var may int64
 		for _, d := range t.list {
+			if d.sure {
+				sure = append(sure, d)
+				continue
+			}
 			if q.l.fates.of(d.key) != yielded {
 				q.l.fates.set(d.key, unknown)
 			}
+			q.l.release(d)
+			may = cmp.Or(may, int64(d.seq))
 		}
-		q.l.release(t.list...)
 		t.acking, t.list = false, nil
-		t.finish(&backends.Refusal{Err: unix.EIO, Why: MayCome, Name: q.name, Value: int64(first.seq)})
+		t.finish(&backends.Refusal{Err: unix.EIO, Why: MayCome, Name: q.name, Value: may})
+		for _, d := range sure {
+			q.l.offer(q, d)
+		}
 		return
 	case t.doubtful(again):
 		t.claim()
@@ -102,6 +121,9 @@ func (t *take) received() {
 	q := t.e.q
 	q.room(len(t.list))
 	t.list = slices.DeleteFunc(t.list, func(d *delivery) bool {
+		if d.sure {
+			return false
+		}
 		if q.l.fates.of(d.key) == yielded {
 			q.l.release(d)
 			return true

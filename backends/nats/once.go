@@ -94,6 +94,9 @@ func (q *queue) key(id string) uint64 {
 // known reports whether a message that has come is one that somebody has already, and says so to the server.
 // What is held here is not told of: that has an acknowledgement of its own.
 func (l *Link) known(d *delivery) bool {
+	if d.sure {
+		return false
+	}
 	switch l.fates.of(d.key) {
 	case unknown:
 		return false
@@ -118,8 +121,8 @@ type claim struct {
 // sent more than once.
 func (t *take) doubtful(again bool) bool {
 	return again || slices.ContainsFunc(t.list, func(d *delivery) bool {
-		return d.again || time.Since(d.at) > claimAfter || d.at.Before(t.e.q.l.since) ||
-			d.at.Before(t.e.q.led)
+		return !d.sure && (d.again || time.Since(d.at) > claimAfter || d.at.Before(t.e.q.l.since) ||
+			d.at.Before(t.e.q.led))
 	})
 }
 

@@ -103,3 +103,31 @@ func TestClaimedMeanwhile(t *testing.T) {
 		t.Errorf("the server is told %s %s", m.Subject, m.Data)
 	}
 }
+
+// TestPutBack: what was received for a member of a group who left is another's here, without a server, and nobody
+// else's.
+func TestPutBack(t *testing.T) {
+	const from = "_INBOX.m"
+	e := oneEnd()
+	q, l := e.q, e.q.l
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	q.g, q.prios = &group{q: q, consumer: "g_w", settled: true, share: &share{}}, []uint32{0}
+	l.queues[q.at()], l.inbox, l.up = q, "_INBOX.z", true
+	d := &delivery{q: q, seq: 1, key: 7, ack: "given"}
+	l.fates.set(d.key, taken)
+	q.putBack(d)
+	claims := encode(claim{From: from, Keys: []uint64{7}})
+	l.claims(&nats.Msg{Subject: claimSubject, Reply: from + claimToken, Data: claims})
+	if len(l.out.line) != 1 || l.out.line[0].Subject != from+claimToken {
+		t.Errorf("nobody objects to the claim of another: %v", l.out.line)
+	}
+	e.newTake(1, 0, 0).start()
+	if one := e.in; !one.over || one.err != nil || len(one.list) != 1 || len(l.questions) > 0 {
+		t.Errorf("a member gets %d messages, %v; %d questions are open", len(one.list), one.err, len(l.questions))
+	}
+	again := &delivery{q: q, seq: 1, key: 7, ack: "again"}
+	if !l.known(again) {
+		t.Error("what a server gives again is not known")
+	}
+}

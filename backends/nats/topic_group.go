@@ -222,9 +222,9 @@ func (g *group) beat() {
 // over reports whether nobody is in it here any more.
 func (g *group) over() bool { return g.q.removed || g.o.groups[g.name] != g }
 
-// putBack gives a message that was received, and that nobody came for, to another member here, now or later.
+// putBack gives a message that was received, and that nobody came for, to another member here, now or later. It stays
+// what it is to all others: taken.
 func (g *group) putBack(d *delivery) {
-	g.q.l.fates.set(d.key, unknown)
 	d.sure = true
 	g.q.l.offer(g.q, d)
 }

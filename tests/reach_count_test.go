@@ -147,6 +147,7 @@ type count struct {
 	to    string    // where it is written
 	each  int       // messages of each writer,
 	until time.Time // or as many as they get done by then; zero: all
+	ahead int64     // so many at most that did not come; 0: any number
 	over  chan struct{}
 
 	sent, distinct, interrupted, failed atomic.Int64
@@ -202,6 +203,10 @@ func (c *count) write(mnt string, writer int) {
 	fd := c.open(mnt+c.to, unix.O_WRONLY)
 	defer unix.Close(fd)
 	for i := 0; i < c.each && (c.until.IsZero() || time.Now().Before(c.until)); {
+		if c.ahead > 0 && c.sent.Load()-c.distinct.Load() >= c.ahead {
+			<-time.After(time.Millisecond)
+			continue
+		}
 		switch _, err := unix.Write(fd, fmt.Appendf(nil, "%d-%d", writer, i)); {
 		case err == nil:
 			i++

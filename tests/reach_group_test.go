@@ -1,7 +1,9 @@
 package tests
 
 import (
+	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -12,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ipcfs/ipcfs/tests/natsd"
 	"golang.org/x/sys/unix"
 )
 
@@ -21,10 +24,10 @@ const (
 )
 
 // groupTrees are two trees with a topic that servers keep, which holds all that the test publishes.
-func groupTrees(t *testing.T, url string) *tree {
+func groupTrees(t *testing.T, url, options string) *tree {
 	t.Helper()
 	tr := bareTree(t)
-	attach := "prod=" + url + ",redeliver=10s"
+	attach := "prod=" + url + ",redeliver=10s" + options
 	tr.mounted(t, "--attach", attach)
 	tr.mountOther(t, "--attach", attach)
 	if !eventually(patience, func() bool { return isUp(tr.mnt) && isUp(tr.other) }) {
@@ -39,22 +42,40 @@ func groupTrees(t *testing.T, url string) *tree {
 // that poll(2) has kept for them: none is lost, and none comes twice. Neither if the server is killed
 // meanwhile, again and again.
 func TestReachGroup(t *testing.T) {
-	t.Run("calm", func(t *testing.T) { countGroup(t, 0) })
-	t.Run("killed", func(t *testing.T) { countGroup(t, 3) })
+	t.Run("calm", func(t *testing.T) { countGroup(t, 1, 0, 0) })
+	t.Run("killed", func(t *testing.T) { countGroup(t, 1, 3, time.Second) })
 }
 
-func countGroup(t *testing.T, kills int) {
+// TestReachGroupOfThree is TestReachGroup on three servers, of which the one is killed that leads the group, again and
+// again.
+func TestReachGroupOfThree(t *testing.T) {
+	if !*long {
+		t.Skip("it takes a minute: -long")
+	}
+	countGroup(t, 3, 4, 8*time.Second)
+}
+
+// countGroup has servers killed so often, with a period between two.
+func countGroup(t *testing.T, servers, kills int, period time.Duration) {
 	t.Parallel()
-	messages := 5000
+	messages, options := 5000, ""
 	if *counted > 0 {
 		messages = *counted
 	}
-	nats := natsServers(t, 1, "")
-	tr := groupTrees(t, nats.URL())
+	nats := natsServers(t, servers, "")
+	if servers > 1 {
+		options = fmt.Sprint(",replicas=", servers)
+	}
+	tr := groupTrees(t, nats.URL(), options)
 	c := &count{
 		t: t, tree: tr, to: groupTopic, each: messages / pairs, seen: map[string][]receipt{}, over: make(chan struct{}),
 	}
 	began := time.Now()
+	if servers > 1 { // as many as there is time for until the last is killed
+		tr.dog.allow(2 * time.Minute)
+		c.each, c.until = math.MaxInt, began.Add(time.Duration(kills)*period)
+		c.ahead = 1000
+	}
 	var writers, members, others sync.WaitGroup
 	left := make([]int, pairs/2)
 	var in sync.WaitGroup
@@ -73,11 +94,15 @@ func countGroup(t *testing.T, kills int) {
 			select {
 			case <-c.over:
 				return
-			case <-time.After(time.Second):
+			case <-time.After(period):
+			}
+			one := 1
+			if servers > 1 {
+				one = c.leader(nats)
 			}
 			killed++
-			check(c.t, nats.Kill(1))
-			check(c.t, nats.Restart(1))
+			check(c.t, nats.Kill(one))
+			check(c.t, nats.Restart(one))
 			check(c.t, nats.Ready())
 		}
 	})
@@ -138,6 +163,26 @@ func (c *count) member(mnt string, in func()) (left int) {
 	}
 }
 
+// leader is the server that leads the group, counted from 1.
+func (c *count) leader(nats *natsd.Servers) (n int) {
+	nc, js := natsClient(c.t, nats.URL())
+	defer nc.Close()
+	if !eventually(patience, func() bool {
+		ctx, cancel := context.WithTimeout(c.t.Context(), time.Second)
+		defer cancel()
+		group, err := js.Consumer(ctx, "ipcfs_t_counted", "g_g")
+		if err != nil || group.CachedInfo().Cluster == nil {
+			return false
+		}
+		_, err = fmt.Sscanf(group.CachedInfo().Cluster.Leader, "n%d", &n)
+		return err == nil
+	}) {
+		c.t.Error("nobody leads the group")
+		n = 1
+	}
+	return n
+}
+
 // spare has the calls of this thread not interrupted any more.
 func (c *count) spare() {
 	c.mu.Lock()
@@ -180,7 +225,7 @@ func TestReachGroupWorker(t *testing.T) {
 func TestReachGroupKilled(t *testing.T) {
 	t.Parallel()
 	nats := natsServers(t, 1, "")
-	tr := groupTrees(t, nats.URL())
+	tr := groupTrees(t, nats.URL(), "")
 	log := filepath.Join(tr.work, "log")
 	check(t, os.WriteFile(log, nil, 0644))
 	begin := func(i int) *exec.Cmd {

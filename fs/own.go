@@ -19,8 +19,8 @@ func (t *Tree) own() []nodes.Fact {
 	}
 	facts := []nodes.Fact{
 		{Key: "classes", Value: classes},
-		{Key: "ipc_namespace", Value: nodes.ID(ipcNamespace())},
-		{Key: "uid", Value: nodes.ID(os.Geteuid())},
+		{Key: "ipc_namespace", Value: nodes.Label(ipcNamespace())},
+		{Key: "uid", Value: nodes.Label(os.Geteuid())},
 		{Key: "net", Value: t.config.Net.String()},
 		{Key: "state_dir", Value: t.config.StateDir},
 		{Key: "maxmsg", Value: defaultOf(t.config.MaxMsg, "msg_default")},

@@ -294,7 +294,7 @@ func (t *Tree) String() string { return "ipcfs" }
 func (t *Tree) status() ([]nodes.Fact, error) {
 	facts := []nodes.Fact{
 		{Key: "version", Value: t.version},
-		{Key: "pid", Value: nodes.ID(syscall.Getpid())},
+		{Key: "pid", Value: nodes.Label(syscall.Getpid())},
 		{Key: "started", Value: t.started.Format(time.RFC3339)},
 		{Key: "options", Value: nodes.List(t.options)},
 	}

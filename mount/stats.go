@@ -166,7 +166,7 @@ func (o *openFile) did(in *fuse.InHeader, bytes int, err error, answer []byte, b
 		took = o.counted(in, bytes, err).quick(began)
 	}
 	if o.traced() {
-		o.trace(in, bytes, err, nodes.Done{At: began, Took: took})
+		o.trace(in, bytes, err, nodes.Traced{At: began, Took: took})
 	}
 }
 
@@ -209,7 +209,7 @@ func (o *openFile) counted(in *fuse.InHeader, bytes int, err error) *callStats {
 func (o *openFile) traced() bool { return o.stats.trace.On() && o.stats.class != fs.NoClass }
 
 // trace tells those who trace of a READ or WRITE.
-func (o *openFile) trace(in *fuse.InHeader, bytes int, err error, d nodes.Done) {
+func (o *openFile) trace(in *fuse.InHeader, bytes int, err error, d nodes.Traced) {
 	d.By = nodes.Caller{Uid: in.Uid, Gid: in.Gid, Pid: int(in.Pid)}
 	d.Op, d.Bytes, d.Result = opNames[in.Opcode], bytes, "ok"
 	d.Path, _ = o.file.Of()
@@ -279,6 +279,6 @@ func (p *parked) waited(n int, err error, answer []byte) {
 		o.counted(&p.in, bytes, err).waited.add(waitBounds, took, 1)
 	}
 	if o.traced() {
-		o.trace(&p.in, bytes, err, nodes.Done{At: time.Now().Add(-took), Took: took, Waited: true})
+		o.trace(&p.in, bytes, err, nodes.Traced{At: time.Now().Add(-took), Took: took, Waited: true})
 	}
 }

@@ -260,14 +260,14 @@ func (w *Waiting) dials() {
 // are those of the face.
 func (l *link) facts() []Fact {
 	st := l.conn.Status()
-	facts := []Fact{{"id", ID(l.id)}, {"end", l.end}, {"state", strings.ReplaceAll(st.State, " ", "_")}}
+	facts := []Fact{{"id", Label(l.id)}, {"end", l.end}, {"state", strings.ReplaceAll(st.State, " ", "_")}}
 	if st.Peer.Addr != "" {
 		facts = append(facts, Fact{"peer", Literal(st.Peer.Addr)})
 	} else {
-		facts = append(facts, Fact{"pid", ID(st.Peer.Pid)},
-			Fact{"uid", ID(st.Peer.Uid)}, Fact{"gid", ID(st.Peer.Gid)})
+		facts = append(facts, Fact{"pid", Label(st.Peer.Pid)},
+			Fact{"uid", Label(st.Peer.Uid)}, Fact{"gid", Label(st.Peer.Gid)})
 	}
-	return append(facts, Fact{"opener", ID(l.by.Pid)}, Fact{"opener_uid", ID(l.by.Uid)},
+	return append(facts, Fact{"opener", Label(l.by.Pid)}, Fact{"opener_uid", Label(l.by.Uid)},
 		Fact{"in", Count(st.In)}, Fact{"out", Count(st.Out)},
 		Fact{"since", st.Since.Format(time.RFC3339)})
 }

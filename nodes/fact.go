@@ -21,8 +21,8 @@ type Fact struct {
 // Count is a Fact's number that only grows.
 type Count int64
 
-// ID is a Fact's number that measures nothing.
-type ID uint64
+// Label is a Fact's number that measures nothing.
+type Label uint64
 
 // Literal is a string that is the daemon's own, and one word as it is.
 type Literal string

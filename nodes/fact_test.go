@@ -23,7 +23,7 @@ func FuzzRender(f *testing.F) {
 		facts := []Fact{
 			{"text", s},
 			{"list", list([]string{"1:" + backends.Word(s), "2:x"})},
-			{"row", Rows{{{"id", ID(1)}, {"name", s}, {"at", Literal("[::1]:80")}}}},
+			{"row", Rows{{{"id", Label(1)}, {"name", s}, {"at", Literal("[::1]:80")}}}},
 			{"readers", 1},
 		}
 		shown := func(text string) {

@@ -335,7 +335,7 @@ func (q queue) Report() ([]Fact, error) {
 // owned are the facts every object has.
 func owned(a Attr) []Fact {
 	return []Fact{
-		{"mode", fmt.Sprintf("%#o", a.Mode&07777)}, {"uid", ID(a.Uid)}, {"gid", ID(a.Gid)},
+		{"mode", fmt.Sprintf("%#o", a.Mode&07777)}, {"uid", Label(a.Uid)}, {"gid", Label(a.Gid)},
 	}
 }
 
@@ -345,7 +345,7 @@ func native(a Attr) []Fact {
 	if a.Dev == 0 {
 		return nil
 	}
-	return []Fact{{"device", Literal(a.Device())}, {"inode", ID(a.Ino)}}
+	return []Fact{{"device", Literal(a.Device())}, {"inode", Label(a.Ino)}}
 }
 
 // created is when an object was made, if that is known.

@@ -165,7 +165,7 @@ func (e socketEntry) Report() ([]Fact, error) {
 		facts = append(facts, Fact{"state", "listening"}, Fact{"type", typeName(one.typ())})
 		if host {
 			facts = append(facts, Fact{"address", one.addresses()[0]},
-				Fact{"addresses", one.addresses()}, Fact{"port", ID(to.Port)})
+				Fact{"addresses", one.addresses()}, Fact{"port", Label(to.Port)})
 		}
 		if one.listener != nil {
 			facts = append(facts, Fact{"backlog", one.listener.Backlog()})

@@ -303,11 +303,11 @@ func (q sysvQueue) Report() ([]Fact, error) {
 		}
 		return t.Format(time.RFC3339)
 	}
-	facts := append([]Fact{{"key", keyName(i.Key)}, {"id", ID(i.ID)}}, owned(i.Attr())...)
+	facts := append([]Fact{{"key", keyName(i.Key)}, {"id", Label(i.ID)}}, owned(i.Attr())...)
 	facts = append(facts,
-		Fact{"cuid", ID(i.Cuid)}, Fact{"cgid", ID(i.Cgid)},
+		Fact{"cuid", Label(i.Cuid)}, Fact{"cgid", Label(i.Cgid)},
 		Fact{"cbytes", i.Cbytes}, Fact{"qnum", i.Qnum}, Fact{"qbytes", i.Qbytes},
-		Fact{"lspid", ID(i.Lspid)}, Fact{"lrpid", ID(i.Lrpid)},
+		Fact{"lspid", Label(i.Lspid)}, Fact{"lrpid", Label(i.Lrpid)},
 		Fact{"stime", at(i.Stime)}, Fact{"rtime", at(i.Rtime)}, Fact{"ctime", at(i.Ctime)})
 	var ends []backends.Waiter
 	for _, m := range q.back.Users(i.ID) {

@@ -372,10 +372,10 @@ func (s segment) Report() ([]Fact, error) {
 	if s.maps() {
 		mapping = "yes"
 	}
-	facts := append([]Fact{{"key", keyName(i.Key)}, {"id", ID(i.ID)}}, owned(a)...)
+	facts := append([]Fact{{"key", keyName(i.Key)}, {"id", Label(i.ID)}}, owned(a)...)
 	return append(facts,
-		Fact{"cuid", ID(i.Cuid)}, Fact{"cgid", ID(i.Cgid)}, Fact{"bytes", i.Size}, Fact{"nattch", i.Nattch},
-		Fact{"cpid", ID(i.Cpid)}, Fact{"lpid", ID(i.Lpid)},
+		Fact{"cuid", Label(i.Cuid)}, Fact{"cgid", Label(i.Cgid)}, Fact{"bytes", i.Size}, Fact{"nattch", i.Nattch},
+		Fact{"cpid", Label(i.Cpid)}, Fact{"lpid", Label(i.Lpid)},
 		Fact{"atime", when(i.Atime)}, Fact{"dtime", when(i.Dtime)}, Fact{"ctime", when(i.Ctime)},
 		Fact{"mappable", mapping}), nil
 }

@@ -355,7 +355,7 @@ func (t topicEntry) Report() ([]Fact, error) {
 		return nil, err
 	}
 	s := one.State()
-	facts = append(facts, Fact{"bytes", a.Size}, Fact{"value", ID(s.Value)})
+	facts = append(facts, Fact{"bytes", a.Size}, Fact{"value", Label(s.Value)})
 	if s.Broken {
 		facts = append(facts, Fact{"rules", "default"}) // what lies in its file cannot be read
 	}

@@ -9,8 +9,8 @@ import (
 // Trace is what ctl/trace tells of: each read and write of a message face, once it has its answer.
 type Trace struct{ back *backends.Trace }
 
-// Done is one of them.
-type Done struct {
+// Traced is one of them.
+type Traced struct {
 	By     Caller
 	Op     string // "read", "write"
 	Path   string // of the object, from the root of the tree
@@ -27,11 +27,11 @@ func (t *Trace) On() bool { return t.back.On() }
 
 // Tell tells what was done: root hears of everything, other users of what they did themselves. Where
 // somebody hears of it, Tell reads /proc, which takes some µs.
-func (t *Trace) Tell(d Done) {
+func (t *Trace) Tell(d Traced) {
 	t.back.Tell(d.By.Uid, func() string {
 		facts := []Fact{
 			{"at", Literal(d.At.Format("2006-01-02T15:04:05.000000Z07:00"))},
-			{"pid", ID(d.By.Pid)}, {"command", comm(d.By.Pid)}, {"uid", ID(d.By.Uid)},
+			{"pid", Label(d.By.Pid)}, {"command", comm(d.By.Pid)}, {"uid", Label(d.By.Uid)},
 			{"op", Literal(d.Op)}, {"path", d.Path},
 		}
 		if d.Face != "" {

@@ -38,7 +38,7 @@ func (w Wait) facts() []Fact {
 		side = "writer"
 	}
 	return []Fact{
-		{"pid", ID(w.By.Pid)}, {"command", comm(w.By.Pid)}, {"uid", ID(w.By.Uid)}, {"side", side},
+		{"pid", Label(w.By.Pid)}, {"command", comm(w.By.Pid)}, {"uid", Label(w.By.Uid)}, {"side", side},
 		{"in", Literal(w.In)},
 		{"since", Literal(w.Since.Format(time.RFC3339))},
 	}
@@ -67,7 +67,7 @@ func WaitsOf(rows Rows) []WaitRow {
 		w := &list[i]
 		for _, f := range facts {
 			switch v := f.Value.(type) {
-			case ID:
+			case Label:
 				if f.Key == "pid" {
 					w.Pid = uint32(v)
 				} else {

@@ -171,7 +171,7 @@ func programHere() string {
 // keptFacts are what ctl/status tells of the keeper, and of the workers before this one.
 func keptFacts(p *keeper.Post) []nodes.Fact {
 	facts := []nodes.Fact{
-		{Key: "keeper_pid", Value: nodes.ID(os.Getppid())},
+		{Key: "keeper_pid", Value: nodes.Label(os.Getppid())},
 		{Key: "keeper_rss", Value: fs.ResidentBytes(os.Getppid())},
 		{Key: "restarts", Value: nodes.Count(p.Restarts)},
 	}

@@ -11,20 +11,18 @@ import (
 // unixDiagRequest asks for one Unix socket (sock_diag(7), struct unix_diag_req).
 type unixDiagRequest struct {
 	unix.NlMsghdr
-	family, protocol uint8
-	_                uint16
-	states           uint32
-	inode            uint32
-	show             uint32
-	cookie           [2]uint32
+	family uint8
+	_      [3]uint8
+	states uint32
+	inode  uint32
+	show   uint32
+	cookie [2]uint32
 }
 
 // unixDiagAnswer is the answer up to its attributes (struct unix_diag_msg).
 type unixDiagAnswer struct {
 	unix.NlMsghdr
-	_      [4]uint8
-	inode  uint32
-	cookie [2]uint32
+	_ [4]uint32
 }
 
 const (

@@ -15,12 +15,13 @@ import (
 // diagRequest asks for one socket (sock_diag(7), struct inet_diag_req_v2).
 type diagRequest struct {
 	unix.NlMsghdr
-	family, protocol, ext, _ uint8
-	states                   uint32
-	sourcePort, port         [2]byte // of a packet that would come in
-	source, addr             [16]byte
-	device                   uint32
-	cookie                   [2]uint32
+	family, protocol uint8
+	_                [2]uint8
+	states           uint32
+	_, port          [2]byte // of a packet that would come in
+	source, addr     [16]byte
+	device           uint32
+	cookie           [2]uint32
 }
 
 const (

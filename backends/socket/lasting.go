@@ -89,6 +89,7 @@ func (s *Maker) BindAgain(key string, stat func() (backends.Attr, error)) *Datag
 		return nil
 	}
 	d := s.datagrams(fds, stat)
+	d.counted(s, key)
 	d.lasts = lasts
 	return d
 }
@@ -112,7 +113,10 @@ func (d *Datagrams) Lasts(key string) {
 	for _, c := range d.all {
 		fds = append(fds, c.fd)
 	}
-	d.lasts.begin(d.all[0].s, key, "", fds...)
+	if d.lasts.s == nil {
+		d.counted(d.all[0].s, key)
+		d.lasts.begin(d.all[0].s, key, "", fds...)
+	}
 }
 
 // called notes who has made a call through the daemon, until it is accepted. The caller holds l.mu.

@@ -109,6 +109,7 @@ func (t *Tree) resume(ts *tables) error {
 		}
 	}
 	t.lasting.places = nil
+	t.topics.Resumed()
 	t.table.mu.Lock()
 	defer t.table.mu.Unlock()
 	for i := range ts.Nodes {

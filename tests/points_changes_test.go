@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -153,6 +154,41 @@ func (w *walk) clears(begin func()) []string {
 	text, err := os.ReadFile(w.tr.mnt + "/ctl/topics/c/last")
 	check(w.t, err)
 	return []string{string(text)}
+}
+
+// hearsAll reads all topics while three messages are published, and then more until one of those comes, and returns how
+// many the reader was not told of: it gets a message, or is told that it has missed it.
+func (w *walk) hearsAll(begin func()) []string {
+	fd := w.open("ctl/topics/all", unix.O_RDONLY|unix.O_NONBLOCK)
+	defer unix.Close(fd)
+	to := w.open("topics/r", unix.O_WRONLY)
+	defer unix.Close(to)
+	begin()
+	var got []string
+	left := 3
+	for i := range left {
+		w.put(to, strconv.Itoa(i))
+	}
+	for !slices.Contains(got, "end") {
+		text := w.get(fd)
+		if text == unix.EAGAIN.Error() {
+			w.put(to, "end")
+			left++
+		}
+		for word := range strings.FieldsSeq(text) {
+			if lost, ok := strings.CutPrefix(word, "lost="); ok {
+				n, err := strconv.Atoi(lost)
+				check(w.t, err)
+				left -= 1 + n
+			} else if text != unix.EAGAIN.Error() && !strings.Contains(word, "=") {
+				got = append(got, word)
+			}
+		}
+	}
+	if !slices.IsSorted(got) || len(slices.Compact(slices.Clone(got))) < len(got) {
+		return got
+	}
+	return []string{strconv.Itoa(left), w.get(fd)}
 }
 
 // A setting is a command that is given to an object's ctl, and what that or status shows then.
@@ -311,6 +347,7 @@ func TestKilledAtChanges(t *testing.T) {
 		{"next@TIME", 4, w.waits, []string{syscall.ETIMEDOUT.Error(), "1", ""}},
 		{"UDP", 3, func(begin func()) []string { return w.datagrams(begin, port) },
 			[]string{"len=2", "1", "len=2", "2", "len=4", "end", "answer", "more", again, again}},
+		{"all", 2, w.hearsAll, []string{"0", again}},
 		{"attributes", 11, w.attributes, nil},
 		{"O_TRUNC", 1, w.clears, []string{""}},
 		{"commands", 40, w.commands, nil},

@@ -24,6 +24,10 @@ func (ts *Store) Lasts(l *backends.Ledger, left func(kind uint32) []backends.Lef
 	for _, m := range left(backends.MessageRecord) {
 		of[m.Number>>numberBits] = append(of[m.Number>>numberBits], m)
 	}
+	ts.merged = map[string]backends.Record{}
+	for _, one := range left(backends.MergeRecord) {
+		ts.merged[one.CountsOf(1)] = one.Record
+	}
 	for _, one := range left(backends.TopicCounts) {
 		counts[one.Number] = one.Record
 		ts.numbers = max(ts.numbers, one.Number)

@@ -1,7 +1,9 @@
 package topic
 
 import (
+	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/ipcfs/ipcfs/backends"
 	"golang.org/x/sys/unix"
@@ -11,7 +13,9 @@ import (
 // the messages with the topics.
 type merge struct {
 	feed
-	dir string // path below the class; "" for all there are
+	dir   string          // path below the class; "" for all there are
+	saved backends.Record // in the ledger: its number, which tells readers what they missed
+	told  *atomic.Int64   // there
 }
 
 // All opens a subscription to what is published from now on to any topic below a directory, where may,
@@ -37,6 +41,7 @@ func (ts *Store) subscribe(dir string, a backends.Attr, may func(way []backends.
 	m := ts.merges[dir]
 	if m == nil {
 		m = &merge{feed: newFeed(ts, nil, a.Uid, DefaultRules), dir: dir}
+		m.count(a.ID)
 		ts.merges[dir] = m
 		ts.feeds[&m.feed] = struct{}{}
 	}
@@ -49,13 +54,53 @@ func (ts *Store) subscribe(dir string, a backends.Attr, may func(way []backends.
 // merge gives a message to those who read a directory above its topic. If there is no room for it there,
 // they lose it.
 func (ts *Store) merge(one *message, cost int) {
-	ts.above(one.topic, func(m *merge) {
-		if m.admit(cost) != nil {
-			m.n++
-			return
-		}
+	ts.above(one.topic, func(m *merge) { m.offer(one, cost) })
+}
+
+// offer gives a message to the readers, if there is room.
+func (m *merge) offer(one *message, cost int) {
+	if m.admit(cost) == nil {
 		m.give(one)
-	})
+	} else {
+		m.n++
+	}
+	m.told.Store(int64(m.n))
+}
+
+// count has the number of the last message be in the ledger, and goes on from what an earlier process left there of the
+// directory.
+func (m *merge) count(dir backends.ID) {
+	key := fmt.Sprint(dir)
+	m.saved = m.all.merged[key]
+	delete(m.all.merged, key)
+	m.told = &m.all.ledger.Counts(&m.saved, backends.MergeRecord, dir.Ino, 1, key)[0]
+	m.n = uint64(m.told.Load())
+}
+
+// uncount takes it out, when nobody is to read the directory any more.
+func (m *merge) uncount() {
+	m.told = new(atomic.Int64)
+	m.all.ledger.Drop(&m.saved)
+}
+
+// Resumed is called when all that an earlier process had open is open again.
+func (ts *Store) Resumed() {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	for _, r := range ts.merged {
+		ts.ledger.Drop(&r)
+	}
+	ts.merged = nil
+}
+
+// resumeAll is Resume of a reader of a directory. What they had still to read is gone with the earlier process, and
+// counts as missed.
+func (s *Subscription) resumeAll(p backends.Place) {
+	if p.Next == 0 {
+		return // it was never written down
+	}
+	s.feed.n = max(s.feed.n, p.Seen+p.Skipped)
+	s.seen, s.skipped, s.gaps, s.before = p.Seen, p.Skipped, p.Gaps, p.Before
 }
 
 // above calls f for each merge that the topic is part of.
@@ -84,6 +129,7 @@ func (ts *Store) unmerge(f *feed) {
 	for dir, m := range ts.merges {
 		if &m.feed == f {
 			delete(ts.merges, dir)
+			m.uncount()
 		}
 	}
 }

@@ -130,10 +130,6 @@ func (r *Relay) Announce(path string, way []backends.Attr, seq, lost uint64, dat
 	t.all, t.removed, t.given = r.all, true, new(backends.Flow) // which nobody asks for
 	r.all.above(t, func(m *merge) {
 		m.n += lost
-		if m.admit(cost(data)) != nil {
-			m.n++
-			return
-		}
-		m.give(&message{topic: t, seq: seq, data: data})
+		m.offer(&message{topic: t, seq: seq, data: data}, cost(data))
 	})
 }

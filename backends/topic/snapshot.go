@@ -84,8 +84,8 @@ func (ts *Store) Resume(list []Snapshot) {
 	}
 }
 
-// Place is Placer.Place. A reader of a whole directory has none that lasts: the numbers there are those of
-// its feed.
+// Place is Placer.Place. That of a reader of a whole directory tells only what was missed: the numbers there are those
+// of its feed, which keeps no message.
 func (s *Subscription) Place() backends.Place {
 	s.feed.all.mu.Lock()
 	defer s.feed.all.mu.Unlock()
@@ -102,11 +102,12 @@ func (s *Subscription) Place() backends.Place {
 // Resume is Placer.Resume. What the reader kept for itself beside the backlog (DropNew), and is no more in
 // that, counts as missed. The members of a group come each with the place at which they read last: the furthest counts.
 func (s *Subscription) Resume(p backends.Place) {
-	if s.topic == nil {
-		return
-	}
 	s.feed.all.mu.Lock()
 	defer s.feed.all.mu.Unlock()
+	if s.topic == nil {
+		s.resumeAll(p)
+		return
+	}
 	s.got, s.bytes = max(s.got, p.Got), max(s.bytes, p.Bytes)
 	if p.Next < s.from.Next || p.Next == s.from.Next && p.Seen < s.from.Seen {
 		return // another member of the group got further

@@ -37,9 +37,10 @@ type Store struct {
 	ways   uint64   // how often an attribute or a name changed
 	wakes  []func() // to be called when the lock is free
 
-	ledger  *backends.Ledger // nil: nothing is written
-	numbers uint64           // of topics in it
-	works   map[uint64]bool  // by which an earlier process published what is kept
+	ledger  *backends.Ledger           // nil: nothing is written
+	numbers uint64                     // of topics in it
+	merged  map[string]backends.Record // of directories that an earlier process had readers of
+	works   map[uint64]bool            // by which an earlier process published what is kept
 	coder   []byte
 	reader  *Subscription // who takes a message just now
 }
@@ -221,6 +222,7 @@ func (ts *Store) Rmdir(n backends.Name, may func(backends.Attr) error) error {
 	name := n.Path()
 	if m := ts.merges[name]; m != nil {
 		delete(ts.merges, name)
+		m.uncount()
 		m.end()
 	}
 	return nil
@@ -262,6 +264,7 @@ func (ts *Store) Rename(source, dest backends.Name, flags uint32, may func(backe
 		ts.gone(old)
 		if m := ts.merges[to]; m != nil {
 			delete(ts.merges, to)
+			m.uncount()
 			m.end()
 		}
 	}

@@ -88,6 +88,7 @@ func (t *Topic) TryWrite(p []byte, meta backends.Meta) (int, error) {
 	}
 	t.changes++
 	m := &message{topic: t, seq: t.n + 1, data: bytes.Clone(p)}
+	t.all.above(t, func(m *merge) { m.told.Store(int64(m.n + 1)) }) // first: what is published is got or missed
 	t.saveMessage(m, meta.Work)
 	t.give(m)
 	t.all.merge(m, size)

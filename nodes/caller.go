@@ -11,6 +11,9 @@ import (
 	"github.com/ipcfs/ipcfs/backends/socket"
 )
 
+// Gone stands for the command of a process that has ended, or that the daemon cannot see.
+const Gone = "-"
+
 // Caller is the process that asks.
 type Caller struct {
 	Uid, Gid uint32
@@ -56,11 +59,11 @@ func (c Caller) cred() backends.Cred {
 	return cred
 }
 
-// comm is the name of a process's command (proc(5), /proc/PID/comm), "?" if it is gone.
+// comm is the name of a process's command (proc(5), /proc/PID/comm), Gone if it is not to be seen.
 func comm(pid int) string {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 	if err != nil {
-		return "?"
+		return Gone
 	}
 	return strings.TrimSuffix(string(b), "\n")
 }

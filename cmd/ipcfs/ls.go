@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/nodes"
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 )
@@ -88,7 +89,7 @@ func (v *viewer) objects(path string, most int, users bool) (list []object, err 
 	}
 	var held map[identity][]holder
 	if users {
-		held = holders(int(daemon.num("pid")))
+		held = holders(v.m, int(daemon.num("pid")))
 	}
 	segments := fmt.Sprintf("ipc:[%d]", daemon.num("ipc_namespace")) // as /proc/PID/ns/ipc has it
 	known := false
@@ -151,19 +152,19 @@ func (o object) waiting() int64 {
 	return o.facts.num("waiting_readers") + o.facts.num("waiting_writers")
 }
 
-// identities are the files by which the object is used past the daemon: its own in the tree, which the kernel may
-// serve, and the native one.
+// identities are the files by which the object is used: its own in the tree, its faces in ctl, and the native one. The
+// daemon tells who has opened one of it, but not who has inherited that, nor who uses what the kernel serves.
 func (o object) identities(segments string) []identity {
-	tree := identity{deviceOf(unix.Major(o.Dev), unix.Minor(o.Dev)), o.Ino}
+	list := []identity{{deviceOf(unix.Major(o.Dev), unix.Minor(o.Dev)), o.Ino}, face(string(o.Path))}
 	switch {
 	case o.facts.has("inode"):
-		return []identity{tree, {o.facts.str("device"), uint64(o.facts.num("inode"))}}
+		list = append(list, identity{o.facts.str("device"), uint64(o.facts.num("inode"))})
 	case o.class == "sysv/shm" && o.facts.has("id"):
-		return []identity{tree, {segments, uint64(o.facts.num("id"))}}
+		list = append(list, identity{segments, uint64(o.facts.num("id"))})
 	case o.facts.has("ends_since"):
-		return []identity{tree, orphan(string(o.Path), o.Ino)}
+		list = append(list, orphan(string(o.Path), o.Ino))
 	}
-	return []identity{tree}
+	return list
 }
 
 // uses are the processes that use the object, of all that are held.
@@ -200,7 +201,7 @@ func (o object) uses(held map[identity][]holder, segments string) (list []use) {
 
 // String is a use for people: "reader 4711 worker.py  waits 12s (poll)".
 func (u use) String() string {
-	text := strings.TrimSpace(fmt.Sprintf("%s %d %s", u.Side, u.Pid, u.Command))
+	text := strings.TrimSpace(fmt.Sprintf("%s %s", u.Side, u.who()))
 	verb := "waits"
 	if u.Side == "writer" {
 		verb = "blocked"
@@ -214,6 +215,19 @@ func (u use) String() string {
 		text += "  (" + u.How + ")"
 	}
 	return text
+}
+
+// who is the process of a use for people.
+func (u use) who() string {
+	switch {
+	case u.Waits == "close": // which no process waits for
+		return "(messages of a closed file)"
+	case u.Pid == 0:
+		return "(outside of the daemon's pid namespace)"
+	case u.Command == nodes.Gone:
+		return fmt.Sprintf("%d (ended)", u.Pid)
+	}
+	return fmt.Sprintf("%d %s", u.Pid, u.Command)
 }
 
 // row is what ls shows of an object: the cells, and what is worth a word.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -164,16 +165,34 @@ func inside(m *mountinfo.Info) (list []holder) {
 // that hangs nowhere any more, and its inode, which the next mount has, too.
 func orphan(path string, ino uint64) identity { return identity{"orphaned /" + path, ino} }
 
+// face is what a control file by which an object is used is known by: the path of the object in the tree.
+func face(object string) identity { return identity{"ctl/" + object, 0} }
+
+// onlyTell are the control files that tell of an object, and do not use it.
+var onlyTell = []string{"ctl", "err", "status", "status.json", "watch"}
+
 // holders are the processes that hold a file, by the file; without the daemon of the tree.
-func holders(daemon int) map[identity][]holder {
+func holders(tree *mountinfo.Info, daemon int) map[identity][]holder {
 	of := map[identity][]holder{}
-	scan(func(h holder) {
-		if path, ok := strings.CutPrefix(h.path, "/fifos/"); ok && h.How == "open" {
-			h.How, h.file = "orphaned", orphan("fifos/"+path, h.file.ino)
-		}
-		known := slices.ContainsFunc(of[h.file], func(o holder) bool { return o.Pid == h.Pid && o.How == h.How })
+	add := func(file identity, h holder) {
+		known := slices.ContainsFunc(of[file], func(o holder) bool { return o.Pid == h.Pid && o.How == h.How })
 		if h.Pid != daemon && !known {
-			of[h.file] = append(of[h.file], h)
+			of[file] = append(of[file], h)
+		}
+	}
+	device := deviceOf(uint32(tree.Major), uint32(tree.Minor))
+	scan(func(h holder) {
+		if name, ok := strings.CutPrefix(h.path, "/fifos/"); ok && h.How == "open" {
+			h.How, h.file = "orphaned", orphan("fifos/"+name, h.file.ino)
+		}
+		add(h.file, h)
+		name, ok := strings.CutPrefix(h.path, tree.Mountpoint+"/ctl/")
+		if !ok || h.How != "open" || h.file.in != device || slices.Contains(onlyTell, path.Base(name)) {
+			return
+		}
+		// Some faces are files in a directory: prio/7.
+		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+			add(face(dir), h)
 		}
 	})
 	return of

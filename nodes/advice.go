@@ -94,7 +94,8 @@ var advices = map[backends.Reason]string{
 	whyControl:     "control files come and go with their object",
 
 	backends.AboveKernel: "{name}={value} is more than {most}, the most that the kernel takes",
-	backends.AboveUsers:  "{name}={value} is more than {most}, the limit for users: sysctl {limit}={value}",
+	backends.AboveUsers: "{name}={value} is more than {most}, the limit without CAP_SYS_RESOURCE, which root has, " +
+		"but not in most containers: sysctl {limit}={value} (of a container: --sysctl, as it starts)",
 	whyQueueBytes: "{limit}, the {holds} of the daemon's user, is used up: " +
 		"remove queues, make smaller ones ({set maxmsg}, {set msgsize}), or raise it ({raise})",
 	whyQueues: "{limit} is reached: remove queues or raise it ({raise})",
@@ -156,7 +157,7 @@ var advices = map[backends.Reason]string{
 
 // NotListed is why queues cannot be listed.
 const NotListed = "there is no mount of the mqueue file system: " +
-	"as root, mount -t mqueue mqueue /dev/mqueue, and mount the tree again"
+	"as root, mkdir -p /dev/mqueue && mount -t mqueue mqueue /dev/mqueue, and mount the tree again"
 
 // inBytes is a number of bytes for people.
 func inBytes(n int64) string {

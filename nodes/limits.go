@@ -30,6 +30,7 @@ const (
 	eachUser     = "each user; all but root"
 	half         = "half of it is for one user, three quarters for all but root"
 	ofIpcfs      = "ipcfs"
+	passes       = "(CAP_SYS_RESOURCE, which root has but not in most containers, passes it)"
 )
 
 // limitTable are the limits, in the order of /ctl/limits.
@@ -39,9 +40,9 @@ var limitTable = []limitRow{
 	{"fs.mqueue.queues_max", "POSIX message queues", ipcNamespace, "mq_overview(7)",
 		"sysctl fs.mqueue.queues_max=512"},
 	{"fs.mqueue.msg_max", "messages that fit into a queue", ipcNamespace, "mq_overview(7)",
-		"sysctl fs.mqueue.msg_max=1000 (for users; root may pass it)"},
+		"sysctl fs.mqueue.msg_max=1000, of a container --sysctl as it starts " + passes},
 	{"fs.mqueue.msgsize_max", "bytes that fit into a message of a queue", ipcNamespace, "mq_overview(7)",
-		"sysctl fs.mqueue.msgsize_max=65536 (for users; root may pass it)"},
+		"sysctl fs.mqueue.msgsize_max=65536, of a container --sysctl as it starts " + passes},
 	{"kernel.msgmni", "System V queues", ipcNamespace, "msgget(2)", "sysctl kernel.msgmni=32000"},
 	{"kernel.msgmax", "bytes of a System V message", ipcNamespace, "msgsnd(2)",
 		"sysctl kernel.msgmax=65536"},

@@ -106,16 +106,27 @@ func checkQueues() []finding {
 	case os.Geteuid() == 0:
 		// the daemon has a mount of its own
 	case err == nil && len(at) == 0:
-		list = append(list, warn("mount -t mqueue none /dev/mqueue, as root",
+		list = append(list, warn("mkdir -p /dev/mqueue && mount -t mqueue mqueue /dev/mqueue, as root",
 			"/dev/mqueue is not mounted: `ls queues` shows nothing in a tree that you mount"))
 	default:
 		list = append(list, ok("the mqueue file system is mounted"))
 	}
 	if n, err := strconv.Atoi(sysctlText("fs/mqueue/msg_max")); err == nil && n <= 10 {
-		list = append(list, warn(raiseSetting("fs.mqueue.msg_max=100"),
-			"fs.mqueue.msg_max %d: deeper queues only as root", n))
+		list = append(list, deepQueues(n))
 	}
 	return list
+}
+
+// deepQueues says who can have queues that hold more messages than the limit of the kernel.
+func deepQueues(most int) finding {
+	who, mend := "only as root", raiseSetting("fs.mqueue.msg_max=100")
+	if os.Geteuid() == 0 && !hasCapability(unix.CAP_SYS_RESOURCE) {
+		who = "only with CAP_SYS_RESOURCE, which root does not have here"
+		if contained() {
+			mend += ", or --cap-add SYS_RESOURCE"
+		}
+	}
+	return warn(mend, "fs.mqueue.msg_max %d: deeper queues %s", most, who)
 }
 
 // runLimit is how long doctor waits for `ipcfs run`.

@@ -102,11 +102,11 @@ func checkTree(p place) []finding {
 	defer v.Close()
 	t, err := v.tree()
 	if err != nil {
-		text := notLive(p.Info, err).Error()
-		if i := strings.LastIndex(text, " ("); i > 0 {
-			text = text[:i]
+		why, do := dead(p.Info, err)
+		if why == nil {
+			why = fmt.Errorf("%s: %w", at, err)
 		}
-		return []finding{fail("ipcfs umount --force "+at, "%s", text)}
+		return []finding{fail(do, "%v", why)}
 	}
 	list := []finding{ok("%s is live, pid %d", at, t.Daemon.num("pid"))}
 	if theirs := t.Daemon.str("version"); theirs != version() {

@@ -151,7 +151,7 @@ func (s *settings) clear() error {
 		}
 		switch _, err := ask(m); {
 		case errors.Is(err, errSilent):
-			return fmt.Errorf("%s: already mounted, and its daemon does not answer (ipcfs umount %s)",
+			return fmt.Errorf("%s: already mounted, and its daemon does not answer (ipcfs umount --force %s)",
 				s.mountpoint, s.mountpoint)
 		case !errors.Is(err, syscall.ENOTCONN):
 			return fmt.Errorf("%s: %w", s.mountpoint, mount.ErrMounted)

@@ -174,16 +174,28 @@ func (p place) whole(command string) error {
 
 // notLive is why a tree cannot be looked at, in words for people, with the exit status that says so.
 func notLive(m *mountinfo.Info, err error) error {
+	why, do := dead(m, err)
+	if why == nil {
+		return err
+	}
+	if do != "" {
+		why = fmt.Errorf("%w (%s)", why, do)
+	}
+	return exit{exitDead, why}
+}
+
+// dead is why a tree cannot be looked at, and what mends that, "" if nothing does; nil for another error.
+func dead(m *mountinfo.Info, err error) (why error, do string) {
+	at := m.Mountpoint
 	switch {
 	case !mounted(m):
-		return exit{exitDead, fmt.Errorf("%s: not mounted any more", m.Mountpoint)}
+		return fmt.Errorf("%s: not mounted any more", at), ""
 	case errors.Is(err, syscall.ENOTCONN), errors.Is(err, syscall.ECONNABORTED):
-		return exit{exitDead, fmt.Errorf("%s: dead: its daemon has ended (ipcfs umount %[1]s)", m.Mountpoint)}
+		return fmt.Errorf("%s: dead: its daemon has ended", at), "ipcfs umount " + at
 	case errors.Is(err, errSilent):
-		return exit{exitDead, fmt.Errorf("%s: its daemon%s does not answer (ipcfs umount --force %[1]s ends it)",
-			m.Mountpoint, pidsOf(daemonsAt(m.Mountpoint)))}
+		return fmt.Errorf("%s: its daemon%s does not answer", at, pidsOf(daemonsAt(at))), "ipcfs umount --force " + at
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
-		return exit{exitDead, fmt.Errorf("%s: %w (its owner keeps it)", m.Mountpoint, err)}
+		return fmt.Errorf("%s: %w (its owner keeps it)", at, err), ""
 	}
-	return err
+	return nil, ""
 }

@@ -29,8 +29,8 @@ func (s *Session) read(o *openFile, in *fuse.ReadIn, out []byte) {
 	if tries {
 		g.hush(backends.Out)
 		n, err = r.Try(out[headerSize:])
-	} else if rest, e := o.file.Rest(out[headerSize:], r.size, r.off); !nodes.Waits(e) {
-		n, err = rest, e // nothing that others wait for
+	} else if rest, e := r.rest(out[headerSize:]); !nodes.Waits(e) {
+		n, err = rest, e
 	}
 	nonblock := in.Flags&syscall.O_NONBLOCK != 0
 	g.polls.waits(o.polled, backends.In, nonblock && err == backends.ErrWouldBlock)

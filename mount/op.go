@@ -51,6 +51,15 @@ func (r *reading) Try(buf []byte) (int, error) {
 	return n, err
 }
 
+// rest is Try as far as it takes nothing that others wait for. What the file keeps changes by it, too.
+func (r *reading) rest(buf []byte) (int, error) {
+	n, err := r.o.file.Rest(buf, r.size, r.off)
+	if !nodes.Waits(err) {
+		r.o.rise(r.o.sit(buf, r.request), n, err)
+	}
+	return n, err
+}
+
 // makesRoom reports whether others wait to write for whom there may be room now. One who writes by the same
 // open file is left to later: what that keeps is as it was before, or after, one of the two.
 func (r *reading) makesRoom() bool {

@@ -2,6 +2,8 @@ package tests
 
 import (
 	"os"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/ipcfs/ipcfs/tests/ipctool"
@@ -78,7 +80,7 @@ func TestKilledAtRest(t *testing.T) {
 		{"held", "queues/q", "ctl/queues/q/lines", []int{8, 7, 99},
 			[]string{"first\n", "second ", "message\n", "last\n"}, ""},
 	} {
-		w.through(one.name, restPoints, 1, kills, one.want, func(begin func()) []string { return w.reads(begin, one) })
+		w.through(one.name, restPoints, 2, kills, one.want, func(begin func()) []string { return w.reads(begin, one) })
 	}
 	t.Log(kills)
 	for _, point := range restPoints {
@@ -88,5 +90,49 @@ func TestKilledAtRest(t *testing.T) {
 	}
 	if text, err := os.ReadFile(w.tr.mnt + "/ctl/queues/q/drain"); err != nil || len(text) > 0 {
 		t.Errorf("%q is left, %v", text, err)
+	}
+}
+
+// TestKilledWithReader: a message on lease is done when its reader reads on, though others wait before it, and the
+// worker and that reader are killed next.
+func TestKilledWithReader(t *testing.T) {
+	needsResend(t)
+	t.Parallel()
+	tr := bareTree(t)
+	tr.mounted(t, "--keeper=on")
+	w, s := &walk{t: t, tr: tr}, &stormy{t: t, tr: tr}
+	text, err := tr.status("keeper_pid")
+	check(t, err)
+	s.keeper, err = strconv.Atoi(text)
+	check(t, err)
+	check(t, os.WriteFile(tr.mnt+"/queues/q", []byte("job\n"), 0600))
+	one := tr.command("sh", "-c", "exec 3<>$MNT/ctl/queues/q/lease; read -r job <&3; read -r go; read -r job <&3")
+	in, err := one.StdinPipe()
+	check(t, err)
+	check(t, one.Start())
+	leases := func() string { text, _ := os.ReadFile(tr.mnt + "/ctl/queues/q/status"); return string(text) }
+	if !eventually(patience, func() bool { return strings.Contains(leases(), "leases=1\n") }) {
+		t.Fatal("no message is out:", leases())
+	}
+	other := w.open("ctl/queues/q/lease", unix.O_RDWR)
+	defer unix.Close(other)
+	got := make(chan string, 1)
+	go func() { got <- w.get(other) }()
+	check(t, tr.parked(1))
+	_, err = in.Write([]byte("go\n"))
+	check(t, err)
+	check(t, tr.parked(2))
+	pid, err := tr.pid()
+	check(t, err)
+	check(t, unix.Kill(s.keeper, unix.SIGSTOP))
+	check(t, unix.Kill(pid, unix.SIGKILL))
+	s.resend()
+	check(t, one.Process.Kill())
+	_ = one.Wait()
+	check(t, unix.Kill(s.keeper, unix.SIGCONT))
+	check(t, tr.parked(1))
+	check(t, os.WriteFile(tr.mnt+"/queues/q", []byte("last\n"), 0600))
+	if text := <-got; text != "last" {
+		t.Errorf("%q came once more\n%s", text, tr.logs())
 	}
 }

@@ -14,7 +14,7 @@ func AttachedQueues(q *nats.Queues) QueueStore {
 			end.(*nats.End).PaidBy(uid)
 			return nil
 		},
-		Ask: func(r *QueueRules, option, value string) error { return (*nats.Rules)(r).Ask(option, value) },
+		Ask: func(r *QueueRules, option, value string) error { return (*nats.QueueRules)(r).Ask(option, value) },
 	}
 }
 
@@ -23,7 +23,7 @@ type attachedQueues struct{ *nats.Queues }
 
 // Create is QueueOpener.Create.
 func (k attachedQueues) Create(name string, o Owner, r QueueRules, access int, _ bool) (QueueEnd, Seen, error) {
-	one, a, err := k.Queues.Create(name, o, nats.Rules(r), access)
+	one, a, err := k.Queues.Create(name, o, nats.QueueRules(r), access)
 	if err != nil {
 		return nil, Seen{}, explain("create", err)
 	}
@@ -43,13 +43,15 @@ func (k attachedQueues) Open(r Ref, access int, stays bool) (QueueEnd, error) {
 func (k attachedQueues) State(r Ref) (QueueState, error) {
 	s, err := k.Queues.State(r)
 	return QueueState{
-		QueueRules: QueueRules(s.Rules), Born: s.Born, Messages: s.Messages, Lent: s.Lent,
+		QueueRules: QueueRules(s.QueueRules), Born: s.Born, Messages: s.Messages, Lent: s.Lent,
 		Sent: s.Sent, Received: s.Received, Ends: s.Ends,
 	}, err
 }
 
 // Set is QueueRuler.Set.
-func (k attachedQueues) Set(r Ref, rules QueueRules) error { return k.Queues.Set(r, nats.Rules(rules)) }
+func (k attachedQueues) Set(r Ref, rules QueueRules) error {
+	return k.Queues.Set(r, nats.QueueRules(rules))
+}
 
 // Lease is Leaser.Lease.
 func (k attachedQueues) Lease(end QueueEnd, _ uint32, _ []byte) (Lease, error) {

@@ -44,7 +44,7 @@ type Config struct {
 	Timeout   time.Duration // how long an answer is waited for, 1 s to 10 min
 	Uid, Gid  uint32        // of a queue or topic whose owner this machine does not know
 	Mode      uint32        // of one that says none
-	Rules     Rules         // of a new queue of which they are not said; Replicas also of a new topic
+	Rules     QueueRules    // of a new queue of which they are not said; Replicas also of a new topic
 }
 
 // defaultTimeout is how long an answer may be on its way: longer than a cluster takes to find a new leader.

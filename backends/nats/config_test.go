@@ -16,7 +16,7 @@ func TestParseAttach(t *testing.T) {
 	write(t, file, 0644, "nats://a:4222 # the first\n\n  nats://b \n# who\nuser=alice\npassword=/p\n")
 	usual := nats.Config{
 		Servers: []string{"nats://a:4222"}, Timeout: 15 * time.Second,
-		Rules: nats.Rules{MaxMsg: 10, MsgSize: 8192, Priorities: 16, Replicas: 1, Redeliver: 20 * time.Second},
+		Rules: nats.QueueRules{MaxMsg: 10, MsgSize: 8192, Priorities: 16, Replicas: 1, Redeliver: 20 * time.Second},
 		Uid:   uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0644,
 	}
 	with := func(f func(*nats.Config)) nats.Config {

@@ -10,7 +10,7 @@ import (
 )
 
 // A delivery is a message that a server has given to this daemon, and to nobody else until it is
-// acknowledged, given back, or its time is over (Rules.Redeliver).
+// acknowledged, given back, or its time is over (QueueRules.Redeliver).
 type delivery struct {
 	q      *queue
 	prio   uint32

@@ -87,7 +87,7 @@ func TestLeader(t *testing.T) {
 	if !l.Await(20 * time.Second) {
 		t.Fatal("no connection")
 	}
-	e, _, err := l.Queues().Create("q", backends.Owner{Mode: 0600}, Rules{}, unix.O_RDWR)
+	e, _, err := l.Queues().Create("q", backends.Owner{Mode: 0600}, QueueRules{}, unix.O_RDWR)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -231,7 +231,7 @@ func TestReceiptsCount(t *testing.T) {
 func TestHeldCounts(t *testing.T) {
 	const full, other, most = 1000, 1001, 4096
 	l := bounded(t, most)
-	writer, a, err := l.Queues().Create("q", backends.Owner{Mode: 0600}, Rules{}, unix.O_RDWR)
+	writer, a, err := l.Queues().Create("q", backends.Owner{Mode: 0600}, QueueRules{}, unix.O_RDWR)
 	if err != nil {
 		t.Fatal(err)
 	}

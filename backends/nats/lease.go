@@ -10,7 +10,7 @@ import (
 )
 
 // A Lease is one message that is lent: nobody else gets it while this daemon says, every now and then, that
-// work on it goes on. If the daemon dies it goes to the next after Rules.Redeliver.
+// work on it goes on. If the daemon dies it goes to the next after QueueRules.Redeliver.
 type Lease struct {
 	e    *end
 	d    *delivery

@@ -29,7 +29,7 @@ func TestUnprobe(t *testing.T) {
 	if !link.Await(20 * time.Second) {
 		t.Fatal("no connection")
 	}
-	end, _, err := link.Queues().Create("q", backends.Owner{Mode: 0600}, nats.Rules{}, os.O_RDWR)
+	end, _, err := link.Queues().Create("q", backends.Owner{Mode: 0600}, nats.QueueRules{}, os.O_RDWR)
 	if err != nil {
 		t.Fatal(err)
 	}

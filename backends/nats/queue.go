@@ -19,7 +19,7 @@ type queue struct {
 	g      *group // it is the members' of this; nil: of a queue
 	name   string
 	stream string
-	rules  Rules
+	rules  QueueRules
 	id     backends.ID
 	to     string   // where messages are sent, followed by the priority
 	prios  []uint32 // that have a consumer, the highest first

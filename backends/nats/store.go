@@ -128,7 +128,7 @@ func (s *Queues) Remove(name string, by backends.Cred) error {
 }
 
 // Create makes a queue that must not exist yet, and opens it for access (O_RDONLY, O_WRONLY, O_RDWR).
-func (s *Queues) Create(name string, o backends.Owner, r Rules, access int) (*End, backends.Attr, error) {
+func (s *Queues) Create(name string, o backends.Owner, r QueueRules, access int) (*End, backends.Attr, error) {
 	stream, err := queueStream(name)
 	if err != nil {
 		return nil, backends.Attr{}, err
@@ -159,7 +159,7 @@ func (s *Queues) Create(name string, o backends.Owner, r Rules, access int) (*En
 }
 
 // consumer is what the consumer of a priority is like.
-func consumer(stream, name string, prio uint32, r Rules) any {
+func consumer(stream, name string, prio uint32, r QueueRules) any {
 	return map[string]any{"stream_name": stream, "config": nats.ConsumerConfig{
 		Durable: consumerOf(prio), Name: consumerOf(prio), FilterSubject: queueSubject(name, prio),
 		AckPolicy: nats.AckExplicitPolicy, AckWait: r.Redeliver, MaxDeliver: -1, MaxAckPending: -1,
@@ -249,7 +249,7 @@ func (s *Queues) open(name string, info *streamInfo, access int, prios []uint32)
 
 // QueueState is what there is to tell of a queue.
 type QueueState struct {
-	Rules
+	QueueRules
 	Born           time.Time
 	Messages       int // that wait
 	Bytes          int64
@@ -266,7 +266,7 @@ func (s *Queues) State(r backends.Ref) (QueueState, error) {
 		return QueueState{}, err
 	}
 	state := QueueState{
-		Rules: s.l.rulesOf(&info.Config), Born: info.Created, Messages: int(info.State.Msgs),
+		QueueRules: s.l.rulesOf(&info.Config), Born: info.Created, Messages: int(info.State.Msgs),
 		Bytes: int64(info.State.Bytes),
 	}
 	prios, err := s.prios(info, r.Path)
@@ -294,7 +294,7 @@ func (s *Queues) State(r backends.Ref) (QueueState, error) {
 }
 
 // Set makes these the rules of the very queue. One that is made smaller loses nothing.
-func (s *Queues) Set(r backends.Ref, rules Rules) error {
+func (s *Queues) Set(r backends.Ref, rules QueueRules) error {
 	info, err := s.at(r)
 	if err != nil {
 		return err

@@ -30,7 +30,7 @@ func TestStream(t *testing.T) {
 	}
 	queues := l.Queues()
 	for _, room := range []int{25, 100} {
-		name, rules := fmt.Sprint("q", room), Rules{MaxMsg: room, MsgSize: 10}
+		name, rules := fmt.Sprint("q", room), QueueRules{MaxMsg: room, MsgSize: 10}
 		e, _, err := queues.Create(name, backends.Owner{Mode: 0600}, rules, unix.O_RDWR)
 		if err != nil {
 			t.Fatal(err)

@@ -145,7 +145,7 @@ func groupSubject(verb, stream, consumer string) string {
 func (o *topic) newGroup(name, consumer string, s *share, info *nats.ConsumerInfo) *group {
 	q := &queue{
 		l: o.t.l, name: o.path, stream: o.stream, id: o.id, prios: []uint32{0},
-		rules: Rules{MsgSize: backends.MaxMessage, Redeliver: o.t.l.c.Rules.or(defaultRules).Redeliver},
+		rules: QueueRules{MsgSize: backends.MaxMessage, Redeliver: o.t.l.c.Rules.or(defaultRules).Redeliver},
 	}
 	g := &group{
 		o: o, q: q, name: name, consumer: consumer, share: s, members: map[*MemberEnd]struct{}{},

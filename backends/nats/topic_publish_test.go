@@ -49,7 +49,7 @@ func TestPublishAnew(t *testing.T) {
 func TestFitBytes(t *testing.T) {
 	e := oneEnd()
 	l := e.q.l
-	l.up, e.q.prios, e.q.rules = true, []uint32{0}, Rules{MaxMsg: 1, MsgSize: 10}
+	l.up, e.q.prios, e.q.rules = true, []uint32{0}, QueueRules{MaxMsg: 1, MsgSize: 10}
 	if _, err := e.TrySend([]backends.Message{{Data: []byte("a")}, {Data: []byte("b")}}); err != backends.ErrUnsettled {
 		t.Fatal(err)
 	}

@@ -40,7 +40,9 @@ type lasting struct {
 	tree   backends.Record
 	class  map[string]*keptClass
 	others []backends.Left
-	places map[int32]map[backends.ID]string // where objects are by now, by class, while the tree is resumed
+
+	resumed []func()                         // to be called when all is open again
+	places  map[int32]map[backends.ID]string // where objects are by now, by class, while the tree is resumed
 }
 
 // Left are the records of one kind that an earlier process left, of a kind that is not the tree's.

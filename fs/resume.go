@@ -109,7 +109,9 @@ func (t *Tree) resume(ts *tables) error {
 		}
 	}
 	t.lasting.places = nil
-	t.topics.Resumed()
+	for _, told := range append(t.lasting.resumed, t.topics.Resumed) {
+		told()
+	}
 	t.table.mu.Lock()
 	defer t.table.mu.Unlock()
 	for i := range ts.Nodes {

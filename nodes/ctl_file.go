@@ -114,6 +114,12 @@ func (f ctlFile) Open(flags int, by Caller) (Open, error) {
 	if err == nil {
 		err = f.about.Judged(a)
 	}
+	if by.again && f.about.kind != nil && (err == syscall.ENOENT || err == syscall.ESTALE) {
+		// the object's name is gone, and the object may be there for those who have it open
+		if gone, e := f.about.control(f.about.object(f.about.Was), f.about.Part.Name); e == nil && gone.Open != nil {
+			one, err = gone, nil
+		}
+	}
 	var open Open
 	switch {
 	case err != nil:

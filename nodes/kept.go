@@ -200,6 +200,9 @@ func (f *File) knowing(by Caller) {
 	}
 }
 
+// connected reports whether what the caller opens was a connection before a hand-over, which goes on without the name.
+func (c Caller) connected() bool { return c.again && c.conn.Number != 0 }
+
 // In is the caller with the groups that a file remembers, which was open before a hand-over.
 func (c Caller) In(k *Kept) Caller {
 	if k.Knows {

@@ -191,6 +191,35 @@ func (w *walk) hearsAll(begin func()) []string {
 	return []string{strconv.Itoa(left), w.get(fd)}
 }
 
+// goes removes a queue that is open, and returns what is read from it then.
+func (w *walk) goes(begin func()) []string {
+	check(w.t, os.WriteFile(w.tr.mnt+"/queues/g", nil, 0600))
+	fd, lines := w.open("queues/g", unix.O_RDWR), w.open("ctl/queues/g/lines", unix.O_RDONLY)
+	defer unix.Close(fd)
+	defer unix.Close(lines)
+	w.put(fd, "1\n")
+	begin()
+	check(w.t, os.Remove(w.tr.mnt+"/queues/g"))
+	got := []string{w.get(lines), w.none(fd), w.none(lines)}
+	_, err := ipctool.Retry(func() (int, error) { return unix.Write(fd, []byte("2\n")) })
+	return append(got, fmt.Sprint(err))
+}
+
+// parts removes a socket of which a connection is open, and returns what comes through that.
+func (w *walk) parts(begin func()) []string {
+	check(w.t, os.WriteFile(w.tr.mnt+"/sockets/g", nil, 0600))
+	client := w.open("sockets/g", unix.O_RDWR)
+	server := w.open("ctl/sockets/g/accept", unix.O_RDWR)
+	for _, fd := range []int{client, server} {
+		defer unix.Close(fd)
+	}
+	begin()
+	check(w.t, os.Remove(w.tr.mnt+"/sockets/g"))
+	w.put(client, "1\n")
+	w.put(server, "2\n")
+	return []string{w.get(server), w.get(client)}
+}
+
 // A setting is a command that is given to an object's ctl, and what that or status shows then.
 type setting struct{ of, command, fact string }
 
@@ -322,7 +351,7 @@ func TestKilledAtChanges(t *testing.T) {
 	check(t, err)
 	port := strings.TrimPrefix(list[0].Name(), ":")
 	kills := map[string]int{}
-	again := syscall.EAGAIN.Error()
+	again, removed := syscall.EAGAIN.Error(), syscall.EIDRM.Error()
 	recorded := func(name, key string) func(func()) []string {
 		return func(begin func()) []string { return w.records(begin, "ctl/"+name+"/records", key) }
 	}
@@ -348,6 +377,8 @@ func TestKilledAtChanges(t *testing.T) {
 		{"UDP", 3, func(begin func()) []string { return w.datagrams(begin, port) },
 			[]string{"len=2", "1", "len=2", "2", "len=4", "end", "answer", "more", again, again}},
 		{"all", 2, w.hearsAll, []string{"0", again}},
+		{"gone", 2, w.goes, []string{"1", removed, removed, removed}},
+		{"parts", 2, w.parts, []string{"1", "2"}},
 		{"attributes", 11, w.attributes, nil},
 		{"O_TRUNC", 1, w.clears, []string{""}},
 		{"commands", 40, w.commands, nil},

@@ -41,10 +41,12 @@ func (q *Queues) Lasts(l *backends.Ledger, left func(kind uint32) []backends.Lef
 	if q.dir == nil {
 		return // others may be there, which nobody has opened yet
 	}
-	for _, r := range q.counts.pasts {
-		l.Drop(&r)
+	for ino, r := range q.counts.pasts {
+		if !q.leftOne(ino) {
+			l.Drop(&r)
+			delete(q.counts.pasts, ino)
+		}
 	}
-	q.counts.pasts = nil
 }
 
 func byNumber(left []backends.Left) map[uint64]backends.Record {

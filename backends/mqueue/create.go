@@ -101,19 +101,25 @@ func (q *Queues) take(name string, ino uint64, fd, access int,
 	if err != nil {
 		return nil, err
 	}
+	return q.use(name, q.holdPast(name, ino), fd, access)
+}
+
+// use is take with what is held of what is remembered.
+func (q *Queues) use(name string, p *past, fd, access int) (*Queue, error) {
 	attr, err := mqGetattr(fd)
 	if err != nil {
 		unix.Close(fd)
+		q.letPast(p)
 		return nil, err
 	}
 	one := &Queue{
-		Source: q.poll.Watch(fd), all: q, name: name, ino: ino, fd: fd, access: access, msgsize: attr.MsgSize,
-		past: q.holdPast(name, ino), holders: 1, count: q.counts.hold(ino, attr),
+		Source: q.poll.Watch(fd), all: q, name: name, ino: p.ino, fd: fd, access: access, msgsize: attr.MsgSize,
+		past: p, holders: 1, count: q.counts.hold(p.ino, attr),
 	}
 	if one.count != nil {
 		one.count.opened = true
 	}
-	q.open[queueKey{ino, access}] = one
+	q.open[queueKey{p.ino, access}] = one
 	return one, nil
 }
 

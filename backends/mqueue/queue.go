@@ -29,6 +29,9 @@ type Queue struct {
 
 	past  *past
 	count *count
+
+	kept   uint64          // by this number the descriptor is in the safe; 0: it is not. Under all.mu, as is
+	keptAt backends.Record // which says so
 }
 
 // past is what the daemon remembers of a queue that the kernel does not. The numbers are in the ledger, if there is
@@ -227,6 +230,7 @@ func (q *Queue) Close() error {
 	}
 	delete(q.all.open, queueKey{q.ino, q.access})
 	q.Forget()
+	q.letGone()
 	q.all.counts.drop(q.ino, q.count)
 	err := unix.Close(q.fd)
 	if q.pays != nil {

@@ -37,6 +37,9 @@ type Queues struct {
 	tally  backends.Tally
 	looks  backends.Looks // that limits makes
 	counts counts
+
+	safe backends.Safe // nil: nothing outlives this process
+	left []*leftQueue  // whose names are gone, until Resumed
 }
 
 type queueKey struct {
@@ -88,6 +91,18 @@ func (q *Queues) OpenBriefly(r backends.Ref, access int) (*Queue, error) {
 }
 
 func (q *Queues) hold(r backends.Ref, access int, check func(backends.Attr) error,
+	may func(int, error) (int, error)) (*Queue, error) {
+	one, err := q.holdNamed(r, access, check, may)
+	if err == unix.ENOENT || err == unix.ESTALE {
+		if left := q.holdGone(r, access); left != nil {
+			return left, nil
+		}
+	}
+	return one, err
+}
+
+// holdNamed is hold of a queue that has a name.
+func (q *Queues) holdNamed(r backends.Ref, access int, check func(backends.Attr) error,
 	may func(int, error) (int, error)) (*Queue, error) {
 	fd, err := q.there(r.Path, unix.O_RDWR)
 	if err == unix.EACCES && access != unix.O_RDWR {
@@ -243,14 +258,21 @@ func (q *Queues) Count() (int, error) {
 // and then ErrRemoved.
 func (q *Queues) Remove(name string, who backends.Cred) error {
 	a, statErr := q.Find(name)
-	if err := backends.As(who, 0, func() error { return mqUnlink(name) }); err != nil {
-		return err
+	if statErr == nil {
+		q.mu.Lock()
+		q.keep(a.Ino)
+		q.mu.Unlock()
 	}
+	err := backends.As(who, 0, func() error { return mqUnlink(name) })
 	if statErr != nil {
-		return nil
+		return err
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if err != nil {
+		q.unkeep(a.Ino)
+		return err
+	}
 	if p := q.pasts[name]; p != nil && p.ino == a.Ino {
 		q.gone(name, p)
 	}
@@ -283,6 +305,7 @@ func (q *Queues) Removed(name string) {
 
 // lost tells those who hold a queue open that it has no name any more. The caller holds q.mu.
 func (q *Queues) lost(ino uint64) {
+	q.keep(ino)
 	for key, one := range q.open {
 		if key.ino == ino {
 			one.removed.Store(true)

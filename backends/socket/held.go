@@ -124,6 +124,9 @@ func (s *Maker) Lasts(l *backends.Ledger, safe backends.Safe, left func(kind uin
 		}
 		s.last.calls[w.Listener] = append(s.last.calls[w.Listener], w)
 	}
+	for _, one := range left(backends.GoneRecord) {
+		known[one.Number] = true // a queue's
+	}
 	for n := range maps.Clone(s.last.left) {
 		if !known[n] {
 			s.last.discard(n)

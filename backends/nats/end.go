@@ -42,7 +42,7 @@ type end struct {
 // A writer is what an end has that was written to.
 type writer struct {
 	room   *list.Element // its place among those who wait for room; nil: none
-	unsure *sending      // what was sent last and may be stored; nil: all is known
+	unsure *unsure       // what was sent last and may be stored; nil: all is known
 	ids    ids           // of its messages
 }
 

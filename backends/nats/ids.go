@@ -1,7 +1,7 @@
 package nats
 
 import (
-	"bytes"
+	"crypto/sha256"
 	"strconv"
 	"time"
 
@@ -16,10 +16,18 @@ type ids struct {
 	unsure *sent // the last message whose end is not known; nil: none
 }
 
-// A sent message may be stored or not.
+// A sent message may be stored or not. It may be long, and is kept for as long as its file is open, so only its sum is.
 type sent struct {
 	id   string
-	msg  backends.Message
+	sum  [sha256.Size]byte
+	when time.Time
+}
+
+// unsure are messages of a queue that were sent together, and may be stored or not. Theirs is kept as that of one.
+type unsure struct {
+	sum  [sha256.Size]byte
+	ids  []string // of each, as far as they were made
+	away int      // see sending
 	when time.Time
 }
 
@@ -28,8 +36,7 @@ const doubleWindow = 2 * time.Minute
 
 // next is the id of a message: that which it had before if it is the one whose end is not known.
 func (i *ids) next(m *backends.Message) string {
-	if u := i.unsure; u != nil && u.msg.Meta.Prio == m.Meta.Prio && bytes.Equal(u.msg.Data, m.Data) &&
-		time.Since(u.when) < doubleWindow {
+	if u := i.unsure; u != nil && time.Since(u.when) < doubleWindow && u.sum == sumOf([]backends.Message{*m}) {
 		i.unsure = nil
 		return u.id
 	}

@@ -1,7 +1,6 @@
 package nats
 
 import (
-	"bytes"
 	"encoding/json"
 	"strconv"
 	"time"
@@ -19,15 +18,14 @@ const maxPrio = 1<<15 - 1
 // it comes again, as the answer was lost.
 // Link.mu guards it.
 type sending struct {
-	e      *end
-	list   []backends.Message
+	e *end
+	messages
 	ids    []string // of each, as far as they were made
 	n      int      // that are stored
 	before bool     // they were sent by a sending whose end is not known
 	due    time.Time
 	q      *question // that was asked last
-	when   time.Time // when it ended, with something of which is not known whether it is stored,
-	away   int       // which were so many messages that went together, or one
+	away   int       // so many went together last, or one
 
 	begun time.Time // that which is under way, of many messages,
 
@@ -45,7 +43,7 @@ func (e *end) TrySend(list []backends.Message) (int, error) {
 	e.enter()
 	defer e.leave()
 	s := e.out
-	if s != nil && !s.asked && !same(s.list, list) {
+	if s != nil && !s.asked && !s.are(list) {
 		s.over, s = true, nil // it may be stored or not, and nobody asks any more
 		e.out = nil
 	}
@@ -80,27 +78,13 @@ func (e *end) TrySend(list []backends.Message) (int, error) {
 // sending begins to send messages. If they are those whose end was not known they keep their ids.
 func (e *end) sending(list []backends.Message) *sending {
 	s := &sending{e: e, asked: true, due: time.Now().Add(e.q.l.c.Timeout)}
-	for _, m := range list {
-		s.list = append(s.list, backends.Message{Data: bytes.Clone(m.Data), Meta: m.Meta})
-	}
+	s.copy(list)
 	w := e.written()
-	if old := w.unsure; old != nil && time.Since(old.when) < doubleWindow && same(old.list, list) {
+	if old := w.unsure; old != nil && time.Since(old.when) < doubleWindow && old.sum == sumOf(list) {
 		s.ids, s.most, s.before = old.ids, old.away, true // a repetition is known only if it is the same
 	}
 	w.unsure = nil
 	return s
-}
-
-func same(a, b []backends.Message) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i].Meta.Prio != b[i].Meta.Prio || !bytes.Equal(a[i].Data, b[i].Data) {
-			return false
-		}
-	}
-	return true
 }
 
 // id is the id of the i-th message. No other message has it.
@@ -212,8 +196,7 @@ func (s *sending) stored(n int) {
 func (s *sending) failed(err error) {
 	switch err {
 	case errTimeout, errDown, errClosed:
-		s.when = time.Now()
-		s.e.written().unsure = &sending{list: s.list[s.n:], ids: s.ids[min(s.n, len(s.ids)):], when: s.when, away: s.away}
+		s.e.written().unsure = &unsure{sumOf(s.list[s.n:]), s.ids[min(s.n, len(s.ids)):], s.away, time.Now()}
 		err = errUnsure
 	}
 	s.finish(err)
@@ -252,8 +235,10 @@ func (s *sending) finish(err error) {
 	if err == nil {
 		s.e.q.room(1) // there may be more for those who wait
 	}
-	if !s.asked && s.e.out == s && err != nil {
-		s.e.out = nil
+	if !s.asked && s.e.out == s {
+		if s.forget(); err != nil {
+			s.e.out = nil
+		}
 	}
 	s.e.fire()
 }

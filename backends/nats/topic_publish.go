@@ -1,7 +1,6 @@
 package nats
 
 import (
-	"bytes"
 	"encoding/json"
 	"time"
 
@@ -13,11 +12,11 @@ import (
 // A publishing publishes messages of an end, one after the other, each when the one before is stored. Link.mu
 // guards it.
 type publishing struct {
-	e    *TopicEnd
-	list []backends.Message
-	n    int // that are stored
-	id   string
-	due  time.Time
+	e *TopicEnd
+	messages
+	n   int // that are stored
+	id  string
+	due time.Time
 
 	cutBy *time.Timer // then whoever waits is let go
 	cut   bool
@@ -37,7 +36,7 @@ func (e *TopicEnd) TrySend(list []backends.Message) (int, error) {
 	e.enter()
 	defer e.leave()
 	s := e.out
-	if s != nil && s.left && !same(s.list, list) {
+	if s != nil && s.left && !s.are(list) {
 		s.e, s = nil, nil // it goes on, and nobody is told
 		e.out, e.ids.unsure = nil, nil
 	}
@@ -53,9 +52,7 @@ func (e *TopicEnd) TrySend(list []backends.Message) (int, error) {
 		return 0, errDown
 	default:
 		s = &publishing{e: e, due: time.Now().Add(e.o.t.l.c.Timeout)}
-		for _, m := range list {
-			s.list = append(s.list, backends.Message{Data: bytes.Clone(m.Data)})
-		}
+		s.copy(list)
 		e.out = s
 		s.next(e.o)
 	}
@@ -110,7 +107,7 @@ func (s *publishing) publish(o *topic) {
 				s.next(o)
 			case err == errTimeout || err == errDown || err == errClosed:
 				if s.e != nil {
-					s.e.ids.unsure = &sent{s.id, s.list[s.n], time.Now()}
+					s.e.ids.unsure = &sent{s.id, sumOf(s.list[s.n : s.n+1]), time.Now()}
 				}
 				s.finish(errUnsure)
 			default:
@@ -153,8 +150,10 @@ func (s *publishing) finish(err error) {
 	if s.e == nil {
 		return
 	}
-	if s.left && s.e.out == s && err != nil {
-		s.e.out = nil
+	if s.left && s.e.out == s {
+		if s.forget(); err != nil {
+			s.e.out = nil
+		}
 	}
 	s.e.fire()
 }

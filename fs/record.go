@@ -176,13 +176,14 @@ func (ts *tables) check() error {
 	return nil
 }
 
-// leases are the records of messages that are out on files that go on. No tables have none.
+// leases are the records of messages that are out on files that go on; nil: there are no tables.
 func (ts *tables) leases() map[string]bool {
+	if ts == nil {
+		return nil
+	}
 	held := map[string]bool{}
-	if ts != nil {
-		for i := range ts.Handles {
-			held[ts.Handles[i].Kept.Lease] = true
-		}
+	for i := range ts.Handles {
+		held[ts.Handles[i].Kept.Lease] = true
 	}
 	return held
 }

@@ -136,3 +136,28 @@ func TestKilledWithReader(t *testing.T) {
 		t.Errorf("%q came once more\n%s", text, tr.logs())
 	}
 }
+
+// TestKilledBeforeTry: a worker is killed when it has taken a message for a lease, and nobody has it yet. Nor was it
+// tried then.
+func TestKilledBeforeTry(t *testing.T) {
+	needsResend(t)
+	t.Parallel()
+	w := killable(t)
+	check(t, os.WriteFile(w.tr.mnt+"/queues/q", nil, 0600))
+	check(t, os.WriteFile(w.tr.mnt+"/ctl/queues/q/ctl", []byte("lease max_tries=1\n"), 0))
+	for _, point := range []string{"received", "noted received", "recording", "recorded", "answering", "saving", "saved"} {
+		r := w.open("ctl/queues/q/lease", unix.O_RDWR)
+		check(t, os.WriteFile(w.tr.mnt+"/queues/q", []byte("job\n"), 0600))
+		check(t, unix.SetNonblock(r, true))
+		w.ask(point, 0)
+		if got := w.get(r); got != "job" {
+			dead, _ := os.ReadFile(w.tr.mnt + "/ctl/queues/dead/drain")
+			t.Errorf("killed at %q: %q, and dead is %q\n%s", point, got, dead, w.tr.logs())
+		}
+		if !w.hit() {
+			t.Errorf("it was never killed at %q", point)
+		}
+		w.put(r, "ack\n")
+		unix.Close(r)
+	}
+}

@@ -16,7 +16,8 @@ import (
 // before it is handed out, so that one whose worker or whose daemon dies can go back to its queue. The user
 // who takes a message pays for it. Safe for concurrent use.
 type Leases struct {
-	Held  map[string]bool   // records that Recover leaves to Resume: the files that took the messages go on
+	// records that Recover leaves to Resume: the files that took the messages go on; nil: all files ended
+	Held  map[string]bool
 	Work  *backends.Workers // if not nil, they take away the records of messages that went back to their queue
 	Bytes *backends.Budget  // what each user has out, in bytes of memory
 	// what another process goes on from; nil: there is none

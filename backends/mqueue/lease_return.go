@@ -38,6 +38,9 @@ func (l *Leases) Recover(q *Queues, told func(queue string, back int, err error)
 		if l.Held[one.file] {
 			return
 		}
+		if l.Held != nil { // nobody had it yet, or, of those that wait for room, one try is forgotten
+			one.Tries = max(0, one.Tries-1)
+		}
 		l.count(one.uid, len(one.Data))
 		l.mu.Lock()
 		l.add(one)

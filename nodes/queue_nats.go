@@ -14,6 +14,7 @@ func AttachedQueues(q *nats.Queues) QueueStore {
 			end.(*nats.End).PaidBy(uid)
 			return nil
 		},
+		LeaseName: func(l Lease) string { return l.(*nats.Lease).Name() }, ResumeLease: k.resume,
 		Ask: func(r *QueueRules, option, value string) error { return (*nats.QueueRules)(r).Ask(option, value) },
 	}
 }
@@ -56,6 +57,15 @@ func (k attachedQueues) Set(r Ref, rules QueueRules) error {
 // Lease is Leaser.Lease.
 func (k attachedQueues) Lease(end QueueEnd, _ uint32, _ []byte) (Lease, error) {
 	one, err := k.Queues.Lease(end.(*nats.End))
+	if err != nil {
+		return nil, err
+	}
+	return one, nil
+}
+
+// resume is QueueStore.ResumeLease.
+func (k attachedQueues) resume(end QueueEnd, name string) (Lease, error) {
+	one, err := k.Queues.Resume(end.(*nats.End), name)
 	if err != nil {
 		return nil, err
 	}

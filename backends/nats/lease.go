@@ -1,7 +1,10 @@
 package nats
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -61,13 +64,39 @@ func (s *Queues) Lease(e *End) (*Lease, error) {
 	}
 	l := &Lease{e: e, d: e.hand[0], told: time.Now()}
 	e.hand = e.hand[1:]
-	e.q.lent++
 	e.q.taken.Add(1, int64(len(l.d.data)))
 	e.turn = 0
-	e.q.l.leases[l] = struct{}{}
-	e.q.l.fates.set(l.d.key, held)
-	e.q.l.tickSoon()
+	l.begin()
 	return l, nil
+}
+
+// Name is what Resume goes on with.
+func (l *Lease) Name() string { return fmt.Sprint(l.d.ack, " ", l.d.key) }
+
+// Resume goes on with a lease of an earlier process, without its message, by Name. It does not wait. When the server
+// was told of it last is not known: half of the time that it has is taken to be over.
+func (s *Queues) Resume(e *End, name string) (*Lease, error) {
+	ack, key, _ := strings.Cut(name, " ")
+	_, _, d, ok := given(ack)
+	n, err := strconv.ParseUint(key, 10, 64)
+	if !ok || err != nil {
+		return nil, unix.EINVAL
+	}
+	e.enter()
+	defer e.leave()
+	d.q, d.ack, d.key, d.at = e.q, ack, n, time.Now()
+	l := &Lease{e: e, d: &d, told: time.Now().Add(-e.q.rules.Redeliver / 2)}
+	l.begin()
+	return l, nil
+}
+
+// begin has the server told of the lease, until its end. Link.mu is held.
+func (l *Lease) begin() {
+	q := l.e.q
+	q.lent++
+	q.l.leases[l] = struct{}{}
+	q.l.fates.set(l.d.key, held)
+	q.l.tickSoon()
 }
 
 // Message is the message.
@@ -80,9 +109,6 @@ func (l *Lease) Spent() bool {
 	limit := l.e.q.rules.MaxTries
 	return limit > 0 && l.d.tries > limit
 }
-
-// ID is one that no other message has, and which the message keeps.
-func (l *Lease) ID() string { return l.e.q.stream + "-" + l.d.ack }
 
 // Record has nothing to do: it is the server that lends.
 func (*Lease) Record() error { return nil }

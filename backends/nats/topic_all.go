@@ -15,6 +15,7 @@ type all struct {
 	ends    int // that are open or being opened
 	open    map[*TopicEnd]struct{}
 	known   map[string]*member
+	held    int // bytes of messages that wait until it is known whose their topics are
 }
 
 // A member is a topic of which something came.
@@ -25,8 +26,11 @@ type member struct {
 	line  []*nats.Msg // until it is known whose the topic is
 }
 
-// maxUnjudged is how many messages of a topic wait until it is known whose it is.
-const maxUnjudged = 256
+// How many messages of a topic wait until it is known whose it is, and how many bytes of all topics below a directory.
+const (
+	maxUnjudged = 256
+	maxAllHeld  = 8 << 20
+)
 
 // All is an end that reads what is announced of the topics below a directory from now on, by what read makes.
 func (t *Topics) All(dir string, read func() backends.Endpoint) (*TopicEnd, error) {
@@ -97,8 +101,9 @@ func (a *all) arrived(path string, m *nats.Msg) {
 		a.announce(path, one, m)
 		return
 	}
-	if len(one.line) < maxUnjudged {
+	if len(one.line) < maxUnjudged && a.held+len(m.Data) <= maxAllHeld {
 		one.line = append(one.line, m)
+		a.held += len(m.Data)
 	}
 	if one.asked || a.t.l.closed {
 		return
@@ -117,14 +122,31 @@ func (a *all) judge(path string, one *member) {
 		return // there is another topic of that path, whose messages wait for an answer of their own
 	}
 	if err != nil || attr.ID == (backends.ID{}) {
-		delete(a.known, path)
+		a.forget(path)
 		return
 	}
 	one.attr, one.asked = attr, false
-	for _, m := range one.line {
+	for _, m := range a.waiting(one) {
 		a.announce(path, one, m)
 	}
+}
+
+// waiting takes the messages of a topic that wait.
+func (a *all) waiting(one *member) []*nats.Msg {
+	line := one.line
 	one.line = nil
+	for _, m := range line {
+		a.held -= len(m.Data)
+	}
+	return line
+}
+
+// forget forgets a topic.
+func (a *all) forget(path string) {
+	if one := a.known[path]; one != nil {
+		a.waiting(one)
+		delete(a.known, path)
+	}
 }
 
 func (a *all) announce(path string, one *member, m *nats.Msg) {
@@ -201,7 +223,7 @@ func (t *Topics) changed(verb, path, stream string) {
 		if one := a.known[path]; one != nil && verb == "UPDATED" {
 			one.attr = backends.Attr{} // whose it is now is to be found out
 		} else {
-			delete(a.known, path)
+			a.forget(path)
 		}
 	}
 }

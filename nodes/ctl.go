@@ -120,6 +120,9 @@ func (d ctlDir) Find(name string) (Seen, error) {
 	}
 	one, ok := named(d.ctl.global, path)
 	if !ok {
+		if why := mistyped(name, d.ctl.global); why != nil && d.path == "" {
+			return Seen{}, &Error{Op: "open", Path: "ctl", Errno: syscall.ENOENT, Why: why}
+		}
 		return Seen{}, syscall.ENOENT
 	}
 	return one.seen(Seen{Ref: Ref{Path: path, Was: d.ctl.dirAttr()}, Part: Part{Name: path}}), nil

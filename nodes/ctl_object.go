@@ -145,18 +145,23 @@ func (o ctlObject) List() ([]Entry, error) {
 
 // control finds a control file of an object. ENOENT has a reason where somebody wrote the name wrongly.
 func (o ctlObject) control(object Object, name string) (Control, error) {
-	if one, ok := named(o.controls(object), name); ok {
+	list := o.controls(object)
+	if one, ok := named(list, name); ok {
 		return one, nil
 	}
-	more, ok := object.(controller)
-	if !ok {
-		return Control{}, syscall.ENOENT
+	var err error = syscall.ENOENT
+	if more, ok := object.(controller); ok {
+		var one Control
+		if one, err = more.Control(name); err == nil {
+			return one, nil
+		}
 	}
-	one, err := more.Control(name)
-	if err != nil && err != syscall.ENOENT {
-		err = &Error{Op: "open", Path: o.where(), Errno: syscall.ENOENT, Why: err}
+	if err == syscall.ENOENT {
+		if err = mistyped(name, list); err == nil || o.Part.Dir {
+			return Control{}, syscall.ENOENT
+		}
 	}
-	return one, err
+	return Control{}, &Error{Op: "open", Path: o.where(), Errno: syscall.ENOENT, Why: err}
 }
 
 // notOne is controller.Control's error for a name whose last part should be something else: what it is not,

@@ -58,7 +58,8 @@ var errorTable = []struct {
 	{unix.ENOTTY, "ioctl(2): no file here is a terminal", "none is needed"},
 	{unix.ENXIO, "a bound socket was opened; `noreader=error`", "connect(2), `dial`"},
 	{unix.EOPNOTSUPP, "resize of a queue; O_EXCL of a FIFO; O_TMPFILE", "another queue; mkfifo"},
-	{unix.EPERM, "rename, link, mkdir in `queues`; not the owner; the size of a segment", "`cat ctl/err`"},
+	{unix.EPERM, "rename, link, mkdir in `queues`; `>` of a control file that is none; not the owner; " +
+		"the size of a segment", "`cat ctl/err`"},
 	{unix.EPIPE, "the peer reads no more", "open anew"},
 	{unix.EROFS, "/dev/shm or the state directory is mounted read-only", "`mount -o remount,rw`"},
 	{unix.ESPIPE, "a file that is opened both ways has no place to seek to", "open it for reading only"},

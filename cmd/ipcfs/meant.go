@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/ipcfs/ipcfs/nodes"
 	"github.com/spf13/pflag"
 )
 
@@ -69,38 +70,12 @@ func noCommand(word string) error {
 
 // meant is the public command whose name is most like a word, "" if none is like it.
 func meant(word string) string {
-	best, least := "", 1+len(word)/5
+	var names []string
 	for _, c := range commands() {
-		for _, name := range []string{c.name, c.also} {
-			if d := distance(word, name); name != "" && c.public() && d <= least {
-				best, least = c.name, d-1
-			}
+		if c.public() {
+			names = append(names, c.name, c.also)
 		}
 	}
-	return best
-}
-
-// distance is how many letters are to be put in, left out, changed or swapped with the next to make
-// one word of the other (the optimal string alignment distance).
-func distance(a, b string) int {
-	row := func() []int { return make([]int, len(b)+1) }
-	before, last, now := row(), row(), row()
-	for j := range now {
-		now[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		before, last, now = last, now, before
-		now[0] = i
-		for j := 1; j <= len(b); j++ {
-			change := 1
-			if a[i-1] == b[j-1] {
-				change = 0
-			}
-			now[j] = min(last[j]+1, now[j-1]+1, last[j-1]+change)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				now[j] = min(now[j], before[j-2]+1)
-			}
-		}
-	}
-	return now[len(b)]
+	best, _ := find(nodes.Meant(word, names))
+	return best.name
 }

@@ -13,6 +13,7 @@ import (
 type errand struct {
 	task *backends.Task
 	dir  backends.Ready // In: a read's; Out: a write's
+	kept Kept           // what the face kept when it began, in a file that lasts
 
 	// When the task is done:
 	unit []byte
@@ -86,6 +87,9 @@ func (f *File) run(dir backends.Ready, call func(*errand)) *errand {
 	r := f.rare
 	if r.errand == nil {
 		e := &errand{dir: dir, err: syscall.EIO} // a panic's
+		if f.lasts() {
+			f.keepOfFace(&e.kept)
+		}
 		r.errand = e
 		e.task = r.work.Go(r.uid, func(context.Context) { call(e) })
 	}

@@ -144,8 +144,14 @@ func (f *File) Keep() Kept {
 	return k
 }
 
-// keepIn is Keep in k, which is empty. It is done for each message of a file that has a ledger.
+// keepIn is Keep in k, which is empty. It is done for each message of a file that has a ledger. While a worker calls
+// the face, another process is to make that call again: the face keeps what it did before.
 func (f *File) keepIn(k *Kept) {
+	if e := f.away(); e != nil {
+		*k = e.kept
+	} else {
+		f.keepOfFace(k)
+	}
 	k.At, k.Begun, k.Again = f.at, f.begun, int(f.again)
 	if h := f.hand; h != nil {
 		k.Hand, k.Base = h.unit, h.base
@@ -153,11 +159,15 @@ func (f *File) keepIn(k *Kept) {
 	if r := f.rare; r != nil {
 		k.Back, k.Moved, k.Groups, k.Knows = r.back, r.moved, r.groups, r.knows
 	}
-	if face, ok := f.face.(carrier); ok {
-		face.keep(f.end, k)
-	}
 	if end, ok := f.end.(backends.Placer); ok {
 		k.Place = end.Place()
+	}
+}
+
+// keepOfFace notes in k what the face keeps. The caller holds f.mu.
+func (f *File) keepOfFace(k *Kept) {
+	if face, ok := f.face.(carrier); ok {
+		face.keep(f.end, k)
 	}
 }
 

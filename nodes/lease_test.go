@@ -11,7 +11,8 @@ import (
 type lending struct {
 	mq
 	refuses int
-	gone    error // there is no record of what another process has lent
+	gone    error         // there is no record of what another process has lent
+	done    chan struct{} // nil, or what Done of a message waits for
 }
 
 func (*lending) EndReaders() {}
@@ -45,7 +46,13 @@ type lent struct {
 func (l *lent) Message() ([]byte, backends.Meta) { return []byte(l.data), l.meta }
 func (*lent) Spent() bool                        { return false }
 func (*lent) Record() error                      { return nil }
-func (*lent) Done() error                        { return nil }
+
+func (l *lent) Done() error {
+	if l.q.done != nil {
+		<-l.q.done
+	}
+	return nil
+}
 
 func (l *lent) Return() error {
 	err := l.q.TryReturn([]byte(l.data), l.meta)
@@ -119,4 +126,64 @@ func TestLeaseEnded(t *testing.T) {
 			t.Errorf("%q once more: %v", word, err)
 		}
 	}
+}
+
+// TestLeaseReadMeanwhile: what is read while a worker acknowledges the message is written down, as is that the message
+// is still out.
+func TestLeaseReadMeanwhile(t *testing.T) {
+	poll, err := backends.NewPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer poll.Close()
+	work := backends.NewWorkers(poll, 1, 1)
+	defer work.Close()
+	fd, err := backends.NewLedger()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(fd)
+	ledger, err := backends.OpenLedger(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ledger.Each(nil)
+	done := make(chan struct{})
+	q := &lending{mq: mq{port: port{unit: 8, maxmsg: 1, msgs: []stored{{data: "job"}}}}, done: done}
+	f := NewFile(q.open(), q, InOrder)
+	f.Lasts(ledger, 1, backends.Record{})
+	f.Aside(work, 0, backends.In|backends.Out)
+	settled := func(call func() (int, error), want int) {
+		t.Helper()
+		n, err := call()
+		for ; err == backends.ErrUnsettled; n, err = call() {
+			woken := make(chan struct{})
+			f.For().Arm(backends.In, func() { close(woken) })
+			<-woken
+		}
+		if n != want || err != nil {
+			t.Fatalf("%d, %v, want %d", n, err, want)
+		}
+		f.Save(nil)
+	}
+	buf := make([]byte, 8)
+	settled(func() (int, error) { return f.Read(buf, 2, 0) }, 2)
+	if _, err := f.Write([]byte("ack\n")); err != backends.ErrUnsettled {
+		t.Fatal(err)
+	}
+	if n, err := f.Read(buf, 1, 0); n != 1 || err != nil || buf[0] != 'b' {
+		t.Fatalf("%q, %v", buf[:n], err)
+	}
+	f.Save(nil)
+	next, err := backends.OpenLedger(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var k Kept
+	next.Each(func(_ uint32, _ uint64, data []byte, _ backends.Record) { err = Decode(data, k.Code) })
+	if err != nil || k.At != 3 || k.Lease != "1" {
+		t.Errorf("read up to %d, out is %q, %v", k.At, k.Lease, err)
+	}
+	close(done)
+	settled(func() (int, error) { return f.Write([]byte("ack\n")) }, 4)
 }

@@ -92,10 +92,9 @@ func (f *File) Save(d *backends.Desk) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.workAt(nil)
-	if !f.lasts() || f.away() != nil {
-		return // with an errand it saves when that is over
+	if f.lasts() {
+		f.save(d, d.Step())
 	}
-	f.save(d, d.Step())
 }
 
 // lasts reports whether the file keeps what it keeps in a ledger.

@@ -50,7 +50,7 @@ type Left struct {
 }
 
 // LedgerVersion changes with what any process writes into a ledger, and with what it has kept beside it (Safe).
-const LedgerVersion = 0x6970636673_0012
+const LedgerVersion = 0x6970636673_0013
 
 // The kinds of records that there are.
 const (
@@ -78,6 +78,7 @@ const (
 	TimeRecord    // when requests came
 	UnsizedRecord // names of segments that have no size yet
 	EndsRecord    // how often the readers of a System V queue were ended
+	TriesRecord   // how often a message was tried on lease that is back in its queue
 	GoneRecord    // a queue whose name is gone, by the number of its descriptor
 	MergeRecord   // how many messages there were for the readers of a directory of topics
 )

@@ -75,6 +75,7 @@ func (t *Tree) openStores(c Config, before *tables) (*stores, error) {
 	t.closers = append(t.closers, s.leases)
 	s.leases.Work, s.leases.Ledger = t.env.Work, c.Ledger
 	s.leases.Held = before.leases()
+	s.leases.Lasts(t.Left(backends.TriesRecord))
 	s.leases.Recover(s.queues, t.cameBack)
 	t.sockets = socket.NewMaker(t.env.Poll, c.Net)
 	t.closers = append(t.closers, t.sockets)

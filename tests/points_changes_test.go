@@ -275,6 +275,28 @@ func (w *walk) ends(begin func(), queue string) []string {
 	return append(got, w.get(waits), w.none(idle))
 }
 
+// tries takes a message on lease and gives it back until it goes to the queue dead, where it may be sooner by one try.
+func (w *walk) tries(begin func()) (got []string) {
+	fd := w.open("ctl/queues/e/lease", unix.O_RDWR|unix.O_NONBLOCK)
+	defer unix.Close(fd)
+	begin()
+	check(w.t, os.WriteFile(w.tr.mnt+"/queues/e", []byte("job\n"), 0))
+	took, text := 0, ""
+	for text = w.get(fd); text == "job"; text = w.get(fd) {
+		took++
+		w.put(fd, "nack\n")
+	}
+	got = append(got, fmt.Sprint(took == 1 || took == 2), text)
+	for _, name := range []string{"dead", "e"} {
+		text, err := os.ReadFile(w.tr.mnt + "/ctl/queues/" + name + "/drain")
+		check(w.t, err)
+		got = append(got, strings.TrimSpace(string(text)))
+	}
+	left, err := os.ReadDir(w.tr.state + "/leases")
+	check(w.t, err)
+	return append(got, fmt.Sprint(len(left)))
+}
+
 // shuts has both ends of a connection write no more, and returns what each then reads.
 func (w *walk) shuts(begin func()) []string {
 	client := w.open("ctl/sockets/c/dial", unix.O_RDWR)
@@ -337,7 +359,7 @@ func TestKilledAtChanges(t *testing.T) {
 	soak(t)
 	w := killable(t)
 	at := func(name string) string { return w.tr.mnt + "/" + name }
-	for _, name := range []string{"queues/c", "shm/c", "sockets/c", sysvQueue} {
+	for _, name := range []string{"queues/c", "queues/e", "shm/c", "sockets/c", sysvQueue} {
 		check(t, os.WriteFile(at(name), nil, 0600))
 	}
 	check(t, unix.Mkfifo(at("fifos/c"), 0600))
@@ -345,7 +367,8 @@ func TestKilledAtChanges(t *testing.T) {
 		check(t, os.Mkdir(at(name), 0700))
 	}
 	check(t, os.WriteFile(at("ctl/new"), []byte("topics/c slow=block depth=9\ntopics/r slow=block\n"+
-		"sysv/queues/0x0000420c\n"+sysvSegment+" size=4096\n"), 0))
+		"sysv/queues/0x0000420c\n"+sysvSegment+" size=4096\nqueues/dead mode=0600\n"), 0))
+	check(t, os.WriteFile(at("ctl/queues/e/ctl"), []byte("lease max_tries=2\n"), 0))
 	check(t, os.WriteFile(at("sockets/udp/:0"), nil, 0600))
 	list, err := os.ReadDir(at("sockets/udp"))
 	check(t, err)
@@ -358,7 +381,7 @@ func TestKilledAtChanges(t *testing.T) {
 	ending := func(name string) func(func()) []string {
 		return func(begin func()) []string { return w.ends(begin, name) }
 	}
-	places := append(slices.Clone(points), "closing")
+	places := slices.Concat(points, filePoints, []string{"closing"})
 	for _, one := range []struct {
 		name string
 		step int
@@ -381,11 +404,12 @@ func TestKilledAtChanges(t *testing.T) {
 		{"parts", 2, w.parts, []string{"1", "2"}},
 		{"attributes", 11, w.attributes, nil},
 		{"O_TRUNC", 1, w.clears, []string{""}},
+		{"rename", 12, w.renames, nil},
 		{"commands", 40, w.commands, nil},
 		{"eof", 3, ending("queues/c"), []string{"", "", "message", again}},
 		{"sysv eof", 3, ending(sysvQueue), []string{"", "", "message", again}},
+		{"tries", 4, w.tries, []string{"true", again, "job", "", "0"}},
 		{"shutdown", 4, w.shuts, []string{"1", "", "", syscall.EPIPE.Error()}},
-		{"rename", 12, w.renames, nil},
 	} {
 		w.through(one.name, places, one.step, kills, one.want, one.do)
 	}

@@ -3,7 +3,6 @@ package mqueue
 import (
 	"bytes"
 	"context"
-	"hash/maphash"
 	"strconv"
 	"sync"
 	"time"
@@ -26,25 +25,13 @@ type Leases struct {
 
 	dir  *backends.Dir
 	room *backends.Room
-	seed maphash.Seed
 
 	mu      sync.Mutex
 	out     map[string]map[*Lease]struct{}     // by queue: what is handed out, or waits for room in its queue
 	failed  map[string]map[returned][]attempts // by queue: messages that went back, and how often they were tried
 	waiting map[string]*comingBack             // by queue
 	last    int64
-}
-
-// returned is what a message that went back is known by: the kernel keeps no mark on it.
-type returned struct {
-	prio uint32
-	hash uint64
-}
-
-// attempts are how often a message was tried, and for whom that is remembered.
-type attempts struct {
-	tries int
-	uid   uint32
+	known   map[string]bool // the leases of which an earlier process had remembered how often they were tried
 }
 
 // Lease is one message that was handed out.
@@ -60,7 +47,8 @@ type Lease struct {
 	uid      uint32 // who took it, and pays
 	file     string
 	recorded bool
-	desk     *backends.Desk // where it lies until it is recorded; nil: there is none
+	before   backends.Record // in the ledger: how often it was tried, until its own record says so
+	desk     *backends.Desk  // where it lies until it is recorded; nil: there is none
 }
 
 const (
@@ -82,7 +70,7 @@ func OpenLeases(dir *backends.Dir, room *backends.Room) *Leases {
 			func(int64) backends.Bounds {
 				return backends.Bounds{One: maxTries, All: backends.Unbounded, Root: maxTriesRoot}
 			}),
-		dir: dir, room: room, seed: maphash.MakeSeed(), out: map[string]map[*Lease]struct{}{},
+		dir: dir, room: room, known: map[string]bool{}, out: map[string]map[*Lease]struct{}{},
 		failed: map[string]map[returned][]attempts{}, waiting: map[string]*comingBack{}, last: time.Now().UnixNano(),
 	}
 	room.Also(l.each)
@@ -167,30 +155,6 @@ func (l *Leases) count(uid uint32, n int) {
 	l.Bytes.Add(uid, int64(n)+leaseOverhead)
 }
 
-// tried is how often a message that comes from a queue went back to it, which is forgotten. The caller
-// holds l.mu.
-func (l *Leases) tried(one *Lease) int {
-	messages := l.failed[one.queue]
-	key := l.key(one)
-	known := messages[key]
-	if len(known) == 0 {
-		return 0
-	}
-	first := known[0]
-	if messages[key] = known[1:]; len(known) == 1 {
-		delete(messages, key)
-	}
-	if len(messages) == 0 {
-		delete(l.failed, one.queue)
-	}
-	l.Tries.Give(first.uid, 1)
-	return first.tries
-}
-
-func (l *Leases) key(one *Lease) returned {
-	return returned{one.Meta.Prio, maphash.Bytes(l.seed, one.Data)}
-}
-
 // add and drop keep the table of leases. The caller holds l.mu.
 func (l *Leases) add(one *Lease) {
 	if l.out[one.queue] == nil {
@@ -214,6 +178,7 @@ func (one *Lease) Queue() string { return one.queue }
 
 // Done forgets the lease: the work was done. It waits for the disk, which the record is taken from.
 func (one *Lease) Done() error {
+	one.told()
 	one.over()
 	return one.erase()
 }
@@ -266,25 +231,6 @@ func (one *Lease) Return(to backends.Port) error {
 	return nil
 }
 
-// remember keeps how often a message was tried that goes back to its queue. One that could not be recorded
-// was not.
-func (l *Leases) remember(one *Lease) {
-	tries := one.Tries
-	if !one.recorded {
-		tries--
-	}
-	if tries == 0 || l.Tries.Take(one.uid, 1) != nil {
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.failed[one.queue] == nil {
-		l.failed[one.queue] = map[returned][]attempts{}
-	}
-	key := l.key(one)
-	l.failed[one.queue][key] = append(l.failed[one.queue][key], attempts{tries, one.uid})
-}
-
 // Out is how many messages of a queue are handed out, or wait to come back to it.
 func (l *Leases) Out(queue string) int {
 	l.mu.Lock()
@@ -307,7 +253,8 @@ func (l *Leases) Forget(queue string) {
 	l.mu.Unlock()
 	for _, known := range failed {
 		for _, a := range known {
-			l.Tries.Give(a.uid, 1)
+			l.Tries.Give(a.Uid, 1)
+			l.Ledger.Drop(&a.at)
 		}
 	}
 	for _, one := range waiting {

@@ -59,14 +59,20 @@ func (l *Leases) fromDesks(q *Queues) {
 					d.Sent(0) // it was about to say so
 				}
 				d.CountIn(past.sent, 1, int64(size))
+				if back, err := readRecord(l.dir.Fd(), file); err == nil && !l.known[file] {
+					back.all, back.file = l, file
+					l.remember(back)
+				}
 				_ = l.dir.Remove(backends.Named(file))
 			case work&takingLease != 0 && got:
 				d.CountIn(past.received, 1, int64(n))
+				one.Meta.Prio, one.Data = m.Prio, slices.Clone(buf[:n])
+				one.Tries = 1 + l.tried(one)
 				if _, err := readRecord(l.dir.Fd(), file); err != nil {
 					_ = l.dir.Remove(backends.Named(file))
-					one.Meta.Prio, one.Data = m.Prio, slices.Clone(buf[:n])
 					_ = one.Record()
 				}
+				one.told()
 			}
 		}
 		d.Free()

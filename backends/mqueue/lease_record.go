@@ -41,6 +41,7 @@ func (one *Lease) Record() error {
 	}
 	backends.Point("recorded")
 	one.recorded = true
+	one.told()
 	free(one.desk)
 	one.desk = nil
 	return nil

@@ -160,9 +160,11 @@ func (c Command) Mode(def uint32) (uint32, error) {
 
 // Only refuses options that are not among keys.
 func (c Command) Only(keys ...string) error {
-	for _, o := range c.Options {
+	for i, o := range c.Options {
 		switch {
 		case slices.Contains(keys, o.Key):
+		case i > 0 && c.Options[i-1].Value == "": // which is one of keys
+			return fmt.Errorf("%s has no value: write %[1]s=%s", c.Options[i-1].Key, o.Key)
 		case len(keys) == 0:
 			return fmt.Errorf("%s has no option %s; it takes none", c.Verb, o.Key)
 		default:

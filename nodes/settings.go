@@ -93,6 +93,9 @@ func set(object Object, verbs []Verb, a Attr, c Command, by Caller) error {
 	if err := c.Only(keys...); err != nil {
 		return err
 	}
+	if len(c.Options) == 0 {
+		return errNothing(c, keys)
+	}
 	attrs, rest := Command{Verb: c.Verb}, Command{Verb: c.Verb}
 	for _, o := range c.Options {
 		if slices.Contains(setVerb.keys(), o.Key) {

@@ -117,7 +117,15 @@ func (v Verb) run(o Object, c Command, by Caller) error {
 	if err := c.Only(v.keys()...); err != nil {
 		return err
 	}
+	if v.show != nil && len(c.Options) == 0 {
+		return errNothing(c, v.keys())
+	}
 	return v.do(o, c, by)
+}
+
+// errNothing refuses a setting that sets nothing.
+func errNothing(c Command, keys []string) error {
+	return fmt.Errorf("%s sets nothing: it takes %s", c.Verb, strings.Join(keys, ", "))
 }
 
 // errUnknown says which commands an object takes.

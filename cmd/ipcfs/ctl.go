@@ -113,8 +113,12 @@ func (p place) tell(op, file, line, failures string) error {
 	said, _ := v.read(failures)
 	_, why, _ := strings.Cut(said, " ")
 	_, classed := inClass(p.path)
+	var errno syscall.Errno
+	errors.As(err, &errno)
 	for _, what := range []string{p.word(), "new"} { // new: the line is none
-		if about, ok := strings.CutPrefix(why, op+" "+what+": "); ok && classed {
+		// One of another errno is of an earlier failure: what the kernel itself refuses has no line.
+		about, ok := strings.CutPrefix(why, op+" "+what+": ")
+		if ok && classed && strings.HasPrefix(about, errno.Error()) {
 			return fmt.Errorf("%s %s: %s", op, p.word(), strings.TrimSuffix(about, "\n"))
 		}
 	}

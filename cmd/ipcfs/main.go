@@ -64,6 +64,9 @@ func execute(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, backends.Line(line)) // names in it were chosen by anybody
 	}
 	if e.status == exitUsage {
+		if _, ok := e.err.(ofMount); ok {
+			c, _ = find("mount")
+		}
 		fmt.Fprintf(stderr, "Try '%s --help'.\n", c.title())
 	}
 	return e.status

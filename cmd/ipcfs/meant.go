@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/ipcfs/ipcfs/nodes"
@@ -42,8 +43,23 @@ func (c command) noFlag(err error) error {
 			return usagef("%w; what does it: %s", err, do)
 		}
 	}
+	if errors.As(err, &none) {
+		var names []string
+		for _, flag := range c.visibleFlags() {
+			names = append(names, flag.Name)
+		}
+		if best := nodes.Meant(none.GetSpecifiedName(), names); best != "" && none.GetSpecifiedShortnames() == "" {
+			err = fmt.Errorf("%w, did you mean --%s?", err, best)
+		}
+	}
+	if c.name == "" {
+		err = ofMount{err}
+	}
 	return exit{exitUsage, err}
 }
+
+// ofMount is an error in the flags of mounting, which the help of all commands does not show.
+type ofMount struct{ error }
 
 // instead is what does what people mean by a word that is no command; "" if that is not known.
 func instead(word string) string {

@@ -167,8 +167,8 @@ func (n *number) String() string { return strconv.Itoa(int(*n)) }
 // Set is pflag.Value.Set.
 func (n *number) Set(v string) error {
 	u, err := strconv.ParseUint(v, 0, 31)
-	if err != nil {
-		return fmt.Errorf("%q is no number up to %d", v, 1<<31-1)
+	if err != nil || u == 0 {
+		return fmt.Errorf("%q is no number of at least 1, up to %d", v, 1<<31-1)
 	}
 	*n = number(u)
 	return nil

@@ -5,6 +5,7 @@ import (
 
 	"github.com/ipcfs/ipcfs/fs"
 	"github.com/ipcfs/ipcfs/nodes"
+	"golang.org/x/sys/unix"
 )
 
 // A helpTopic is a table that `ipcfs help NAME` and ipcfs(5) show.
@@ -78,6 +79,9 @@ func fileRows() [][]string {
 // word. A control file may come with what its user puts in: next@5s, prio/7. An errno may be written small,
 // as a number, or as programs print it.
 func about(word string) string {
+	if word == "timeout" {
+		word = nameOf(unix.ETIMEDOUT)
+	}
 	text := rowsAbout(word)
 	if text == "" {
 		text = rowsAbout(strings.ToUpper(word))
@@ -95,7 +99,7 @@ func rowsAbout(word string) string {
 		if word != t.name && word+"s" != t.name {
 			found := rows[:1:1]
 			for _, row := range rows[1:] {
-				if mentions(row, word) {
+				if mentions(row, word) || t.name == "errors" && says(row[2], word) {
 					found = append(found, row)
 				}
 			}
@@ -108,6 +112,11 @@ func rowsAbout(word string) string {
 	return strings.TrimSuffix(text, "\n")
 }
 
+// says reports whether what programs print of an errno has some words of it.
+func says(text, words string) bool {
+	return strings.Contains(words, " ") && strings.Contains(strings.ToLower(text), strings.ToLower(words))
+}
+
 // mentions reports whether a row is about a word: one of its first two cells has it, or it is the third.
 func mentions(row []string, word string) bool {
 	if len(row) > 2 && strings.EqualFold(row[2], word) {
@@ -117,7 +126,7 @@ func mentions(row []string, word string) bool {
 		for _, w := range strings.FieldsFunc(unquoted(cell), func(r rune) bool {
 			return strings.ContainsRune(" ,=[]|", r)
 		}) {
-			if w = strings.TrimLeft(w, "-"); w == word || w == word+"s" {
+			if w = strings.TrimLeft(w, "-"); w == word || w == word+"s" || strings.HasSuffix(w, "."+word) {
 				return true
 			}
 		}

@@ -69,6 +69,8 @@ func howToMount() string {
 	_, missing := exec.LookPath("fusermount3")
 	why, mend := whyNoHelper()
 	switch user := os.Geteuid() != 0; {
+	case user && missing == nil && why == "" && nameless():
+		return nameUser()
 	case !contained() && missing != nil:
 		return install
 	case !contained():

@@ -90,14 +90,22 @@ func checkMount() []finding {
 	if why != "" {
 		return []finding{fail(mend, "fusermount3 cannot mount: %s (`ipcfs run` may work)", why)}
 	}
-	// fusermount3 asks getpwuid(3), as id does, which knows more than /etc/passwd.
-	uid := strconv.Itoa(os.Geteuid())
-	if _, named := errors.AsType[*exec.ExitError](exec.Command("id", "-un").Run()); named {
-		return []finding{fail("add the user "+uid+" to /etc/passwd, as root",
-			"fusermount3 mounts for nobody without a name, as uid %s is (`ipcfs run` needs none)", uid)}
+	if nameless() {
+		return []finding{fail(nameUser(),
+			"fusermount3 mounts for nobody without a name, as uid %d is (`ipcfs run` needs none)", os.Geteuid())}
 	}
 	return []finding{ok("%s mounts for you", helper)}
 }
+
+// nameless reports whether this user has no name, for whom fusermount3 mounts nothing. It asks getpwuid(3), as id does,
+// which knows more than /etc/passwd.
+func nameless() bool {
+	_, none := errors.AsType[*exec.ExitError](exec.Command("id", "-un").Run())
+	return none
+}
+
+// nameUser is what gives this user a name.
+func nameUser() string { return fmt.Sprintf("add the user %d to /etc/passwd, as root", os.Geteuid()) }
 
 // checkQueues looks at what queues need, and their limits.
 func checkQueues() []finding {

@@ -23,6 +23,8 @@ type viewer struct {
 	in   io.WriteCloser
 	pipe *os.File
 	out  *json.Decoder
+
+	unseen []string // why objects that are attached did not come with the others
 }
 
 // A wish asks for a text (Read), for one that is another than the last that was asked for so, as soon as there is one

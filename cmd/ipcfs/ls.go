@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,6 +54,9 @@ func lsCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 			if err != nil {
 				return notLive(p.Info, err)
 			}
+			for _, down := range v.unseen {
+				fmt.Fprintf(os.Stderr, "ipcfs: %s; what it has is not shown\n", backends.Line(down))
+			}
 			sortBy(list, l.sort)
 			return l.print(out, list)
 		})
@@ -86,6 +90,10 @@ func (v *viewer) objects(path string, most int, users bool) (list []object, err 
 	daemon, err := v.facts("ctl/status.json")
 	if err != nil {
 		return nil, err
+	}
+	first, _, _ := strings.Cut(path, "/")
+	if v.unseen = nil; !slices.Contains(ownClasses, first) {
+		v.unseen = linksDown(daemon)
 	}
 	var held map[identity][]holder
 	if users {

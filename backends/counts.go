@@ -5,11 +5,11 @@ import (
 	"unsafe"
 )
 
-// Numbers that outlive a process lie in its ledger and change there in place. So it costs no more to count than
-// elsewhere, and another process goes on with what was counted.
+// Numbers that outlive a process lie in its ledger and change there in place. So it costs no more to count
+// than elsewhere, and another process goes on with what was counted.
 
-// Counts are n numbers, 0 at first, in a record of their own, and behind them the name of what they are of. They are
-// valid until the record is dropped. Without a ledger, or room in it, they end with the process.
+// Counts are n numbers, 0 at first, in a record of their own, and behind them the name of what they are of.
+// They are valid until the record is dropped. Without a ledger, or room in it, they end with the process.
 func (l *Ledger) Counts(r *Record, kind uint32, number uint64, n int, of string) []atomic.Int64 {
 	if l == nil {
 		return make([]atomic.Int64, n)
@@ -74,8 +74,8 @@ func (l *Ledger) Total(which Total) *atomic.Int64 {
 	return (*atomic.Int64)(unsafe.Pointer(&l.mem[wordTotals+8*which]))
 }
 
-// Count adds n to a number for what was noted last, or has come Again, unless an earlier process did. Without a desk
-// it just adds.
+// Count adds n to a number for what was noted last, or has come Again, unless an earlier process did. Without
+// a desk it just adds.
 func (d *Desk) Count(to *atomic.Int64, n int64) {
 	if d.counts() {
 		to.Add(n)

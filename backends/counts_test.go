@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestCounts: another process goes on with what was counted, under the name that it had, and a message or a call that
-// an earlier one counted is not counted again.
+// TestCounts: another process goes on with what was counted, under the name that it had, and a message or a
+// call that an earlier one counted is not counted again.
 func TestCounts(t *testing.T) {
 	fd, err := NewLedger()
 	if err != nil {

@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// How a desk notes what sockets move. The kernel itself writes there how much that was, in the system call that moves
-// it (recvmmsg(2) and sendmmsg(2) of one message). SIGKILL cuts no system call short that does not wait, so whenever
-// this process is killed, another one knows what was done.
+// How a desk notes what sockets move. The kernel itself writes there how much that was, in the system call
+// that moves it (recvmmsg(2) and sendmmsg(2) of one message). SIGKILL cuts no system call short that does not
+// wait, so whenever this process is killed, another one knows what was done.
 
 // mmsghdr is struct mmsghdr, with addresses as numbers: those of the process that makes the call.
 type mmsghdr struct {
@@ -48,8 +48,8 @@ func (d *Desk) call() *mmsghdr { return (*mmsghdr)(unsafe.Pointer(&d.bytes(callF
 // Has reports whether p is memory of the desk, so that Receive can receive to it.
 func (d *Desk) Has(p []byte) bool { return d != nil && len(p) > 0 && d.offset(p) < deskRoom }
 
-// Receive is recv(2) to p, which is memory of the desk, without waiting. The address that the message is from, if it
-// has one of the internet, is what From says next.
+// Receive is recv(2) to p, which is memory of the desk, without waiting. The address that the message is
+// from, if it has one of the internet, is what From says next.
 func (d *Desk) Receive(fd int, p []byte) (int, error) {
 	c := d.call()
 	*c = mmsghdr{name: address(d.bytes(nameFrom, addressRoom)), nameLen: addressRoom}
@@ -134,7 +134,8 @@ func (d *Desk) address(n int) []byte { return d.bytes(tableFrom+(n-1)*addressRoo
 // FullOfAddresses reports whether there is no room for one more address.
 func (d *Desk) FullOfAddresses() bool { return d != nil && d.head.addresses == maxAddress }
 
-// From is the address that the message was from which Receive or Again gave last, as the kernel has it; nil: none.
+// From is the address that the message was from which Receive or Again gave last, as the kernel has it; nil:
+// none.
 func (d *Desk) From() []byte {
 	if d == nil || d.at == 0 || d.all[d.at-1].from == 0 {
 		return nil

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestMovedAgain: what a system call of a socket has moved is known to a process that goes on, though the one that made
-// it has not noted it.
+// TestMovedAgain: what a system call of a socket has moved is known to a process that goes on, though the one
+// that made it has not noted it.
 func TestMovedAgain(t *testing.T) {
 	fd, err := NewLedger()
 	if err != nil {

@@ -49,7 +49,8 @@ type Left struct {
 	Record Record
 }
 
-// LedgerVersion changes with what any process writes into a ledger, and with what it has kept beside it (Safe).
+// LedgerVersion changes with what any process writes into a ledger, and with what it has kept beside it
+// (Safe).
 const LedgerVersion = 0x6970636673_0013
 
 // The kinds of records that there are.
@@ -269,8 +270,8 @@ func (l *Ledger) Drop(r *Record) {
 }
 
 // Each calls f with each record that an earlier process left, before anything is put. The bytes are the
-// ledger's, and stay what they are until the record changes. A record, or a desk, that no process can have written is
-// dropped.
+// ledger's, and stay what they are until the record changes. A record, or a desk, that no process can have
+// written is dropped.
 func (l *Ledger) Each(f func(kind uint32, number uint64, data []byte, r Record)) {
 	type name struct {
 		kind   uint32

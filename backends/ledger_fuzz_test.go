@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// FuzzLedger: whatever lies where the records and the desks of an earlier process are, each is something that this one
-// can go on from, or is dropped.
+// FuzzLedger: whatever lies where the records and the desks of an earlier process are, each is something that
+// this one can go on from, or is dropped.
 func FuzzLedger(f *testing.F) {
 	sizes := []int{0, 5, slotSizes - 1} // of the slots that are damaged
 	whole, next := ledgers(f)

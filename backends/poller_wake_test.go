@@ -37,7 +37,8 @@ func TestHold(t *testing.T) {
 	}
 }
 
-// No call is lost, and none is made twice, whoever gives it while another goroutine holds, lets, and holds again.
+// No call is lost, and none is made twice, whoever gives it while another goroutine holds, lets, and holds
+// again.
 func TestHoldWhileOthersWake(t *testing.T) {
 	p, err := NewPoller()
 	if err != nil {

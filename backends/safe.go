@@ -2,12 +2,13 @@ package backends
 
 import "sync/atomic"
 
-// A Safe is where descriptors outlive this process, for another one that goes on from the ledger: those that cannot
-// be opened again. Each has a number (Ledger.NextKept). It is safe for concurrent use.
+// A Safe is where descriptors outlive this process, for another one that goes on from the ledger: those that
+// cannot be opened again. Each has a number (Ledger.NextKept). It is safe for concurrent use.
 type Safe interface {
 	// Keep has a descriptor kept, which stays the caller's too. When it returns another process would get it.
 	Keep(number uint64, fd int)
-	// Drop ends that, before the caller closes the descriptor. It waits until it is closed there if now says so.
+	// Drop ends that, before the caller closes the descriptor. It waits until it is closed there if now says
+	// so.
 	Drop(number uint64, now bool)
 	// Left are the descriptors that an earlier process has left, by number. They are the caller's.
 	Left() map[uint64]int

@@ -9,10 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ReturnCode gives back to the kernel what the start of a program needed and its work does not: the pages of its code
-// and constants that were mapped in (madvise(2), MADV_DONTNEED). Those that are used the kernel maps again; they are in
-// its page cache. It takes about a millisecond, and nothing fails if it cannot. The heap is left as it is:
-// the first collection of garbage takes more memory for its own tables than it finds (docs/performance.md).
+// ReturnCode gives back to the kernel what the start of a program needed and its work does not: the pages of
+// its code and constants that were mapped in (madvise(2), MADV_DONTNEED). Those that are used the kernel maps
+// again; they are in its page cache. It takes about a millisecond, and nothing fails if it cannot. The heap
+// is left as it is: the first collection of garbage takes more memory for its own tables than it finds
+// (docs/performance.md).
 func ReturnCode() {
 	for _, s := range codeSpans() {
 		_, _, _ = unix.Syscall(unix.SYS_MADVISE, s.from, s.to-s.from, unix.MADV_DONTNEED)
@@ -22,8 +23,9 @@ func ReturnCode() {
 // span is a range of addresses.
 type span struct{ from, to uintptr }
 
-// codeSpans are where this program's file is mapped, and is as in the file. What was written to is the program's
-// own, if only while it was loaded, as the addresses in one that lies anywhere (-buildmode=pie, -z relro of ld(1)).
+// codeSpans are where this program's file is mapped, and is as in the file. What was written to is the
+// program's own, if only while it was loaded, as the addresses in one that lies anywhere (-buildmode=pie, -z
+// relro of ld(1)).
 func codeSpans() (spans []span) {
 	exe, err := os.Readlink("/proc/self/exe")
 	if err != nil {

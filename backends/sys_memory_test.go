@@ -49,8 +49,8 @@ func TestReturnCode(t *testing.T) {
 	}
 }
 
-// TestReturnCodeAnywhere: a program that can lie anywhere, as distributions build them, lives on: the addresses in its
-// constants are written when it is loaded, and are not in its file.
+// TestReturnCodeAnywhere: a program that can lie anywhere, as distributions build them, lives on: the
+// addresses in its constants are written when it is loaded, and are not in its file.
 func TestReturnCodeAnywhere(t *testing.T) {
 	program := t.TempDir() + "/pie"
 	if out, err := exec.Command("go", "test", "-c", "-buildmode=pie", "-o", program, ".").CombinedOutput(); err != nil {

@@ -40,7 +40,8 @@ const typeSize = int(unsafe.Sizeof(int(0)))
 // front is how much on the tray is before the message.
 func (h *deskHead) front() int { return int(h.typed) * typeSize }
 
-// fill has all bytes of p be one: the first few by words, and what is longer by copies of what is filled already.
+// fill has all bytes of p be one: the first few by words, and what is longer by copies of what is filled
+// already.
 func fill(p []byte, with byte) {
 	const few = 128
 	word := uint64(with) * 0x0101010101010101

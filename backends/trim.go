@@ -14,17 +14,17 @@ const (
 	trimAfter = time.Second // since the last collection: what made so much garbage is over
 	trimWorth = 4 << 20     // bytes that were taken since memory was given back last, or are garbage now
 
-	// How much garbage there may be, in percent of what is in use (debug.SetGCPercent): while that is little Go's
-	// own measure, with which few collections are made; else little: what lies between that which stays is not given
-	// back. 10,000 that open and wait cost a tenth more time by that.
+	// How much garbage there may be, in percent of what is in use (debug.SetGCPercent): while that is little
+	// Go's own measure, with which few collections are made; else little: what lies between that which stays
+	// is not given back. 10,000 that open and wait cost a tenth more time by that.
 	muchInUse  = 8 << 20 // bytes
 	fewGarbage = 20
 	asGo       = 100
 )
 
-// TrimMemory keeps the memory small that is taken when very many open something, and gives it back to the kernel when
-// that is over, until ctx is done: Go's runtime alone would keep it for minutes and more. It sleeps between two
-// collections of garbage.
+// TrimMemory keeps the memory small that is taken when very many open something, and gives it back to the
+// kernel when that is over, until ctx is done: Go's runtime alone would keep it for minutes and more. It
+// sleeps between two collections of garbage.
 func TrimMemory(ctx context.Context) {
 	collected := make(chan struct{}, 1)
 	paced := os.Getenv("GOGC") != "" // by whoever started the program

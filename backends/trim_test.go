@@ -31,7 +31,8 @@ func TestTrimMemory(t *testing.T) {
 	}
 }
 
-// TestTrimGivenBack: what a budget of memory was given back goes back to the kernel, though nobody takes more.
+// TestTrimGivenBack: what a budget of memory was given back goes back to the kernel, though nobody takes
+// more.
 func TestTrimGivenBack(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	var trims sync.WaitGroup

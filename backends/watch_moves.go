@@ -19,7 +19,8 @@ type move struct {
 }
 
 const (
-	// movePause is after how long it is looked whether the second half has come, if nothing else happens before.
+	// movePause is after how long it is looked whether the second half has come, if nothing else happens
+	// before.
 	movePause = 10 * time.Millisecond
 	// maxMoves is how many halves are kept at most: each may be some KiB.
 	maxMoves = 64

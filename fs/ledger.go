@@ -80,8 +80,8 @@ func RequestOf(unique uint64) uint64 { return unique &^ resent }
 // Acts are the notes of what requests make, remove and move; nil: nothing is noted.
 func (t *Tree) Acts() *nodes.Acts { return t.env.Acts }
 
-// Commit writes down what has changed, before an answer tells of it. It returns when that is so, also if another
-// answer's Commit does it.
+// Commit writes down what has changed, before an answer tells of it. It returns when that is so, also if
+// another answer's Commit does it.
 func (t *Tree) Commit() {
 	if !t.lasting.some.Load() && !t.lasting.busy.Load() { // in this order
 		return

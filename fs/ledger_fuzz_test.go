@@ -26,7 +26,8 @@ func (leftSafe) Drop(uint64, bool) {}
 // Left is backends.Safe.Left.
 func (s leftSafe) Left() map[uint64]int { return s }
 
-// leftSockets are sockets that an earlier process may have left: one that listens, and both ends of a connection.
+// leftSockets are sockets that an earlier process may have left: one that listens, and both ends of a
+// connection.
 func leftSockets(t testing.TB) leftSafe {
 	t.Helper()
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
@@ -101,7 +102,8 @@ func sampled() (b []byte) {
 	return b
 }
 
-// FuzzLedgerRecords: whatever records an earlier process left, of all kinds, a tree goes on from them, or refuses them.
+// FuzzLedgerRecords: whatever records an earlier process left, of all kinds, a tree goes on from them, or
+// refuses them.
 func FuzzLedgerRecords(f *testing.F) {
 	if os.Geteuid() != 0 {
 		f.Skip("it takes root")

@@ -50,13 +50,13 @@ func (t *Tree) Lookup(_ <-chan struct{}, h *fuse.InHeader, name string, out *fus
 // ticks of it, 1 to 20 ms (fuse_time_to_jiffies, fs/fuse/dir.c).
 const lookupAttrTimeout = time.Nanosecond
 
-// sufficient reports whether the attributes that a LOOKUP tells may serve the system call that looked the name
-// up: it then makes no GETATTR of its own, and stat(2) is one request. They must not serve another one, which
-// may ask about a change that was made meanwhile. Whoever comes by a name looks it up, and so is told anew; what
-// is open, and fstat(2) can ask about, has none that last, and OPEN ends those of the LOOKUP before it. So
-// there are none of directories, which may be somebody's working directory, and none of message faces, whose
-// turn the GETATTR ends (mount). Of what is open by O_PATH, or is a FIFO, nobody tells the tree: only there are
-// attributes up to two ticks old (TestLookupTells).
+// sufficient reports whether the attributes that a LOOKUP tells may serve the system call that looked the
+// name up: it then makes no GETATTR of its own, and stat(2) is one request. They must not serve another one,
+// which may ask about a change that was made meanwhile. Whoever comes by a name looks it up, and so is told
+// anew; what is open, and fstat(2) can ask about, has none that last, and OPEN ends those of the LOOKUP
+// before it. So there are none of directories, which may be somebody's working directory, and none of message
+// faces, whose turn the GETATTR ends (mount). Of what is open by O_PATH, or is a FIFO, nobody tells the tree:
+// only there are attributes up to two ticks old (TestLookupTells).
 func (t *Tree) sufficient(id uint64, s nodes.Seen) bool {
 	switch s.Was.Type() {
 	case syscall.S_IFREG, syscall.S_IFIFO, syscall.S_IFSOCK:

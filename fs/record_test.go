@@ -106,8 +106,8 @@ func FuzzTables(f *testing.F) {
 	})
 }
 
-// TestRecordVersion: tables, and ledgers, in which the same records are, have another version when a record has
-// changed. So no program reads what another one has written in another way.
+// TestRecordVersion: tables, and ledgers, in which the same records are, have another version when a record
+// has changed. So no program reads what another one has written in another way.
 func TestRecordVersion(t *testing.T) {
 	const tables, ledger, written = 0x6970636673_0008, 0x6970636673_0013, "a558e4946fcdab63"
 	sum := sha256.Sum256(sample().bytes()[8:])

@@ -10,8 +10,8 @@ import (
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
-// TestResentCreate: a CREATE that comes again, as the process that did it ended before its answer, is answered with
-// what was made, open. The open that makes a socket calls nobody, the second time either.
+// TestResentCreate: a CREATE that comes again, as the process that did it ended before its answer, is
+// answered with what was made, open. The open that makes a socket calls nobody, the second time either.
 func TestResentCreate(t *testing.T) {
 	fd, err := backends.NewLedger()
 	if err != nil {

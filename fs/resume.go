@@ -238,7 +238,8 @@ func (t *Tree) sameObject(n Node, h *opened, kept *nodes.Kept) (nodes.Open, erro
 	return open, err
 }
 
-// movedTo is where the object of a node is now, inside the class, if it is not where the node is, as err says.
+// movedTo is where the object of a node is now, inside the class, if it is not where the node is, as err
+// says.
 func (t *Tree) movedTo(n Node, err error) (path string, moved bool) {
 	if err != syscall.ENOENT && err != syscall.ENOTDIR && err != syscall.ESTALE {
 		return "", false
@@ -254,8 +255,8 @@ func (t *Tree) movedTo(n Node, err error) (path string, moved bool) {
 // maxPlaces is how many objects of a class are looked for: others may have made as many as they like.
 const maxPlaces = 1 << 16
 
-// placesIn are where the objects of a class are now, if they can be moved and nobody else has their directories, by
-// what they are.
+// placesIn are where the objects of a class are now, if they can be moved and nobody else has their
+// directories, by what they are.
 func (t *Tree) placesIn(kind int32) map[backends.ID]string {
 	if kind < 0 || t.kinds[kind].Elsewhere != nil || t.kinds[kind].Shared {
 		return nil
@@ -338,8 +339,8 @@ func (t *Tree) Closing(fh uint64) {
 func (t *Tree) Settled() { t.sockets.Settled() }
 
 // Unfinished are the files that a session which goes on with the tree has to see to: the poll handles of
-// those that were polled, and those that were closed for the last time and have something left to send, in the order of
-// their numbers.
+// those that were polled, and those that were closed for the last time and have something left to send, in
+// the order of their numbers.
 func (t *Tree) Unfinished() (polled []uint64, closed []Handle) {
 	for _, id := range t.unbacked {
 		_ = later{t}.BackingClose(id) // what is open by it goes on

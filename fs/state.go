@@ -23,10 +23,10 @@ var stateDirs = []struct {
 	mode os.FileMode
 }{{"fifos", 0700}, {"sockets", 0700}, {"topics", 0700}, {"sock", 0711}, {"leases", 0700}}
 
-// lockState makes the state directory ready and takes it: the lock ends with the process, however it ends, or with the
-// one that keeps the safe's descriptors, so that nobody else takes the directory before the next worker does.
-// What is there and is not what it should be, so that the daemon could not go on with it, is moved aside:
-// moved says what. goesOn: what was listened on is still listened on.
+// lockState makes the state directory ready and takes it: the lock ends with the process, however it ends, or
+// with the one that keeps the safe's descriptors, so that nobody else takes the directory before the next
+// worker does. What is there and is not what it should be, so that the daemon could not go on with it, is
+// moved aside: moved says what. goesOn: what was listened on is still listened on.
 func lockState(dir string, goesOn bool, safe backends.Safe) (lock *os.File, moved []string, err error) {
 	if err := MakeStateDir(dir); err != nil {
 		return nil, nil, err

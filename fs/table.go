@@ -284,8 +284,8 @@ func (t *table) remove(n *Node) {
 	}
 }
 
-// hold has a node stay, and those above it, until unhold of what it returns: another process finds by them what a
-// closed file is of that has something left to send, and of which the kernel knows nothing any more.
+// hold has a node stay, and those above it, until unhold of what it returns: another process finds by them
+// what a closed file is of that has something left to send, and of which the kernel knows nothing any more.
 func (t *table) hold(id uint64) (held []uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

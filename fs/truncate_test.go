@@ -10,8 +10,8 @@ import (
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
-// TestOpenTruncates: the SETATTR with which the kernel truncates what a shell's `>` has opened asks nothing of
-// the object. That was half of all the system calls of an `echo > queue`.
+// TestOpenTruncates: the SETATTR with which the kernel truncates what a shell's `>` has opened asks nothing
+// of the object. That was half of all the system calls of an `echo > queue`.
 func TestOpenTruncates(t *testing.T) {
 	tree, err := New(Config{StateDir: t.TempDir()})
 	if err != nil {

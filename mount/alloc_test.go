@@ -34,8 +34,8 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
-// BenchmarkWriteRead is a message that is written and read: "bare" are the system calls that it takes, with nothing
-// between them; a session does it without a ledger and with one.
+// BenchmarkWriteRead is a message that is written and read: "bare" are the system calls that it takes, with
+// nothing between them; a session does it without a ledger and with one.
 func BenchmarkWriteRead(b *testing.B) {
 	b.Run("bare", bareWriteRead)
 	withAndWithout(b, func(b *testing.B, k *kernel) {

@@ -108,8 +108,8 @@ func (a *aside) Try(buf []byte) (int, error) {
 	return copy(buf, a.answer[headerSize:]), nil
 }
 
-// mayTell reports whether the answer to a LOOKUP of what is kept elsewhere may be told now: it is of no face, or it is
-// its thread's turn.
+// mayTell reports whether the answer to a LOOKUP of what is kept elsewhere may be told now: it is of no face,
+// or it is its thread's turn.
 func (a *aside) mayTell() bool {
 	if a.wait == nil {
 		name, face := a.s.tree.Face(as[fuse.EntryOut](a.answer[headerSize:]).NodeId)

@@ -14,8 +14,8 @@ import (
 )
 
 // A session that has a ledger works at desks there, so that another process can go on whenever this one ends
-// (backends.Desk). What is done at a desk lies in this order: what went through the kernel, the answer, what the
-// open file keeps, the answer for the kernel. Each step says that the one before it was done.
+// (backends.Desk). What is done at a desk lies in this order: what went through the kernel, the answer, what
+// the open file keeps, the answer for the kernel. Each step says that the one before it was done.
 
 // closing marks the work on the end of an open file, in its number, and returning what goes back by the file.
 const (
@@ -59,8 +59,8 @@ func (s *Session) recycle(b *[]byte) {
 	s.buffers.Put(b)
 }
 
-// sit is called when a read or write of an open file begins, or begins anew, at the desk of its answer; nil: it has
-// none. The caller holds the gate's lock.
+// sit is called when a read or write of an open file begins, or begins anew, at the desk of its answer; nil:
+// it has none. The caller holds the gate's lock.
 func (o *openFile) sit(answer []byte, request uint64) *backends.Desk {
 	d := o.gate.s.ledger.DeskOf(answer)
 	if d == nil {
@@ -93,8 +93,8 @@ func (o *openFile) rise(d *backends.Desk, n int, err error) {
 	}
 }
 
-// finish does what an open file has left to do when it is closed, at the desk of buf. That work has a number of its
-// own: the kernel may have its answer already.
+// finish does what an open file has left to do when it is closed, at the desk of buf. That work has a number
+// of its own: the kernel may have its answer already.
 func (o *openFile) finish(buf []byte) error {
 	d := o.sit(buf, closing|o.fh)
 	err := o.file.Finish()
@@ -137,7 +137,8 @@ func forgets(req []byte) bool {
 	return false
 }
 
-// goOnFromDesks finds what an earlier process left at its desks, and does what the kernel will not ask for again.
+// goOnFromDesks finds what an earlier process left at its desks, and does what the kernel will not ask for
+// again.
 func (s *Session) goOnFromDesks(out []byte) {
 	s.left = leftBehind{map[uint64]*backends.Desk{}, map[uint64]part{}}
 	for _, one := range s.tree.Left(backends.PartRecord) {
@@ -164,8 +165,9 @@ func (s *Session) goOnFromDesks(out []byte) {
 	}
 }
 
-// answerAgain takes up what the kernel brings again: first what an earlier process had begun with, then all in the
-// order in which it was asked for, and at last the INTERRUPTs, which end what has come to wait by then.
+// answerAgain takes up what the kernel brings again: first what an earlier process had begun with, then all
+// in the order in which it was asked for, and at last the INTERRUPTs, which end what has come to wait by
+// then.
 func (s *Session) answerAgain(out []byte) {
 	list := s.gather()
 	for number, d := range s.left.desks {
@@ -238,10 +240,10 @@ func (s *Session) answerAgain(out []byte) {
 	s.tree.Settled()
 }
 
-// openForNobody closes files whose open(2) had no answer when the worker was killed, and does not come again, as its
-// caller was killed, too. Whether it had is not known: if so, the kernel has the file open, and with that its node. So
-// it is told to forget the name, and is asked for the node. Where the kernel knows that still, the file stays.
-// Until then the desks stay as they were, for another process that goes on.
+// openForNobody closes files whose open(2) had no answer when the worker was killed, and does not come again,
+// as its caller was killed, too. Whether it had is not known: if so, the kernel has the file open, and with
+// that its node. So it is told to forget the name, and is asked for the node. Where the kernel knows that
+// still, the file stays. Until then the desks stay as they were, for another process that goes on.
 func (s *Session) openForNobody(opens []*backends.Desk) {
 	for _, d := range opens {
 		if at, ok := s.tree.OpenedIn(d.Unique()); ok && at.Parent != 0 {
@@ -254,8 +256,8 @@ func (s *Session) openForNobody(opens []*backends.Desk) {
 	}
 }
 
-// giveBack returns messages to where they are from that an earlier process received for somebody who was killed since,
-// and had not answered with.
+// giveBack returns messages to where they are from that an earlier process received for somebody who was
+// killed since, and had not answered with.
 func (s *Session) giveBack(asked map[uint64]bool) {
 	for request, d := range s.left.desks {
 		_, _, answer, _ := d.Of()
@@ -287,7 +289,8 @@ func (o *openFile) giveBack(d *backends.Desk) {
 }
 
 // gather reads what the kernel brings again. It has put that before what is new (fuse_chan_resend), but for
-// FORGET and INTERRUPT, which come between: so there is no more of it when nothing is left, or something new came.
+// FORGET and INTERRUPT, which come between: so there is no more of it when nothing is left, or something new
+// came.
 func (s *Session) gather() (list [][]byte) {
 	if err := unix.SetNonblock(s.dev.fd, true); err != nil {
 		s.log.Error("cannot look for requests without an answer", "err", err)

@@ -66,8 +66,8 @@ func TestPart(t *testing.T) {
 	}
 }
 
-// TestInterruptAgain: a reader is killed, and the process that had begun with the INTERRUPT too. The next one ends
-// the read, though the INTERRUPT is what was begun with, and comes before the read.
+// TestInterruptAgain: a reader is killed, and the process that had begun with the INTERRUPT too. The next one
+// ends the read, though the INTERRUPT is what was begun with, and comes before the read.
 func TestInterruptAgain(t *testing.T) {
 	const again = 1 << 63 // FUSE_UNIQUE_RESEND
 	l := newLedger(t)

@@ -106,8 +106,8 @@ func (s *Session) Leave(limit time.Duration) {
 	}
 }
 
-// Resends reports whether the kernel can bring a request twice, once the session is live: else no other process can go
-// on with the mount.
+// Resends reports whether the kernel can bring a request twice, once the session is live: else no other
+// process can go on with the mount.
 func (s *Session) Resends() bool {
 	return as[fuse.InitIn](s.settled.request).Flags64()&fuse.CAP_HAS_RESEND != 0
 }
@@ -149,8 +149,8 @@ func (s *Session) replay() error {
 	return nil
 }
 
-// releaseOf is a RELEASE of an open file that an earlier process has answered, in the name of whoever opened it. It has
-// a number that no other request has, by which it can wait beside others.
+// releaseOf is a RELEASE of an open file that an earlier process has answered, in the name of whoever opened
+// it. It has a number that no other request has, by which it can wait beside others.
 func releaseOf(h fs.Handle) fuse.ReleaseIn {
 	in := fuse.ReleaseIn{Fh: h.Num}
 	in.Opcode, in.Length, in.Unique = opRelease, uint32(unsafe.Sizeof(in)), closing|h.Num

@@ -66,8 +66,8 @@ func (t *turns) come(req []byte) *lookup {
 	return w
 }
 
-// hold parks the answer of a LOOKUP, by the name of the face that was found, if it is another thread's turn, and
-// reports whether it did.
+// hold parks the answer of a LOOKUP, by the name of the face that was found, if it is another thread's turn,
+// and reports whether it did.
 func (t *turns) hold(w *lookup, name string, answer *inTurn) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -79,8 +79,8 @@ func (t *turns) hold(w *lookup, name string, answer *inTurn) bool {
 	return waits
 }
 
-// went is called when a LOOKUP that next has given is answered, or waits for that elsewhere. It reports whether it was
-// interrupted meanwhile, by when it may not have waited yet.
+// went is called when a LOOKUP that next has given is answered, or waits for that elsewhere. It reports
+// whether it was interrupted meanwhile, by when it may not have waited yet.
 func (t *turns) went(w *lookup) (interrupted bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -54,7 +54,8 @@ func whyNoPassthrough(err error, release string) string {
 	return "FUSE passthrough: " + err.Error()
 }
 
-// KernelResends reports whether the kernel is of a version that brings requests twice (FUSE_NOTIFY_RESEND, Linux
+// KernelResends reports whether the kernel is of a version that brings requests twice (FUSE_NOTIFY_RESEND,
+// Linux
 // 6.9), as far as is known before it is asked (Session.Resends).
 func KernelResends() bool { return since(kernelRelease(), 6, 9) }
 

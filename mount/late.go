@@ -37,8 +37,8 @@ func (l *late) begin(unique uint64, uid uint32) {
 	l.by[uid]++
 }
 
-// end is called when it is answered, or waits. It reports whether it was interrupted meanwhile, by when it may not
-// have waited yet.
+// end is called when it is answered, or waits. It reports whether it was interrupted meanwhile, by when it
+// may not have waited yet.
 func (l *late) end(unique uint64, uid uint32) (interrupted bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -8,8 +8,8 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
-// TestLateInterrupted: a request that lost the lead before it waits, and is interrupted by then, does not wait for
-// ever.
+// TestLateInterrupted: a request that lost the lead before it waits, and is interrupted by then, does not
+// wait for ever.
 func TestLateInterrupted(t *testing.T) {
 	k := newKernel(t)
 	_, _, lock := k.lockable()

@@ -39,9 +39,9 @@ func (s *Session) lookedUp(req []byte, w *lookup, answer []byte) bool {
 	return face
 }
 
-// lookedUpAside has workers answer a LOOKUP that was parked, if it may have to wait for a lock in the kernel, and
-// reports whether that is so. Whoever comes to answer it has other things to do, and each of those that wait
-// for the lock would take a thread (see late).
+// lookedUpAside has workers answer a LOOKUP that was parked, if it may have to wait for a lock in the kernel,
+// and reports whether that is so. Whoever comes to answer it has other things to do, and each of those that
+// wait for the lock would take a thread (see late).
 func (s *Session) lookedUpAside(w *lookup, out []byte) bool {
 	if !s.tree.Lockable(as[fuse.InHeader](w.req).NodeId) {
 		return false

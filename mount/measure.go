@@ -24,8 +24,8 @@ type measuring struct {
 // errAside ends the wait of a request that workers go on with (measuring.ended).
 var errAside = errors.New("workers answer")
 
-// measure takes up a GETATTR or STATX of such a file, if its text is to be made or it may take long, and reports
-// whether it did.
+// measure takes up a GETATTR or STATX of such a file, if its text is to be made or it may take long, and
+// reports whether it did.
 func (s *Session) measure(req, out []byte) bool {
 	h := as[fuse.InHeader](req)
 	o := s.file(s.measured(req))
@@ -50,8 +50,8 @@ func (s *Session) measure(req, out []byte) bool {
 	return true
 }
 
-// measured is the number of the open file that a request is to measure, or 0. Nothing that comes later is to overtake
-// it: no close of that file, and no other request that makes an openFile of it (TestHot).
+// measured is the number of the open file that a request is to measure, or 0. Nothing that comes later is to
+// overtake it: no close of that file, and no other request that makes an openFile of it (TestHot).
 func (s *Session) measured(req []byte) uint64 {
 	switch h := as[fuse.InHeader](req); h.Opcode {
 	case opGetattr, opStatx:
@@ -90,7 +90,8 @@ func (m *measuring) settled(buf []byte) (int, error) {
 	return m.answer(buf)
 }
 
-// tells are the workers for what the tree tells of a file, and whether that is kept elsewhere; nil: it takes a moment.
+// tells are the workers for what the tree tells of a file, and whether that is kept elsewhere; nil: it takes
+// a moment.
 func (s *Session) tells(h *fuse.InHeader) (w *backends.Workers, far bool) {
 	if there := s.tree.Elsewhere(h, ""); there != nil {
 		return there, true

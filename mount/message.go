@@ -221,8 +221,9 @@ func (s *Session) file(fh uint64) *openFile {
 	return o
 }
 
-// release forgets an open file that was closed for the last time. It reports whether it answered, unless that was done:
-// a file that has something left to send, for which there is no room yet, stays open for that (see nodes.File.Finish).
+// release forgets an open file that was closed for the last time. It reports whether it answered, unless that
+// was done: a file that has something left to send, for which there is no room yet, stays open for that (see
+// nodes.File.Finish).
 func (s *Session) release(req []byte, answered bool, out []byte) bool {
 	in := as[fuse.ReleaseIn](req)
 	o := s.file(in.Fh) // also one that only an earlier process was asked for: it may have left something to send

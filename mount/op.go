@@ -51,8 +51,8 @@ func (r *reading) Try(buf []byte) (int, error) {
 	return n, err
 }
 
-// rest is Try as far as it takes nothing that others wait for. What the file keeps may change by it, also if it has to
-// wait: the message on lease is done then.
+// rest is Try as far as it takes nothing that others wait for. What the file keeps may change by it, also if
+// it has to wait: the message on lease is done then.
 func (r *reading) rest(buf []byte) (int, error) {
 	d := r.o.sit(buf, r.request)
 	n, err := r.o.file.Rest(buf, r.size, r.off)

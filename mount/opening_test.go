@@ -10,8 +10,8 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
-// TestAcceptBehindInterrupted: of two who accept, the first has been woken, for a call, and is interrupted before a
-// worker has looked for it: the second is told of the call.
+// TestAcceptBehindInterrupted: of two who accept, the first has been woken, for a call, and is interrupted
+// before a worker has looked for it: the second is told of the call.
 func TestAcceptBehindInterrupted(t *testing.T) {
 	k := newKernel(t)
 	dir := k.lookup(fuse.FUSE_ROOT_ID, "sockets")

@@ -40,8 +40,8 @@ func (s *Session) keepLength(req, out []byte) {
 	s.Outdate(h.NodeId)
 }
 
-// Outdate has the kernel take the attributes for out of date that it was told of a node, and those that it has
-// asked for and was not told yet (FUSE_NOTIFY_INVAL_INODE; fuse_reverse_inval_inode, fs/fuse/inode.c). It
+// Outdate has the kernel take the attributes for out of date that it was told of a node, and those that it
+// has asked for and was not told yet (FUSE_NOTIFY_INVAL_INODE; fuse_reverse_inval_inode, fs/fuse/inode.c). It
 // waits for nothing: only the bytes of a file are locked, and it is not told to drop those.
 func (s *Session) Outdate(node uint64) {
 	msg := outdated(node)

@@ -69,8 +69,8 @@ var epoch = time.Now()
 func now() moment { return moment(time.Since(epoch)) }
 
 // time is when that was by the clock as it is set now: it may have been set since the process began, or the
-// machine have slept, which the monotonic clock does not count. Of that whole seconds count, so that it is the
-// same whenever it is asked for, and a status that tells of it does not change by itself.
+// machine have slept, which the monotonic clock does not count. Of that whole seconds count, so that it is
+// the same whenever it is asked for, and a status that tells of it does not change by itself.
 func (m moment) time() time.Time {
 	set := time.Now().Round(0).Sub(epoch.Round(0)) - time.Since(epoch)
 	return epoch.Round(0).Add(time.Duration(m) + set.Round(time.Second))

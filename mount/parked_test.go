@@ -41,8 +41,8 @@ func TestWaiters(t *testing.T) {
 	}
 }
 
-// TestMoments: since when somebody waits is told by the clock as it is set now, also on a machine that sets it when
-// it has a network; and always the same.
+// TestMoments: since when somebody waits is told by the clock as it is set now, also on a machine that sets
+// it when it has a network; and always the same.
 func TestMoments(t *testing.T) {
 	was := epoch
 	defer func() { epoch = was }()
@@ -61,8 +61,8 @@ func TestMoments(t *testing.T) {
 	}
 }
 
-// TestLeftUnparked: a request that would have to wait, when those who wait are left to the next process, has no answer:
-// it comes again there.
+// TestLeftUnparked: a request that would have to wait, when those who wait are left to the next process, has
+// no answer: it comes again there.
 func TestLeftUnparked(t *testing.T) {
 	k := newKernel(t)
 	_, read, _ := k.open(k.queue(), syscall.O_RDONLY)

@@ -17,8 +17,8 @@ const (
 	pollWrNorm = 0x100
 )
 
-// poll answers poll(2), select(2) and epoll_wait(2) on a file: what would not block now. A kernel that wants to
-// hear of a change is told once. It then asks again, with the same poll handle.
+// poll answers poll(2), select(2) and epoll_wait(2) on a file: what would not block now. A kernel that wants
+// to hear of a change is told once. It then asks again, with the same poll handle.
 func (s *Session) poll(req, buf []byte) {
 	in := as[pollIn](req)
 	o := s.file(in.Fh)

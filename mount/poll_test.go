@@ -83,8 +83,8 @@ func TestWhoWaitsInPoll(t *testing.T) {
 	waiting("a writer told that there is no room", 0, 1)
 }
 
-// Two programs, or threads, that poll by one open file for different things are both told: the kernel has one poll
-// handle for them, and the one that polls last takes nothing from the other.
+// Two programs, or threads, that poll by one open file for different things are both told: the kernel has one
+// poll handle for them, and the one that polls last takes nothing from the other.
 func TestSharedPoll(t *testing.T) {
 	k := newKernel(t)
 	node := k.queue()

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestManyPollers: what a poll, a message and a close cost does not grow with the square of those who poll one
-// object, as everybody's requests wait for it.
+// TestManyPollers: what a poll, a message and a close cost does not grow with the square of those who poll
+// one object, as everybody's requests wait for it.
 func TestManyPollers(t *testing.T) {
 	k := newKernel(t)
 	node := k.queue()

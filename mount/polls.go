@@ -7,8 +7,8 @@ import (
 )
 
 // polls are the files of a gate that the kernel wants to hear of. A user may have many thousands, and others
-// wait for whoever tells of a message. So the first few are told at once, the rest by the session's teller, and
-// what is news to none is found without a look at each (TestCrowdPolls). The gate's lock guards them.
+// wait for whoever tells of a message. So the first few are told at once, the rest by the session's teller,
+// and what is news to none is found without a look at each (TestCrowdPolls). The gate's lock guards them.
 type polls struct {
 	all   []*polled // in no order
 	marks marks
@@ -23,8 +23,8 @@ type polls struct {
 	wanted, lack backends.Ready // wants and lacks of those that were looked at
 }
 
-// marks count what makes all that the kernel knew before it old: that a message came, which is news even to one
-// that has not taken the one before (an edge), and that the endpoint was not ready.
+// marks count what makes all that the kernel knew before it old: that a message came, which is news even to
+// one that has not taken the one before (an edge), and that the endpoint was not ready.
 type marks struct{ came, empty, full uint32 }
 
 // always is what is told of whether asked for or not (poll(2)).
@@ -48,8 +48,8 @@ func (ps *polls) count(f *polled, seen backends.Ready) {
 	ps.lack |= (f.want | always) &^ seen
 }
 
-// remove takes a file out, if it is in; nil: it was never polled. Another one gets its place, which may be looked
-// at once more.
+// remove takes a file out, if it is in; nil: it was never polled. Another one gets its place, which may be
+// looked at once more.
 func (ps *polls) remove(f *polled) {
 	if f == nil || f.at == 0 {
 		return
@@ -144,8 +144,9 @@ func (g *gate) some(told []uint64, there backends.Ready) []uint64 {
 	return told
 }
 
-// readyAs is what a file is ready for where the endpoint is ready for there. One that panics is: its program asks, and
-// is told of the failure. The others of a round are not to wait for ever for that (TestCrowdToldInSpite).
+// readyAs is what a file is ready for where the endpoint is ready for there. One that panics is: its program
+// asks, and is told of the failure. The others of a round are not to wait for ever for that
+// (TestCrowdToldInSpite).
 func (s *Session) readyAs(o *openFile, there backends.Ready) (ready backends.Ready) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -186,8 +187,8 @@ func (g *gate) tellRest() {
 	}
 }
 
-// tellOwn wakes those who poll a file that a read or write of it has made ready by itself: the rest of a message,
-// the end behind the one message of next. The caller holds g.mu.
+// tellOwn wakes those who poll a file that a read or write of it has made ready by itself: the rest of a
+// message, the end behind the one message of next. The caller holds g.mu.
 func (g *gate) tellOwn(f *polled) {
 	if f == nil || f.at == 0 {
 		return
@@ -200,8 +201,8 @@ func (g *gate) tellOwn(f *polled) {
 	}
 }
 
-// tellSharers wakes those who poll by the open file that somebody polls now, which is ready, if they are still to be
-// told of it: the kernel has one poll handle for all of them. The caller holds g.mu.
+// tellSharers wakes those who poll by the open file that somebody polls now, which is ready, if they are
+// still to be told of it: the kernel has one poll handle for all of them. The caller holds g.mu.
 func (g *gate) tellSharers(f *polled, ready backends.Ready) {
 	if (ready&^g.polls.known(f, f.file.file.ReadyAs(0)))&(f.want|always) != 0 {
 		g.s.wakePoller(f.kh)

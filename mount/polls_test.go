@@ -29,8 +29,8 @@ func (k *kernel) notified() (woken int) {
 	}
 }
 
-// TestCrowdTold: of many who poll an object a message wakes each, once, but only a few before its writer is done,
-// for whom all others wait.
+// TestCrowdTold: of many who poll an object a message wakes each, once, but only a few before its writer is
+// done, for whom all others wait.
 func TestCrowdTold(t *testing.T) {
 	const many = 150
 	k := newKernel(t)
@@ -175,8 +175,8 @@ func TestCrowdPolls(t *testing.T) {
 	}
 }
 
-// TestLastPollerLeaves: what the last poller of an object waited for is not watched when it has gone: room in a
-// queue, which is there nearly always, would wake the daemon without end.
+// TestLastPollerLeaves: what the last poller of an object waited for is not watched when it has gone: room in
+// a queue, which is there nearly always, would wake the daemon without end.
 func TestLastPollerLeaves(t *testing.T) {
 	k := newKernel(t)
 	node := k.queue()
@@ -201,8 +201,8 @@ func TestLastPollerLeaves(t *testing.T) {
 	}
 }
 
-// TestPollOwn: whoever polls a file is told what a read of it by somebody else leaves there: behind the one message
-// of next is the end.
+// TestPollOwn: whoever polls a file is told what a read of it by somebody else leaves there: behind the one
+// message of next is the end.
 func TestPollOwn(t *testing.T) {
 	k := newKernel(t)
 	node := k.queue()
@@ -219,8 +219,8 @@ func TestPollOwn(t *testing.T) {
 	}
 }
 
-// TestRoundEnds: files that are closed in a round end it, their gate is in the teller's line but once, and what the
-// teller finds gone will be news to those who knew of it.
+// TestRoundEnds: files that are closed in a round end it, their gate is in the teller's line but once, and
+// what the teller finds gone will be news to those who knew of it.
 func TestRoundEnds(t *testing.T) {
 	const many = 3 * toldAtOnce
 	k := newKernel(t)

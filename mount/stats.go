@@ -157,9 +157,9 @@ func (t *stats) of(class string) *classStats {
 	return t.class(class, number, backends.Record{})
 }
 
-// did counts a READ or WRITE that did not wait and whose answer is known, and tells those who trace: before it
-// is answered, as its process may be gone after that, and its name with it. answer is room for that, and began is when
-// it came (see begin).
+// did counts a READ or WRITE that did not wait and whose answer is known, and tells those who trace: before
+// it is answered, as its process may be gone after that, and its name with it. answer is room for that, and
+// began is when it came (see begin).
 func (o *openFile) did(in *fuse.InHeader, bytes int, err error, answer []byte, began time.Time) {
 	took := time.Duration(0)
 	if o.tells(in, answer) {
@@ -170,14 +170,15 @@ func (o *openFile) did(in *fuse.InHeader, bytes int, err error, answer []byte, b
 	}
 }
 
-// tells reports, once, whether a request is to be counted that may have been worked on at the desk of its answer.
+// tells reports, once, whether a request is to be counted that may have been worked on at the desk of its
+// answer.
 func (o *openFile) tells(in *fuse.InHeader, answer []byte) bool {
 	d := o.gate.s.ledger.DeskOf(answer)
 	return d.Unique() != fs.RequestOf(in.Unique) || d.Tells()
 }
 
-// countAgain counts a READ or WRITE whose answer an earlier process left, unless that did. How long it took nobody
-// knows.
+// countAgain counts a READ or WRITE whose answer an earlier process left, unless that did. How long it took
+// nobody knows.
 func (o *openFile) countAgain(in *fuse.InHeader, answer []byte) {
 	if !o.tells(in, answer) {
 		return

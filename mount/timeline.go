@@ -12,10 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A timeline tells since when a request waits that began to under an earlier process. The kernel's numbers of requests
-// grow. So it is enough to write down once in a while which number came when: the first that waits after a second is a
-// mark. Of older ones fewer are kept. So it says up to a second too much, and of a long wait up to a sixteenth. The
-// zero timeline knows of no earlier process.
+// A timeline tells since when a request waits that began to under an earlier process. The kernel's numbers of
+// requests grow. So it is enough to write down once in a while which number came when: the first that waits
+// after a second is a mark. Of older ones fewer are kept. So it says up to a second too much, and of a long
+// wait up to a sixteenth. The zero timeline knows of no earlier process.
 type timeline struct {
 	ledger *backends.Ledger // nil: there is no need
 	due    atomic.Int64     // from when on the next one is a mark
@@ -32,8 +32,8 @@ type mark struct {
 	at      int64
 }
 
-// markPause is how long the next mark is not made. Of two marks the older one goes when what is between its neighbours
-// is a markPart of how long that is ago: so there are some hundred in a year.
+// markPause is how long the next mark is not made. Of two marks the older one goes when what is between its
+// neighbours is a markPart of how long that is ago: so there are some hundred in a year.
 const (
 	markPause = time.Second
 	markPart  = 16
@@ -64,7 +64,8 @@ func (l *timeline) code(c *nodes.Coder) {
 	})
 }
 
-// since is when a request began to wait that has come to wait now: earlier if the kernel has brought it again.
+// since is when a request began to wait that has come to wait now: earlier if the kernel has brought it
+// again.
 func (l *timeline) since(unique uint64, now moment) moment {
 	request := fs.RequestOf(unique)
 	if l.ledger == nil || request&closing != 0 { // that is no number of the kernel's

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestTimeline: another process knows of a request that the kernel brings again since when it waits: no less than it
-// does, and by a second more, or a sixteenth.
+// TestTimeline: another process knows of a request that the kernel brings again since when it waits: no less
+// than it does, and by a second more, or a sixteenth.
 func TestTimeline(t *testing.T) {
 	fd, err := backends.NewLedger()
 	if err != nil {

@@ -22,8 +22,8 @@ import (
 // ends after maxTurn, for its thread may be stopped, or wait for one that was parked although it holds such a
 // thing.
 //
-// A LOOKUP of what is kept elsewhere is not parked before it is answered, for all can be asked elsewhere at the same
-// time: its answer is kept until its turn (inTurn).
+// A LOOKUP of what is kept elsewhere is not parked before it is answered, for all can be asked elsewhere at
+// the same time: its answer is kept until its turn (inTurn).
 //
 // A parked LOOKUP is never answered EINTR; who interrupts it has it answered. All methods are safe for
 // concurrent use.
@@ -90,8 +90,8 @@ const (
 	maxTurn = time.Millisecond
 	// maxReturn is how long one waits for a thread that has to come again.
 	maxReturn = 200 * time.Microsecond
-	// farTurn and farReturn are those of what is kept elsewhere: it takes a while to answer a thread that comes again,
-	// and to ask for another one in vain costs more than to wait.
+	// farTurn and farReturn are those of what is kept elsewhere: it takes a while to answer a thread that
+	// comes again, and to ask for another one in vain costs more than to wait.
 	farTurn, farReturn = 10 * time.Millisecond, 5 * time.Millisecond
 	// maxPasses is how often a thread is answered out of turn, one LOOKUP after the other.
 	maxPasses = 4
@@ -122,8 +122,8 @@ func (t *turns) park(req []byte) bool {
 	return waits
 }
 
-// waits reports whether a LOOKUP is to be parked, in which line, and how long the turn there lasts. The caller holds
-// t.mu.
+// waits reports whether a LOOKUP is to be parked, in which line, and how long the turn there lasts. The
+// caller holds t.mu.
 func (t *turns) waits(h *fuse.InHeader, name string) (l *line, left time.Duration, waits bool) {
 	l = t.lines[spot{h.NodeId, name}]
 	if l == nil || l.turn == nil || l.turn.pid == h.Pid || h.Pid == 0 || t.byUid[h.Uid] >= maxLookups {

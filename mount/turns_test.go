@@ -120,8 +120,8 @@ func TestTurnsInterrupted(t *testing.T) {
 	}
 }
 
-// TestTurnsInterruptedBetween: a LOOKUP that is interrupted when it has its turn, and has not come to wait for a worker
-// yet, does not miss that.
+// TestTurnsInterruptedBetween: a LOOKUP that is interrupted when it has its turn, and has not come to wait
+// for a worker yet, does not miss that.
 func TestTurnsInterruptedBetween(t *testing.T) {
 	_, a, b, _ := newThreads(t)
 	a.lockable()
@@ -208,7 +208,8 @@ func TestTurnsNoAllocations(t *testing.T) {
 	}
 }
 
-// TestTurnsElsewhere: what is kept elsewhere is asked for at once for all who look it up, and they are told in turns.
+// TestTurnsElsewhere: what is kept elsewhere is asked for at once for all who look it up, and they are told
+// in turns.
 func TestTurnsElsewhere(t *testing.T) {
 	for _, how := range []string{"goes on", "interrupted"} {
 		t.Run(how, func(t *testing.T) {

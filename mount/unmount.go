@@ -54,9 +54,10 @@ func (s *Session) over(patience time.Duration) bool {
 	}
 }
 
-// Uppermost finds the mount at exactly this mount point, a path without symbolic links, that lies on all others
-// there, as a tree does on the volume of a container; nil: there is none. Of several on which nothing lies it is the
-// last: the others are hidden by what was mounted later on a directory above. It asks nothing of what is mounted.
+// Uppermost finds the mount at exactly this mount point, a path without symbolic links, that lies on all
+// others there, as a tree does on the volume of a container; nil: there is none. Of several on which nothing
+// lies it is the last: the others are hidden by what was mounted later on a directory above. It asks nothing
+// of what is mounted.
 func Uppermost(point string) (*mountinfo.Info, error) {
 	list, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) { return m.Mountpoint != point, false })
 	if err != nil {

@@ -142,8 +142,8 @@ func (a *Acts) forget(request uint64, at *acting) {
 	a.some.Store(len(a.all) > 0)
 }
 
-// Once does an act of a request, unless it was done. It gives what its names led to before, if it makes nothing,
-// and what it has made.
+// Once does an act of a request, unless it was done. It gives what its names led to before, if it makes
+// nothing, and what it has made.
 func (a *Acts) Once(request uint64, act Act) (was, old, made Seen, err error) {
 	if a == nil {
 		if act.Class == nil {

@@ -55,8 +55,9 @@ const (
 )
 
 // advices are the sentences that people are told of refusals. In braces stand the facts of one: {name},
-// {value}, {more}, {most}, {uid}, and {double}, which is twice {most}; {size} is {most} in bytes, for people; of
-// its limit {limit}, {holds} and {raise}. {set net=any} is a setting, as whoever started ipcfs asks for it.
+// {value}, {more}, {most}, {uid}, and {double}, which is twice {most}; {size} is {most} in bytes, for people;
+// of its limit {limit}, {holds} and {raise}. {set net=any} is a setting, as whoever started ipcfs asks for
+// it.
 var advices = map[backends.Reason]string{
 	backends.OverOne:    "user {uid} has {value} {holds}, and one user may have {most}; this needs {more} more: {raise}",
 	backends.OverAll:    "all users but root have {value} {holds}, and may have {most}; this needs {more} more: {raise}",
@@ -172,7 +173,8 @@ func inBytes(n int64) string {
 	return strconv.FormatInt(n, 10) + " bytes"
 }
 
-// settingWords finds settings in sentences. It is compiled when the first is made: each ipcfs command would pay for it.
+// settingWords finds settings in sentences. It is compiled when the first is made: each ipcfs command would
+// pay for it.
 var settingWords = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\{set ([a-z-]+)([^}]*)\}`) })
 
 // sentence puts facts into the braces of a sentence. flags are how settings are asked for, by their names.

@@ -45,8 +45,8 @@ func (a *allowance) full() bool { return a.lacks(1) }
 // scarce reports whether only what is needed may be held.
 func (a *allowance) scarce() bool { return a.lacks(maxHeld/2 + 1) }
 
-// lacks reports whether the user may not hold n more. As long as all users together hold no more than one may,
-// it need not look for the user: it is asked for each message.
+// lacks reports whether the user may not hold n more. As long as all users together hold no more than one
+// may, it need not look for the user: it is asked for each message.
 func (a *allowance) lacks(n int64) bool {
 	return a != nil && a.budget.Held() > maxHeld-n && !a.budget.Fits(a.uid, n)
 }
@@ -100,8 +100,8 @@ func (a *allowance) giveBack(p []byte) {
 // sharedHand is how long a message is at least that is in the ledger for itself, in bytes.
 const sharedHand = 4096
 
-// name has the ledger have a message that is lent, for one more record that names it; nil: the record is to hold the
-// message itself.
+// name has the ledger have a message that is lent, for one more record that names it; nil: the record is to
+// hold the message itself.
 func (a *allowance) name(p []byte, l *backends.Ledger) *lentHand {
 	if a == nil || len(p) < sharedHand {
 		return nil

@@ -9,8 +9,8 @@ import (
 
 // A Coder writes plain records, or reads what was written: the same calls in the same order do either, so the
 // two cannot differ. A number takes as few bytes as it can (binary.AppendUvarint). Bytes and lists have their
-// length before them. What is read may be anything; each record has one form, and all else is errRecord. It is
-// for one goroutine.
+// length before them. What is read may be anything; each record has one form, and all else is errRecord. It
+// is for one goroutine.
 type Coder struct {
 	b     []byte // what is written, or what is still to be read
 	reads bool

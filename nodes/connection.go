@@ -28,8 +28,8 @@ type socketState struct {
 	past  closedLinks
 }
 
-// closedLinks count the connections of a socket that were closed, by how they began, and their bytes. They outlive
-// this process as long as something is kept of the socket.
+// closedLinks count the connections of a socket that were closed, by how they began, and their bytes. They
+// outlive this process as long as something is kept of the socket.
 type closedLinks struct{ *socket.Counts }
 
 func (c closedLinks) accepted() *atomic.Int64 { return c.at(0) }
@@ -214,9 +214,9 @@ func (s *Sockets) linked(one *socketState) ([]Fact, []*link) {
 	return append(facts, Fact{"connection", rows}), links
 }
 
-// waits are the facts about those who wait for a call, and for what comes or goes over a connection. An open that
-// dials counts as a writer's. The caller does not hold s.mu: those who wait are counted under the lock of their gate,
-// under which calls are taken.
+// waits are the facts about those who wait for a call, and for what comes or goes over a connection. An open
+// that dials counts as a writer's. The caller does not hold s.mu: those who wait are counted under the lock
+// of their gate, under which calls are taken.
 func (s *Sockets) waits(one *socketState, links []*link) []Fact {
 	count := s.env.counter()
 	if count == nil {

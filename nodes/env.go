@@ -42,8 +42,8 @@ const (
 // for a lock in the kernel, or for somebody who does not answer.
 const patience = 250 * time.Millisecond
 
-// maxTasks is how many tasks of one kind may run with a place and without. One user has a small share of them,
-// so that few cannot keep all others waiting (TestHungCalls). Each may take a thread.
+// maxTasks is how many tasks of one kind may run with a place and without. One user has a small share of
+// them, so that few cannot keep all others waiting (TestHungCalls). Each may take a thread.
 const maxTasks = 1024
 
 // NewEnv makes an Env. Its workers are the caller's to close.
@@ -99,7 +99,8 @@ func movesOf(flags int) (moves backends.Ready) {
 	return moves
 }
 
-// Hands are the messages that open files of an earlier process had in hand. It is called before one is opened again.
+// Hands are the messages that open files of an earlier process had in hand. It is called before one is opened
+// again.
 func (e *Env) Hands(left []backends.Left) {
 	e.left = map[uint64]backends.Left{}
 	for _, one := range left {

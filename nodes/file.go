@@ -54,8 +54,8 @@ type rare struct {
 	knows  bool     // it does
 }
 
-// seldom is what few open files need, made if there is none yet. The caller holds f.mu, or nobody else has the file
-// yet.
+// seldom is what few open files need, made if there is none yet. The caller holds f.mu, or nobody else has
+// the file yet.
 func (f *File) seldom() *rare {
 	if f.rare == nil {
 		f.rare = &rare{}

@@ -35,8 +35,8 @@ func (f *File) Left() bool {
 	return f.rare != nil && len(f.rare.back) > 0 || ok && last.Left()
 }
 
-// TakeBack keeps messages that were received at d, and that nobody will ask for: they are to go back to where they
-// are from. It does nothing the second time.
+// TakeBack keeps messages that were received at d, and that nobody will ask for: they are to go back to where
+// they are from. It does nothing the second time.
 func (f *File) TakeBack(d *backends.Desk) {
 	if to, ok := f.end.(backends.Returner); !ok || !to.Returns() {
 		return
@@ -81,8 +81,8 @@ func (f *File) saveMoved(d *backends.Desk) {
 	}
 }
 
-// putBack returns what is to go back, as far as there is room. If the object is gone, it goes its way. The caller
-// holds f.mu.
+// putBack returns what is to go back, as far as there is room. If the object is gone, it goes its way. The
+// caller holds f.mu.
 func (f *File) putBack() (err error) {
 	for r := f.rare; r != nil && len(r.back) > 0; r.back = r.back[1:] {
 		one := r.back[0]

@@ -29,8 +29,8 @@ type namedFace struct {
 	make func() Face
 }
 
-// queueFaces are the faces that all queues of messages have. Their records tell of key. stay says that a message
-// stays that is longer than the room for it.
+// queueFaces are the faces that all queues of messages have. Their records tell of key. stay says that a
+// message stays that is longer than the room for it.
 func queueFaces(key string, stay bool) []namedFace {
 	return []namedFace{
 		{"next", func() Face { return &onceFace{} }},
@@ -118,9 +118,9 @@ func (drainFace) Holds(backends.Endpoint) backends.Ready { return backends.In }
 // Held is holder.Held: the end. Those who wait have the first claim on what comes.
 func (drainFace) Held(backends.Endpoint, []byte, int) ([]byte, error) { return nil, io.EOF }
 
-// Next is one message, or the end. A message of no bytes is not the end: it is passed over, and so are as many
-// more as were there then. How many that is is not asked before the first is taken, which an earlier process
-// may have done (Desk.Again).
+// Next is one message, or the end. A message of no bytes is not the end: it is passed over, and so are as
+// many more as were there then. How many that is is not asked before the first is taken, which an earlier
+// process may have done (Desk.Again).
 func (drainFace) Next(end backends.Endpoint, buf []byte, size int) ([]byte, error) {
 	for left := -1; left != 0; {
 		msg, err := Plain{}.Next(end, buf, size)

@@ -41,8 +41,8 @@ func (f *File) inHand(off int64) []byte {
 	return nil
 }
 
-// keep takes a unit in hand that begins at a file offset, of which n bytes were read. What was read to its end is
-// only kept for those who may seek in it, and if there is no lack of memory.
+// keep takes a unit in hand that begins at a file offset, of which n bytes were read. What was read to its
+// end is only kept for those who may seek in it, and if there is no lack of memory.
 func (f *File) keep(unit []byte, base int64, n int, inBuf bool) {
 	f.letGo()
 	if n == len(unit) && (f.how == InOrder || f.again == 0 && f.pays.scarce()) {

@@ -27,8 +27,8 @@ func TestHeardPanics(t *testing.T) {
 	}
 }
 
-// TestHeardInPart: an object that does not answer is told of as it was heard of before, and the others as they
-// are now; if nobody answers, all are as before.
+// TestHeardInPart: an object that does not answer is told of as it was heard of before, and the others as
+// they are now; if nobody answers, all are as before.
 func TestHeardInPart(t *testing.T) {
 	class := &answering{errs: map[string]error{}}
 	h := &heard{}

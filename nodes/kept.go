@@ -144,8 +144,8 @@ func (f *File) Keep() Kept {
 	return k
 }
 
-// keepIn is Keep in k, which is empty. It is done for each message of a file that has a ledger. While a worker calls
-// the face, another process is to make that call again: the face keeps what it did before.
+// keepIn is Keep in k, which is empty. It is done for each message of a file that has a ledger. While a
+// worker calls the face, another process is to make that call again: the face keeps what it did before.
 func (f *File) keepIn(k *Kept) {
 	if e := f.away(); e != nil {
 		*k = e.kept
@@ -210,7 +210,8 @@ func (f *File) knowing(by Caller) {
 	}
 }
 
-// connected reports whether what the caller opens was a connection before a hand-over, which goes on without the name.
+// connected reports whether what the caller opens was a connection before a hand-over, which goes on without
+// the name.
 func (c Caller) connected() bool { return c.again && c.conn.Number != 0 }
 
 // In is the caller with the groups that a file remembers, which was open before a hand-over.

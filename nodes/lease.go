@@ -91,8 +91,8 @@ func (l *lease) take(end backends.Endpoint, buf []byte) error {
 	return advise("lease", Errno(err), fmt.Errorf("a message is only handed out when that is recorded: %w", err))
 }
 
-// settle ends what was out. A message for which nack found no room is not done because its worker reads on: it goes
-// back later.
+// settle ends what was out. A message for which nack found no room is not done because its worker reads on:
+// it goes back later.
 func (l *lease) settle() error {
 	if !l.refused {
 		return l.ack()
@@ -121,8 +121,8 @@ func (l *lease) repay() error {
 	return nil
 }
 
-// Held notes that a worker reads on who has to wait behind other readers: the message in hand is done, also if they
-// never come to their turn.
+// Held notes that a worker reads on who has to wait behind other readers: the message in hand is done, also
+// if they never come to their turn.
 func (l *lease) Held(backends.Endpoint, []byte, int) ([]byte, error) {
 	l.past = l.past || l.out && !l.refused
 	return nil, backends.ErrWouldBlock

@@ -7,7 +7,8 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// lending is a queue that lends, of which somebody else takes all messages when one was refused so many times.
+// lending is a queue that lends, of which somebody else takes all messages when one was refused so many
+// times.
 type lending struct {
 	mq
 	refuses int
@@ -62,8 +63,8 @@ func (l *lent) Return() error {
 	return err
 }
 
-// TestLeaseOwed: a worker who reads on does not wait for ever for the message that a nack found no room for, when
-// others take what was in the way just before the worker does.
+// TestLeaseOwed: a worker who reads on does not wait for ever for the message that a nack found no room for,
+// when others take what was in the way just before the worker does.
 func TestLeaseOwed(t *testing.T) {
 	q := &lending{mq: mq{port: port{unit: 8, maxmsg: 1, msgs: []stored{{data: "job"}}}}}
 	l := q.open()
@@ -85,8 +86,8 @@ func TestLeaseOwed(t *testing.T) {
 	}
 }
 
-// TestLeaseRefusedKept: a message for which a nack found no room is not done because the worker of the daemon is
-// another one when its reader reads on.
+// TestLeaseRefusedKept: a message for which a nack found no room is not done because the worker of the daemon
+// is another one when its reader reads on.
 func TestLeaseRefusedKept(t *testing.T) {
 	q := &lending{mq: mq{port: port{unit: 8, maxmsg: 1, msgs: []stored{{data: "job"}}}}}
 	l := q.open()
@@ -112,8 +113,8 @@ func TestLeaseRefusedKept(t *testing.T) {
 	}
 }
 
-// TestLeaseEnded: a worker has acknowledged a message, or given it back, and its daemon was killed before it could
-// answer. The next one does so.
+// TestLeaseEnded: a worker has acknowledged a message, or given it back, and its daemon was killed before it
+// could answer. The next one does so.
 func TestLeaseEnded(t *testing.T) {
 	for _, word := range []string{"ack\n", "nack\n"} {
 		q := &lending{mq: mq{port: port{unit: 8, maxmsg: 1}}, gone: syscall.ENOENT}
@@ -128,8 +129,8 @@ func TestLeaseEnded(t *testing.T) {
 	}
 }
 
-// TestLeaseReadMeanwhile: what is read while a worker acknowledges the message is written down, as is that the message
-// is still out.
+// TestLeaseReadMeanwhile: what is read while a worker acknowledges the message is written down, as is that
+// the message is still out.
 func TestLeaseReadMeanwhile(t *testing.T) {
 	poll, err := backends.NewPoller()
 	if err != nil {

@@ -52,8 +52,9 @@ var forms = map[string]string{
 	"group": "group/NAME",
 }
 
-// mistyped is what is wrong with a name that leads to no control file, of those that there are: it is like one, has
-// one before an @, or is one of other objects. Other names are nil, as those that shells, editors and tools look for.
+// mistyped is what is wrong with a name that leads to no control file, of those that there are: it is like
+// one, has one before an @, or is one of other objects. Other names are nil, as those that shells, editors
+// and tools look for.
 func mistyped(name string, list []Control) error {
 	var names, shown []string
 	for _, c := range list {

@@ -33,7 +33,8 @@ func regexpOf(t *testing.T, pattern string) *regexp.Regexp {
 	return regexp.MustCompile(b.String() + `\z`)
 }
 
-// FuzzParseNames: what is taken is read again as the same, and tells of those objects that a second matcher finds too.
+// FuzzParseNames: what is taken is read again as the same, and tells of those objects that a second matcher
+// finds too.
 func FuzzParseNames(f *testing.F) {
 	for _, seed := range [][2]string{
 		{"on", "jobs"}, {"off", "jobs"}, {"*", "a/b"}, {"queues/job*", "jobs"}, {"queues", "jobs"}, {"queues/a?c", "a/c"},

@@ -29,8 +29,8 @@ func FuzzPath(f *testing.F) {
 	})
 }
 
-// FuzzNames: a name that a user looks up is that of a control file, a key or a host's address, or of none; what it
-// is has that name again, or one that means the same.
+// FuzzNames: a name that a user looks up is that of a control file, a key or a host's address, or of none;
+// what it is has that name again, or one that means the same.
 func FuzzNames(f *testing.F) {
 	for _, seed := range []string{
 		"prio/7", "prio/07", "prio/32768", "peek/3", "peek/-1", "next@1ms", "next@-1h", "next@", "0x51", "0x00000051",

@@ -7,12 +7,12 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// A packer is the reading side of a face (linesFace, recordsFace) of which one read gives as many messages as there
-// are and fit, each in a frame. How long the next message of a POSIX queue is shows only when it was
+// A packer is the reading side of a face (linesFace, recordsFace) of which one read gives as many messages as
+// there are and fit, each in a frame. How long the next message of a POSIX queue is shows only when it was
 // received (mq_receive(3)). A message that does not fit any more is held for the next read, one at most. If
-// that read does not come, the message goes back when the file is closed, behind the others of its
-// priority. Ends that can leave a message where it is (those that stay tells of, backends.Lender, Taker) have
-// nothing held.
+// that read does not come, the message goes back when the file is closed, behind the others of its priority.
+// Ends that can leave a message where it is (those that stay tells of, backends.Lender, Taker) have nothing
+// held.
 type packer struct {
 	frame   func(msg []byte, m *backends.Meta) (head []byte, tail string) // what stands around a message
 	reserve int                                                           // the longest head in bytes, as a rule

@@ -50,8 +50,8 @@ func (p *plainFiles) has(id backends.ID) bool {
 	return p.all[id] != nil
 }
 
-// met notes a file that was found in the state directory, or made and paid for. The caller holds names, so that
-// the file is not removed meanwhile.
+// met notes a file that was found in the state directory, or made and paid for. The caller holds names, so
+// that the file is not removed meanwhile.
 func (p *plainFiles) met(a Attr, paid bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

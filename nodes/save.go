@@ -86,8 +86,8 @@ func (f *File) workAt(d *backends.Desk) {
 	}
 }
 
-// Save writes down what the file keeps after a read or write that was worked on at d, if it keeps anything. Once
-// it returns, another process goes on from here.
+// Save writes down what the file keeps after a read or write that was worked on at d, if it keeps anything.
+// Once it returns, another process goes on from here.
 func (f *File) Save(d *backends.Desk) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestGiveBack: what an earlier process received for somebody who was killed since goes back to its queue. What finds
-// no room there goes back when the file is closed, in whatever process that is then.
+// TestGiveBack: what an earlier process received for somebody who was killed since goes back to its queue.
+// What finds no room there goes back when the file is closed, in whatever process that is then.
 func TestGiveBack(t *testing.T) {
 	fd, err := backends.NewLedger()
 	if err != nil {
@@ -200,8 +200,8 @@ func killedReturning(t *testing.T, texts []string, room, steps int) bool {
 	return !through
 }
 
-// TestHandsShared: a long message that several files of a user have in hand is in a ledger once, goes on in each of
-// them in another process, and is gone from there with the last.
+// TestHandsShared: a long message that several files of a user have in hand is in a ledger once, goes on in
+// each of them in another process, and is gone from there with the last.
 func TestHandsShared(t *testing.T) {
 	fd, err := backends.NewLedger()
 	if err != nil {

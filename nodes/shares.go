@@ -6,8 +6,8 @@ import (
 
 // Shares count the descriptors that the daemon keeps open for each user: one for a connection, one for a
 // listener, which the owner of the touched socket pays for, and one for a queue or a shared memory object,
-// which its first opener pays for. A user other than root may have half of what the daemon may have, all of them
-// together three quarters. What was taken is given back by the same caller.
+// which its first opener pays for. A user other than root may have half of what the daemon may have, all of
+// them together three quarters. What was taken is given back by the same caller.
 type Shares struct{ *backends.Budget }
 
 func newShares() Shares {

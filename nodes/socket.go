@@ -126,7 +126,8 @@ func (e socketEntry) Find(name string) (Seen, error) {
 	}
 	seen, err := e.entry.Find(name)
 	if plain(seen.Was) && !e.all.plains.has(seen.Was.ID) {
-		// It is an earlier daemon's, or is just being made, or has just gone: that is over when names is free.
+		// It is an earlier daemon's, or is just being made, or has just gone: that is over when names is
+		// free.
 		e.names.Lock()
 		defer e.names.Unlock()
 		if seen, err = e.entry.Find(name); plain(seen.Was) {

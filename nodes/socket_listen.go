@@ -102,7 +102,8 @@ func (e socketEntry) listen(a Attr, how listening) (*socketState, error) {
 	})
 }
 
-// goesOn is what an earlier process listened with, at the address of a host if it has one; nil: it did not listen.
+// goesOn is what an earlier process listened with, at the address of a host if it has one; nil: it did not
+// listen.
 func (e socketEntry) goesOn(to socket.Address, host bool, how listening) *socketState {
 	back, key := e.all.back, e.key().String()
 	one := &socketState{}

@@ -22,10 +22,11 @@ type QueueStore struct {
 	Mode   func() uint32       // of the directory of all queues, S_IFMT bits included; nil: it is open to all
 	Peeks  bool                // its ends are Peekers
 
-	// Pay has a user pay for the descriptor that an end takes of the daemon's, one for all who share it, until it
-	// is closed, unless somebody does already; or for what it holds of messages. nil: it takes none.
+	// Pay has a user pay for the descriptor that an end takes of the daemon's, one for all who share it,
+	// until it is closed, unless somebody does already; or for what it holds of messages. nil: it takes none.
 	Pay func(end QueueEnd, uid uint32, pays backends.Payer) error
-	// LeaseName is by which name a lease goes on in another process, ResumeLease has it go on there; nil: none does.
+	// LeaseName is by which name a lease goes on in another process, ResumeLease has it go on there; nil:
+	// none does.
 	LeaseName   func(Lease) string
 	ResumeLease func(end QueueEnd, name string) (Lease, error)
 
@@ -51,7 +52,8 @@ type QueueNames interface {
 
 // A QueueOpener makes and opens queues. One that does not stay open is closed before its user is answered.
 type QueueOpener interface {
-	// Create makes a queue that must not exist yet, and opens it for access (O_RDONLY, O_WRONLY, O_RDWR) at least.
+	// Create makes a queue that must not exist yet, and opens it for access (O_RDONLY, O_WRONLY, O_RDWR) at
+	// least.
 	Create(name string, o Owner, r QueueRules, access int, stays bool) (QueueEnd, Seen, error)
 	// Open opens the very queue for access (O_RDONLY, O_WRONLY, O_RDWR). One that stays open is ESTALE if its
 	// owner or mode are not those that were seen, by which the kernel has judged.
@@ -95,8 +97,8 @@ type QueueEnd interface {
 	// EndReaders gives all who read the queue through this daemon now an end of file, once, and wakes those
 	// who wait. It does not wait.
 	EndReaders()
-	// Ends counts the calls of EndReaders for the queue, also those of an earlier process if it left a ledger, or from
-	// 0 in each.
+	// Ends counts the calls of EndReaders for the queue, also those of an earlier process if it left a
+	// ledger, or from 0 in each.
 	Ends() int64
 }
 

@@ -11,8 +11,8 @@ import (
 // unsizedIno is the inode number of a name without a size, beside its key: no segment has one as high.
 const unsizedIno = 1 << 40
 
-// Lasts has the names without a size be in a ledger, with those that an earlier process left there. It is to be called
-// before anything is opened.
+// Lasts has the names without a size be in a ledger, with those that an earlier process left there. It is to
+// be called before anything is opened.
 func (s *Segments) Lasts(l *backends.Ledger, left []backends.Left) {
 	if l == nil {
 		return
@@ -113,7 +113,8 @@ func (s segment) changeUnsized(key uint32, c Change) error {
 	return nil
 }
 
-// made reports whether a segment of this size was made of the name: by an earlier process, in the same request.
+// made reports whether a segment of this size was made of the name: by an earlier process, in the same
+// request.
 func (s segment) made(size int64) bool {
 	one, err := unsizedFile{s}.sized()
 	if err != nil {

@@ -121,8 +121,8 @@ func (t *Text) Probe() (backends.Ready, error) {
 const textHeld = time.Second
 
 // Measure has fstat(2) tell how long the text is, exactly, before it was read: the first read gets the very
-// text that was measured, if it comes soon. Whose user may hold no more memory is told what a file that is not
-// open tells. ErrUnsettled: it is being made, and is to be asked again.
+// text that was measured, if it comes soon. Whose user may hold no more memory is told what a file that is
+// not open tells. ErrUnsettled: it is being made, and is to be asked again.
 func (t *Text) Measure() error {
 	t.src.all.mu.Lock()
 	defer t.src.all.mu.Unlock()
@@ -258,8 +258,8 @@ func (t *Text) Unprobe() {
 	t.unask()
 }
 
-// unask goes on to wait for a change, for those who still do, where nobody waits for a rendering any more. The
-// caller holds src.all.mu.
+// unask goes on to wait for a change, for those who still do, where nobody waits for a rendering any more.
+// The caller holds src.all.mu.
 func (t *Text) unask() {
 	if t.wake != nil && t.reads == 0 && t.probes == 0 {
 		delete(t.src.asking, t)

@@ -8,8 +8,8 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// TestTextStopped: whoever polls a text, and has a read or a poll of it interrupted while it is being made, is
-// told of its next change, and of nothing before.
+// TestTextStopped: whoever polls a text, and has a read or a poll of it interrupted while it is being made,
+// is told of its next change, and of nothing before.
 func TestTextStopped(t *testing.T) {
 	for name, c := range map[string]struct {
 		begin func(f *File) error

@@ -43,8 +43,8 @@ func until(f *File, call func() error) error {
 	}
 }
 
-// TestTextMemory: texts that were read in part, and those that are held for who asked how long they are, count
-// for their user and no more is held than one user may; of texts that were read whole nothing is held.
+// TestTextMemory: texts that were read in part, and those that are held for who asked how long they are,
+// count for their user and no more is held than one user may; of texts that were read whole nothing is held.
 func TestTextMemory(t *testing.T) {
 	one := make([]byte, 1)
 	whole := make([]byte, longText+20)

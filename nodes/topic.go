@@ -10,9 +10,9 @@ import (
 	"github.com/ipcfs/ipcfs/backends/topic"
 )
 
-// Topics are topics with the face of a regular file, and the other faces they have in the control tree: what is
-// written to a topic goes to all who have it open for reading. Directories make hierarchies. They are /topics, and
-// those of other stores under paths of their own.
+// Topics are topics with the face of a regular file, and the other faces they have in the control tree: what
+// is written to a topic goes to all who have it open for reading. Directories make hierarchies. They are
+// /topics, and those of other stores under paths of their own.
 type Topics struct {
 	env   *Env
 	store TopicStore

@@ -6,8 +6,8 @@ import (
 	"github.com/ipcfs/ipcfs/backends/topic"
 )
 
-// AttachedTopics are the topics that servers elsewhere keep, as a TopicStore. What they publish is relayed to readers
-// here, and reckoned with the topics of the daemon's own.
+// AttachedTopics are the topics that servers elsewhere keep, as a TopicStore. What they publish is relayed to
+// readers here, and reckoned with the topics of the daemon's own.
 func AttachedTopics(l *nats.Link, relay *topic.Relay) TopicStore {
 	k := attachedTopics{l.Topics(relayFeeds{relay}), relay}
 	return TopicStore{Names: k, Opener: k, OpenDirs: true}
@@ -31,7 +31,8 @@ func (f relayFeed) Become(a Attr, r nats.TopicRules) {
 	f.Topic.Become(a, rules)
 }
 
-// fromThere are the rules of a topic that is kept elsewhere; the default ones, if others have written what is none.
+// fromThere are the rules of a topic that is kept elsewhere; the default ones, if others have written what is
+// none.
 func fromThere(r nats.TopicRules) (rules topic.Rules, ok bool) {
 	rules = topic.Rules{
 		Retain: r.Retain, Keep: r.Keep, Slow: topic.Slow(r.Slow), Depth: r.Depth, Bytes: r.Bytes, NeedReader: r.NeedReader,

@@ -84,8 +84,8 @@ type TopicKeeper interface {
 	Resume(list []topic.Snapshot)
 }
 
-// DaemonTopics are the topics that this daemon keeps, as a TopicStore. That one exists, whose it is and its rules are
-// kept as a regular file in dir.
+// DaemonTopics are the topics that this daemon keeps, as a TopicStore. That one exists, whose it is and its
+// rules are kept as a regular file in dir.
 func DaemonTopics(ts *topic.Store, dir *backends.Dir) TopicStore {
 	names := &daemonNames{ts, folder{dir: dir, types: []uint32{syscall.S_IFREG}, message: syscall.S_IFREG}}
 	return TopicStore{Names: names, Opener: daemonTopics{ts}, Kept: ts}

@@ -2,8 +2,8 @@ package nodes
 
 import "path"
 
-// Unmake removes an object that was just made, as nothing is made by an open that fails, unless its name leads to
-// another one by now: others may have moved it, and put theirs in its place.
+// Unmake removes an object that was just made, as nothing is made by an open that fails, unless its name
+// leads to another one by now: others may have moved it, and put theirs in its place.
 func Unmake(dir Object, s Seen, by Caller) {
 	in, ok := dir.(interface {
 		Directory

@@ -21,8 +21,8 @@ type openers struct {
 	readers, writers openerLine
 }
 
-// An openerLine is openers in the order in which they opened. Their places are in themselves, as there may be very
-// many.
+// An openerLine is openers in the order in which they opened. Their places are in themselves, as there may be
+// very many.
 type openerLine struct {
 	first, last *opener
 	n           int

@@ -90,7 +90,8 @@ func verbsOf(c Class, o Object) []Verb {
 	return slices.DeleteFunc(slices.Clone(describe(c).Verbs), func(v Verb) bool { return !v.of(o) })
 }
 
-// Known are the commands that objects take which have these rows: set of all objects is one with that of the class.
+// Known are the commands that objects take which have these rows: set of all objects is one with that of the
+// class.
 func Known(verbs []Verb) []Verb {
 	list := []Verb{setVerb}
 	for _, v := range verbs {

@@ -54,8 +54,8 @@ func (f *File) Whole(n int) bool {
 	return ok && w.whole() && f.end.Unit() >= n
 }
 
-// Refuses is why a write of n bytes can be sent neither now nor later, so that it need not wait for those before
-// it; nil: it may be, or that only shows when it is tried.
+// Refuses is why a write of n bytes can be sent neither now nor later, so that it need not wait for those
+// before it; nil: it may be, or that only shows when it is tried.
 func (f *File) Refuses(n int) error {
 	if face, ok := f.face.(interface {
 		refuses(end backends.Endpoint, n int) error
@@ -65,7 +65,8 @@ func (f *File) Refuses(n int) error {
 	return nil
 }
 
-// Immediate reports whether a write of p needs no room at the endpoint, and so is not to wait for those who do.
+// Immediate reports whether a write of p needs no room at the endpoint, and so is not to wait for those who
+// do.
 func (f *File) Immediate(p []byte) bool {
 	face, ok := f.face.(interface{ immediate(p []byte) bool })
 	if !ok || !face.immediate(p) {

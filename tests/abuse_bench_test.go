@@ -26,11 +26,12 @@ type phase struct {
 	others []string
 }
 
-// BenchmarkAbuse: how long a program takes to write a message to a queue and to read it, with 1,000 topics and 1,000
-// objects of shared memory, while other users do nothing and while they go through the whole tree again and
-// again: medians, what one in a hundred takes (p99), and the ratios of both. An operation is 2,000 messages with
-// nobody there, then with each of loops, then with all. "floor" are the same loops over a copy of the tree in memory,
-// "spin" as many programs that only use up the processors: what they slow others by is not the daemon's.
+// BenchmarkAbuse: how long a program takes to write a message to a queue and to read it, with 1,000 topics
+// and 1,000 objects of shared memory, while other users do nothing and while they go through the whole tree
+// again and again: medians, what one in a hundred takes (p99), and the ratios of both. An operation is 2,000
+// messages with nobody there, then with each of loops, then with all. "floor" are the same loops over a copy
+// of the tree in memory, "spin" as many programs that only use up the processors: what they slow others by is
+// not the daemon's.
 func BenchmarkAbuse(b *testing.B) {
 	if !haveUsers() {
 		b.Skip("only root can become other users")

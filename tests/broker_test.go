@@ -70,7 +70,8 @@ func brokerToken(t *testing.T, dir string) string {
 	return strings.TrimSpace(string(token))
 }
 
-// TestReachBroker: `ipcfs broker` is a server that asks for its token, and what it keeps survives that it is killed.
+// TestReachBroker: `ipcfs broker` is a server that asks for its token, and what it keeps survives that it is
+// killed.
 func TestReachBroker(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "store")

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// TestCrowd: what an open or a stat of a name, or a listing of its directory, costs does not grow with the number
-// of programs that do so at the same time. The test counts the requests that programs wait for. Without turns others
-// add up to 100 to each (mount/turns.go). A turn ends unused when the machine is so busy that its thread does not
-// run in time, so what is too much is measured again: the least counts.
+// TestCrowd: what an open or a stat of a name, or a listing of its directory, costs does not grow with the
+// number of programs that do so at the same time. The test counts the requests that programs wait for.
+// Without turns others add up to 100 to each (mount/turns.go). A turn ends unused when the machine is so busy
+// that its thread does not run in time, so what is too much is measured again: the least counts.
 func TestCrowd(t *testing.T) {
 	if slow() {
 		t.Skip("a turn lasts a millisecond, in which a processor that is emulated gets nothing done")

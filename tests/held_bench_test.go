@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BenchmarkHeld: what users hold open and wait for, few and many, and what that costs the daemon: its processor time
-// to take one more, its processor time in a second while nothing happens, its memory, and the time to make the text
-// that many wait for. One run of each is enough (-benchtime 1x).
+// BenchmarkHeld: what users hold open and wait for, few and many, and what that costs the daemon: its
+// processor time to take one more, its processor time in a second while nothing happens, its memory, and the
+// time to make the text that many wait for. One run of each is enough (-benchtime 1x).
 //
 //	polled    status files in epoll(7), of 100 topics
 //	watched   watch files of one topic in epoll(7)

@@ -13,10 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BenchmarkKeeper is what a keeper costs: two trees of one queue, one without a keeper and one with, take turns on one
-// processor. It reports the medians of a write and a read of 64 bytes, and of what a shell's `echo > queue` does, each
-// in ns without a keeper, and how many times as long they take with one; and the memory of the daemons, keeper
-// included, with 10,000 files open (MiB, and so many more). One run is enough (-benchtime 1x).
+// BenchmarkKeeper is what a keeper costs: two trees of one queue, one without a keeper and one with, take
+// turns on one processor. It reports the medians of a write and a read of 64 bytes, and of what a shell's
+// `echo > queue` does, each in ns without a keeper, and how many times as long they take with one; and the
+// memory of the daemons, keeper included, with 10,000 files open (MiB, and so many more). One run is enough
+// (-benchtime 1x).
 func BenchmarkKeeper(b *testing.B) {
 	m := startMany(b)
 	defer func() { close(m.calls); <-m.done }()
@@ -132,8 +133,8 @@ func echo(mnt string, calls int) error {
 	return nil
 }
 
-// memoryOf is how much memory is a tree's daemon's own, and its keeper's: what of it lies in files does not count, the
-// ledger does.
+// memoryOf is how much memory is a tree's daemon's own, and its keeper's: what of it lies in files does not
+// count, the ledger does.
 func memoryOf(mnt string) (sum int64, err error) {
 	for _, key := range []string{"pid", "keeper_pid"} {
 		pid, err := statusOf(mnt, key)

@@ -39,8 +39,8 @@ var beginsAnew = []string{
 	"ipcfs_messages_total", "ipcfs_refused_total", "ipcfs_attached_", "ipcfs_daemon_cpu_ms_total", "process_", "go_",
 }
 
-// TestKeeperCounts: the numbers that status, metrics and operations tell go on when the worker is killed: no counter
-// goes back, and none counts anything twice.
+// TestKeeperCounts: the numbers that status, metrics and operations tell go on when the worker is killed: no
+// counter goes back, and none counts anything twice.
 func TestKeeperCounts(t *testing.T) {
 	needsResend(t)
 	t.Parallel()

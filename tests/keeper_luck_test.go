@@ -231,8 +231,8 @@ func TestKeeperHang(t *testing.T) {
 	}
 }
 
-// TestKeeperForeground: a daemon in the foreground is upgraded as any other, and ends with status 0 when it is told to,
-// by a signal to the keeper or to the worker, or when somebody else unmounts the tree.
+// TestKeeperForeground: a daemon in the foreground is upgraded as any other, and ends with status 0 when it
+// is told to, by a signal to the keeper or to the worker, or when somebody else unmounts the tree.
 func TestKeeperForeground(t *testing.T) {
 	needsResend(t)
 	t.Parallel()
@@ -284,7 +284,8 @@ func TestKeeperUnread(t *testing.T) {
 	}
 }
 
-// TestKeeperNohup: a daemon that nohup(1) has started outlives its terminal, and is upgraded then as any other.
+// TestKeeperNohup: a daemon that nohup(1) has started outlives its terminal, and is upgraded then as any
+// other.
 func TestKeeperNohup(t *testing.T) {
 	needsResend(t)
 	t.Parallel()

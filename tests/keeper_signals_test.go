@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestKeeperVerbosity: SIGUSR1 to the keeper has the log of keeper and worker be of another level, also when the worker
-// is another one, and the keeper another program.
+// TestKeeperVerbosity: SIGUSR1 to the keeper has the log of keeper and worker be of another level, also when
+// the worker is another one, and the keeper another program.
 func TestKeeperVerbosity(t *testing.T) {
 	t.Parallel()
 	s := shelved(t)

@@ -4,10 +4,10 @@ import (
 	"testing"
 )
 
-// TestSocketsGoOn: connections, calls that wait, and datagrams go on when the worker is killed, when another program
-// is put into service, by ipcfs upgrade and by SIGHUP, and when the worker of that is killed: the keeper has become
-// another program with what it keeps. Each end of file comes when the other side closes, and in the end nothing is
-// left with the keeper.
+// TestSocketsGoOn: connections, calls that wait, and datagrams go on when the worker is killed, when another
+// program is put into service, by ipcfs upgrade and by SIGHUP, and when the worker of that is killed: the
+// keeper has become another program with what it keeps. Each end of file comes when the other side closes,
+// and in the end nothing is left with the keeper.
 func TestSocketsGoOn(t *testing.T) {
 	t.Parallel()
 	s := shelved(t)

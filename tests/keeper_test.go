@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestKeeper: when the worker of a tree with a keeper is killed, the next one goes on, and programs notice nothing:
-// those who wait get what comes, what open files had in hand is still there, topics and leases go on. When the keeper
-// is killed it is as when a daemon is.
+// TestKeeper: when the worker of a tree with a keeper is killed, the next one goes on, and programs notice
+// nothing: those who wait get what comes, what open files had in hand is still there, topics and leases go
+// on. When the keeper is killed it is as when a daemon is.
 func TestKeeper(t *testing.T) {
 	needsResend(t)
 	t.Parallel()
@@ -80,8 +80,8 @@ func TestKeeper(t *testing.T) {
 	}
 }
 
-// TestKeeperEvents: a reader of ctl/events is told with a line that some may be missing when the worker is another one,
-// and nothing comes twice.
+// TestKeeperEvents: a reader of ctl/events is told with a line that some may be missing when the worker is
+// another one, and nothing comes twice.
 func TestKeeperEvents(t *testing.T) {
 	needsResend(t)
 	t.Parallel()

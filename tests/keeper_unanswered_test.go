@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestNobodyHeard: a worker is killed when it has opened a file and has not told so, and whoever wanted that is killed
-// before the next worker asks for what has no answer. Nobody has the file then: it is closed, and the other end of its
-// connection sees that. One who was told just before has it, and it goes on.
+// TestNobodyHeard: a worker is killed when it has opened a file and has not told so, and whoever wanted that
+// is killed before the next worker asks for what has no answer. Nobody has the file then: it is closed, and
+// the other end of its connection sees that. One who was told just before has it, and it goes on.
 func TestNobodyHeard(t *testing.T) {
 	needsResend(t)
 	t.Parallel()

@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// TestLookupTells: a stat of an object is one request, as what LOOKUP tells serves it. It serves no other call: what
-// a native program does to the object is seen by the next fstat of whoever has it open, and by the next stat.
+// TestLookupTells: a stat of an object is one request, as what LOOKUP tells serves it. It serves no other
+// call: what a native program does to the object is seen by the next fstat of whoever has it open, and by the
+// next stat.
 func TestLookupTells(t *testing.T) {
 	tr := mountTree(t)
 	const times = 100

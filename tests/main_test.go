@@ -4,8 +4,8 @@
 // namespaces of its own (namespaces_test.go), and each script or test gets a mount namespace, an ipc
 // namespace and a /dev/shm of its own inside (tree_test.go). Scripts are testdata/script/*.txtar; their
 // commands are in script_test.go, and what a C program would do for them is done by the helper of package
-// ipctool. Nothing waits by the clock: tests wait for an event, and a test that hangs is ended by its watchdog
-// (watchdog_test.go) with a report of who is stuck where.
+// ipctool. Nothing waits by the clock: tests wait for an event, and a test that hangs is ended by its
+// watchdog (watchdog_test.go) with a report of who is stuck where.
 package tests
 
 import (
@@ -46,8 +46,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(suite{m}, tools)
 }
 
-// tools are the programs that scripts find in PATH, and that this binary is if it is started by their names. It
-// is ipctool only where there is none (putTool).
+// tools are the programs that scripts find in PATH, and that this binary is if it is started by their names.
+// It is ipctool only where there is none (putTool).
 var tools = map[string]func(){"ipctool": ipctool.Main, memoryDaemon: memqueues.Main, workerDaemon: worker.Main}
 
 // workerDaemon is a daemon that hands its mount over.

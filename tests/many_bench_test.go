@@ -64,8 +64,8 @@ type manyTree struct {
 	all   map[string]*manyNames
 }
 
-// startMany mounts a tree whose state directory, like /dev/shm, is on tmpfs: ext4 takes long to find an inode where
-// many were freed a moment ago (recently_deleted, fs/ext4/ialloc.c).
+// startMany mounts a tree whose state directory, like /dev/shm, is on tmpfs: ext4 takes long to find an inode
+// where many were freed a moment ago (recently_deleted, fs/ext4/ialloc.c).
 func startMany(b *testing.B) *manyTree {
 	m := &manyTree{calls: make(chan func() error), done: make(chan error)}
 	work := b.TempDir()
@@ -184,8 +184,8 @@ func BenchmarkMany(b *testing.B) {
 	}
 }
 
-// BenchmarkCreators: 1,000 threads make an object of shared memory each at the same time, natively and in the tree, in
-// turn (medians).
+// BenchmarkCreators: 1,000 threads make an object of shared memory each at the same time, natively and in the
+// tree, in turn (medians).
 func BenchmarkCreators(b *testing.B) {
 	const threads = 1000
 	tr := mountTree(b)

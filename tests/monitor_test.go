@@ -244,8 +244,8 @@ func TestMonitorBrowser(t *testing.T) {
 	}
 }
 
-// TestMonitorAttached: the page and the metrics tell of what servers keep, as it was heard last, and of the way
-// there; and of the rest as before when the servers are gone.
+// TestMonitorAttached: the page and the metrics tell of what servers keep, as it was heard last, and of the
+// way there; and of the rest as before when the servers are gone.
 func TestMonitorAttached(t *testing.T) {
 	t.Parallel()
 	servers := natsServers(t, 1, "")

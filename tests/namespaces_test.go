@@ -109,8 +109,8 @@ func putDaemon(bin string) error {
 	return nil
 }
 
-// putTool puts ipctool into a directory as a program of its own, which starts in a third of the time that this
-// binary takes. Where it cannot be built, as there is no Go, this binary is ipctool.
+// putTool puts ipctool into a directory as a program of its own, which starts in a third of the time that
+// this binary takes. Where it cannot be built, as there is no Go, this binary is ipctool.
 func putTool(bin string) {
 	command := exec.Command("go", "build", "-o", filepath.Join(bin, "ipctool"),
 		"github.com/ipcfs/ipcfs/tests/ipctool/cmd")
@@ -158,8 +158,8 @@ func runInit() int {
 	}
 }
 
-// withoutOthers takes out of sight the trees that are mounted here already: scripts name none, as whoever has one
-// tree need not. In a user namespace what was mounted before it is there to stay (mount_namespaces(7)).
+// withoutOthers takes out of sight the trees that are mounted here already: scripts name none, as whoever has
+// one tree need not. In a user namespace what was mounted before it is there to stay (mount_namespaces(7)).
 func withoutOthers() error {
 	text, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {

@@ -83,8 +83,8 @@ type scriptNATS struct {
 	link    *natsd.Link
 }
 
-// haveServers reports whether nats-server can be run. Where programs are tested that were built elsewhere, or as
-// somebody else, Go's cache may be out of reach.
+// haveServers reports whether nats-server can be run. Where programs are tested that were built elsewhere, or
+// as somebody else, Go's cache may be out of reach.
 func haveServers() bool {
 	if !*fusermount && *program == "" {
 		return true

@@ -61,8 +61,8 @@ func notifies(t *testing.T, keeper string) {
 	check(t, daemon.Wait())
 }
 
-// TestResident: a daemon that has just begun holds 12 MiB at most, and with a keeper both hold 14 (proc_pid_smaps(5):
-// of what they share each has its part).
+// TestResident: a daemon that has just begun holds 12 MiB at most, and with a keeper both hold 14
+// (proc_pid_smaps(5): of what they share each has its part).
 func TestResident(t *testing.T) {
 	t.Parallel()
 	if raceSlows > 1 {

@@ -26,8 +26,8 @@ func soak(t *testing.T) {
 	}
 }
 
-// often is how many times to do something: one number in the usual run, another one where there are minutes for it
-// (-long), and of what is done many times a tenth on a slow machine.
+// often is how many times to do something: one number in the usual run, another one where there are minutes
+// for it (-long), and of what is done many times a tenth on a slow machine.
 func often(usual, longer int) int {
 	const many = 20
 	switch {
@@ -54,8 +54,8 @@ func slow() bool { return patience >= time.Minute }
 const usualStart = 5 * time.Millisecond
 
 // slowness is how many times as long as usual things take on this machine, as it emulates its processor: 1,
-// or more. It is found by trying: the best of some tries, which tells little of other programs that run. It is at
-// least what whoever starts the tests knows of the machine.
+// or more. It is found by trying: the best of some tries, which tells little of other programs that run. It
+// is at least what whoever starts the tests knows of the machine.
 func slowness() int {
 	known, _ := strconv.Atoi(os.Getenv(ipctool.SlowVar))
 	best := time.Hour

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestPidOne: as the first process of a pid namespace, which that of a container is, ipcfs waits for orphans of others,
-// passes signals on, stays in the foreground, and ends with the status of what it was started for.
+// TestPidOne: as the first process of a pid namespace, which that of a container is, ipcfs waits for orphans
+// of others, passes signals on, stays in the foreground, and ends with the status of what it was started for.
 func TestPidOne(t *testing.T) {
 	if *fusermount {
 		t.Skip("an ordinary user makes no namespaces here")

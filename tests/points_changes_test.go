@@ -22,7 +22,8 @@ const (
 	sysvUnsized = "sysv/shm/0x0000420b"
 )
 
-// records writes records of a key in pieces, and returns the words that come, but for the numbers of messages.
+// records writes records of a key in pieces, and returns the words that come, but for the numbers of
+// messages.
 func (w *walk) records(begin func(), at, key string) (got []string) {
 	fd := w.open(at, unix.O_RDWR)
 	defer unix.Close(fd)
@@ -80,7 +81,8 @@ func (w *walk) waits(begin func()) []string {
 	return []string{late, w.get(fd), w.get(fd)}
 }
 
-// datagrams has a client and a server talk over UDP, and returns what the server has heard, and then the client.
+// datagrams has a client and a server talk over UDP, and returns what the server has heard, and then the
+// client.
 func (w *walk) datagrams(begin func(), port string) (heard []string) {
 	server, client := w.open("sockets/udp/:"+port, unix.O_RDWR), w.open("sockets/udp/127.0.0.1:"+port, unix.O_RDWR)
 	defer unix.Close(server)
@@ -156,8 +158,8 @@ func (w *walk) clears(begin func()) []string {
 	return []string{string(text)}
 }
 
-// hearsAll reads all topics while three messages are published, and then more until one of those comes, and returns how
-// many the reader was not told of: it gets a message, or is told that it has missed it.
+// hearsAll reads all topics while three messages are published, and then more until one of those comes, and
+// returns how many the reader was not told of: it gets a message, or is told that it has missed it.
 func (w *walk) hearsAll(begin func()) []string {
 	fd := w.open("ctl/topics/all", unix.O_RDONLY|unix.O_NONBLOCK)
 	defer unix.Close(fd)
@@ -259,8 +261,8 @@ func (w *walk) commands(begin func()) (failed []string) {
 	return failed
 }
 
-// ends gives the readers of a queue one end of file, and then one of them a message: one reads before, the other one
-// has read nothing yet.
+// ends gives the readers of a queue one end of file, and then one of them a message: one reads before, the
+// other one has read nothing yet.
 func (w *walk) ends(begin func(), queue string) []string {
 	waits, idle := w.open(queue, unix.O_RDONLY), w.open(queue, unix.O_RDONLY)
 	defer unix.Close(waits)
@@ -310,7 +312,8 @@ func (w *walk) shuts(begin func()) []string {
 	return []string{w.get(server), w.get(server), w.get(client), fmt.Sprint(err)}
 }
 
-// renames a topic that is read, a FIFO, and a socket of which a connection is open, and returns what is not so.
+// renames a topic that is read, a FIFO, and a socket of which a connection is open, and returns what is not
+// so.
 func (w *walk) renames(begin func()) (failed []string) {
 	at := func(name string) string { return w.tr.mnt + "/" + name }
 	r, lines := w.open("topics/c", unix.O_RDONLY), w.open("ctl/topics/c/lines", unix.O_RDONLY)
@@ -351,8 +354,8 @@ func (w *walk) renames(begin func()) (failed []string) {
 	return failed
 }
 
-// TestKilledAtChanges: as TestKilledAtPoints, with what changes objects that are there, and with the faces that no
-// other walk has.
+// TestKilledAtChanges: as TestKilledAtPoints, with what changes objects that are there, and with the faces
+// that no other walk has.
 func TestKilledAtChanges(t *testing.T) {
 	needsResend(t)
 	t.Parallel()

@@ -14,8 +14,8 @@ import (
 // filePoints are the places around the file of a message on lease.
 var filePoints = []string{"recording", "recorded", "erasing", "erased"}
 
-// through does the same again and again, and has the worker killed at each of these places, at every so many passes.
-// It notes how often that was.
+// through does the same again and again, and has the worker killed at each of these places, at every so many
+// passes. It notes how often that was.
 func (w *walk) through(name string, at []string, step int, kills map[string]int, want []string,
 	do func(begin func()) []string) {
 	w.t.Helper()
@@ -90,8 +90,8 @@ func (w *walk) only(from string) []string {
 	return []string{w.get(r)}
 }
 
-// TestKilledAtFaces: as TestKilledAtPoints, with more faces, and with what is done when a file is closed. A message on
-// lease is in its queue or with its holder, and in the end its file is gone.
+// TestKilledAtFaces: as TestKilledAtPoints, with more faces, and with what is done when a file is closed. A
+// message on lease is in its queue or with its holder, and in the end its file is gone.
 func TestKilledAtFaces(t *testing.T) {
 	needsResend(t)
 	t.Parallel()
@@ -138,9 +138,9 @@ func TestKilledAtFaces(t *testing.T) {
 	}
 }
 
-// TestKilledAtReturn: a worker is killed when it has received a message, and so is the reader whom that was for. The
-// next worker returns the message to its queue. It, too, is killed over this, before and behind each step. The message
-// is there, once.
+// TestKilledAtReturn: a worker is killed when it has received a message, and so is the reader whom that was
+// for. The next worker returns the message to its queue. It, too, is killed over this, before and behind each
+// step. The message is there, once.
 func TestKilledAtReturn(t *testing.T) {
 	needsResend(t)
 	t.Parallel()

@@ -61,8 +61,9 @@ func (w *walk) reads(begin func(), one rest) (got []string) {
 	return got
 }
 
-// TestKilledAtRest: the rest of a message that was read in part, and a message that is held, come once, though others
-// wait for the next one and the worker is killed at each step. Who has the message on lease can be done with it.
+// TestKilledAtRest: the rest of a message that was read in part, and a message that is held, come once,
+// though others wait for the next one and the worker is killed at each step. Who has the message on lease can
+// be done with it.
 func TestKilledAtRest(t *testing.T) {
 	needsResend(t)
 	t.Parallel()
@@ -93,8 +94,8 @@ func TestKilledAtRest(t *testing.T) {
 	}
 }
 
-// TestKilledWithReader: a message on lease is done when its reader reads on, though others wait before it, and the
-// worker and that reader are killed next.
+// TestKilledWithReader: a message on lease is done when its reader reads on, though others wait before it,
+// and the worker and that reader are killed next.
 func TestKilledWithReader(t *testing.T) {
 	needsResend(t)
 	t.Parallel()
@@ -137,8 +138,8 @@ func TestKilledWithReader(t *testing.T) {
 	}
 }
 
-// TestKilledBeforeTry: a worker is killed when it has taken a message for a lease, and nobody has it yet. Nor was it
-// tried then.
+// TestKilledBeforeTry: a worker is killed when it has taken a message for a lease, and nobody has it yet. Nor
+// was it tried then.
 func TestKilledBeforeTry(t *testing.T) {
 	needsResend(t)
 	t.Parallel()

@@ -207,9 +207,9 @@ func (w *walk) hears(fd, most int) (words []string) {
 	return words
 }
 
-// talks has a client and a server talk over a stream, and returns what the server has heard, and then the client.
-// Killed in the instant behind accept(2), a worker loses that one call (docs/semantics.md): the client calls once more,
-// which is counted.
+// talks has a client and a server talk over a stream, and returns what the server has heard, and then the
+// client. Killed in the instant behind accept(2), a worker loses that one call (docs/semantics.md): the
+// client calls once more, which is counted.
 func (w *walk) talks(begin func(), accept, dial string) (heard []string) {
 	served := make(chan []string, 1)
 	go func() {
@@ -252,8 +252,8 @@ func (w *walk) bound(name string) int {
 	return fd
 }
 
-// visits has a client talk to a server that a program has bound, and returns what the server has heard of all who have
-// called, and then the client.
+// visits has a client talk to a server that a program has bound, and returns what the server has heard of all
+// who have called, and then the client.
 func (w *walk) visits(begin func(), server int, dial string) (heard []string) {
 	served := make(chan []string, 1)
 	go func() {
@@ -274,7 +274,8 @@ func (w *walk) visits(begin func(), server int, dial string) (heard []string) {
 	return append(<-served, heard...)
 }
 
-// asks has a client ask two times by one open file, and returns what the server has heard, and then the client.
+// asks has a client ask two times by one open file, and returns what the server has heard, and then the
+// client.
 func (w *walk) asks(begin func()) (heard []string) {
 	served := make(chan []string, 1)
 	go func() {
@@ -348,9 +349,9 @@ func killable(t *testing.T) *walk {
 	return w
 }
 
-// TestKilledAtPoints: the worker of a tree with a keeper is killed at each place of its work, at every third time that
-// it comes there, or with -storm 1 at each. No message is lost or comes twice, nothing fails, and what was done is not
-// done again.
+// TestKilledAtPoints: the worker of a tree with a keeper is killed at each place of its work, at every third
+// time that it comes there, or with -storm 1 at each. No message is lost or comes twice, nothing fails, and
+// what was done is not done again.
 func TestKilledAtPoints(t *testing.T) {
 	needsResend(t)
 	t.Parallel()

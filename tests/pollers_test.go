@@ -18,8 +18,8 @@ import (
 // tooLong is how long nobody sleeps beside something that they wait for, in ms.
 var tooLong = int(patience.Milliseconds()) * 3 / 20
 
-// slept is poll(2), which also ends with what is open as over. It fails if it slept beside what it was asked for,
-// which nobody has taken meanwhile: when its time is over the kernel looks once more, and finds it.
+// slept is poll(2), which also ends with what is open as over. It fails if it slept beside what it was asked
+// for, which nobody has taken meanwhile: when its time is over the kernel looks once more, and finds it.
 func slept(fd int, events int16, over int, taken *atomic.Int64) error {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: events}, {Fd: int32(over), Events: unix.POLLIN}}
 	for {
@@ -35,8 +35,8 @@ func slept(fd int, events int16, over int, taken *atomic.Int64) error {
 	}
 }
 
-// TestSharedPollers: of two who poll by one open file, as threads and children do, one for messages and one for room,
-// each is told.
+// TestSharedPollers: of two who poll by one open file, as threads and children do, one for messages and one
+// for room, each is told.
 func TestSharedPollers(t *testing.T) {
 	tr := mountTree(t)
 	path := tr.mnt + "/queues/q"
@@ -68,8 +68,8 @@ func TestSharedPollers(t *testing.T) {
 	})
 }
 
-// TestPollersCompete: those who poll one queue, by files of their own and by shared ones, take from each other what
-// they were told of, and nobody sleeps beside a message or room.
+// TestPollersCompete: those who poll one queue, by files of their own and by shared ones, take from each
+// other what they were told of, and nobody sleeps beside a message or room.
 func TestPollersCompete(t *testing.T) {
 	tr := mountTree(t)
 	path := tr.mnt + "/queues/q"

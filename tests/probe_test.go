@@ -39,8 +39,9 @@ var havePassthrough = sync.OnceValue(func() bool {
 	})
 })
 
-// probe asks the kernel with a FUSE server other than the daemon. Its mount is in a namespace of its own: else one
-// that a test makes meanwhile has a copy of it, and the server, whose end is waited for, serves that (TestProbe).
+// probe asks the kernel with a FUSE server other than the daemon. Its mount is in a namespace of its own:
+// else one that a test makes meanwhile has a copy of it, and the server, whose end is waited for, serves that
+// (TestProbe).
 func probe(options *fuse.MountOptions, ask func(*fuse.Server) bool) bool {
 	answer := make(chan bool)
 	go func() {

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// reachRow is a row of queues that servers elsewhere keep. What removes such a queue takes the messages along.
+// reachRow is a row of queues that servers elsewhere keep. What removes such a queue takes the messages
+// along.
 func reachRow(row face) face {
 	row.name = strings.TrimPrefix(row.name, "queue/")
 	row.make = "touch prod/queues/q; echo prod/queues/q"
@@ -32,9 +33,9 @@ var reachRows = []face{
 	reachGroup,
 }
 
-// TestReach tries every property of the first face of queues on queues that a NATS server keeps, and of groups
-// on topics that it keeps; with -long of all faces of queues, and of some on three servers, each of which keeps
-// each object, and with the writer in one tree and the reader in another.
+// TestReach tries every property of the first face of queues on queues that a NATS server keeps, and of
+// groups on topics that it keeps; with -long of all faces of queues, and of some on three servers, each of
+// which keeps each object, and with the writer in one tree and the reader in another.
 func TestReach(t *testing.T) {
 	if !*long {
 		conformElsewhere(t, 1, false, "", "data", "group")

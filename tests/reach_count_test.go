@@ -17,9 +17,9 @@ import (
 
 var counted = flag.Int("counted", 0, "how many messages TestReachCounted moves; 0: as many as it has time for")
 
-// TestReachCounted has writers and readers in two trees move messages through a queue that servers keep, while
-// their calls are interrupted at random and servers are killed: none is lost, and none comes twice. With -long
-// it is many more, on three servers of which one is killed every ten seconds.
+// TestReachCounted has writers and readers in two trees move messages through a queue that servers keep,
+// while their calls are interrupted at random and servers are killed: none is lost, and none comes twice.
+// With -long it is many more, on three servers of which one is killed every ten seconds.
 func TestReachCounted(t *testing.T) {
 	t.Parallel()
 	servers, messages, period, kills := 1, 2000, time.Second, 2
@@ -102,8 +102,8 @@ func TestReachCounted(t *testing.T) {
 	}
 }
 
-// holdsOnly says of both trees, when all files are closed, that no message counts as memory any more: what does are
-// receipts, of a multiple of so many bytes.
+// holdsOnly says of both trees, when all files are closed, that no message counts as memory any more: what
+// does are receipts, of a multiple of so many bytes.
 func (c *count) holdsOnly(unit int) {
 	for _, mnt := range []string{c.tree.mnt, c.tree.other} {
 		used := -1

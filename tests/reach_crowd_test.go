@@ -5,8 +5,9 @@ import (
 	"testing"
 )
 
-// TestReachCrowd: what an open or a stat of an attached name costs does not grow with the number of programs that do so
-// at the same time. All are asked for at the servers at once, and told in turns: else 64 take 46 requests each.
+// TestReachCrowd: what an open or a stat of an attached name costs does not grow with the number of programs
+// that do so at the same time. All are asked for at the servers at once, and told in turns: else 64 take 46
+// requests each.
 func TestReachCrowd(t *testing.T) {
 	if slow() {
 		t.Skip("a turn lasts some milliseconds, in which a processor that is emulated gets nothing done")

@@ -46,8 +46,8 @@ func TestReachGroup(t *testing.T) {
 	t.Run("killed", func(t *testing.T) { countGroup(t, 1, 3, time.Second) })
 }
 
-// TestReachGroupOfThree is TestReachGroup on three servers, of which the one is killed that leads the group, again and
-// again.
+// TestReachGroupOfThree is TestReachGroup on three servers, of which the one is killed that leads the group,
+// again and again.
 func TestReachGroupOfThree(t *testing.T) {
 	if !*long {
 		t.Skip("it takes a minute: -long")

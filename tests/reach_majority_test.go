@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestReachTwoOfThree: with two of three servers dead, what needs the servers ends with ETIMEDOUT and may be done all
-// the same, a read that waits goes on waiting, and when they are back all goes on: nothing is lost, and what is written
-// once more on the same open file is not stored twice.
+// TestReachTwoOfThree: with two of three servers dead, what needs the servers ends with ETIMEDOUT and may be
+// done all the same, a read that waits goes on waiting, and when they are back all goes on: nothing is lost,
+// and what is written once more on the same open file is not stored twice.
 func TestReachTwoOfThree(t *testing.T) {
 	if !*long {
 		t.Skip("it takes minutes: -long")
@@ -95,8 +95,8 @@ func TestReachTwoOfThree(t *testing.T) {
 	}
 }
 
-// TestReachRemovedSlowly: an rm for which the servers take long removes, and says so, though they answer that there is
-// nothing when they are asked again meanwhile.
+// TestReachRemovedSlowly: an rm for which the servers take long removes, and says so, though they answer that
+// there is nothing when they are asked again meanwhile.
 func TestReachRemovedSlowly(t *testing.T) {
 	t.Parallel()
 	servers := natsServers(t, 3, "")

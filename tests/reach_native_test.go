@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestReachNative: a program that speaks NATS sends to a queue and a topic of the tree and receives from them, by the
-// names in docs/reach.md.
+// TestReachNative: a program that speaks NATS sends to a queue and a topic of the tree and receives from
+// them, by the names in docs/reach.md.
 func TestReachNative(t *testing.T) {
 	t.Parallel()
 	c := natsServers(t, 1, "")
@@ -115,8 +115,8 @@ func TestReachNativeGroup(t *testing.T) {
 	reads("four")
 }
 
-// TestReachCommand: nats(1), the command of NATS itself, sends to a queue and a topic of the tree and receives from
-// them, as docs/reach.md says.
+// TestReachCommand: nats(1), the command of NATS itself, sends to a queue and a topic of the tree and
+// receives from them, as docs/reach.md says.
 func TestReachCommand(t *testing.T) {
 	program, err := exec.LookPath("nats")
 	if err != nil {

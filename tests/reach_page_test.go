@@ -8,8 +8,8 @@ import (
 	"github.com/ipcfs/ipcfs/tests/natsd"
 )
 
-// reachPage makes what the page about many machines needs, and returns the variables that its blocks have: $HOST is an
-// address for a broker, $ONE and $TWO are trees that share a server, and nats-server is in PATH.
+// reachPage makes what the page about many machines needs, and returns the variables that its blocks have:
+// $HOST is an address for a broker, $ONE and $TWO are trees that share a server, and nats-server is in PATH.
 func reachPage(t *testing.T, tr *tree, page string) []string {
 	t.Helper()
 	if filepath.Base(page) != "reach.md" {

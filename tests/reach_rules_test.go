@@ -30,8 +30,8 @@ func consumer(t *testing.T, js jetstream.JetStream, queue, name string) *jetstre
 	return info
 }
 
-// TestReachRules: a queue is what ctl/new was asked for, whatever the attachment says, and what it cannot be is
-// refused.
+// TestReachRules: a queue is what ctl/new was asked for, whatever the attachment says, and what it cannot be
+// is refused.
 func TestReachRules(t *testing.T) {
 	t.Parallel()
 	tr, js := reachTree(t)

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// TestReachSleepers: 10,000 readers that wait on 100 queues elsewhere cost the daemon few threads, and at most 24 MiB:
-// less than half of the stacks of as many goroutines would. Those that wait on queues of this machine share what they
-// wait at. Each gets a message.
+// TestReachSleepers: 10,000 readers that wait on 100 queues elsewhere cost the daemon few threads, and at
+// most 24 MiB: less than half of the stacks of as many goroutines would. Those that wait on queues of this
+// machine share what they wait at. Each gets a message.
 func TestReachSleepers(t *testing.T) {
 	if !*long {
 		t.Skip("it takes minutes: -long")
@@ -47,7 +47,8 @@ func waitFor(t *testing.T, kind string, flags ...string) float64 {
 	return cost
 }
 
-// settled is the least memory that a daemon takes in a while, in MiB: it gives back some of what a burst took.
+// settled is the least memory that a daemon takes in a while, in MiB: it gives back some of what a burst
+// took.
 func settled(t *testing.T, tr *tree) float64 {
 	t.Helper()
 	pid, err := tr.pid()

@@ -90,9 +90,10 @@ func matches(got, want string) bool {
 	return regexp.MustCompile(`\A` + strings.ReplaceAll(pattern, `\.\.\.`, `.*`) + `\z`).MatchString(got)
 }
 
-// TestPages: every ```console block of the README and of docs does what it shows. Each stands in the root of a
-// tree with nothing in it, and is one shell: sh, or bash where the fence says so. The blocks of a page share a tree.
-// Where the fence says attached there are two more trees, at $ONE and $TWO, which share a server.
+// TestPages: every ```console block of the README and of docs does what it shows. Each stands in the root of
+// a tree with nothing in it, and is one shell: sh, or bash where the fence says so. The blocks of a page
+// share a tree. Where the fence says attached there are two more trees, at $ONE and $TWO, which share a
+// server.
 func TestPages(t *testing.T) {
 	t.Parallel()
 	for _, page := range pages(t) {
@@ -182,8 +183,8 @@ var catSays = regexp.MustCompile(`(?m)^cat: (read error|[^ :]+): `)
 // shells are those that all recipes work in, besides sh.
 var shells = [][]string{{"bash"}, {"zsh"}, {"ksh"}, {"busybox", "sh"}}
 
-// TestRecipes: the recipes do what they show in every shell that is here, and what all pages show for sh in bash too,
-// which is sh for many people. One tree serves all of a shell's.
+// TestRecipes: the recipes do what they show in every shell that is here, and what all pages show for sh in
+// bash too, which is sh for many people. One tree serves all of a shell's.
 func TestRecipes(t *testing.T) {
 	t.Parallel()
 	other := regexp.MustCompile(`\b(cc|python3)\b`) // those are about another language

@@ -185,8 +185,8 @@ func mixOfNativeAndMount(t *testing.T, total int) {
 	}
 }
 
-// mixed counts how often each message of each sender came, by what `ipctool mix-recv` printed, and checks that each
-// receiver got those of one sender in their order.
+// mixed counts how often each message of each sender came, by what `ipctool mix-recv` printed, and checks
+// that each receiver got those of one sender in their order.
 func mixed(t *testing.T, outs []*bytes.Buffer, senders, each int) [][]byte {
 	t.Helper()
 	counts := make([][]byte, senders)

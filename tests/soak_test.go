@@ -55,8 +55,8 @@ var soakPrey = []string{
 }
 
 // TestSoak has three users use objects of each kind for fifteen minutes, while their programs are killed and
-// stopped, and the disk of the state and /dev/shm are full now and then. Afterwards nothing is lost or has come
-// twice, and the daemon has not grown.
+// stopped, and the disk of the state and /dev/shm are full now and then. Afterwards nothing is lost or has
+// come twice, and the daemon has not grown.
 func TestSoak(t *testing.T) {
 	soak(t)
 	if !haveUsers() {

@@ -104,8 +104,8 @@ func (s *stormy) held() holding {
 	return h
 }
 
-// holdsNoMore checks that the keeper has what it had, but for little memory: Go collects garbage when there is some,
-// and the ledger has room for as much as was at work at one time.
+// holdsNoMore checks that the keeper has what it had, but for little memory: Go collects garbage when there
+// is some, and the ledger has room for as much as was at work at one time.
 func (s *stormy) holdsNoMore(before holding) {
 	s.t.Helper()
 	const little = 16 << 10
@@ -138,9 +138,10 @@ func stormTree(t *testing.T, limit time.Duration) *stormy {
 	return s
 }
 
-// TestSocketStorm: the worker is killed again and again while programs talk over connections of touched sockets and of
-// TCP, through faces at both ends or at one, and calls wait to be accepted. No byte is lost or comes twice, no program
-// meets an error or an end of file too soon, each call is taken once, and in the end the keeper has what it had.
+// TestSocketStorm: the worker is killed again and again while programs talk over connections of touched
+// sockets and of TCP, through faces at both ends or at one, and calls wait to be accepted. No byte is lost or
+// comes twice, no program meets an error or an end of file too soon, each call is taken once, and in the end
+// the keeper has what it had.
 func TestSocketStorm(t *testing.T) {
 	needsResend(t)
 	t.Parallel()

@@ -22,8 +22,8 @@ import (
 var stormCount = flag.Int("storm", 0,
 	"how many messages TestStorm moves through each of nine objects; 0: a few, or with -long a million through all")
 
-// stormSize is how many messages a storm moves through each object, how many kills there are at the most, and how long
-// it may take. A long one needs a -timeout to go test, too.
+// stormSize is how many messages a storm moves through each object, how many kills there are at the most, and
+// how long it may take. A long one needs a -timeout to go test, too.
 func stormSize() (count, kills int, limit time.Duration) {
 	count, kills, limit = often(500, 112_000), often(15, 1<<30), 10*lifetime
 	if *stormCount > 0 {
@@ -227,8 +227,9 @@ func (s *stormy) expect(what string, count int, readers ...*stormReader) {
 	s.expectBut(0, what, count, readers...)
 }
 
-// expectBut is expect, but for so many numbers that are lost or come twice: a native program receives what the worker
-// sends, so a worker cannot always tell whether the one before it has sent a message (docs/semantics.md).
+// expectBut is expect, but for so many numbers that are lost or come twice: a native program receives what
+// the worker sends, so a worker cannot always tell whether the one before it has sent a message
+// (docs/semantics.md).
 func (s *stormy) expectBut(few int, what string, count int, readers ...*stormReader) {
 	s.t.Helper()
 	all := s.got(readers)

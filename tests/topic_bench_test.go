@@ -25,10 +25,10 @@ func (p *fanProcess) ready(b *testing.B) {
 	}
 }
 
-// BenchmarkTopicFanout: one publisher, 100 readers, each a process, messages of 1 KiB: messages delivered a second
-// by a topic, and by a server that only copies what it reads from one Unix socket to 100 others. An operation is
-// a round of 200 messages each way, so that what else the machine does is the same for all; what is told are the
-// medians. Nothing is lost on any of them: a fast end waits.
+// BenchmarkTopicFanout: one publisher, 100 readers, each a process, messages of 1 KiB: messages delivered a
+// second by a topic, and by a server that only copies what it reads from one Unix socket to 100 others. An
+// operation is a round of 200 messages each way, so that what else the machine does is the same for all; what
+// is told are the medians. Nothing is lost on any of them: a fast end waits.
 func BenchmarkTopicFanout(b *testing.B) {
 	const readers, count, size, batch = 100, 200, 1 << 10, 128 << 10
 	tr := mountTree(b)

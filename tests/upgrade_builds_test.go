@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// TestUpgradeBuilds: a program whose records are of another size refuses before it serves, and the one that serves goes
-// on; the program of the commit before takes over from this one, and this one from that, or refuses in the same way.
+// TestUpgradeBuilds: a program whose records are of another size refuses before it serves, and the one that
+// serves goes on; the program of the commit before takes over from this one, and this one from that, or
+// refuses in the same way.
 func TestUpgradeBuilds(t *testing.T) {
 	t.Parallel()
 	soak(t)

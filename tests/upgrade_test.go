@@ -49,8 +49,8 @@ func (s *shelf) put(program []byte) {
 	check(s.t, os.Rename(s.name+".new", s.name))
 }
 
-// writeProgram writes a program that is to be run. No process begins meanwhile: it would have the file open for writing
-// until it runs its own program, and the new one could not be run (ETXTBSY).
+// writeProgram writes a program that is to be run. No process begins meanwhile: it would have the file open
+// for writing until it runs its own program, and the new one could not be run (ETXTBSY).
 func writeProgram(t *testing.T, name string, program []byte) {
 	t.Helper()
 	syscall.ForkLock.RLock()
@@ -203,9 +203,9 @@ func TestUpgradeScript(t *testing.T) {
 	}
 }
 
-// TestUpgradeNeverReady: a program that has not come up in time is ended, with what it has started, and who waits for
-// that does not ask all the time. Another upgrade may follow, also while something of it that has left its process
-// group holds on to what the keeper listens to.
+// TestUpgradeNeverReady: a program that has not come up in time is ended, with what it has started, and who
+// waits for that does not ask all the time. Another upgrade may follow, also while something of it that has
+// left its process group holds on to what the keeper listens to.
 func TestUpgradeNeverReady(t *testing.T) {
 	t.Parallel()
 	s := shelved(t)
@@ -243,8 +243,8 @@ wait
 	}
 }
 
-// TestUpgradeAsked: who asks for an upgrade again and again, also while the keeper becomes the new program, ends
-// nothing.
+// TestUpgradeAsked: who asks for an upgrade again and again, also while the keeper becomes the new program,
+// ends nothing.
 func TestUpgradeAsked(t *testing.T) {
 	t.Parallel()
 	s := shelved(t)

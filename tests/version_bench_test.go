@@ -12,9 +12,9 @@ import (
 )
 
 // BenchmarkVersion: how long `ipcfs version` takes, from its start to its end, beside an empty Go program and
-// beside one that has the libraries of ipcfs and does nothing, all on one processor and in turns, and `ipcfs help`,
-// which has all of the libraries. -ipcfs dist/ipcfs-... measures the program that is given out; one that is not
-// stamped answers behind the libraries (package stamp).
+// beside one that has the libraries of ipcfs and does nothing, all on one processor and in turns, and `ipcfs
+// help`, which has all of the libraries. -ipcfs dist/ipcfs-... measures the program that is given out; one
+// that is not stamped answers behind the libraries (package stamp).
 func BenchmarkVersion(b *testing.B) {
 	ipcfs, err := exec.LookPath("ipcfs")
 	check(b, err)

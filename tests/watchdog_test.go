@@ -12,8 +12,8 @@ import (
 )
 
 // A watchdog ends a test that hangs. It reports which threads are stuck where, has the daemon print its
-// goroutines, and cuts the mount off, which frees everybody who waits for it. What the test begins after that may
-// hang too: until it is called off, the watchdog ends all of it again and again (TestWatchdog).
+// goroutines, and cuts the mount off, which frees everybody who waits for it. What the test begins after that
+// may hang too: until it is called off, the watchdog ends all of it again and again (TestWatchdog).
 type watchdog struct {
 	tree  *tree
 	log   func(...any)

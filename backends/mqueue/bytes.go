@@ -90,8 +90,8 @@ func (q *Queues) gone(name string, p *past) {
 	q.settle(p)
 }
 
-// settle gives back what a queue cost that has no name and that nobody has open any more, and forgets its past. The
-// caller holds q.mu.
+// settle gives back what a queue cost that has no name and that nobody has open any more, and forgets its
+// past. The caller holds q.mu.
 func (q *Queues) settle(p *past) {
 	if !p.gone || p.holders > 0 {
 		return

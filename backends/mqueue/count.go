@@ -26,7 +26,8 @@ type counts struct {
 	all    map[uint64]*count
 }
 
-// Lasts has the queues count in a ledger, and go on from what an earlier process left there, before any is opened.
+// Lasts has the queues count in a ledger, and go on from what an earlier process left there, before any is
+// opened.
 func (q *Queues) Lasts(l *backends.Ledger, left func(kind uint32) []backends.Left) {
 	if l == nil {
 		return

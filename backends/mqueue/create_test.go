@@ -63,8 +63,8 @@ func TestRemovedUntold(t *testing.T) {
 	}
 }
 
-// TestPastOfAnother: what an earlier process did with a queue that was removed since is not noted of one that has its
-// name now, which its owner goes on to pay for.
+// TestPastOfAnother: what an earlier process did with a queue that was removed since is not noted of one that
+// has its name now, which its owner goes on to pay for.
 func TestPastOfAnother(t *testing.T) {
 	_, q, one, _ := leasing(t)
 	if _, err := one.TryWrite([]byte("x"), backends.Meta{}); err != nil {

@@ -5,8 +5,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A queue whose name is gone is there for those who have it open, and nobody can open it again. So that it goes on in
-// another process its descriptor is in a backends.Safe, under a number of which the ledger has a record.
+// A queue whose name is gone is there for those who have it open, and nobody can open it again. So that it
+// goes on in another process its descriptor is in a backends.Safe, under a number of which the ledger has a
+// record.
 
 // leftQueue is one that an earlier process left.
 type leftQueue struct {
@@ -18,8 +19,8 @@ type leftQueue struct {
 	taken  bool
 }
 
-// LastsGone has queues whose names are gone outlive this process, and those go on that an earlier one left. It is to be
-// called before Lasts.
+// LastsGone has queues whose names are gone outlive this process, and those go on that an earlier one left.
+// It is to be called before Lasts.
 func (q *Queues) LastsGone(l *backends.Ledger, safe backends.Safe, left []backends.Left) {
 	if l == nil || safe == nil {
 		return
@@ -98,7 +99,8 @@ func (q *Queues) holdGone(r backends.Ref, access int) *Queue {
 	return nil
 }
 
-// keep has a queue that is open outlive this process, as its name is about to go, or has gone. The caller holds q.mu.
+// keep has a queue that is open outlive this process, as its name is about to go, or has gone. The caller
+// holds q.mu.
 func (q *Queues) keep(ino uint64) {
 	for key, one := range q.open {
 		if q.safe == nil || key.ino != ino || one.kept != 0 {

@@ -79,8 +79,8 @@ func (l *Leases) fromDesks(q *Queues) {
 	}
 }
 
-// hasSent reports whether a message is back in its queue that an earlier process was about to return. Where that
-// cannot be found out the message comes back: better twice than never.
+// hasSent reports whether a message is back in its queue that an earlier process was about to return. Where
+// that cannot be found out the message comes back: better twice than never.
 func (q *Queues) hasSent(one *Lease) bool {
 	to, err := q.alone(one.queue)
 	if err != nil {

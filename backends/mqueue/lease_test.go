@@ -209,8 +209,8 @@ func only(m map[*Lease]struct{}) *Lease {
 	return nil
 }
 
-// TestLeaseGoesWithItsQueue: a message that waits to come back to a queue which is removed is gone, and nobody is told
-// that it came back.
+// TestLeaseGoesWithItsQueue: a message that waits to come back to a queue which is removed is gone, and
+// nobody is told that it came back.
 func TestLeaseGoesWithItsQueue(t *testing.T) {
 	l, q, one, at := leasing(t)
 	send := func() {

@@ -9,8 +9,8 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// How often a message was tried that went back to its queue is in the ledger, too. What is remembered of a message that
-// is taken again stays there until the record of its lease tells it.
+// How often a message was tried that went back to its queue is in the ledger, too. What is remembered of a
+// message that is taken again stays there until the record of its lease tells it.
 
 // returned is what a message that went back is known by: the kernel keeps no mark on it.
 type returned struct {

@@ -34,8 +34,8 @@ type Queue struct {
 	keptAt backends.Record // which says so
 }
 
-// past is what the daemon remembers of a queue that the kernel does not. The numbers are in the ledger, if there is
-// one.
+// past is what the daemon remembers of a queue that the kernel does not. The numbers are in the ledger, if
+// there is one.
 type past struct {
 	ino            uint64
 	sent, received *backends.Flow // through the daemon
@@ -170,8 +170,8 @@ func (q *Queue) Messages() (int, error) {
 	return n, err
 }
 
-// Counts are the messages sent and received through the daemon, since that was started or the queue was made. A
-// message that was put back counts as not received.
+// Counts are the messages sent and received through the daemon, since that was started or the queue was made.
+// A message that was put back counts as not received.
 func (q *Queue) Counts() (sent, received backends.Moved) {
 	return q.past.sent.Moved(), q.past.received.Moved()
 }

@@ -131,8 +131,8 @@ func (q *Queues) holdNamed(r backends.Ref, access int, check func(backends.Attr)
 	return q.take(r.Path, a.Ino, fd, access, may)
 }
 
-// pastOf is what is remembered of a queue; of one that has its name no more, as there is none or another one of that
-// name, numbers that nobody asks for.
+// pastOf is what is remembered of a queue; of one that has its name no more, as there is none or another one
+// of that name, numbers that nobody asks for.
 func (q *Queues) pastOf(name string, ino uint64) *past {
 	q.mu.Lock()
 	defer q.mu.Unlock()

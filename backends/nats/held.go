@@ -2,9 +2,9 @@ package nats
 
 import "github.com/ipcfs/ipcfs/backends"
 
-// Messages that are here count as memory of the user for whom they came, from then on until they are read, given back
-// or lost. Who may hold no more gets none: it goes back to the servers. One that was acknowledged cannot, and counts
-// for whoever left without it, until somebody reads it (queue.offer).
+// Messages that are here count as memory of the user for whom they came, from then on until they are read,
+// given back or lost. Who may hold no more gets none: it goes back to the servers. One that was acknowledged
+// cannot, and counts for whoever left without it, until somebody reads it (queue.offer).
 
 // heldAside is what a message takes beside its bytes, in bytes.
 const heldAside = 512
@@ -41,7 +41,8 @@ func (l *Link) knows(d *delivery) bool {
 	return known
 }
 
-// payer is the end that waits longest of those whose users may hold a message, which pays for it; nil: there is none.
+// payer is the end that waits longest of those whose users may hold a message, which pays for it; nil: there
+// is none.
 func (q *queue) payer(d *delivery) *end {
 	var lacks *end
 	for e := q.line.first; e != nil; e = e.next {

@@ -87,8 +87,8 @@ func await(t *testing.T, l *Link, what string, holds func() bool) {
 	}
 }
 
-// TestLeftCounts: what members of a group got, and left without reading it, counts for the user who left, and is never
-// more than they may hold. What does not fit goes back to the servers; all is read in the end, once.
+// TestLeftCounts: what members of a group got, and left without reading it, counts for the user who left, and
+// is never more than they may hold. What does not fit goes back to the servers; all is read in the end, once.
 func TestLeftCounts(t *testing.T) {
 	const (
 		leaves, reads = 1000, 1001
@@ -184,8 +184,8 @@ func TestLeftCounts(t *testing.T) {
 	}
 }
 
-// TestReceiptsCount: what a machine remembers of the messages of a group counts for who came first, and is less if
-// they may hold no more: nobody waits for that.
+// TestReceiptsCount: what a machine remembers of the messages of a group counts for who came first, and is
+// less if they may hold no more: nobody waits for that.
 func TestReceiptsCount(t *testing.T) {
 	const uid, room = 1000, 4 * leastReceipts
 	memory := backends.NewBudget(backends.Terms{Name: "memory", Err: unix.ENOBUFS},
@@ -226,8 +226,8 @@ func TestReceiptsCount(t *testing.T) {
 	}
 }
 
-// TestHeldCounts: a message that a user may not hold stays with the servers, for others. Who reads is told so, poll
-// says that a read does not wait, and who waits already waits on.
+// TestHeldCounts: a message that a user may not hold stays with the servers, for others. Who reads is told
+// so, poll says that a read does not wait, and who waits already waits on.
 func TestHeldCounts(t *testing.T) {
 	const full, other, most = 1000, 1001, 4096
 	l := bounded(t, most)

@@ -16,14 +16,16 @@ type ids struct {
 	unsure *sent // the last message whose end is not known; nil: none
 }
 
-// A sent message may be stored or not. It may be long, and is kept for as long as its file is open, so only its sum is.
+// A sent message may be stored or not. It may be long, and is kept for as long as its file is open, so only
+// its sum is.
 type sent struct {
 	id   string
 	sum  [sha256.Size]byte
 	when time.Time
 }
 
-// unsure are messages of a queue that were sent together, and may be stored or not. Theirs is kept as that of one.
+// unsure are messages of a queue that were sent together, and may be stored or not. Theirs is kept as that of
+// one.
 type unsure struct {
 	sum  [sha256.Size]byte
 	ids  []string // of each, as far as they were made

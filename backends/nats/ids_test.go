@@ -8,8 +8,8 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// TestUnsure: what is sent once more after nobody answered is known by its ids, what is not the same is not, and no
-// message is kept for that.
+// TestUnsure: what is sent once more after nobody answered is known by its ids, what is not the same is not,
+// and no message is kept for that.
 func TestUnsure(t *testing.T) {
 	const files = 64
 	long, short := bytes.Repeat([]byte("x"), 1<<19), []byte("y")

@@ -73,8 +73,8 @@ func (s *Queues) Lease(e *End) (*Lease, error) {
 // Name is what Resume goes on with.
 func (l *Lease) Name() string { return fmt.Sprint(l.d.ack, " ", l.d.key) }
 
-// Resume goes on with a lease of an earlier process, without its message, by Name. It does not wait. When the server
-// was told of it last is not known: half of the time that it has is taken to be over.
+// Resume goes on with a lease of an earlier process, without its message, by Name. It does not wait. When the
+// server was told of it last is not known: half of the time that it has is taken to be over.
 func (s *Queues) Resume(e *End, name string) (*Lease, error) {
 	ack, key, _ := strings.Cut(name, " ")
 	_, _, d, ok := given(ack)

@@ -1,7 +1,7 @@
 package nats
 
-// A line is ends that wait for a message of their queue, the first for longest. Their places are in themselves: there
-// may be very many. Link.mu guards it.
+// A line is ends that wait for a message of their queue, the first for longest. Their places are in
+// themselves: there may be very many. Link.mu guards it.
 type line struct {
 	first, last *end
 	n           int

@@ -8,8 +8,8 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// messages are those of one write. When it is over and nobody waits for it, its file remembers it until it is written
-// to again, which may never be: then only their sum is kept.
+// messages are those of one write. When it is over and nobody waits for it, its file remembers it until it is
+// written to again, which may never be: then only their sum is kept.
 type messages struct {
 	list []backends.Message
 	sum  [sha256.Size]byte // when there is no list any more

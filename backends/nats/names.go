@@ -21,8 +21,8 @@ const (
 	// onceSubjects are where daemons send: followed by the id of the very queue, and the priority. What comes
 	// late, as the queue is gone, does not get into the next one of that name.
 	onceSubjects = "ipcfs.w."
-	// topicSubjects are where messages for topics are published, and liveSubjects where the server repeats what
-	// it has stored: followed by the path with . for its slashes.
+	// topicSubjects are where messages for topics are published, and liveSubjects where the server repeats
+	// what it has stored: followed by the path with . for its slashes.
 	topicSubjects = "ipcfs.t."
 	liveSubjects  = "ipcfs.l."
 )

@@ -54,8 +54,8 @@ func TestClaims(t *testing.T) {
 	}
 }
 
-// TestClaimsAgain: others are asked again for a while after another server began to lead, as they may not have been
-// reached.
+// TestClaimsAgain: others are asked again for a while after another server began to lead, as they may not
+// have been reached.
 func TestClaimsAgain(t *testing.T) {
 	e := oneEnd()
 	l := e.q.l
@@ -83,8 +83,8 @@ func TestClaimsAgain(t *testing.T) {
 	}
 }
 
-// TestClaimedMeanwhile: a message that lies here until somebody comes for it is given to nobody if another daemon has
-// claimed it by then.
+// TestClaimedMeanwhile: a message that lies here until somebody comes for it is given to nobody if another
+// daemon has claimed it by then.
 func TestClaimedMeanwhile(t *testing.T) {
 	e := oneEnd()
 	l := e.q.l
@@ -104,8 +104,8 @@ func TestClaimedMeanwhile(t *testing.T) {
 	}
 }
 
-// TestPutBack: what was received for a member of a group who left is another's here, without a server, and nobody
-// else's.
+// TestPutBack: what was received for a member of a group who left is another's here, without a server, and
+// nobody else's.
 func TestPutBack(t *testing.T) {
 	const from = "_INBOX.m"
 	e := oneEnd()

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// owners are the numbers of users, or of groups, by their names, as they were looked up a moment ago: each look at a
-// queue asks for two, and to look one up reads a file of the system's at least (getpwnam(3)).
+// owners are the numbers of users, or of groups, by their names, as they were looked up a moment ago: each
+// look at a queue asks for two, and to look one up reads a file of the system's at least (getpwnam(3)).
 type owners struct {
 	mu    sync.Mutex
 	known map[string]owner
@@ -23,8 +23,8 @@ type owner struct {
 // ownersPeriod is how long they are taken for true.
 const ownersPeriod = 5 * time.Second
 
-// number is that of a name, or the one that stands in its place; false: this machine does not know it. It may take
-// long if look does.
+// number is that of a name, or the one that stands in its place; false: this machine does not know it. It may
+// take long if look does.
 func (o *owners) number(name string, look func(string) (string, error)) (uint32, bool) {
 	if name == "" {
 		return 0, false

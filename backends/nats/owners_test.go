@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// TestOwners: a name is looked up once in a while; a number stands for itself, and what is neither for nobody.
+// TestOwners: a name is looked up once in a while; a number stands for itself, and what is neither for
+// nobody.
 func TestOwners(t *testing.T) {
 	var o owners
 	looks := 0

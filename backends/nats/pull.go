@@ -25,8 +25,8 @@ const (
 	holdLimit = time.Second // how long a message is kept for somebody who does not come for it
 )
 
-// wanted has the servers asked for as many messages as there are ends that wait for one, or for one if their users may
-// hold no more for now.
+// wanted has the servers asked for as many messages as there are ends that wait for one, or for one if their
+// users may hold no more for now.
 func (q *queue) wanted() {
 	if q.removed || !q.l.up || q.settling() {
 		return
@@ -47,8 +47,8 @@ func (q *queue) wanted() {
 	}
 }
 
-// pull asks for n messages. All pulls of a while end together, and are one from then on, however many programs
-// fell asleep one after the other.
+// pull asks for n messages. All pulls of a while end together, and are one from then on, however many
+// programs fell asleep one after the other.
 func (q *queue) pull(prio uint32, n int) {
 	now := time.Now()
 	if q.until.Sub(now) < pullLeast {

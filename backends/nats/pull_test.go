@@ -7,8 +7,8 @@ import (
 	nats "github.com/nats-io/nats.go"
 )
 
-// TestPullsJoin: what many who fell asleep one after the other have the servers asked for becomes one pull when
-// the first of theirs is over.
+// TestPullsJoin: what many who fell asleep one after the other have the servers asked for becomes one pull
+// when the first of theirs is over.
 func TestPullsJoin(t *testing.T) {
 	e := oneEnd()
 	q, l := e.q, e.q.l

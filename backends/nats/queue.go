@@ -87,8 +87,8 @@ func (q *queue) arrived(d *delivery) {
 	q.give(d)
 }
 
-// give gives a message to the end that waits longest, or keeps it for the next that comes. One that nobody's user may
-// hold goes back.
+// give gives a message to the end that waits longest, or keeps it for the next that comes. One that nobody's
+// user may hold goes back.
 func (q *queue) give(d *delivery) {
 	if q.removed {
 		q.l.release(d)

@@ -69,8 +69,8 @@ func (r QueueRules) meta(meta map[string]string) {
 	meta[metaPriorities], meta[metaRedeliver] = strconv.Itoa(r.Priorities), r.Redeliver.String()
 }
 
-// rulesOf are the rules of the queue of a stream. Where they do not stand there, as no daemon has made it, or nobody
-// could have asked for them, messages are taken for redelivered as the attachment says.
+// rulesOf are the rules of the queue of a stream. Where they do not stand there, as no daemon has made it, or
+// nobody could have asked for them, messages are taken for redelivered as the attachment says.
 func (l *Link) rulesOf(c *streamConfig) QueueRules {
 	number := func(key string) int {
 		n, _ := strconv.Atoi(c.Metadata[key])

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestRulesOf: the metadata of a stream says what its queue is like, as far as somebody could have asked for that: a
-// lease that is late at once, or thousands of consumers, nobody can.
+// TestRulesOf: the metadata of a stream says what its queue is like, as far as somebody could have asked for
+// that: a lease that is late at once, or thousands of consumers, nobody can.
 func TestRulesOf(t *testing.T) {
 	l := &Link{c: Config{Rules: QueueRules{Redeliver: 7 * time.Second}}}
 	for _, c := range []struct {

@@ -14,9 +14,8 @@ import (
 const maxPrio = 1<<15 - 1
 
 // A sending sends messages of an end in order: one alone, or many together, of which the servers take as many
-// as there is room for (stream.go), or all or none (batch.go). Each has an id, by which the servers know it when
-// it comes again, as the answer was lost.
-// Link.mu guards it.
+// as there is room for (stream.go), or all or none (batch.go). Each has an id, by which the servers know it
+// when it comes again, as the answer was lost. Link.mu guards it.
 type sending struct {
 	e *end
 	messages

@@ -80,8 +80,8 @@ func (s *sending) stream(n int) {
 	s.ask(asked)
 }
 
-// postEach sends a stream, which is another one each time. The servers know messages that they have by their ids, and
-// go on behind them.
+// postEach sends a stream, which is another one each time. The servers know messages that they have by their
+// ids, and go on behind them.
 func (s *sending) postEach(n int, at string, again bool) {
 	q := s.e.q
 	at += "." + s.e.written().ids.fresh() + "." + strconv.Itoa(streamFlow) + ".fail."

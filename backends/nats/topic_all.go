@@ -26,7 +26,8 @@ type member struct {
 	line  []*nats.Msg // until it is known whose the topic is
 }
 
-// How many messages of a topic wait until it is known whose it is, and how many bytes of all topics below a directory.
+// How many messages of a topic wait until it is known whose it is, and how many bytes of all topics below a
+// directory.
 const (
 	maxUnjudged = 256
 	maxAllHeld  = 8 << 20

@@ -7,8 +7,8 @@ import (
 	nats "github.com/nats-io/nats.go"
 )
 
-// TestUnjudged: what is published to topics while it is found out whose they are is held up to a bound, and is given up
-// with its topic.
+// TestUnjudged: what is published to topics while it is found out whose they are is held up to a bound, and
+// is given up with its topic.
 func TestUnjudged(t *testing.T) {
 	topics := &Topics{l: &Link{closed: true}, alls: map[string]*all{}}
 	a := &all{t: topics, known: map[string]*member{}}

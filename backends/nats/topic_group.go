@@ -42,7 +42,8 @@ const (
 	// away.
 	groupLimit = 20 * time.Second
 	groupBeat  = groupLimit / 4 // after which a machine gives a sign of life
-	// maxGroups is how many groups the servers may keep for one user of a machine, those of groupLimit included.
+	// maxGroups is how many groups the servers may keep for one user of a machine, those of groupLimit
+	// included.
 	maxGroups = 64
 )
 
@@ -222,8 +223,8 @@ func (g *group) beat() {
 // over reports whether nobody is in it here any more.
 func (g *group) over() bool { return g.q.removed || g.o.groups[g.name] != g }
 
-// putBack gives a message that was received, and that nobody came for, to another member here, now or later. It stays
-// what it is to all others: taken.
+// putBack gives a message that was received, and that nobody came for, to another member here, now or later.
+// It stays what it is to all others: taken.
 func (g *group) putBack(d *delivery) {
 	d.sure = true
 	g.q.l.offer(g.q, d)

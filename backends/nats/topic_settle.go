@@ -191,8 +191,8 @@ func NewGroups() *backends.Budget {
 		func(int64) backends.Bounds { return backends.EachMay(maxGroups) })
 }
 
-// took remembers that a message was received. Old ones go a quarter of all at a time, as each time moves the rest. So
-// do newer ones if there may be no more, or the user of the share may hold no more.
+// took remembers that a message was received. Old ones go a quarter of all at a time, as each time moves the
+// rest. So do newer ones if there may be no more, or the user of the share may hold no more.
 func (s *share) took(l *Link, d *delivery) {
 	now := time.Since(l.began)
 	old := sort.Search(len(s.taken), func(i int) bool { return now-s.taken[i].at <= doubleWindow })

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestShareLasts: a group that had members again counts for its user, and what is there for the next of them is kept,
-// until the servers have forgotten it since then.
+// TestShareLasts: a group that had members again counts for its user, and what is there for the next of them
+// is kept, until the servers have forgotten it since then.
 func TestShareLasts(t *testing.T) {
 	const uid, at = 1000, "s.g_w"
 	l := &Link{shares: map[string]*share{}, Groups: NewGroups()}

@@ -13,8 +13,8 @@ type call struct {
 	held *held
 }
 
-// expect makes the record of the call that is accepted next: between that and the moment when it is kept nothing is
-// done, as the peer would be reset if the process ended there. The caller holds l.mu.
+// expect makes the record of the call that is accepted next: between that and the moment when it is kept
+// nothing is done, as the peer would be reset if the process ended there. The caller holds l.mu.
 func (l *Listener) expect() {
 	if l.next == nil {
 		l.next = l.s.hold(Call{})

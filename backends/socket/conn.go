@@ -40,7 +40,8 @@ type Conn struct {
 	moved *Counts // bytes received and sent; nil: it was never connected
 }
 
-// in are the bytes that it received, out those that it sent. The caller holds c.mu, and it is, or was, connected.
+// in are the bytes that it received, out those that it sent. The caller holds c.mu, and it is, or was,
+// connected.
 func (c *Conn) in() *atomic.Int64  { return c.moved.At(0) }
 func (c *Conn) out() *atomic.Int64 { return c.moved.At(1) }
 
@@ -180,8 +181,8 @@ func (c *Conn) receive(d *backends.Desk, p []byte) (n int, m backends.Meta, err 
 	return n, m, err
 }
 
-// receiveAt receives into a desk. Of a stream recvmmsg(2) tells an error before what came before it (net/socket.c,
-// do_recvmmsg, Linux 6.18), and read(2) behind that.
+// receiveAt receives into a desk. Of a stream recvmmsg(2) tells an error before what came before it
+// (net/socket.c, do_recvmmsg, Linux 6.18), and read(2) behind that.
 func (c *Conn) receiveAt(d *backends.Desk, fd int, p []byte) (int, error) {
 	n, err := d.Receive(fd, p)
 	if c.typ != unix.SOCK_STREAM {

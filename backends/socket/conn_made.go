@@ -86,7 +86,8 @@ func (c *Conn) Resume(st State) {
 	c.Lives()
 }
 
-// ended has a connection not be made anew that was made, and that an earlier process has closed before it could say so.
+// ended has a connection not be made anew that was made, and that an earlier process has closed before it
+// could say so.
 func (c *Conn) ended() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

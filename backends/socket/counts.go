@@ -6,8 +6,8 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// Counts are numbers that outlive this process until they are dropped, and go on as this process's own then. Whoever
-// has them guards Drop and At.
+// Counts are numbers that outlive this process until they are dropped, and go on as this process's own then.
+// Whoever has them guards Drop and At.
 type Counts struct {
 	s   *Maker
 	at  backends.Record

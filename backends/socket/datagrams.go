@@ -87,8 +87,8 @@ func (d *Datagrams) Local() (list []string) {
 	return list
 }
 
-// counted has the bytes be counted where another process goes on with them, as those of the object that is known by
-// key. Nobody uses d yet.
+// counted has the bytes be counted where another process goes on with them, as those of the object that is
+// known by key. Nobody uses d yet.
 func (d *Datagrams) counted(s *Maker, key string) {
 	for i, c := range d.all {
 		c.moved = s.Counts(fmt.Sprint(key, " ", i))
@@ -121,7 +121,8 @@ func (d *Datagrams) Close() (err error) {
 	return err
 }
 
-// A DatagramEnd is Datagrams as one open file has them. It notes on the file's desk what goes through the kernel.
+// A DatagramEnd is Datagrams as one open file has them. It notes on the file's desk what goes through the
+// kernel.
 type DatagramEnd struct {
 	*Datagrams
 	backends.AtDesk

@@ -24,8 +24,8 @@ type Exchange struct {
 	backends.AtDesk
 }
 
-// NewExchange makes an Exchange that gets its connections from dial, which dial at their first use. dial is told in
-// which request that is.
+// NewExchange makes an Exchange that gets its connections from dial, which dial at their first use. dial is
+// told in which request that is.
 func NewExchange(p *backends.Poller, stat func() (backends.Attr, error),
 	dial func(request uint64) (*Conn, error)) *Exchange {
 	return &Exchange{poll: p, stat: stat, dial: dial}

@@ -12,9 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Sockets outlive this process: their descriptors are in a backends.Safe, and records in the ledger say what they
-// are. A record is written first, then the descriptor is kept, before anything is done with it that others notice. So
-// another process finds what was done: a connection that was accepted or dialled for nobody yet, too.
+// Sockets outlive this process: their descriptors are in a backends.Safe, and records in the ledger say what
+// they are. A record is written first, then the descriptor is kept, before anything is done with it that
+// others notice. So another process finds what was done: a connection that was accepted or dialled for nobody
+// yet, too.
 
 // lasting is what a Maker needs for that.
 type lasting struct {
@@ -151,8 +152,8 @@ func (l *lasting) discard(number uint64) {
 	delete(l.left, number)
 }
 
-// Resumed is called when all that was open is open again. What nobody has taken ends, but for what was accepted for
-// nobody yet: the next who accept get it, in the order in which it came.
+// Resumed is called when all that was open is open again. What nobody has taken ends, but for what was
+// accepted for nobody yet: the next who accept get it, in the order in which it came.
 func (s *Maker) Resumed() {
 	for key, r := range s.last.lists {
 		delete(s.last.lists, key)
@@ -176,8 +177,8 @@ func (s *Maker) Resumed() {
 	s.countsGone()
 }
 
-// Asked is called when a request has come that an earlier process may have begun with, and reports whether that
-// has left a connection which is for it. Then Over is to be called.
+// Asked is called when a request has come that an earlier process may have begun with, and reports whether
+// that has left a connection which is for it. Then Over is to be called.
 func (s *Maker) Asked(request uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -312,8 +313,8 @@ func (h *held) failed(err error) {
 	h.save()
 }
 
-// end closes the socket. The peer sees that at once, though the other descriptor of it is closed a moment later: but
-// for what it sent and nobody has read, of which it hears when that is closed.
+// end closes the socket. The peer sees that at once, though the other descriptor of it is closed a moment
+// later: but for what it sent and nobody has read, of which it hears when that is closed.
 func (h *held) end(fd int) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -77,9 +77,9 @@ func newLedger(t *testing.T) (*backends.Poller, int) {
 	return p, fd
 }
 
-// TestGoesOn: what listens goes on in another process with the calls that wait, a call that was accepted for nobody is
-// the next that is accepted, a connection that was dialled in a request is that of the request, one of an open file is
-// that of its number. What nobody has ends, and nothing is left with the keeper.
+// TestGoesOn: what listens goes on in another process with the calls that wait, a call that was accepted for
+// nobody is the next that is accepted, a connection that was dialled in a request is that of the request, one
+// of an open file is that of its number. What nobody has ends, and nothing is left with the keeper.
 func TestGoesOn(t *testing.T) {
 	p, fd := newLedger(t)
 	must := func(err error) {
@@ -249,8 +249,8 @@ func TestSinceAccepted(t *testing.T) {
 	}
 }
 
-// TestUnknownLeft: a descriptor that an earlier process had kept, and of which there is no record, is closed here and
-// with the keeper: whoever is at the other end hears of the end.
+// TestUnknownLeft: a descriptor that an earlier process had kept, and of which there is no record, is closed
+// here and with the keeper: whoever is at the other end hears of the end.
 func TestUnknownLeft(t *testing.T) {
 	p, fd := newLedger(t)
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
@@ -270,8 +270,8 @@ func TestUnknownLeft(t *testing.T) {
 	}
 }
 
-// TestAskedOnce: a process that ends when it has closed the connection of a reply, but has not said so, is followed by
-// one that calls nobody until it is asked for more.
+// TestAskedOnce: a process that ends when it has closed the connection of a reply, but has not said so, is
+// followed by one that calls nobody until it is asked for more.
 func TestAskedOnce(t *testing.T) {
 	p, fd := newLedger(t)
 	must := func(err error) {

@@ -46,7 +46,8 @@ func (l *lists) end() {
 	l.s = nil
 }
 
-// Left is the name at which the Unix socket of an object is bound that an earlier process listened with; "": none.
+// Left is the name at which the Unix socket of an object is bound that an earlier process listened with; "":
+// none.
 func (s *Maker) Left(key string) string { return s.last.lists[key].Name }
 
 // again are the sockets with which an earlier process listened for an object; none: it did not.
@@ -63,8 +64,8 @@ func (s *Maker) again(key string) (l lists, fds []int) {
 	return lists{s, r}, fds
 }
 
-// ListenAgain goes on with what an earlier process listened with for the object that is known by key; nil: it did not
-// listen. It is for the start.
+// ListenAgain goes on with what an earlier process listened with for the object that is known by key; nil: it
+// did not listen. It is for the start.
 func (s *Maker) ListenAgain(key string, a Address, backlog int) *Listener {
 	lasts, fds := s.again(key)
 	if len(fds) == 0 {
@@ -94,8 +95,8 @@ func (s *Maker) BindAgain(key string, stat func() (backends.Attr, error)) *Datag
 	return d
 }
 
-// Lasts has the listener outlive this process, as that of the object which is known by key. name is where a Unix
-// socket is bound.
+// Lasts has the listener outlive this process, as that of the object which is known by key. name is where a
+// Unix socket is bound.
 func (l *Listener) Lasts(key, name string) {
 	fds := []int{l.fd}
 	if l.other != nil {

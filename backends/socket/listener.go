@@ -274,8 +274,8 @@ func (l *Listener) Arm(want backends.Ready, wake func()) {
 	l.Source.Arm(want, wake)
 }
 
-// Dial makes a connection to a listening Unix socket, in the name of who calls; it dials at its first use. Where that
-// finds the backlog full, a patient dialler waits, one that is not gets EAGAIN (unix(7)).
+// Dial makes a connection to a listening Unix socket, in the name of who calls; it dials at its first use.
+// Where that finds the backlog full, a patient dialler waits, one that is not gets EAGAIN (unix(7)).
 func (l *Listener) Dial(c Call, patient bool) *Conn {
 	return l.s.dialConn(c, func(h *held) dialler {
 		return &ownDialler{l: l, held: h, fd: h.left(), who: c.Who, pid: c.Pid, patient: patient}

@@ -66,8 +66,8 @@ func (s *Maker) Dial(to Address, c Call) *Conn {
 }
 
 // DialBound makes a connection to the socket that a program bound in this tree, at path below its root, in
-// the name of who calls: the kernel judges whether they may reach the socket and write to it. EOPNOTSUPP if it is
-// not known where the tree is.
+// the name of who calls: the kernel judges whether they may reach the socket and write to it. EOPNOTSUPP if
+// it is not known where the tree is.
 func (s *Maker) DialBound(path string, c Call) *Conn {
 	return s.dialConn(c, func(h *held) dialler { return &boundDialler{s: s, held: h, path: path, who: c.Who} })
 }

@@ -31,8 +31,8 @@ const (
 	queueAttrs = unix.SizeofRtAttr + 8
 )
 
-// calling is how many calls wait at a listening socket until they are accepted; known is false where the kernel does
-// not tell.
+// calling is how many calls wait at a listening socket until they are accepted; known is false where the
+// kernel does not tell.
 func calling(fd int) (n int, known bool) {
 	if backends.PollNow(fd, backends.In) == 0 {
 		return 0, true

@@ -15,15 +15,15 @@ var boundTypes = []int{unix.SOCK_STREAM, unix.SOCK_SEQPACKET, unix.SOCK_DGRAM}
 // the name of who. It blocks while the rest of the daemon answers the kernel's lookups, and no longer: the
 // socket does not block.
 //
-// A process that waits for its own file system must not keep it alive. The kernel ends the requests of a
-// dead daemon when the last descriptor of the device is closed, and a thread in the middle of a request
-// cannot be killed before that (fs/fuse/dev.c, request_wait_answer, Linux 6.18). If it shared the daemon's
-// table of descriptors, kill -9 could leave both for ever: one in forty did. So the thread has a table of
-// its own without the device in it (sock_bound.txtar), and ends afterwards. With a keeper its request is answered
-// by the next worker, which is not to wait for the end of this thread: so the table has neither the link to the
-// keeper nor the lock of the state directory (TestSocketStorm). It must not be in the others' way either: it holds
-// no lock, and a thread in a system call keeps neither the garbage collector nor, with GOMAXPROCS=1, the rest of Go
-// from running.
+// A process that waits for its own file system must not keep it alive. The kernel ends the requests of a dead
+// daemon when the last descriptor of the device is closed, and a thread in the middle of a request cannot be
+// killed before that (fs/fuse/dev.c, request_wait_answer, Linux 6.18). If it shared the daemon's table of
+// descriptors, kill -9 could leave both for ever: one in forty did. So the thread has a table of its own
+// without the device in it (sock_bound.txtar), and ends afterwards. With a keeper its request is answered by
+// the next worker, which is not to wait for the end of this thread: so the table has neither the link to the
+// keeper nor the lock of the state directory (TestSocketStorm). It must not be in the others' way either: it
+// holds no lock, and a thread in a system call keeps neither the garbage collector nor, with GOMAXPROCS=1,
+// the rest of Go from running.
 func connectThrough(root Root, path string, who backends.Cred, h *held) (fd int, err error) {
 	for _, typ := range boundTypes {
 		if fd, err = newSocket(unix.AF_UNIX, typ); err != nil {

@@ -30,8 +30,8 @@ const (
 	loopbackDevice   = uint32(0x1) // of lo in every network namespace (net/core/dev.c, LOOPBACK_IFINDEX)
 )
 
-// diagnose asks about a socket of this network namespace, by a request that begins at h. An error of the answer is its
-// errno.
+// diagnose asks about a socket of this network namespace, by a request that begins at h. An error of the
+// answer is its errno.
 func diagnose(h *unix.NlMsghdr, size uintptr) (answer []byte, err error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
 	if err != nil {

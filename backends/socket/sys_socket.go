@@ -107,7 +107,8 @@ func parseSockaddr(s string, fd int) (unix.Sockaddr, error) {
 	return sa, err
 }
 
-// fromRaw is HOST:PORT of an address as the kernel has it (ip(7), ipv6(7)); empty for what is none of the internet.
+// fromRaw is HOST:PORT of an address as the kernel has it (ip(7), ipv6(7)); empty for what is none of the
+// internet.
 func fromRaw(raw []byte) string {
 	if len(raw) < unix.SizeofSockaddrInet6 {
 		return ""

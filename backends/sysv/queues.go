@@ -40,8 +40,8 @@ type Queues struct {
 	left   map[int]backends.Left // how often readers were ended, that an earlier process left, by id
 }
 
-// Lasts has it outlive this process how often readers were ended, and goes on from what an earlier one left, before any
-// queue is opened.
+// Lasts has it outlive this process how often readers were ended, and goes on from what an earlier one left,
+// before any queue is opened.
 func (s *Queues) Lasts(l *backends.Ledger, left []backends.Left) {
 	s.ledger, s.left = l, map[int]backends.Left{}
 	for _, one := range left {
@@ -62,7 +62,8 @@ func (s *Queues) endsLeft(q *openQueue) {
 	q.eofs.Store(q.endsIn().Load())
 }
 
-// endsIn is where the ledger has how often the readers were ended. The caller holds q.mu, or nobody else has q.
+// endsIn is where the ledger has how often the readers were ended. The caller holds q.mu, or nobody else has
+// q.
 func (q *openQueue) endsIn() *atomic.Int64 {
 	return &q.all.ledger.Counts(&q.ended, backends.EndsRecord, uint64(q.id), 1, fmt.Sprint(q.made))[0]
 }

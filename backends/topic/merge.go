@@ -67,8 +67,8 @@ func (m *merge) offer(one *message, cost int) {
 	m.told.Store(int64(m.n))
 }
 
-// count has the number of the last message be in the ledger, and goes on from what an earlier process left there of the
-// directory.
+// count has the number of the last message be in the ledger, and goes on from what an earlier process left
+// there of the directory.
 func (m *merge) count(dir backends.ID) {
 	key := fmt.Sprint(dir)
 	m.saved = m.all.merged[key]
@@ -93,8 +93,8 @@ func (ts *Store) Resumed() {
 	ts.merged = nil
 }
 
-// resumeAll is Resume of a reader of a directory. What they had still to read is gone with the earlier process, and
-// counts as missed.
+// resumeAll is Resume of a reader of a directory. What they had still to read is gone with the earlier
+// process, and counts as missed.
 func (s *Subscription) resumeAll(p backends.Place) {
 	if p.Next == 0 {
 		return // it was never written down

@@ -84,8 +84,8 @@ func (ts *Store) Resume(list []Snapshot) {
 	}
 }
 
-// Place is Placer.Place. That of a reader of a whole directory tells only what was missed: the numbers there are those
-// of its feed, which keeps no message.
+// Place is Placer.Place. That of a reader of a whole directory tells only what was missed: the numbers there
+// are those of its feed, which keeps no message.
 func (s *Subscription) Place() backends.Place {
 	s.feed.all.mu.Lock()
 	defer s.feed.all.mu.Unlock()
@@ -100,7 +100,8 @@ func (s *Subscription) Place() backends.Place {
 }
 
 // Resume is Placer.Resume. What the reader kept for itself beside the backlog (DropNew), and is no more in
-// that, counts as missed. The members of a group come each with the place at which they read last: the furthest counts.
+// that, counts as missed. The members of a group come each with the place at which they read last: the
+// furthest counts.
 func (s *Subscription) Resume(p backends.Place) {
 	s.feed.all.mu.Lock()
 	defer s.feed.all.mu.Unlock()

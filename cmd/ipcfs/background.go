@@ -97,8 +97,8 @@ func keepToSelf() error {
 	return nil
 }
 
-// reader is a command that reads a tree for this program: as its owner, and nothing is open in it but out. Where
-// a daemon hangs, it hangs, too, and even SIGKILL does not end it (fuse's request_wait_answer).
+// reader is a command that reads a tree for this program: as its owner, and nothing is open in it but out.
+// Where a daemon hangs, it hangs, too, and even SIGKILL does not end it (fuse's request_wait_answer).
 func reader(m *mountinfo.Info, out *os.File, args ...string) *exec.Cmd {
 	cmd := ipcfs(args...)
 	if err := keepToSelf(); err != nil {

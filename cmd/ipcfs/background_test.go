@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// A process that has read the tree has ended when endReader returns: what it had open would keep the tree busy.
+// A process that has read the tree has ended when endReader returns: what it had open would keep the tree
+// busy.
 func TestEndReader(t *testing.T) {
 	cmd := exec.Command("cat")
 	if _, err := cmd.StdinPipe(); err != nil {

@@ -155,8 +155,8 @@ func defaultStore() (string, error) {
 	return filepath.Join(home, ".local/state/ipcfs/broker"), err
 }
 
-// lockStore keeps another server from the same directory for as long as this process lives, the server that it
-// becomes included: the lock is on a descriptor that execve(2) leaves open.
+// lockStore keeps another server from the same directory for as long as this process lives, the server that
+// it becomes included: the lock is on a descriptor that execve(2) leaves open.
 func lockStore(dir string) error {
 	fd, err := unix.Open(filepath.Join(dir, "lock"), unix.O_CREAT|unix.O_RDWR, 0600)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 // clusterPort is where the servers of a cluster meet.
 const clusterPort = "6222"
 
-// config is the server's configuration. DIR/local.conf is the user's, for TLS, MQTT and whatever else the server
-// can.
+// config is the server's configuration. DIR/local.conf is the user's, for TLS, MQTT and whatever else the
+// server can.
 func (b *broker) config(token string) string {
 	host, port, _ := net.SplitHostPort(b.listen)
 	if host == "" {

@@ -97,8 +97,8 @@ func checkMount() []finding {
 	return []finding{ok("%s mounts for you", helper)}
 }
 
-// nameless reports whether this user has no name, for whom fusermount3 mounts nothing. It asks getpwuid(3), as id does,
-// which knows more than /etc/passwd.
+// nameless reports whether this user has no name, for whom fusermount3 mounts nothing. It asks getpwuid(3),
+// as id does, which knows more than /etc/passwd.
 func nameless() bool {
 	_, none := errors.AsType[*exec.ExitError](exec.Command("id", "-un").Run())
 	return none
@@ -140,7 +140,8 @@ func deepQueues(most int) finding {
 // runLimit is how long doctor waits for `ipcfs run`.
 var runLimit = slowly(10 * time.Second)
 
-// checkNamespaces tries whether `ipcfs run` works: that namespaces can be made says not yet that one may mount in them.
+// checkNamespaces tries whether `ipcfs run` works: that namespaces can be made says not yet that one may
+// mount in them.
 func checkNamespaces() []finding {
 	if unix.Access("/dev/fuse", unix.R_OK|unix.W_OK) != nil { // which checkDevice has said
 		return nil

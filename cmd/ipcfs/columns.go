@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// columns are a table for people: a line of headings, and rows. Numbers stand on the right of their column. There are
-// two blanks between columns, or one where a line would be too long.
+// columns are a table for people: a line of headings, and rows. Numbers stand on the right of their column.
+// There are two blanks between columns, or one where a line would be too long.
 type columns struct {
 	heads []string // one that begins with > is of numbers, one that ends in * gives way where a line is too long
 	rows  [][]string

@@ -22,8 +22,8 @@ const (
 		"and where AppArmor is also --security-opt apparmor=unconfined; in Kubernetes as privileged"
 )
 
-// isForbidden reports whether /dev/fuse is there, but this container may not use it: cgroups(7) says so with another
-// errno than the mode of the file does.
+// isForbidden reports whether /dev/fuse is there, but this container may not use it: cgroups(7) says so with
+// another errno than the mode of the file does.
 func isForbidden() bool { return unix.Access("/dev/fuse", unix.R_OK|unix.W_OK) == unix.EPERM }
 
 // openDevice is what can be done where /dev/fuse cannot be opened.

@@ -69,8 +69,8 @@ func objectAndWords(args []string) (place, []string, error) {
 	return place{}, nil, usagef("the path of an object is needed: queues/jobs")
 }
 
-// beginsTree reports whether the first of some words is meant for an object by its path in a tree, or for a file
-// outside: it is a path of a class, or one from / or ., or before a path of a class.
+// beginsTree reports whether the first of some words is meant for an object by its path in a tree, or for a
+// file outside: it is a path of a class, or one from / or ., or before a path of a class.
 func beginsTree(words []string) bool {
 	_, classed := inClass(words[0])
 	if len(words) > 1 && !classed {

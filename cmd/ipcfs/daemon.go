@@ -108,8 +108,8 @@ func (s *settings) serve() (failure error) {
 	return err
 }
 
-// monitored serves metrics and the page, if that is asked for, until the caller calls what it returns. That it
-// cannot is told, and no reason to do without the tree: anybody could have taken the port.
+// monitored serves metrics and the page, if that is asked for, until the caller calls what it returns. That
+// it cannot is told, and no reason to do without the tree: anybody could have taken the port.
 func (s *settings) monitored(tree *fs.Tree, log *slog.Logger) (end func()) {
 	if s.metricsListen == "" {
 		return func() {}
@@ -161,7 +161,8 @@ func (s *settings) openTree(log *slog.Logger) (*fs.Tree, error) {
 	}
 }
 
-// leaveLimit is how long a worker may take to leave the mount to another one. Its keeper waits a little longer.
+// leaveLimit is how long a worker may take to leave the mount to another one. Its keeper waits a little
+// longer.
 const leaveLimit = 2 * time.Second
 
 // attend serves the session, tells when it is live, and ends it on a

@@ -10,8 +10,8 @@ import (
 	"github.com/ipcfs/ipcfs/mount"
 )
 
-// checkDetached looks for daemons whose mount was detached (umount -l), and that go on for programs that have files of
-// it open: at one mount point, or all.
+// checkDetached looks for daemons whose mount was detached (umount -l), and that go on for programs that have
+// files of it open: at one mount point, or all.
 func checkDetached(at string) (list []finding) {
 	strays := detachedDaemons(at)
 	var pids []int
@@ -35,8 +35,9 @@ func checkDetached(at string) (list []finding) {
 	return list
 }
 
-// detachedDaemons are the daemons at a mount point, or anywhere in this mount namespace, that serve none that is
-// mounted. What a stranger's process says of itself is compared with the kernel's list, and nothing is opened there.
+// detachedDaemons are the daemons at a mount point, or anywhere in this mount namespace, that serve none that
+// is mounted. What a stranger's process says of itself is compared with the kernel's list, and nothing is
+// opened there.
 func detachedDaemons(at string) []served {
 	all := daemons(func(d served) bool {
 		_, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", d.pid)) // else it may be of another namespace

@@ -10,8 +10,8 @@ import (
 	"github.com/ipcfs/ipcfs/backends"
 )
 
-// TestDetachedNamed: whoever calls a process a daemon at some place has doctor print one line of it, and advise nothing
-// that does anything else.
+// TestDetachedNamed: whoever calls a process a daemon at some place has doctor print one line of it, and
+// advise nothing that does anything else.
 func TestDetachedNamed(t *testing.T) {
 	sh, err := os.ReadFile("/bin/sh")
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// notAnswered are the errnos in the code that no program gets of the tree: what the kernel says to the daemon,
-// which makes another one of it, or tries something else.
+// notAnswered are the errnos in the code that no program gets of the tree: what the kernel says to the
+// daemon, which makes another one of it, or tries something else.
 var notAnswered = strings.Fields("E2BIG ECANCELED EINPROGRESS ENETDOWN ENODATA ENONET ENOPROTOOPT ENOSYS EPROTO " +
 	"EPROTOTYPE ERANGE ERESTART ETOOMANYREFS")
 

@@ -27,9 +27,9 @@ type viewer struct {
 	unseen []string // why objects that are attached did not come with the others
 }
 
-// A wish asks for a text (Read), for one that is another than the last that was asked for so, as soon as there is one
-// (Next), for all objects below a directory, up to Most of them (Walk), or for Text to be written (Write). Paths and
-// texts are bytes, here and in answers, and not always UTF-8.
+// A wish asks for a text (Read), for one that is another than the last that was asked for so, as soon as
+// there is one (Next), for all objects below a directory, up to Most of them (Walk), or for Text to be
+// written (Write). Paths and texts are bytes, here and in answers, and not always UTF-8.
 type wish struct {
 	Read, Walk  []byte
 	Next        []byte
@@ -207,8 +207,8 @@ func (l looker) text(name string) seen {
 	return s
 }
 
-// next is a text as it is now, and for the next time as it is when it has changed: so control files read that stay
-// open, from their beginning.
+// next is a text as it is now, and for the next time as it is when it has changed: so control files read that
+// stay open, from their beginning.
 func (l looker) next(name string) (s seen) {
 	s.Path = []byte(name)
 	fd, ok := l.open[name]

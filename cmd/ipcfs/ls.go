@@ -138,8 +138,8 @@ func objectOf(class string, s seen) object {
 	return o
 }
 
-// Facts that count the messages that came into an object, of a socket the calls, and the bytes that came, and those
-// that wait. Each object has one of them at most.
+// Facts that count the messages that came into an object, of a socket the calls, and the bytes that came, and
+// those that wait. Each object has one of them at most.
 var (
 	cameKeys      = []string{"sent", "published", "accepted"}
 	cameBytesKeys = []string{"sent_bytes", "published_bytes"}
@@ -160,8 +160,9 @@ func (o object) waiting() int64 {
 	return o.facts.num("waiting_readers") + o.facts.num("waiting_writers")
 }
 
-// identities are the files by which the object is used: its own in the tree, its faces in ctl, and the native one. The
-// daemon tells who has opened one of it, but not who has inherited that, nor who uses what the kernel serves.
+// identities are the files by which the object is used: its own in the tree, its faces in ctl, and the native
+// one. The daemon tells who has opened one of it, but not who has inherited that, nor who uses what the
+// kernel serves.
 func (o object) identities(segments string) []identity {
 	list := []identity{{deviceOf(unix.Major(o.Dev), unix.Minor(o.Dev)), o.Ino}, face(string(o.Path))}
 	switch {

@@ -50,7 +50,8 @@ func (m *manager) tell(status string, lines ...string) {
 	}
 }
 
-// signs is how often in WatchdogSec= the daemon gives a sign of life: one that comes late is no reason to end it.
+// signs is how often in WatchdogSec= the daemon gives a sign of life: one that comes late is no reason to end
+// it.
 const signs = 3
 
 // guard tells again and again that the daemon serves its tree, as long as alive finds so. When it does not,

@@ -13,9 +13,9 @@ import (
 // isPidOne reports whether this is the first process of its pid namespace, as that of a container is.
 func isPidOne() bool { return os.Getpid() == 1 }
 
-// bePidOne has a child do what this process was started for, and does what the first process of a pid namespace
-// has to (pid_namespaces(7)): it waits for orphans, which would stay zombies, and passes on signals. It ends with
-// the child, with its status, and the kernel then ends all else. TestPidOne holds this.
+// bePidOne has a child do what this process was started for, and does what the first process of a pid
+// namespace has to (pid_namespaces(7)): it waits for orphans, which would stay zombies, and passes on
+// signals. It ends with the child, with its status, and the kernel then ends all else. TestPidOne holds this.
 func bePidOne(child *exec.Cmd) error {
 	relay := make(chan os.Signal, 8)
 	signal.Notify(relay, signals(relayed...)...)
@@ -44,8 +44,8 @@ func bePidOne(child *exec.Cmd) error {
 	}
 }
 
-// servePidOne is bePidOne for a daemon. It stays in the foreground, asked to or not: a container ends with its
-// first process, and the tree with the container.
+// servePidOne is bePidOne for a daemon. It stays in the foreground, asked to or not: a container ends with
+// its first process, and the tree with the container.
 func (s *settings) servePidOne() error {
 	daemon := ipcfs(append([]string{"mount", "--foreground", "--program=" + s.program}, s.args()...)...)
 	daemon.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

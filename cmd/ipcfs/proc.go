@@ -161,8 +161,8 @@ func inside(m *mountinfo.Info) (list []holder) {
 	return list
 }
 
-// orphan is what an end of a FIFO is known by that an earlier mount of the tree has left behind: its path in there, as
-// that hangs nowhere any more, and its inode, which the next mount has, too.
+// orphan is what an end of a FIFO is known by that an earlier mount of the tree has left behind: its path in
+// there, as that hangs nowhere any more, and its inode, which the next mount has, too.
 func orphan(path string, ino uint64) identity { return identity{"orphaned /" + path, ino} }
 
 // face is what a control file by which an object is used is known by: the path of the object in the tree.
@@ -204,9 +204,9 @@ type served struct {
 	at  string
 }
 
-// daemonsAt are the daemons that serve, or have served, a mount point: also those whose mount was detached. A keeper
-// stands for its workers. Those in another mount namespace, as a container's, are not among them: the same path leads
-// elsewhere there.
+// daemonsAt are the daemons that serve, or have served, a mount point: also those whose mount was detached. A
+// keeper stands for its workers. Those in another mount namespace, as a container's, are not among them: the
+// same path leads elsewhere there.
 func daemonsAt(mountpoint string) (list []int) {
 	for _, d := range daemons(func(d served) bool { return d.at == mountpoint }) {
 		list = append(list, d.pid)
@@ -240,8 +240,8 @@ func daemons(which func(served) bool) (list []served) {
 	return withoutChildren(list, parentOf)
 }
 
-// withoutChildren are the daemons of a list whose parents are not in it. What a process calls itself proves nothing:
-// anybody's could hide the daemon as a keeper that it is not the worker of.
+// withoutChildren are the daemons of a list whose parents are not in it. What a process calls itself proves
+// nothing: anybody's could hide the daemon as a keeper that it is not the worker of.
 func withoutChildren(list []served, parent func(pid int) int) []served {
 	all := slices.Clone(list)
 	return slices.DeleteFunc(list, func(d served) bool {

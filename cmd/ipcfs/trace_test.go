@@ -26,7 +26,8 @@ func TestTraceJSON(t *testing.T) {
 	}
 }
 
-// FuzzTrace: whatever strangers are called, a line of theirs is one row, and one line of JSON that says the same.
+// FuzzTrace: whatever strangers are called, a line of theirs is one row, and one line of JSON that says the
+// same.
 func FuzzTrace(f *testing.F) {
 	for _, s := range []string{"sh", "two words", "a\nlost 9", "lost 9", "pid=1", "\x1b[2J", "\xff", "", "%41"} {
 		f.Add(s, "queues/"+s, "13")

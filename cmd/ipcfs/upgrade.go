@@ -107,8 +107,8 @@ func statOf(pid int) [2]string {
 	return [2]string(fields[:2])
 }
 
-// awaitUpgrade waits until one more upgrade has ended than before, and ctl/status says so. Nobody serves for a moment
-// of it, but a read of an open file waits on.
+// awaitUpgrade waits until one more upgrade has ended than before, and ctl/status says so. Nobody serves for
+// a moment of it, but a read of an open file waits on.
 func awaitUpgrade(m *mountinfo.Info, keeper int, before int64) (facts, error) {
 	v, err := lookAt(m)
 	if err != nil {

@@ -82,8 +82,8 @@ type Ended int
 
 func (e Ended) Error() string { return fmt.Sprint("exit status ", int(e)) }
 
-// Run serves until the mount ends, or a signal has it end. SIGHUP has the program that is on disk now put into
-// service, SIGUSR1 the log have another level.
+// Run serves until the mount ends, or a signal has it end. SIGHUP has the program that is on disk now put
+// into service, SIGUSR1 the log have another level.
 func (k *Keeper) Run() error {
 	// A worker is killed when this thread ends (prctl(2), PR_SET_PDEATHSIG), which it does with the process.
 	runtime.LockOSThread()

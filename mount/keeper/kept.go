@@ -13,12 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A worker has its keeper keep descriptors that cannot be opened again: sockets that listen, with the calls that wait
-// there, and connections. Each has a number. The next worker gets all of them before it goes on. They are no
-// more than the worker has open, which it bounds for each user (nodes.Shares), and a keeper has room for them.
+// A worker has its keeper keep descriptors that cannot be opened again: sockets that listen, with the calls
+// that wait there, and connections. Each has a number. The next worker gets all of them before it goes on.
+// They are no more than the worker has open, which it bounds for each user (nodes.Shares), and a keeper has
+// room for them.
 
-// keptSpare are descriptors that a keeper has for itself, and to start the next worker. A worker has as many at least
-// that it does not have kept: those it works with, and the spare ones (backends.MayStay).
+// keptSpare are descriptors that a keeper has for itself, and to start the next worker. A worker has as many
+// at least that it does not have kept: those it works with, and the spare ones (backends.MayStay).
 const keptSpare = 36
 
 // keep keeps one.

@@ -71,9 +71,9 @@ func (l *Link) send(m message) error { return l.write(m, true) }
 // trySend is send that answers EAGAIN if there is no room for the message now.
 func (l *Link) trySend(m message) error { return l.write(m, false) }
 
-// post sends a message behind all that were posted before, and keeps nobody waiting: while there is no room for it a
-// goroutine waits. Its descriptors stay open until then. That it does not come is no matter: then the other end has
-// ended.
+// post sends a message behind all that were posted before, and keeps nobody waiting: while there is no room
+// for it a goroutine waits. Its descriptors stay open until then. That it does not come is no matter: then
+// the other end has ended.
 func (l *Link) post(list ...message) {
 	l.order.Lock()
 	defer l.order.Unlock()
@@ -86,8 +86,8 @@ func (l *Link) post(list ...message) {
 	l.queue = append(l.queue, list...)
 }
 
-// noRoom reports whether a message could be sent later. Of descriptors there are only so many on their way, for a user
-// without CAP_SYS_RESOURCE: ETOOMANYREFS (unix(7)).
+// noRoom reports whether a message could be sent later. Of descriptors there are only so many on their way,
+// for a user without CAP_SYS_RESOURCE: ETOOMANYREFS (unix(7)).
 func noRoom(err error) bool {
 	return err == unix.EAGAIN || err == unix.ETOOMANYREFS || err == unix.ENOBUFS || err == unix.ENOMEM
 }

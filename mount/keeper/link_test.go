@@ -21,8 +21,8 @@ func newLinks(t *testing.T) (ours, theirs *Link) {
 	return ours, theirs
 }
 
-// A worker hears what it was told last at the end: also when it does not hear for a while, and the link has no room.
-// Whoever tells it does not wait.
+// A worker hears what it was told last at the end: also when it does not hear for a while, and the link has
+// no room. Whoever tells it does not wait.
 func TestPostInOrder(t *testing.T) {
 	ours, theirs := newLinks(t)
 	device, err := os.Open(os.DevNull)
@@ -92,7 +92,8 @@ func failing(l *Link, err error, n int32) {
 	}
 }
 
-// TestNoMemoryForLink: what the kernel has no memory for now is sent later, in order, by a keeper and by a worker.
+// TestNoMemoryForLink: what the kernel has no memory for now is sent later, in order, by a keeper and by a
+// worker.
 func TestNoMemoryForLink(t *testing.T) {
 	hears := func(l *Link, by, word string) {
 		t.Helper()

@@ -59,8 +59,8 @@ func (w *worker) end() string {
 	return text
 }
 
-// kill ends the process, and those that it has started. One of these may have left the process group (setsid(2)) and
-// have the other end of the link: nobody waits for that.
+// kill ends the process, and those that it has started. One of these may have left the process group
+// (setsid(2)) and have the other end of the link: nobody waits for that.
 func (w *worker) kill() {
 	if w.process == nil || w.process.Kill() != nil {
 		return
@@ -143,8 +143,8 @@ func (k *Keeper) attend(w *worker) {
 // reapLimit is how long it may take from the end of a worker's link to that of its process.
 const reapLimit = 200 * time.Millisecond
 
-// await waits for the end of the process, which has closed the link. A thread that has a request of its own in the
-// mount (socket.connectThrough) ends when the next worker has answered that: nobody waits for it then.
+// await waits for the end of the process, which has closed the link. A thread that has a request of its own
+// in the mount (socket.connectThrough) ends when the next worker has answered that: nobody waits for it then.
 func (w *worker) await(over bool) {
 	ended := make(chan *os.ProcessState, 1)
 	go func() {

@@ -8,8 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// safe is a worker's side of what its keeper keeps (backends.Safe). A keeper that does not listen just now, as it is
-// stopped or becomes another program, keeps nobody waiting: what there is no room for in the link is sent later.
+// safe is a worker's side of what its keeper keeps (backends.Safe). A keeper that does not listen just now,
+// as it is stopped or becomes another program, keeps nobody waiting: what there is no room for in the link is
+// sent later.
 type safe struct {
 	link *Link
 	left map[uint64]int
@@ -107,8 +108,9 @@ func (s *safe) put(m message) {
 	}
 }
 
-// full sends a message, unless there is no room for it now. Where it fails the keeper has ended, and so will this
-// process, or it is a descriptor of too many that are on their way (ETOOMANYREFS, unix(7)), which is not kept.
+// full sends a message, unless there is no room for it now. Where it fails the keeper has ended, and so will
+// this process, or it is a descriptor of too many that are on their way (ETOOMANYREFS, unix(7)), which is not
+// kept.
 func (s *safe) full(m message) bool {
 	switch s.link.trySend(m) {
 	case unix.EAGAIN, unix.ENOBUFS, unix.ENOMEM:

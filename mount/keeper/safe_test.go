@@ -28,8 +28,8 @@ func newSafe(t *testing.T) (*safe, *Link) {
 	return s, ours
 }
 
-// TestStoppedKeeper: while a keeper does not listen, what is kept and dropped again is not piled up for it, and nobody
-// waits for long. Then it hears what it should have in the end.
+// TestStoppedKeeper: while a keeper does not listen, what is kept and dropped again is not piled up for it,
+// and nobody waits for long. Then it hears what it should have in the end.
 func TestStoppedKeeper(t *testing.T) {
 	s, keeper := newSafe(t)
 	null, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)

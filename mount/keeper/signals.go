@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Signals are what a keeper is asked by. Those that end it have a channel of their own: however many of the others
-// come, none of them is lost.
+// Signals are what a keeper is asked by. Those that end it have a channel of their own: however many of the
+// others come, none of them is lost.
 type Signals struct{ end, others chan os.Signal }
 
 // Listen begins to hear signals.
@@ -48,9 +48,9 @@ func (s *Signals) next() os.Signal {
 	}
 }
 
-// hush is for the execve(2) of a thread: until the program that this process becomes listens, SIGUSR1 waits, and
-// SIGHUP and SIGINT are ignored, whose default would end it. SIGTERM does end it: Go's runtime holds none back that
-// ends a process. If there is no such program, undo has all be as it was.
+// hush is for the execve(2) of a thread: until the program that this process becomes listens, SIGUSR1 waits,
+// and SIGHUP and SIGINT are ignored, whose default would end it. SIGTERM does end it: Go's runtime holds none
+// back that ends a process. If there is no such program, undo has all be as it was.
 func (s *Signals) hush() (undo func(), err error) {
 	var before, held unix.Sigset_t
 	held.Val[0] = 1 << (unix.SIGUSR1 - 1)

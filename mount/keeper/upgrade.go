@@ -56,7 +56,8 @@ func (k *Keeper) beginUpgrade() {
 	u.next = k.spawn(u.program, u.said)
 }
 
-// openProgram opens a program to be run. It need not be readable (O_PATH, open(2)), and nobody waits if it is a FIFO.
+// openProgram opens a program to be run. It need not be readable (O_PATH, open(2)), and nobody waits if it is
+// a FIFO.
 func openProgram(name string) (*os.File, error) {
 	fd, err := unix.Open(name, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -74,8 +75,9 @@ func memory(name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// isReady is called when a worker has started and would serve. The message has the version of the link that it
-// speaks, its own, and the program that it is, which a script has started perhaps. It reports whether it keeps that.
+// isReady is called when a worker has started and would serve. The message has the version of the link that
+// it speaks, its own, and the program that it is, which a script has started perhaps. It reports whether it
+// keeps that.
 func (k *Keeper) isReady(w *worker, m message) bool {
 	u := &k.upgrade
 	if w != u.next {

@@ -18,8 +18,8 @@ func TestLeaveTwice(t *testing.T) {
 	<-p.Leave
 }
 
-// An upgrade is over, and another one may come, also if the new worker ends before the keeper has become the new
-// program.
+// An upgrade is over, and another one may come, also if the new worker ends before the keeper has become the
+// new program.
 func TestUpgradeOver(t *testing.T) {
 	var told string
 	k := &Keeper{
@@ -73,8 +73,8 @@ func TestHungUp(t *testing.T) {
 	}
 }
 
-// What a worker is told after it was told to go on, it hears after that: how an upgrade ended, of which the program of
-// before goes on, and that it is to leave.
+// What a worker is told after it was told to go on, it hears after that: how an upgrade ended, of which the
+// program of before goes on, and that it is to leave.
 func TestServesThenHears(t *testing.T) {
 	for range 20 {
 		ours, end, err := newLink()

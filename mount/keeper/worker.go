@@ -52,8 +52,9 @@ func dieFirst() {
 	}
 }
 
-// Report is called first by a process that a keeper has started, a program of this version, whose records have
-// this form (backends.Ledger.Fits). It returns when the process is to go on with the mount, or to make it.
+// Report is called first by a process that a keeper has started, a program of this version, whose records
+// have this form (backends.Ledger.Fits). It returns when the process is to go on with the mount, or to make
+// it.
 func Report(version string, form uint64) (*Post, error) {
 	p := &Post{Leave: make(chan struct{})}
 	dieFirst()

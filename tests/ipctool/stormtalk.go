@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Programs that talk over connections while the daemon is killed again and again. Where they talk is the path of
-// a face, or native: unix:PATH, tcp:PORT.
+// Programs that talk over connections while the daemon is killed again and again. Where they talk is the path
+// of a face, or native: unix:PATH, tcp:PORT.
 
 // talkConn is one end of a connection.
 type talkConn int
@@ -210,7 +210,8 @@ var talks = map[string]func(where string, count int, more []string) error{
 	},
 }
 
-// maxAnew is how many of its calls a program makes anew that were lost: a few kills in a hundred fall on that instant.
+// maxAnew is how many of its calls a program makes anew that were lost: a few kills in a hundred fall on that
+// instant.
 const maxAnew = 3
 
 func shortDial(where, line string, anew *int) error {

@@ -33,8 +33,8 @@ var Program = sync.OnceValues(func() (string, error) {
 	return strings.TrimSpace(string(path)), nil
 })
 
-// Servers are one nats-server, or several that are a cluster, with JetStream. Each is a process of its own, at an
-// address of 127.0.0.0/8 that nobody else has.
+// Servers are one nats-server, or several that are a cluster, with JetStream. Each is a process of its own,
+// at an address of 127.0.0.0/8 that nobody else has.
 type Servers struct {
 	net     net.IP // the address of server 1; the others follow
 	servers []*server
@@ -180,7 +180,8 @@ func (d *server) dead() bool {
 	return ipctool.ProcState(fmt.Sprint("/proc/", d.cmd.Process.Pid)) == "Z"
 }
 
-// healthy asks a server's monitor whether it is well, and if it is one of a cluster whether that has a leader.
+// healthy asks a server's monitor whether it is well, and if it is one of a cluster whether that has a
+// leader.
 func (d *server) healthy() error {
 	if err := d.ask("healthz", new(struct{})); err != nil || !d.member {
 		return err

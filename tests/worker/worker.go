@@ -13,10 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Main serves a tree, as the daemon does: MOUNTPOINT STATE DIR [resume]. When a byte on descriptor 3, a socket,
-// tells it that another worker is to go on with its mount, it writes what it knows to DIR/tables and
-// DIR/session, sends the device over the socket, and ends. One that is started with "resume" goes on from these
-// files, with the device as descriptor 4. It writes a byte to the socket when it is live.
+// Main serves a tree, as the daemon does: MOUNTPOINT STATE DIR [resume]. When a byte on descriptor 3, a
+// socket, tells it that another worker is to go on with its mount, it writes what it knows to DIR/tables and
+// DIR/session, sends the device over the socket, and ends. One that is started with "resume" goes on from
+// these files, with the device as descriptor 4. It writes a byte to the socket when it is live.
 func Main() {
 	if err := serve(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, os.Args[0]+":", err)

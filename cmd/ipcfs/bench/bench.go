@@ -124,8 +124,8 @@ func (b *bench) measure(c testCase) (Result, error) {
 	return r, err
 }
 
-// try finds out how many operations make up a run. A process that has just begun is slow, so a short run would say
-// that few do, and all runs were of such beginnings: it goes on until a run was long enough.
+// try finds out how many operations make up a run. A process that has just begun is slow, so a short run
+// would say that few do, and all runs were of such beginnings: it goes on until a run was long enough.
 func (b *bench) try(s *side) error {
 	for s.count = trial; ; {
 		ns, err := b.once(s, s.count)

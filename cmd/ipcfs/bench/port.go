@@ -54,7 +54,8 @@ func openDatagrams(at unix.Sockaddr, listen bool) (int, error) {
 // recordRoom is more than one record takes, but for what it carries.
 const recordRoom = 128 << 10
 
-// recordEnd answers datagrams with themselves: a record that is written as it was read goes back to its sender.
+// recordEnd answers datagrams with themselves: a record that is written as it was read goes back to its
+// sender.
 type recordEnd struct {
 	fileEnd
 	room, last []byte

@@ -111,8 +111,8 @@ func TestParseAddress(t *testing.T) {
 	}
 }
 
-// FuzzParseAddress: what is taken is where nobody else's machine can ask, and what net.Listen takes without a look at
-// a service's or a host's name. A browser that was sent there is served.
+// FuzzParseAddress: what is taken is where nobody else's machine can ask, and what net.Listen takes without a
+// look at a service's or a host's name. A browser that was sent there is served.
 func FuzzParseAddress(f *testing.F) {
 	for _, s := range []string{
 		"127.0.0.1:9177", "localhost:1", "[::1]:0", "127.9.9.9:80", "unix:/run/x", "0.0.0.0:1", ":9177",

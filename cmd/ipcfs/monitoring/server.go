@@ -1,10 +1,10 @@
 // Package monitoring serves what a tree does to those who watch it: metrics for Prometheus, and one page for
 // people, over HTTP on a loopback address or a Unix socket. Nothing is written through it.
 //
-// What it tells: over a Unix socket, which only its owner can open, all that the owner may know; over a loopback
-// address, which every local user can reach, what the tree tells any user of the machine (docs/security.md).
-// What it costs: a page and a text of metrics are made once a second at most, however many ask, in goroutines
-// of their own. Nobody who uses the tree waits for them.
+// What it tells: over a Unix socket, which only its owner can open, all that the owner may know; over a
+// loopback address, which every local user can reach, what the tree tells any user of the machine
+// (docs/security.md). What it costs: a page and a text of metrics are made once a second at most, however
+// many ask, in goroutines of their own. Nobody who uses the tree waits for them.
 package monitoring
 
 import (
@@ -232,8 +232,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// ours reports whether a request is meant for this machine: a name of somebody else's that leads to a loopback
-// address (DNS rebinding) would have a browser read the page for that somebody.
+// ours reports whether a request is meant for this machine: a name of somebody else's that leads to a
+// loopback address (DNS rebinding) would have a browser read the page for that somebody.
 func (s *Server) ours(host string) bool {
 	if _, private := s.o.Address.path(); private {
 		return true

@@ -1,10 +1,12 @@
-// Package stamp has what was stamped into this program when it was built, and answers `ipcfs version` with that.
+// Package stamp has what was stamped into this program when it was built, and answers `ipcfs version` with
+// that.
 //
-// It does so before main begins. Whatever a program imports is initialized before that, also what is not needed then:
-// the libraries of ipcfs make tables and compile patterns for twice as long as all else takes. Go initializes packages
-// in the order of their paths, each as soon as those that it imports are ("Program initialization" in the
-// specification of the language). So this one comes before them, as long as it imports no package whose path is
-// behind its own, or that needs one, but for those that all others need too (TestVersionFirst).
+// It does so before main begins. Whatever a program imports is initialized before that, also what is not
+// needed then: the libraries of ipcfs make tables and compile patterns for twice as long as all else takes.
+// Go initializes packages in the order of their paths, each as soon as those that it imports are ("Program
+// initialization" in the specification of the language). So this one comes before them, as long as it imports
+// no package whose path is behind its own, or that needs one, but for those that all others need too
+// (TestVersionFirst).
 package stamp
 
 import (
@@ -41,8 +43,8 @@ func (b Build) String() string {
 
 var _ = answered(os.Args, os.Stdout) && leave()
 
-// answered reports whether the program was asked for nothing but its version, and that is stamped, and printed. All
-// else, and what fails, is main's.
+// answered reports whether the program was asked for nothing but its version, and that is stamped, and
+// printed. All else, and what fails, is main's.
 func answered(args []string, out io.Writer) bool {
 	if len(args) != 2 || args[1] != "version" {
 		return false

@@ -102,7 +102,7 @@ func checkTree(p place) []finding {
 	defer v.Close()
 	t, err := v.tree()
 	if err != nil {
-		why, do := dead(p.Info, err)
+		do, why := dead(p.Info, err)
 		if why == nil {
 			why = fmt.Errorf("%s: %w", at, err)
 		}

@@ -174,7 +174,7 @@ func (p place) whole(command string) error {
 
 // notLive is why a tree cannot be looked at, in words for people, with the exit status that says so.
 func notLive(m *mountinfo.Info, err error) error {
-	why, do := dead(m, err)
+	do, why := dead(m, err)
 	if why == nil {
 		return err
 	}
@@ -184,18 +184,18 @@ func notLive(m *mountinfo.Info, err error) error {
 	return exit{exitDead, why}
 }
 
-// dead is why a tree cannot be looked at, and what mends that, "" if nothing does; nil for another error.
-func dead(m *mountinfo.Info, err error) (why error, do string) {
+// dead is what mends a tree that cannot be looked at, "" if nothing does, and why it cannot; nil for another error.
+func dead(m *mountinfo.Info, err error) (do string, why error) {
 	at := m.Mountpoint
 	switch {
 	case !mounted(m):
-		return fmt.Errorf("%s: not mounted any more", at), ""
+		return "", fmt.Errorf("%s: not mounted any more", at)
 	case errors.Is(err, syscall.ENOTCONN), errors.Is(err, syscall.ECONNABORTED):
-		return fmt.Errorf("%s: dead: its daemon has ended", at), "ipcfs umount " + at
+		return "ipcfs umount " + at, fmt.Errorf("%s: dead: its daemon has ended", at)
 	case errors.Is(err, errSilent):
-		return fmt.Errorf("%s: its daemon%s does not answer", at, pidsOf(daemonsAt(at))), "ipcfs umount --force " + at
+		return "ipcfs umount --force " + at, fmt.Errorf("%s: its daemon%s does not answer", at, pidsOf(daemonsAt(at)))
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
-		return fmt.Errorf("%s: %w (its owner keeps it)", at, err), ""
+		return "", fmt.Errorf("%s: %w (its owner keeps it)", at, err)
 	}
-	return nil, ""
+	return "", nil
 }

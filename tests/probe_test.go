@@ -1,11 +1,13 @@
 package tests
 
 import (
+	"encoding/binary"
 	"os"
 	"runtime"
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
@@ -37,6 +39,28 @@ var havePassthrough = sync.OnceValue(func() bool {
 		id, errno := s.RegisterBackingFd(&fuse.BackingMap{Fd: int32(fd)})
 		return errno == 0 && s.UnregisterBackingFd(id) == 0
 	})
+})
+
+// haveUnixDiag reports whether the kernel tells of Unix sockets (sock_diag(7)): it may have no such module.
+var haveUnixDiag = sync.OnceValue(func() bool {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	ask := struct {
+		unix.NlMsghdr
+		family uint8
+		_      [23]uint8
+	}{family: unix.AF_UNIX}
+	const byFamily = 20 // SOCK_DIAG_BY_FAMILY
+	ask.Len, ask.Type, ask.Flags = uint32(unsafe.Sizeof(ask)), byFamily, unix.NLM_F_REQUEST|unix.NLM_F_DUMP
+	if _, err := unix.Write(fd, unsafe.Slice((*byte)(unsafe.Pointer(&ask)), ask.Len)); err != nil {
+		return false
+	}
+	answer := make([]byte, 1<<16)
+	n, err := unix.Read(fd, answer)
+	return err == nil && n >= unix.SizeofNlMsghdr && binary.NativeEndian.Uint16(answer[4:]) != unix.NLMSG_ERROR
 })
 
 // probe asks the kernel with a FUSE server other than the daemon. Its mount is in a namespace of its own:

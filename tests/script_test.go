@@ -58,8 +58,8 @@ type treeKey struct{}
 
 // condition adds [root]: real root, not that of a user namespace with one user in it; [users]: root who can
 // let other users mount; [fusermount]: an ordinary user, who mounts through fusermount3; [passthrough]: the
-// kernel can carry shared memory; [resend]: it can bring requests twice, which a keeper needs; [long]: there
-// is time for many more rounds; and [slow]: there is time for few.
+// kernel can carry shared memory; [resend]: it can bring requests twice, which a keeper needs; [unix_diag]: it
+// tells of Unix sockets; [long]: there is time for many more rounds; and [slow]: there is time for few.
 func condition(cond string) (bool, error) {
 	switch cond {
 	case "root":
@@ -77,6 +77,8 @@ func condition(cond string) (bool, error) {
 		return haveServers(), nil
 	case "resend":
 		return haveResend(), nil
+	case "unix_diag":
+		return haveUnixDiag(), nil
 	case "passthrough":
 		return !*fusermount && havePassthrough(), nil
 	}

@@ -1,7 +1,6 @@
 package nats
 
 import (
-	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -74,19 +73,7 @@ func TestDoubtLasts(t *testing.T) {
 // well.
 func TestLeader(t *testing.T) {
 	servers := natsd.For(t, 3, "")
-	_, config, err := ParseAttach("prod=" + servers.URL() + ",replicas=3")
-	if err != nil {
-		t.Fatal(err)
-	}
-	poll, err := backends.NewPoller()
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := Open("prod", config, poll, slog.New(slog.DiscardHandler))
-	defer l.Close()
-	if !l.Await(20 * time.Second) {
-		t.Fatal("no connection")
-	}
+	l := linked(t, servers, ",replicas=3")
 	e, _, err := l.Queues().Create("q", backends.Owner{Mode: 0600}, QueueRules{}, unix.O_RDWR)
 	if err != nil {
 		t.Fatal(err)

@@ -15,10 +15,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bounded is a link to a server of its own, whose users may hold so many bytes of messages.
-func bounded(t *testing.T, bytes int64) *Link {
-	servers := natsd.For(t, 1, "")
-	_, config, err := ParseAttach("prod=" + servers.URL())
+// linked is a link to servers, with more options of --attach, once there is a connection.
+func linked(t *testing.T, servers *natsd.Servers, options string) *Link {
+	t.Helper()
+	_, config, err := ParseAttach("prod=" + servers.URL() + options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,12 +27,18 @@ func bounded(t *testing.T, bytes int64) *Link {
 		t.Fatal(err)
 	}
 	l := Open("prod", config, poll, slog.New(slog.DiscardHandler))
-	l.Heap = backends.NewBudget(backends.Terms{Name: "memory", Err: unix.ENOBUFS},
-		func(int64) backends.Bounds { return backends.EachMay(bytes) })
 	t.Cleanup(func() { l.Close() })
 	if !l.Await(20 * time.Second) {
 		t.Fatal("no connection")
 	}
+	return l
+}
+
+// bounded is a link to a server of its own, whose users may hold so many bytes of messages.
+func bounded(t *testing.T, bytes int64) *Link {
+	l := linked(t, natsd.For(t, 1, ""), "")
+	l.Heap = backends.NewBudget(backends.Terms{Name: "memory", Err: unix.ENOBUFS},
+		func(int64) backends.Bounds { return backends.EachMay(bytes) })
 	return l
 }
 

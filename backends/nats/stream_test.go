@@ -2,7 +2,6 @@ package nats
 
 import (
 	"fmt"
-	"log/slog"
 	"testing"
 	"time"
 
@@ -15,19 +14,7 @@ import (
 // servers are asked to store them.
 func TestStream(t *testing.T) {
 	servers := natsd.For(t, 1, "")
-	_, config, err := ParseAttach("prod=" + servers.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	poll, err := backends.NewPoller()
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := Open("prod", config, poll, slog.New(slog.DiscardHandler))
-	defer l.Close()
-	if !l.Await(20 * time.Second) {
-		t.Fatal("no connection")
-	}
+	l := linked(t, servers, "")
 	queues := l.Queues()
 	for _, room := range []int{25, 100} {
 		name, rules := fmt.Sprint("q", room), QueueRules{MaxMsg: room, MsgSize: 10}

@@ -10,7 +10,10 @@ import (
 func Meant(word string, of []string) string {
 	best, least := "", 1+len(word)/5
 	for _, one := range of {
-		if d := distance(word, one); one != "" && d <= least {
+		if one == "" || max(len(word)-len(one), len(one)-len(word)) > least {
+			continue // it is at least that far: a long name is not to cost others time
+		}
+		if d := distance(word, one); d <= least {
 			best, least = one, d-1
 		}
 	}

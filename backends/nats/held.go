@@ -1,6 +1,10 @@
 package nats
 
-import "github.com/ipcfs/ipcfs/backends"
+import (
+	"time"
+
+	"github.com/ipcfs/ipcfs/backends"
+)
 
 // Messages that are here count as memory of the user for whom they came, from then on until they are read,
 // given back or lost. Who may hold no more gets none: it goes back to the servers. One that was acknowledged
@@ -14,12 +18,33 @@ func (l *Link) pay(d *delivery, uid uint32) error {
 	if l.Heap == nil || d.paid > 0 {
 		return nil
 	}
-	n := len(d.data) + heldAside
-	if err := l.Heap.Take(uid, int64(n)); err != nil {
+	n := d.takes()
+	if err := l.Heap.Take(uid, n); err != nil {
 		return err
 	}
-	d.payer, d.paid = uid, n
+	d.payer, d.paid = uid, int(n)
 	return nil
+}
+
+// takes is how much memory it takes, in bytes.
+func (d *delivery) takes() int64 { return int64(len(d.data)) + heldAside }
+
+// fitting is for how many messages the servers are asked after one went back: one when somebody who waits may
+// hold it, or after a while, when there may be shorter ones. Each that goes back counts as a try.
+func (q *queue) fitting() int {
+	if q.line.n > 0 && time.Since(q.lacked) > pullLimit {
+		return 1
+	}
+	var lacks *end
+	for e := q.line.first; e != nil; e = e.next {
+		if lacks == nil || lacks.uid != e.uid {
+			if q.l.Heap.Fits(e.uid, q.lacks) {
+				return 1
+			}
+			lacks = e
+		}
+	}
+	return 0
 }
 
 // release is called when a message is not here any more.

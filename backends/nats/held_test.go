@@ -143,7 +143,7 @@ func TestLeftCounts(t *testing.T) {
 				sure++
 			}
 		}
-		return sure == members || q.scarce && sure >= fit
+		return sure == members || q.lacks > 0 && sure >= fit
 	})
 	for _, m := range list {
 		m.Close()
@@ -266,7 +266,16 @@ func TestHeldCounts(t *testing.T) {
 		}
 	}
 	send("one")
-	await(t, l, "the message did not come", func() bool { return waits.q.scarce })
+	await(t, l, "the message did not come", func() bool { return waits.q.lacks > 0 })
+	l.mu.Lock()
+	for range 10 { // as it does each moment
+		waits.q.pulls = nil
+		waits.q.wanted()
+	}
+	if len(waits.q.pulls) > 0 {
+		t.Error("the servers are asked for what nobody may hold, and each time is a try")
+	}
+	l.mu.Unlock()
 	reads := open(full)
 	refused := new(backends.Refusal)
 	if _, err := soon(t, reads); !errors.As(err, &refused) || refused.Err != unix.ENOBUFS || refused.Uid != full {

@@ -25,16 +25,16 @@ const (
 	holdLimit = time.Second // how long a message is kept for somebody who does not come for it
 )
 
-// wanted has the servers asked for as many messages as there are ends that wait for one, or for one if their
-// users may hold no more for now.
+// wanted has the servers asked for as many messages as there are ends that wait for one, or for fewer if their
+// users may hold no more for now (fitting).
 func (q *queue) wanted() {
 	if q.removed || !q.l.up || q.settling() {
 		return
 	}
 	for _, prio := range q.prios {
 		asked, most := 0, q.line.n
-		if q.scarce {
-			most = min(most, 1)
+		if q.lacks > 0 {
+			most = q.fitting()
 		}
 		for _, p := range q.pulls {
 			if p.prio == prio {

@@ -35,7 +35,8 @@ type queue struct {
 	hears   bool // of each acknowledgement, which makes room
 	removed bool
 	asker   uint32    // the user who asked for a message last
-	scarce  bool      // a message went back that came last, as nobody's user may hold it
+	lacks   int64     // so many bytes the message takes that went back last, as nobody's user may hold it; 0: none
+	lacked  time.Time // when it did
 	single  bool      // the servers take no batches
 	streams bool      // they take streams
 	took    took      // how long either
@@ -97,14 +98,14 @@ func (q *queue) give(d *delivery) {
 	d.held = time.Now()
 	if e := q.payer(d); e != nil {
 		e.given(d)
-		if q.scarce {
-			q.scarce = false
+		if q.lacks > 0 {
+			q.lacks = 0
 			q.wanted()
 		}
 		return
 	}
 	if q.line.n > 0 || q.l.pay(d, q.asker) != nil {
-		q.scarce = true
+		q.lacks, q.lacked = d.takes(), time.Now()
 		q.l.giveBack(d)
 		return
 	}

@@ -68,6 +68,13 @@ func (f *wrapped) Patience() time.Duration {
 	return 0
 }
 
+func (f *wrapped) unsettled() bool {
+	s, ok := f.Face.(settler)
+	return ok && s.unsettled()
+}
+
+func (f *wrapped) settle() error { return f.Face.(settler).settle() }
+
 func (f *wrapped) immediate(p []byte) bool {
 	face, ok := f.Face.(interface{ immediate(p []byte) bool })
 	return ok && face.immediate(p)

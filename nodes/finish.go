@@ -20,11 +20,33 @@ type finisher interface {
 func (f *File) Finish() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if err := f.settleAside(); err != nil {
+		return located(f.path, err)
+	}
 	err := f.putBack()
 	if last, ok := f.face.(finisher); ok && !Waits(err) {
 		err = cmp.Or(last.Finish(f.end), err)
 	}
 	return located(f.path, err)
+}
+
+// A settler is a face that may have something to do before Finish that may take long.
+type settler interface {
+	unsettled() bool
+	settle() error
+}
+
+// settleAside has a worker do that: ErrUnsettled until it is done. The caller holds f.mu.
+func (f *File) settleAside() error {
+	face, ok := f.face.(settler)
+	if !ok || f.away() == nil && !face.unsettled() {
+		return nil
+	}
+	e := f.run(backends.Out, func(e *errand) { e.err = face.settle() })
+	if e == nil {
+		return backends.ErrUnsettled
+	}
+	return e.err
 }
 
 // Left reports whether Finish has something to do.

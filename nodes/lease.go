@@ -180,13 +180,11 @@ func (l *lease) Put(end backends.Endpoint, p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Finish puts back the message in hand, if it is not done, and those that are owed.
+// unsettled reports whether the message in hand is done, and that is not recorded yet, before Finish.
+func (l *lease) unsettled() bool { return l.past }
+
+// Finish puts back the message in hand, and those that are owed.
 func (l *lease) Finish(backends.Endpoint) error {
-	if l.past {
-		if err := l.ack(); err != nil {
-			return err
-		}
-	}
 	if err := l.repay(); err != nil || l.now == nil {
 		return err
 	}

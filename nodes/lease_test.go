@@ -3,6 +3,7 @@ package nodes
 import (
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
 )
@@ -187,4 +188,54 @@ func TestLeaseReadMeanwhile(t *testing.T) {
 	}
 	close(done)
 	settled(func() (int, error) { return f.Write([]byte("ack\n")) }, 4)
+}
+
+// TestLeaseClosedSlowly: a message that is done as its worker reads on behind others is acknowledged when the
+// file is closed, and who closes it waits for no disk and no server.
+func TestLeaseClosedSlowly(t *testing.T) {
+	poll, err := backends.NewPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer poll.Close()
+	work := backends.NewWorkers(poll, 1, 1)
+	defer work.Close()
+	done := make(chan struct{})
+	q := &lending{mq: mq{port: port{unit: 8, maxmsg: 1, msgs: []stored{{data: "job"}}}}, done: done}
+	f := NewFile(&queueFace{wrapped: wrapped{q.open()}}, q, InOrder)
+	f.Aside(work, 0, backends.In|backends.Out)
+	wait := func(err error) error {
+		if err == backends.ErrUnsettled {
+			woken := make(chan struct{})
+			f.For().Arm(backends.In, func() { close(woken) })
+			<-woken
+		}
+		return err
+	}
+	buf := make([]byte, 8)
+	for {
+		if _, err := f.Read(buf, 8, 0); wait(err) == nil {
+			break
+		}
+	}
+	if _, err := f.Rest(buf, 8, 4); err != backends.ErrWouldBlock {
+		t.Fatal(err)
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- f.Finish() }()
+	select {
+	case err := <-closed:
+		if err != backends.ErrUnsettled {
+			t.Fatal("closed before it was acknowledged:", err)
+		}
+	case <-time.After(10 * time.Second):
+		close(done)
+		t.Fatal("the close waits")
+	}
+	close(done)
+	for wait(f.Finish()) != nil {
+	}
+	if f.Left() || len(q.msgs) > 0 {
+		t.Errorf("left: %v, and %q is in the queue", f.Left(), q.texts())
+	}
 }

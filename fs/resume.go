@@ -264,7 +264,7 @@ func (t *Tree) placesIn(kind int32) map[backends.ID]string {
 	if all := t.lasting.places[kind]; all != nil {
 		return all
 	}
-	all, class := map[backends.ID]string{}, t.kinds[kind].Class
+	all, class, looked := map[backends.ID]string{}, t.kinds[kind].Class, 0
 	var look func(in nodes.Object)
 	look = func(in nodes.Object) {
 		dir, ok := in.(nodes.Directory)
@@ -273,8 +273,11 @@ func (t *Tree) placesIn(kind int32) map[backends.ID]string {
 		}
 		list, _ := dir.List()
 		for _, e := range list {
+			if looked++; looked > maxPlaces {
+				return
+			}
 			s, err := dir.Find(e.Name)
-			if err != nil || len(all) >= maxPlaces || all[s.Was.ID] != "" {
+			if err != nil || all[s.Was.ID] != "" {
 				continue
 			}
 			all[s.Was.ID] = s.Path

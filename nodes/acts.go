@@ -186,7 +186,8 @@ func (a *Acts) Once(request uint64, act Act) (was, old, made Seen, err error) {
 	return n.Was, n.Old, made, err
 }
 
-// Command does one command of a request, unless that was done. What fails has done nothing, and is not noted.
+// Command does one command of a request, unless it is noted that it was done. What fails has done nothing, and
+// is not noted.
 func (a *Acts) Command(request uint64, do func() error) error {
 	if a == nil || request == 0 {
 		return do()

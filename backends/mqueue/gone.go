@@ -64,13 +64,14 @@ func (q *Queues) Resumed() {
 			unix.Close(one.fd)
 		}
 	}
+	q.left = nil
+	if q.dir == nil {
+		return // as in Lasts
+	}
 	for _, r := range q.counts.pasts {
 		q.counts.ledger.Drop(&r)
 	}
-	q.left = nil
-	if q.dir != nil {
-		q.counts.pasts = nil
-	}
+	q.counts.pasts = nil
 }
 
 // holdGone is hold of a queue that an earlier process left; nil: it left none.
@@ -90,6 +91,8 @@ func (q *Queues) holdGone(r backends.Ref, access int) *Queue {
 		delete(q.counts.pasts, p.ino)
 		one, err := q.use(r.Path, p, left.fd, left.access)
 		if left.taken = true; err != nil {
+			q.counts.ledger.Drop(&left.record)
+			q.safe.Drop(left.number, false)
 			return nil
 		}
 		one.kept, one.keptAt = left.number, left.record
@@ -112,10 +115,10 @@ func (q *Queues) keep(ino uint64) {
 	}
 }
 
-// unkeep ends that. The caller holds q.mu.
+// unkeep ends that, unless somebody else has removed the name meanwhile. The caller holds q.mu.
 func (q *Queues) unkeep(ino uint64) {
 	for key, one := range q.open {
-		if key.ino == ino {
+		if key.ino == ino && !one.removed.Load() {
 			one.letGone()
 		}
 	}

@@ -206,6 +206,7 @@ func (one *Lease) erase() error {
 // kernel has no other place for it. ErrWouldBlock if the queue is full. It does not wait for the record to
 // be gone: the disk may be slow, and the close(2) of a lease is taken up where everybody's requests are.
 func (one *Lease) Return(to backends.Port) error {
+	key := keyOf(one) // beforehand: who takes the message next is to find what is remembered
 	d := one.all.desk(one, returningLease)
 	if queue, ok := to.(*Queue); ok {
 		to = &End{queue, backends.AtDesk{Desk: d}}
@@ -216,7 +217,7 @@ func (one *Lease) Return(to backends.Port) error {
 	}
 	free(one.desk)
 	one.desk = nil
-	one.all.remember(one)
+	one.all.remember(one, key)
 	erase := func() error { defer free(d); return one.erase() }
 	if one.all.Work == nil {
 		one.over()

@@ -61,7 +61,7 @@ func (l *Leases) fromDesks(q *Queues) {
 				d.CountIn(past.sent, 1, int64(size))
 				if back, err := readRecord(l.dir.Fd(), file); err == nil && !l.known[file] {
 					back.all, back.file = l, file
-					l.remember(back)
+					l.remember(back, keyOf(back))
 				}
 				_ = l.dir.Remove(backends.Named(file))
 			case work&takingLease != 0 && got:

@@ -85,9 +85,9 @@ func (one *Lease) told() { one.all.Ledger.Drop(&one.before) }
 
 // remember keeps how often a message was tried that goes back to its queue. One that could not be recorded
 // was not.
-func (l *Leases) remember(one *Lease) {
+func (l *Leases) remember(one *Lease, key returned) {
 	defer one.told()
-	a := attempts{Queue: one.queue, Key: keyOf(one), Tries: one.Tries, Uid: one.uid}
+	a := attempts{Queue: one.queue, Key: key, Tries: one.Tries, Uid: one.uid}
 	if !one.recorded {
 		a.Tries--
 	}

@@ -63,11 +63,16 @@ func (f *Failures) add(path string, err error, by *uint32) {
 	line := time.Now().Format(time.RFC3339) + " " + backends.Line(text) + "\n"
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if known != nil && f.last[path].err == known {
+	was, there := f.last[path]
+	if known != nil && was.err == known {
 		return
 	}
+	at := path
+	if there && by != nil && was.user() != int64(*by) && Errno(err) == syscall.ENOENT {
+		at += "/" // who looks for a name that is none does not take away what another one is to read
+	}
 	f.n++
-	f.last[path] = failure{line, f.n, by, known}
+	f.last[at] = failure{line, f.n, by, known}
 	f.counts[Refused{f.class(path), Errno(err)}]++
 	if len(f.last) > maxFailures {
 		f.dropOne()

@@ -46,7 +46,7 @@ func (o ctlObject) do(line string, by Caller) error {
 		return nil
 	}
 	err = located(o.where(), advise("ctl", errnoOr(err, syscall.EINVAL), err))
-	o.ctl.env.Failures.Add(o.where(), err)
+	o.ctl.env.Failures.AddBy(o.where(), err, by.Uid)
 	return err
 }
 

@@ -272,10 +272,9 @@ func (t *Tree) stat(n Node) (nodes.Attr, error) {
 	if f == nil {
 		return a, nil
 	}
-	of := a
-	a, err = f.open.Stat()
-	a.Mode, a.Uid, a.Gid, a.ID = of.Mode, of.Uid, of.Gid, of.ID // a control file of an object is not the object
-	return a, err
+	now, err := f.open.Stat()
+	now.Mode, now.Uid, now.Gid, now.ID = a.Mode, a.Uid, a.Gid, a.ID // a control file of an object is not the object
+	return t.dated(now), err
 }
 
 func (t *Tree) statByName(n Node, sized bool) (nodes.Attr, error) {

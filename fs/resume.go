@@ -209,11 +209,32 @@ func (t *Tree) openAgain(h *opened, kept *nodes.Kept, backing *nodeRecord, at ba
 	h.open = open
 }
 
-// sameObject opens the object of a node as it was opened for a handle. Its mode and owner may be others by
-// now: the kernel has let the program in.
+// sameObject opens the object of a node as it was opened for a handle, also if its name is gone. Its mode and
+// owner may be others by now: the kernel has let the program in.
 func (t *Tree) sameObject(n Node, h *opened, kept *nodes.Kept) (nodes.Open, error) {
-	flags := int(h.Flags) &^ (syscall.O_TRUNC | syscall.O_CREAT | syscall.O_EXCL)
 	by := nodes.Caller{Uid: h.Uid, Gid: h.Gid, Pid: int(h.Pid)}.In(kept)
+	open, err := t.namedObject(n, h, by)
+	if !nodes.IsGone(err) {
+		return open, err
+	}
+	object, e := t.object(n)
+	if e != nil {
+		return nil, err
+	}
+	if open, e = object.Open(openFlags(h), by.Gone()); nodes.IsGone(e) {
+		e = err
+	}
+	return open, e
+}
+
+// openFlags are those by which an open file is opened again.
+func openFlags(h *opened) int {
+	return int(h.Flags) &^ (syscall.O_TRUNC | syscall.O_CREAT | syscall.O_EXCL)
+}
+
+// namedObject is sameObject of one that has a name.
+func (t *Tree) namedObject(n Node, h *opened, by nodes.Caller) (nodes.Open, error) {
+	flags := openFlags(h)
 	object, err := t.object(n)
 	if err != nil {
 		return nil, err
@@ -241,7 +262,7 @@ func (t *Tree) sameObject(n Node, h *opened, kept *nodes.Kept) (nodes.Open, erro
 // movedTo is where the object of a node is now, inside the class, if it is not where the node is, as err
 // says.
 func (t *Tree) movedTo(n Node, err error) (path string, moved bool) {
-	if err != syscall.ENOENT && err != syscall.ENOTDIR && err != syscall.ESTALE {
+	if !nodes.IsGone(err) {
 		return "", false
 	}
 	if n.Part.Kind == "" {
@@ -250,6 +271,14 @@ func (t *Tree) movedTo(n Node, err error) (path string, moved bool) {
 	}
 	path, moved = t.placesIn(t.kindAt(n.Part.Kind))[n.Object]
 	return n.Part.Kind + "/" + path + "/" + n.Part.Name, moved
+}
+
+// dated gives the times of when the tree was opened to an object that only an earlier process has seen.
+func (t *Tree) dated(a nodes.Attr) nodes.Attr {
+	if a.Ctime.IsZero() {
+		a.Atime, a.Mtime, a.Ctime = t.started, t.started, t.started
+	}
+	return a
 }
 
 // maxPlaces is how many objects of a class are looked for: others may have made as many as they like.
@@ -300,7 +329,7 @@ func (t *Tree) placesIn(kind int32) map[backends.ID]string {
 // lostOpen is what is open where nothing can be opened again.
 func (t *Tree) lostOpen(n Node, err error) nodes.Open {
 	errno := nodes.Errno(err)
-	if errno == syscall.ENOENT || errno == syscall.ENOTDIR {
+	if nodes.IsGone(errno) {
 		errno = syscall.ESTALE // the name is gone, and the object may still be there for others
 	}
 	if n.Message {

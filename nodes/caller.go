@@ -23,6 +23,7 @@ type Caller struct {
 	member    []uint32 // remembered
 
 	again bool         // what it opens it had open before a hand-over,
+	gone  bool         // also what has no name any more,
 	conn  socket.State // of this connection
 
 	request uint64 // which asks for what is done; 0: that is not known

@@ -119,6 +119,11 @@ func (e socketEntry) link(end string, by Caller, at backends.Waiter,
 	} else if err := s.env.Shares.Take(by.Uid); err != nil {
 		return nil, err
 	}
+	gone := false // so that nothing is kept of it, and nobody finds it
+	if by.again {
+		_, err := e.Stat(false)
+		gone = IsGone(err)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	one := s.all[key]
@@ -131,7 +136,7 @@ func (e socketEntry) link(end string, by Caller, at backends.Waiter,
 		s.env.Shares.Give(by.Uid)
 		return nil, err
 	}
-	if s.all[key] != one {
+	if s.all[key] != one && !gone {
 		s.keep(key, one)
 	}
 	if one.links == nil {

@@ -114,9 +114,14 @@ func (f ctlFile) Open(flags int, by Caller) (Open, error) {
 	if err == nil {
 		err = f.about.Judged(a)
 	}
-	if by.again && f.about.kind != nil && (err == syscall.ENOENT || err == syscall.ESTALE) {
+	if by.again && f.about.kind != nil && IsGone(err) {
 		// the object's name is gone, and the object may be there for those who have it open
-		if gone, e := f.about.control(f.about.object(f.about.Was), f.about.Part.Name); e == nil && gone.Open != nil {
+		was := f.about.Was
+		if f.about.Part.Dir {
+			was.Mode = syscall.S_IFDIR | was.Mode&0777
+		}
+		gone, e := f.about.control(f.about.object(was), f.about.Part.Name)
+		if e == nil && (gone.Open != nil || by.gone) {
 			one, err = gone, nil
 		}
 	}

@@ -2,6 +2,7 @@ package nodes
 
 import (
 	"bytes"
+	"syscall"
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -214,6 +215,10 @@ func (f *File) knowing(by Caller) {
 // the name.
 func (c Caller) connected() bool { return c.again && c.conn.Number != 0 }
 
+// goesOn reports whether what the caller opens is what it had open before a hand-over, whatever err says of
+// the name.
+func (c Caller) goesOn(err error) bool { return c.connected() || c.gone && IsGone(err) }
+
 // In is the caller with the groups that a file remembers, which was open before a hand-over.
 func (c Caller) In(k *Kept) Caller {
 	if k.Knows {
@@ -221,6 +226,17 @@ func (c Caller) In(k *Kept) Caller {
 	}
 	c.again, c.conn = true, k.Conn
 	return c
+}
+
+// Gone is a caller of In who also opens what has no name any more.
+func (c Caller) Gone() Caller {
+	c.gone = true
+	return c
+}
+
+// IsGone reports whether an error says that the name of an object is gone, or another one's.
+func IsGone(err error) bool {
+	return err == syscall.ENOENT || err == syscall.ENOTDIR || err == syscall.ESTALE
 }
 
 func (f *wrapped) keep(end backends.Endpoint, k *Kept) {

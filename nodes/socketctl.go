@@ -51,7 +51,7 @@ func (e socketEntry) Controls() []Control {
 // judge is open, but for ESTALE if the socket is not any more as the kernel judged it.
 func (e socketEntry) judge(open func(int, Caller) (Open, error)) func(int, Caller) (Open, error) {
 	return func(flags int, by Caller) (Open, error) {
-		if err := e.judged(); err != nil && !by.connected() {
+		if err := e.judged(); err != nil && !by.goesOn(err) {
 			return nil, err
 		}
 		return open(flags, by)

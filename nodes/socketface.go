@@ -17,7 +17,7 @@ import (
 func (e socketEntry) Open(flags int, by Caller) (Open, error) {
 	to, err := parseHost(e.Path)
 	host := err == nil
-	if err := e.judged(); err != nil && !by.connected() {
+	if err := e.judged(); err != nil && !by.goesOn(err) {
 		return nil, err
 	}
 	switch {
@@ -172,7 +172,7 @@ func (e socketEntry) connection(by Caller, patient bool, at backends.Waiter) (*s
 	if e.Was.Type() == syscall.S_IFREG && (!host || to.Listens()) {
 		if one, err = e.listener(); err != nil && by.connected() {
 			return e.link("dial", by, at, func(closed func()) (*socket.Conn, error) {
-				return e.all.back.Accepted(e.call(by, closed)) // it is connected, or has ended
+				return e.all.back.DialGone(e.call(by, closed)), nil
 			})
 		}
 		if err != nil {

@@ -190,10 +190,13 @@ func (q sysvQueue) open(flags int, by Caller, sel sysv.Select, face Face) (Open,
 	if err == nil {
 		err = q.Judged(info.Attr())
 	}
-	if err != nil {
-		return nil, err
+	var one *sysv.Queue
+	if err == nil {
+		one, err = q.back.Open(q.id(), sel)
 	}
-	one, err := q.back.Open(q.id(), sel)
+	if by.gone && IsGone(err) {
+		one, err = q.back.OpenGone(q.Was, sel), nil
+	}
 	if err != nil {
 		return nil, err
 	}

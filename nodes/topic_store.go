@@ -163,9 +163,6 @@ func (d daemonTopics) All(r Ref, may func(way []Attr) bool) (backends.Endpoint, 
 
 type daemonTopic struct{ *topic.Topic }
 
-// Publisher is Topic.Publisher.
-func (d daemonTopic) Publisher() backends.Endpoint { return d.Topic }
-
 // Publishers is Topic.Publishers.
 func (d daemonTopic) Publishers() []backends.Waiter { return []backends.Waiter{d.Topic} }
 

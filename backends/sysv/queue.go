@@ -97,6 +97,14 @@ func (s *Queues) Open(id int, sel Select) (*Queue, error) {
 	return m, nil
 }
 
+// OpenGone opens a queue that was removed, as its attributes were, for one who had it open in an earlier
+// process: all is answered with ErrRemoved.
+func (s *Queues) OpenGone(was backends.Attr, sel Select) *Queue {
+	q := &openQueue{all: s, id: ID(was), made: was.ID, last: was, closed: true}
+	q.removed.Store(true)
+	return &Queue{q: q, sel: sel, holders: 1}
+}
+
 // Users are the selections of a queue that somebody has open.
 func (s *Queues) Users(id int) []*Queue {
 	s.mu.Lock()
@@ -194,6 +202,11 @@ func (m *Queue) Arm(want backends.Ready, wake func()) {
 	m.q.mu.Lock()
 	defer m.q.mu.Unlock()
 	if m.told {
+		return
+	}
+	if m.q.clock == nil { // see OpenGone
+		m.told = true
+		m.q.all.poll.Soon(wake)
 		return
 	}
 	m.want, m.wake = want, wake

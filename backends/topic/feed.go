@@ -13,6 +13,7 @@ import (
 type feed struct {
 	all      *Store
 	topic    *Topic // nil for a directory
+	merge    *merge // nil for a topic
 	uid      uint32 // whose memory it is
 	rules    Rules
 	backlog  backlog
@@ -196,7 +197,7 @@ func (f *feed) leave(r *Subscription) {
 	r.giveUp()
 	f.trim()
 	if f.topic == nil && len(f.readers) == 0 {
-		f.all.unmerge(f)
+		f.all.unmerge(f.merge)
 	}
 }
 

@@ -5,8 +5,10 @@ import (
 	"encoding/binary"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"golang.org/x/sys/unix"
 )
 
 // A store that has a ledger writes each message there as it is published, and takes it out when all readers
@@ -19,7 +21,7 @@ const numberBits = 40
 // Lasts has the store write what it keeps into a ledger, and go on from what an earlier process left there.
 // It is to be called before anybody has opened a topic.
 func (ts *Store) Lasts(l *backends.Ledger, left func(kind uint32) []backends.Left) {
-	ts.works = map[uint64]bool{}
+	ts.works, ts.left, ts.leftDirs = map[uint64]bool{}, map[backends.ID]*Topic{}, map[backends.ID]*merge{}
 	of, counts := map[uint64][]backends.Left{}, map[uint64]backends.Record{}
 	for _, m := range left(backends.MessageRecord) {
 		of[m.Number>>numberBits] = append(of[m.Number>>numberBits], m)
@@ -32,12 +34,18 @@ func (ts *Store) Lasts(l *backends.Ledger, left func(kind uint32) []backends.Lef
 		counts[one.Number] = one.Record
 		ts.numbers = max(ts.numbers, one.Number)
 	}
+	var places map[backends.ID]string
 	for _, one := range left(backends.TopicRecord) {
-		if t := ts.resume(one, of[one.Number]); t != nil {
+		ts.numbers = max(ts.numbers, one.Number)
+		t := ts.resume(one, of[one.Number], &places)
+		if t == nil {
+			l.Drop(&one.Record)
+			continue
+		}
+		if ts.open[t.id] == t {
 			t.counts = counts[one.Number]
 			delete(counts, one.Number)
 		}
-		ts.numbers = max(ts.numbers, one.Number)
 		delete(of, one.Number)
 	}
 	for _, r := range counts {
@@ -57,9 +65,12 @@ func (ts *Store) Lasts(l *backends.Ledger, left func(kind uint32) []backends.Lef
 	}
 }
 
-// resume has one topic go on. If it is gone, that is nil.
-func (ts *Store) resume(one backends.Left, messages []backends.Left) *Topic {
-	r, ok := readTopic(one.Data)
+// resume has one topic go on; nil: it cannot.
+func (ts *Store) resume(one backends.Left, messages []backends.Left, places *map[backends.ID]string) *Topic {
+	r, attr, removed, ok := readTopic(one.Data)
+	if !ok {
+		return nil
+	}
 	slices.SortFunc(messages, func(a, b backends.Left) int { return cmp.Compare(a.Number, b.Number) })
 	at := map[uint64]backends.Record{}
 	for _, m := range messages {
@@ -77,15 +88,13 @@ func (ts *Store) resume(one backends.Left, messages []backends.Left) *Topic {
 		r.Messages = append(r.Messages, SnapshotMessage{n, slices.Clone(m.Data[messageHead:])})
 		at[n] = m.Record
 	}
-	if ok {
-		ts.Resume([]Snapshot{r})
-	}
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	t := ts.open[r.ID]
+	t := ts.found(&r, attr, removed, places)
 	if t == nil {
 		return nil
 	}
+	t.resume(&r)
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
 	t.number, t.saved = one.Number, one.Record
 	for pos := t.backlog.first; pos < t.backlog.end(); pos++ {
 		s := t.backlog.at(pos)
@@ -109,7 +118,8 @@ func (t *Topic) uncount() {
 // save writes what a topic is beside its messages. The caller holds the store's lock.
 func (t *Topic) save() {
 	l := t.all.ledger
-	if l == nil || t.removed {
+	if l == nil || t.removed && t.ends == 0 {
+		l.Drop(&t.saved)
 		return
 	}
 	if t.number == 0 {
@@ -117,8 +127,14 @@ func (t *Topic) save() {
 		t.number = t.all.numbers
 	}
 	b := t.all.coder[:0]
+	removed := uint64(0)
+	if t.removed {
+		removed = 1
+	}
+	at := func(when time.Time) uint64 { return uint64(when.UnixNano()) }
 	for _, n := range []uint64{
 		t.id.Ino, t.id.Born, uint64(t.lastAt()), t.n, t.published, t.changes, t.cleared, t.forgotten,
+		removed, uint64(t.uid), at(t.attr.Atime), at(t.attr.Mtime), at(t.attr.Ctime),
 	} {
 		b = binary.LittleEndian.AppendUint64(b, n)
 	}
@@ -126,17 +142,23 @@ func (t *Topic) save() {
 	l.Put(&t.saved, backends.TopicRecord, t.number, t.all.coder)
 }
 
-const topicHead = 8 * 8
+const topicHead = 13 * 8
 
-func readTopic(b []byte) (r Snapshot, ok bool) {
+// readTopic reads what save has written. attr are the attributes of its file, but for what the tree knows.
+func readTopic(b []byte) (r Snapshot, attr backends.Attr, removed, ok bool) {
 	if len(b) < topicHead {
-		return r, false
+		return r, attr, false, false
 	}
 	n := func(i int) uint64 { return binary.LittleEndian.Uint64(b[8*i:]) }
-	return Snapshot{
+	at := func(i int) time.Time { return time.Unix(0, int64(n(i))) }
+	r = Snapshot{
 		ID: backends.ID{Ino: n(0), Born: n(1)}, Last: int64(n(2)), N: n(3), Published: n(4),
 		Changes: n(5), Cleared: n(6), Forgotten: n(7), Name: string(b[topicHead:]),
-	}, true
+	}
+	attr = backends.Attr{
+		ID: r.ID, Mode: unix.S_IFREG, Uid: uint32(n(9)), Atime: at(10), Mtime: at(11), Ctime: at(12),
+	}
+	return r, attr, n(8) != 0, true
 }
 
 func (t *Topic) lastAt() int64 {

@@ -1,7 +1,6 @@
 package topic
 
 import (
-	"fmt"
 	"strings"
 	"sync/atomic"
 
@@ -28,6 +27,9 @@ func (ts *Store) All(at backends.Ref, may func(way []backends.Attr) bool) (*Subs
 		err = at.Judged(a)
 	}
 	if err != nil {
+		if m := ts.leftDir(at.Was); m != nil && isGone(err) {
+			return m.subscribe(at.Was, may), nil
+		}
 		return nil, err
 	}
 	if a.Type() != unix.S_IFDIR {
@@ -40,11 +42,22 @@ func (ts *Store) All(at backends.Ref, may func(way []backends.Attr) bool) (*Subs
 func (ts *Store) subscribe(dir string, a backends.Attr, may func(way []backends.Attr) bool) *Subscription {
 	m := ts.merges[dir]
 	if m == nil {
-		m = &merge{feed: newFeed(ts, nil, a.Uid, DefaultRules), dir: dir}
-		m.count(a.ID)
+		m = ts.newMerge(dir, a)
 		ts.merges[dir] = m
 		ts.feeds[&m.feed] = struct{}{}
 	}
+	return m.subscribe(a, may)
+}
+
+func (ts *Store) newMerge(dir string, a backends.Attr) *merge {
+	m := &merge{feed: newFeed(ts, nil, a.Uid, DefaultRules), dir: dir}
+	m.feed.merge = m
+	m.count(a.ID)
+	return m
+}
+
+// subscribe adds a reader. a is of the directory.
+func (m *merge) subscribe(a backends.Attr, may func(way []backends.Attr) bool) *Subscription {
 	a.Mode, a.Nlink = unix.S_IFREG|a.Mode&0444, 1
 	s := &Subscription{holders: 1, may: may, stat: func() (backends.Attr, error) { return a, nil }}
 	m.join(s, m.backlog.end(), m.n)
@@ -70,7 +83,7 @@ func (m *merge) offer(one *message, cost int) {
 // count has the number of the last message be in the ledger, and goes on from what an earlier process left
 // there of the directory.
 func (m *merge) count(dir backends.ID) {
-	key := fmt.Sprint(dir)
+	key := dirKey(dir)
 	m.saved = m.all.merged[key]
 	delete(m.all.merged, key)
 	m.told = &m.all.ledger.Counts(&m.saved, backends.MergeRecord, dir.Ino, 1, key)[0]
@@ -81,16 +94,6 @@ func (m *merge) count(dir backends.ID) {
 func (m *merge) uncount() {
 	m.told = new(atomic.Int64)
 	m.all.ledger.Drop(&m.saved)
-}
-
-// Resumed is called when all that an earlier process had open is open again.
-func (ts *Store) Resumed() {
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	for _, r := range ts.merged {
-		ts.ledger.Drop(&r)
-	}
-	ts.merged = nil
 }
 
 // resumeAll is Resume of a reader of a directory. What they had still to read is gone with the earlier
@@ -123,15 +126,13 @@ func (ts *Store) above(t *Topic, f func(*merge)) {
 	}
 }
 
-// unmerge is told that nobody reads the feed of a directory any more.
-func (ts *Store) unmerge(f *feed) {
-	delete(ts.feeds, f)
-	for dir, m := range ts.merges {
-		if &m.feed == f {
-			delete(ts.merges, dir)
-			m.uncount()
-		}
+// unmerge is told that nobody reads a directory any more.
+func (ts *Store) unmerge(m *merge) {
+	delete(ts.feeds, &m.feed)
+	if ts.merges[m.dir] == m {
+		delete(ts.merges, m.dir)
 	}
+	m.uncount()
 }
 
 // AllState tells about those who read a directory.

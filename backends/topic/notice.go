@@ -25,6 +25,7 @@ func (t *Topic) Notice() *Notice {
 		n.seen--
 	}
 	t.watchers++
+	t.use()
 	return n
 }
 
@@ -89,5 +90,6 @@ func (n *Notice) Close() error {
 	defer n.t.all.mu.Unlock()
 	n.t.sleepers.forget(&n.wait)
 	n.t.watchers--
+	n.t.unuse()
 	return nil
 }

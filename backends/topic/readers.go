@@ -20,6 +20,7 @@ func (t *Topic) subscribe(writes bool) *Subscription {
 		pos, seen = pos-1, m.seq-1
 	}
 	t.join(s, pos, seen)
+	t.use()
 	return s
 }
 
@@ -34,6 +35,7 @@ func (t *Topic) Since(seq uint64, writes bool) *Subscription {
 	seq = max(seq, t.forgotten)
 	s := &Subscription{topic: t, holders: 1, writes: writes, stat: t.Stat}
 	t.join(s, t.backlog.after(seq), seq)
+	t.use()
 	return s
 }
 

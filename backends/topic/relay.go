@@ -21,8 +21,7 @@ func NewRelay(p *backends.Poller, with *Store) *Relay {
 
 // Topic makes a topic of which the next message is given that has a number above after.
 func (r *Relay) Topic(path string, a backends.Attr, rules Rules, after uint64) *Topic {
-	t := &Topic{id: a.ID, name: path, attr: a, groups: map[string]*Subscription{}}
-	t.feed = newFeed(r.all, t, a.Uid, rules)
+	t := r.all.topic(path, a, rules)
 	t.n = after
 	r.all.mu.Lock()
 	defer r.all.unlock()

@@ -12,7 +12,12 @@ import (
 type Retained struct{ t *Topic }
 
 // Retained opens the topic's value.
-func (t *Topic) Retained() Retained { return Retained{t} }
+func (t *Topic) Retained() Retained {
+	t.all.mu.Lock()
+	defer t.all.mu.Unlock()
+	t.use()
+	return Retained{t}
+}
 
 // TryLend is Lender.TryLend: io.EOF if there is no value.
 func (r Retained) TryLend(most int) ([]byte, backends.Meta, error) {
@@ -59,5 +64,5 @@ func (r Retained) Stat() (backends.Attr, error) {
 	return a, err
 }
 
-// Close gives up nothing.
-func (Retained) Close() error { return nil }
+// Close is Endpoint.Close.
+func (r Retained) Close() error { return r.t.Close() }

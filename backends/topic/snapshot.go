@@ -68,19 +68,23 @@ func (ts *Store) Resume(list []Snapshot) {
 		if err != nil {
 			continue
 		}
-		ts.mu.Lock()
-		t.n, t.changes, t.cleared, t.forgotten = r.N, r.Changes, r.Cleared, r.Forgotten
-		t.lost.Store(int64(r.Lost))
-		t.given.Add(int64(r.Given), int64(r.Bytes))
-		t.published = r.Published
-		if r.Last != 0 {
-			t.last = time.Unix(0, r.Last)
-		}
-		for _, m := range r.Messages {
-			t.backlog.push(slot{m: &message{topic: t, seq: m.N, data: m.Data, logged: true}, n: m.N})
-			t.charge(1, cost(m.Data))
-		}
-		ts.mu.Unlock()
+		t.resume(&r)
+	}
+}
+
+func (t *Topic) resume(r *Snapshot) {
+	t.all.mu.Lock()
+	defer t.all.mu.Unlock()
+	t.n, t.changes, t.cleared, t.forgotten = r.N, r.Changes, r.Cleared, r.Forgotten
+	t.lost.Store(int64(r.Lost))
+	t.given.Add(int64(r.Given), int64(r.Bytes))
+	t.published = r.Published
+	if r.Last != 0 {
+		t.last = time.Unix(0, r.Last)
+	}
+	for _, m := range r.Messages {
+		t.backlog.push(slot{m: &message{topic: t, seq: m.N, data: m.Data, logged: true}, n: m.N})
+		t.charge(1, cost(m.Data))
 	}
 }
 

@@ -43,6 +43,10 @@ type Store struct {
 	works   map[uint64]bool            // by which an earlier process published what is kept
 	coder   []byte
 	reader  *Subscription // who takes a message just now
+
+	// what an earlier process had open, and has no name any more, until Resumed
+	left     map[backends.ID]*Topic
+	leftDirs map[backends.ID]*merge
 }
 
 // NewStore finds the topics in dir.
@@ -89,6 +93,9 @@ func (ts *Store) find(r backends.Ref) (*Topic, backends.Attr, error) {
 	defer ts.mu.Unlock()
 	a, err := ts.dir.Stat(r)
 	if err != nil {
+		if t := ts.left[r.Was.ID]; t != nil && isGone(err) {
+			return t, r.Was, nil
+		}
 		return nil, a, err
 	}
 	if a.Type() != unix.S_IFREG {
@@ -100,8 +107,8 @@ func (ts *Store) find(r backends.Ref) (*Topic, backends.Attr, error) {
 		if err != nil {
 			return nil, a, err
 		}
-		t = &Topic{id: a.ID, name: r.Path, broken: broken, groups: map[string]*Subscription{}}
-		t.feed = newFeed(ts, t, a.Uid, rules)
+		t = ts.topic(r.Path, a, rules)
+		t.broken = broken
 		ts.open[a.ID] = t
 		ts.feeds[&t.feed] = struct{}{}
 		t.save()
@@ -109,6 +116,12 @@ func (ts *Store) find(r backends.Ref) (*Topic, backends.Attr, error) {
 	}
 	t.attr = a
 	return t, a, nil
+}
+
+func (ts *Store) topic(path string, a backends.Attr, rules Rules) *Topic {
+	t := &Topic{id: a.ID, name: path, attr: a, groups: map[string]*Subscription{}}
+	t.feed = newFeed(ts, t, a.Uid, rules)
+	return t
 }
 
 // Show makes attributes of a topic's file those of the topic.
@@ -155,6 +168,10 @@ func (ts *Store) Change(r backends.Ref, c backends.Change) error {
 		f.charge(-messages, -cost)
 		f.uid = a.Uid
 		f.charge(messages, cost)
+		if f.topic != nil {
+			f.topic.attr = a
+			f.topic.save()
+		}
 	}
 	return nil
 }
@@ -203,9 +220,9 @@ func (ts *Store) gone(a backends.Attr) {
 	t.attr.Nlink = 0
 	delete(ts.open, a.ID)
 	delete(ts.feeds, &t.feed)
-	ts.ledger.Drop(&t.saved)
 	t.uncount()
 	t.end()
+	t.save()
 }
 
 // Rmdir is rmdir(2), if may allows it. Those who read all topics below the directory get ErrRemoved.
@@ -222,7 +239,6 @@ func (ts *Store) Rmdir(n backends.Name, may func(backends.Attr) error) error {
 	name := n.Path()
 	if m := ts.merges[name]; m != nil {
 		delete(ts.merges, name)
-		m.uncount()
 		m.end()
 	}
 	return nil
@@ -264,7 +280,6 @@ func (ts *Store) Rename(source, dest backends.Name, flags uint32, may func(backe
 		ts.gone(old)
 		if m := ts.merges[to]; m != nil {
 			delete(ts.merges, to)
-			m.uncount()
 			m.end()
 		}
 	}

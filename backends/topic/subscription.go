@@ -236,5 +236,8 @@ func (s *Subscription) Close() error {
 	if !s.cut {
 		s.feed.leave(s)
 	}
+	if s.topic != nil {
+		s.topic.unuse()
+	}
 	return nil
 }

@@ -26,6 +26,7 @@ type Topic struct {
 	changes   uint64    // how often the retained value changed
 	last      time.Time // when it was published to
 	published uint64    // bytes
+	ends      int       // that are open and have to be closed; a topic without a name lasts as long
 
 	number uint64          // in the ledger
 	saved  backends.Record // there,
@@ -163,8 +164,21 @@ func (t *Topic) show(a backends.Attr) backends.Attr {
 	return a
 }
 
-// Close gives up nothing: the topic is there as long as its name.
-func (t *Topic) Close() error { return nil }
+// Publisher is the topic for one more who only publishes, until Close.
+func (t *Topic) Publisher() backends.Endpoint {
+	t.all.mu.Lock()
+	defer t.all.mu.Unlock()
+	t.use()
+	return t
+}
+
+// Close is of a publisher.
+func (t *Topic) Close() error {
+	t.all.mu.Lock()
+	defer t.all.mu.Unlock()
+	t.unuse()
+	return nil
+}
 
 // Born is when it was made, zero if its file system does not tell.
 func (t *Topic) Born() time.Time { return t.id.BornAt() }

@@ -1,0 +1,107 @@
+package topic
+
+import (
+	"fmt"
+
+	"github.com/ipcfs/ipcfs/backends"
+	"golang.org/x/sys/unix"
+)
+
+// A topic whose name is gone is there for those who have it open, and nobody can open it again. In a ledger
+// its record says so, and its messages stay there, until the last of them has closed it. So it is with those
+// who read a directory that is gone.
+
+// isGone reports whether an error says that the name of an object is gone, or another one's.
+func isGone(err error) bool { return err == unix.ENOENT || err == unix.ENOTDIR || err == unix.ESTALE }
+
+// use counts one more end. The caller holds the store's lock.
+func (t *Topic) use() {
+	if t.ends++; t.removed {
+		t.save() // its name went just before
+	}
+}
+
+// unuse is told that an end was closed. The caller holds the store's lock.
+func (t *Topic) unuse() {
+	if t.ends--; t.removed && t.ends == 0 {
+		t.save()
+	}
+}
+
+// found is a topic of an earlier process, which is where its record says, or where it was moved to in the
+// moment in which that process ended, or has no name any more. places are where topics are by now; nil: nobody
+// has looked yet.
+func (ts *Store) found(r *Snapshot, attr backends.Attr, removed bool, places *map[backends.ID]string) *Topic {
+	t, err := (*Topic)(nil), error(unix.ENOENT)
+	if !removed {
+		t, err = ts.Topic(backends.Ref{Path: r.Name, Was: attr})
+	}
+	if !removed && isGone(err) {
+		if *places == nil {
+			*places = map[backends.ID]string{}
+			ts.list(backends.Ref{}, *places)
+		}
+		if path, moved := (*places)[r.ID]; moved {
+			t, err = ts.Topic(backends.Ref{Path: path, Was: attr})
+		}
+	}
+	if isGone(err) && ts.left[r.ID] == nil {
+		t, err = ts.topic(r.Name, attr, DefaultRules), nil
+		ts.left[r.ID] = t
+	}
+	if err != nil {
+		return nil
+	}
+	return t
+}
+
+// maxPlaces is how many names are looked at for topics that were moved: users may have made as many as they
+// like.
+const maxPlaces = 1 << 16
+
+// list notes where topics are that lie below a directory.
+func (ts *Store) list(dir backends.Ref, places map[backends.ID]string) {
+	names, _ := ts.dir.List(dir)
+	for _, e := range names {
+		if len(places) >= maxPlaces {
+			return
+		}
+		n := backends.Name{Dir: dir, Base: e.Name}
+		a, err := ts.dir.Find(n)
+		if err != nil {
+			continue
+		}
+		places[a.ID] = n.Path()
+		if a.Type() == unix.S_IFDIR {
+			ts.list(backends.Ref{Path: n.Path(), Was: a}, places)
+		}
+	}
+}
+
+// leftDir is a directory that an earlier process had readers of, and which is gone; nil: it had none. The
+// caller holds the store's lock.
+func (ts *Store) leftDir(a backends.Attr) *merge {
+	m := ts.leftDirs[a.ID]
+	if _, had := ts.merged[dirKey(a.ID)]; m == nil && had {
+		m = ts.newMerge("", a)
+		m.removed = true
+		ts.leftDirs[a.ID] = m
+	}
+	return m
+}
+
+func dirKey(dir backends.ID) string { return fmt.Sprint(dir) }
+
+// Resumed is called when all that an earlier process had open is open again.
+func (ts *Store) Resumed() {
+	ts.mu.Lock()
+	defer ts.unlock()
+	for _, r := range ts.merged {
+		ts.ledger.Drop(&r)
+	}
+	for _, t := range ts.left {
+		t.end()
+		t.save()
+	}
+	ts.merged, ts.left, ts.leftDirs = nil, nil, nil
+}

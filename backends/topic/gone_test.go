@@ -1,0 +1,175 @@
+package topic
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/ipcfs/ipcfs/backends"
+	"golang.org/x/sys/unix"
+)
+
+// next is the store of another process, which goes on from a ledger, and what it finds there.
+func next(t *testing.T, ts *Store, fd int) (*Store, map[uint32]int) {
+	t.Helper()
+	l, err := backends.OpenLedger(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []backends.Left
+	kinds := map[uint32]int{}
+	l.Each(func(kind uint32, number uint64, data []byte, r backends.Record) {
+		all = append(all, backends.Left{Kind: kind, Number: number, Data: slices.Clone(data), Record: r})
+		kinds[kind]++
+	})
+	one := NewStore(ts.poll, ts.dir)
+	one.Lasts(l, func(kind uint32) (list []backends.Left) {
+		for _, r := range all {
+			if r.Kind == kind {
+				list = append(list, r)
+			}
+		}
+		return list
+	})
+	return one, kinds
+}
+
+// says checks what the file of a reader gets, and then err.
+func says(t *testing.T, s *Subscription, end error, want ...string) {
+	t.Helper()
+	b, r := make([]byte, 64), ForFile(s).(*Reader)
+	for _, text := range append(want, "") {
+		n, _, err := r.TryRead(b)
+		if string(b[:n]) != text || text == "" && err != end {
+			t.Errorf("%q, %v, want %q", b[:n], err, text)
+		}
+		r.Saved()
+	}
+}
+
+// TestGoneLasts: a topic that was removed while it is open goes on in other processes for those who have it
+// open, and for nobody else. What is left in it counts as its owner's. When the last of them has closed it, or
+// has ended with the process, nothing of it is in the ledger. A topic of the same name is another one; one that
+// was moved in the moment in which a process ended is none that was removed.
+func TestGoneLasts(t *testing.T) {
+	fd, err := backends.NewLedger()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	ts, _ := next(t, newTopics(t), fd)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	owner := backends.Owner{Uid: 0, Mode: 0644}
+	anyone := func(backends.Attr) error { return nil }
+	at := func(name string) backends.Ref {
+		t.Helper()
+		a, err := ts.dir.Find(backends.Named(name))
+		must(err)
+		return backends.Ref{Path: name, Was: a}
+	}
+	_, err = ts.dir.Mkdir(backends.Named("d"), owner)
+	must(err)
+	dir := at("d")
+	all, err := ts.All(dir, nil)
+	must(err)
+	open := map[string]*Topic{}
+	refs := map[string]backends.Ref{"d": dir}
+	for _, name := range []string{"read", "written", "unread", "moved"} {
+		open[name] = newTopic(t, ts, name, Rules{Slow: Block, Depth: 4, Bytes: 1 << 20, Keep: 1})
+		refs[name] = at(name)
+	}
+	reader, group := open["read"].Subscribe(false), open["read"].Group("g", false)
+	publisher := open["written"].Publisher()
+	open["unread"].Subscribe(false)
+	moved := open["moved"].Subscribe(false)
+	for _, name := range []string{"read", "unread", "moved"} {
+		for _, text := range []string{"1", "2", "3"} {
+			_, err := open[name].TryWrite([]byte(text), backends.Meta{})
+			must(err)
+		}
+	}
+	says(t, moved, backends.ErrWouldBlock, "1", "2", "3")
+	_, err = open["moved"].TryWrite([]byte("4"), backends.Meta{})
+	must(err)
+	one := ForFile(reader).(*Reader)
+	_, _, err = one.TryRead(make([]byte, 8))
+	must(err)
+	one.Saved()
+	used := ts.Used.Used(0)
+	for _, name := range []string{"read", "written", "unread"} {
+		must(ts.Remove(backends.Named(name), anyone))
+		_, err := ts.Create(backends.Named(name), owner)
+		must(err)
+	}
+	must(ts.Rmdir(backends.Named("d"), anyone))
+	must(ts.dir.Rename(backends.Named("moved"), backends.Named("there"), 0)) // the store has not heard of it
+	held := ts.Used.Used(0)
+	if held == 0 || held > used {
+		t.Errorf("%d bytes are held, before it was %d", held, used)
+	}
+	places := map[string]backends.Place{
+		"reader": reader.Place(), "group": group.Place(), "moved": moved.Place(), "all": all.Place(),
+	}
+	for _, unread := range []bool{true, false} {
+		ts, _ = next(t, ts, fd)
+		if _, err := ts.Open(at("read")); err != nil {
+			t.Error(err) // the new one
+		}
+		for name := range open {
+			open[name], err = ts.Topic(refs[name])
+			if lasts := name != "moved" && (name != "unread" || unread); (err == nil) != lasts {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		open["moved"], err = ts.Topic(at("there"))
+		must(err)
+		all, err = ts.All(dir, nil)
+		must(err)
+		reader, group, publisher = open["read"].Subscribe(false), open["read"].Group("g", false), open["written"].Publisher()
+		moved = open["moved"].Subscribe(false)
+		reader.Resume(places["reader"])
+		group.Resume(places["group"])
+		moved.Resume(places["moved"])
+		all.Resume(places["all"])
+		if got := ts.Used.Used(0); got != held {
+			t.Errorf("%d bytes are held, before it was %d", got, held)
+		}
+		ts.Resumed()
+		if unread { // who had it was killed, too
+			held -= int64(3 * cost([]byte("1")))
+		}
+		if got := ts.Used.Used(0); got != held {
+			t.Errorf("%d bytes are held, want %d", got, held)
+		}
+		if _, err := ts.Topic(refs["read"]); err != unix.ESTALE {
+			t.Errorf("a topic without a name was opened: %v", err)
+		}
+	}
+	a, err := reader.Stat()
+	if err != nil || a.Nlink != 0 || a.Size != 2 || a.Ctime.IsZero() {
+		t.Errorf("%+v, %v", a, err)
+	}
+	says(t, reader, backends.ErrRemoved, "2", "3")
+	says(t, group, backends.ErrRemoved, "1", "2", "3")
+	says(t, all, backends.ErrRemoved)
+	says(t, moved, backends.ErrWouldBlock, "4")
+	if _, err := publisher.TryWrite([]byte("4"), backends.Meta{}); err != backends.ErrRemoved {
+		t.Error(err)
+	}
+	for _, end := range []backends.Endpoint{reader, group, publisher, all, moved} {
+		must(end.Close())
+	}
+	for _, name := range []string{"read", "written", "unread", "there"} {
+		must(ts.Remove(backends.Named(name), anyone))
+	}
+	if got := ts.Used.Used(0); got != 0 {
+		t.Errorf("%d bytes are held in the end", got)
+	}
+	if _, kinds := next(t, ts, fd); len(kinds) > 0 {
+		t.Errorf("in the ledger are still %v", kinds)
+	}
+}

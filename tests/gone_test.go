@@ -282,3 +282,77 @@ func TestGone(t *testing.T) {
 		}
 	}
 }
+
+// TestGoneUnseen: a queue that programs have open, and that another program removes natively while no worker
+// is there to see it, goes on with what is left in it, and those who wait for it are told; also if there is
+// another one of its name by then.
+func TestGoneUnseen(t *testing.T) {
+	needsResend(t)
+	t.Parallel()
+	s := &stormy{t: t, tr: mountTree(t, "--keeper=on")}
+	text, err := s.tr.status("keeper_pid")
+	check(t, err)
+	s.keeper, err = strconv.Atoi(text)
+	check(t, err)
+	w := &walk{t: t, tr: s.tr}
+	const sysv = "sysv/queues/0x00004210"
+	before := s.kept()
+	for _, name := range []string{"queues/u", "queues/v", sysv} {
+		check(t, os.WriteFile(s.tr.mnt+"/"+name, nil, 0600))
+	}
+	queue, lines := w.open("queues/u", unix.O_RDWR|unix.O_NONBLOCK), w.open("ctl/queues/u/lines", unix.O_RDONLY)
+	other := w.open(sysv, unix.O_RDWR|unix.O_NONBLOCK)
+	for _, fd := range []int{queue, lines, other} {
+		defer unix.Close(fd)
+	}
+	w.put(queue, "1\n")
+	w.put(queue, "2\n")
+	w.put(other, "1\n")
+	var waits []chan string
+	for _, name := range []string{"queues/v", sysv, "ctl/" + sysv + "/type/7"} {
+		fd, told := w.open(name, unix.O_RDONLY), make(chan string, 1)
+		defer unix.Close(fd)
+		if name == sysv {
+			b := make([]byte, 8)
+			_, err := unix.Read(fd, b)
+			check(t, err)
+		}
+		waits = append(waits, told)
+		go func() { told <- w.get(fd) }()
+	}
+	check(t, s.tr.parked(len(waits)))
+	if now := 0; !eventually(patience, func() bool { now = s.kept(); return now == before+2 }) {
+		t.Fatalf("the keeper has %d descriptors, before it was %d, and two queues are open", now, before)
+	}
+	pid, err := s.tr.pid()
+	check(t, err)
+	check(t, unix.Kill(s.keeper, unix.SIGSTOP))
+	check(t, unix.Kill(pid, unix.SIGKILL))
+	dead := func() bool { return strings.HasPrefix(ipctool.ProcState(fmt.Sprint("/proc/", pid)), "Z") }
+	if !eventually(patience, dead) {
+		t.Fatal("SIGKILL has not ended the worker")
+	}
+	for _, args := range [][]string{
+		{"mq-unlink", "/u"}, {"mq-unlink", "/v"}, {"sysv-rm", "0x4210"}, {"mq-create", "/u", "10", "128"},
+	} {
+		if out, err := s.tr.command("ipctool", args...).CombinedOutput(); err != nil {
+			t.Errorf("%q: %v\n%s", args, err, out)
+		}
+	}
+	check(t, unix.Kill(s.keeper, unix.SIGCONT))
+	removed := syscall.EIDRM.Error()
+	for i, told := range waits {
+		if got := <-told; got != removed {
+			t.Errorf("%d, who waits: %q", i, got)
+		}
+	}
+	_, err = ipctool.Retry(func() (int, error) { return unix.Write(queue, []byte("3\n")) })
+	_, err2 := ipctool.Retry(func() (int, error) { return unix.Write(other, []byte("3\n")) })
+	got := []string{fmt.Sprint(err), fmt.Sprint(err2)}
+	for _, fd := range []int{queue, lines, queue, lines, other} {
+		got = append(got, w.get(fd))
+	}
+	if want := []string{removed, removed, "1", "2", removed, removed, removed}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q\n%s", got, want, s.tr.logs())
+	}
+}

@@ -43,7 +43,7 @@ func (q *Queues) Lasts(l *backends.Ledger, left func(kind uint32) []backends.Lef
 		return // others may be there, which nobody has opened yet
 	}
 	for ino, r := range q.counts.pasts {
-		if !q.leftOne(ino) {
+		if q.left[ino] == nil {
 			l.Drop(&r)
 			delete(q.counts.pasts, ino)
 		}

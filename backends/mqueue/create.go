@@ -120,6 +120,8 @@ func (q *Queues) use(name string, p *past, fd, access int) (*Queue, error) {
 		one.count.opened = true
 	}
 	q.open[queueKey{p.ino, access}] = one
+	q.adopt(one)
+	q.keepSoon(keepAfter)
 	return one, nil
 }
 

@@ -1,13 +1,16 @@
 package mqueue
 
 import (
+	"time"
+
 	"github.com/ipcfs/ipcfs/backends"
 	"golang.org/x/sys/unix"
 )
 
 // A queue whose name is gone is there for those who have it open, and nobody can open it again. So that it
 // goes on in another process its descriptor is in a backends.Safe, under a number of which the ledger has a
-// record.
+// record. So are those of queues that are open for a while: another program may remove the name of one in the
+// moment in which no process is there to see it.
 
 // leftQueue is one that an earlier process left.
 type leftQueue struct {
@@ -37,31 +40,26 @@ func (q *Queues) LastsGone(l *backends.Ledger, safe backends.Safe, left []backen
 		if err != nil || e != nil {
 			a.ID = backends.ID{} // which nobody looks for
 		}
-		q.left = append(q.left, &leftQueue{
+		if q.left == nil {
+			q.left = map[uint64][]*leftQueue{}
+		}
+		q.left[a.Ino] = append(q.left[a.Ino], &leftQueue{
 			id: a.ID, fd: fd, access: flags & unix.O_ACCMODE, number: one.Number, record: one.Record,
 		})
 	}
-}
-
-// leftOne reports whether an earlier process left a queue that has this inode. The caller holds q.mu.
-func (q *Queues) leftOne(ino uint64) bool {
-	for _, one := range q.left {
-		if one.id.Ino == ino {
-			return true
-		}
-	}
-	return false
 }
 
 // Resumed is called when all is open again that an earlier process had open: what nobody has taken is closed.
 func (q *Queues) Resumed() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for _, one := range q.left {
-		if !one.taken {
-			q.counts.ledger.Drop(&one.record)
-			q.safe.Drop(one.number, false)
-			unix.Close(one.fd)
+	for _, list := range q.left {
+		for _, one := range list {
+			if !one.taken {
+				q.counts.ledger.Drop(&one.record)
+				q.safe.Drop(one.number, false)
+				unix.Close(one.fd)
+			}
 		}
 	}
 	q.left = nil
@@ -78,7 +76,7 @@ func (q *Queues) Resumed() {
 func (q *Queues) holdGone(r backends.Ref, access int) *Queue {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for _, left := range q.left {
+	for _, left := range q.left[r.Was.Ino] {
 		if left.id != r.Was.ID || left.access != access && left.access != unix.O_RDWR {
 			continue
 		}
@@ -90,38 +88,82 @@ func (q *Queues) holdGone(r backends.Ref, access int) *Queue {
 		p.keep(q.counts.ledger, q.counts.pasts[p.ino])
 		delete(q.counts.pasts, p.ino)
 		one, err := q.use(r.Path, p, left.fd, left.access)
-		if left.taken = true; err != nil {
+		if err != nil {
+			left.taken = true
 			q.counts.ledger.Drop(&left.record)
 			q.safe.Drop(left.number, false)
 			return nil
 		}
-		one.kept, one.keptAt = left.number, left.record
 		one.removed.Store(true)
 		return one
 	}
 	return nil
 }
 
-// keep has a queue that is open outlive this process, as its name is about to go, or has gone. The caller
-// holds q.mu.
-func (q *Queues) keep(ino uint64) {
-	for key, one := range q.open {
-		if q.safe == nil || key.ino != ino || one.kept != 0 {
+// adopt has a queue that was opened again be kept by the number by which it was. The caller holds q.mu.
+func (q *Queues) adopt(one *Queue) {
+	for _, left := range q.left[one.ino] {
+		if left.access != one.access || left.taken {
 			continue
 		}
-		one.kept = q.counts.ledger.NextKept()
-		q.counts.ledger.Put(&one.keptAt, backends.GoneRecord, one.kept, nil)
-		q.safe.Keep(one.kept, one.fd)
+		left.taken = true
+		one.kept, one.keptAt = left.number, left.record
+		if left.fd != one.fd {
+			unix.Close(left.fd)
+		}
 	}
 }
 
-// unkeep ends that, unless somebody else has removed the name meanwhile. The caller holds q.mu.
-func (q *Queues) unkeep(ino uint64) {
-	for key, one := range q.open {
-		if key.ino == ino && !one.removed.Load() {
-			one.letGone()
+// keep has a queue that is open outlive this process, as its name is about to go, or has gone. The caller
+// holds q.mu.
+func (q *Queues) keep(ino uint64) {
+	for _, access := range []int{unix.O_RDONLY, unix.O_WRONLY, unix.O_RDWR} {
+		if one := q.open[queueKey{ino, access}]; one != nil {
+			one.keep()
 		}
 	}
+}
+
+// keep has the queue outlive this process, and reports whether it did not before. The caller holds q.mu.
+func (one *Queue) keep() bool {
+	q := one.all
+	if q.safe == nil || one.kept != 0 {
+		return false
+	}
+	one.kept = q.counts.ledger.NextKept()
+	q.counts.ledger.Put(&one.keptAt, backends.GoneRecord, one.kept, nil)
+	q.safe.Keep(one.kept, one.fd)
+	return true
+}
+
+// keepAfter is how long a queue is open at most before it is kept. To keep each at once would cost two thirds of an
+// open and close once more. keepMost are how many are kept without a rest: others wait meanwhile.
+const (
+	keepAfter = time.Second
+	keepRest  = 10 * time.Millisecond
+	keepMost  = 64
+)
+
+// keepSoon has all that is open be kept in a while. The caller holds q.mu.
+func (q *Queues) keepSoon(after time.Duration) {
+	if q.safe == nil || q.keeps != nil {
+		return
+	}
+	q.keeps = time.AfterFunc(after, func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.keeps = nil
+		n := 0
+		for _, one := range q.open {
+			if n == keepMost {
+				q.keepSoon(keepRest)
+				return
+			}
+			if one.keep() {
+				n++
+			}
+		}
+	})
 }
 
 func (one *Queue) letGone() {

@@ -38,8 +38,9 @@ type Queues struct {
 	looks  backends.Looks // that limits makes
 	counts counts
 
-	safe backends.Safe // nil: nothing outlives this process
-	left []*leftQueue  // whose names are gone, until Resumed
+	safe  backends.Safe           // nil: nothing outlives this process
+	left  map[uint64][]*leftQueue // by inode, until Resumed
+	keeps *time.Timer             // see keepSoon
 }
 
 type queueKey struct {
@@ -68,6 +69,11 @@ func (q *Queues) Listed() bool { return q.dir != nil }
 
 // Close releases the mount. Open queues stay open.
 func (q *Queues) Close() error {
+	q.mu.Lock()
+	if q.keeps != nil {
+		q.keeps.Stop()
+	}
+	q.mu.Unlock()
 	if q.dir == nil {
 		return nil
 	}
@@ -267,12 +273,11 @@ func (q *Queues) Remove(name string, who backends.Cred) error {
 	if statErr != nil {
 		return err
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
 	if err != nil {
-		q.unkeep(a.Ino)
 		return err
 	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	if p := q.pasts[name]; p != nil && p.ino == a.Ino {
 		q.gone(name, p)
 	}

@@ -165,11 +165,9 @@ func (s *Session) goOnFromDesks(out []byte) {
 	}
 }
 
-// answerAgain takes up what the kernel brings again: first what an earlier process had begun with, then all
-// in the order in which it was asked for, and at last the INTERRUPTs, which end what has come to wait by
-// then.
-func (s *Session) answerAgain(out []byte) {
-	list := s.gather()
+// goOnClosing goes on with what an earlier process was doing for files that were closed, before anybody does
+// that once more (TestKilledAtLateClose).
+func (s *Session) goOnClosing() {
 	for number, d := range s.left.desks {
 		o := s.file(number &^ (closing | returning))
 		if o == nil {
@@ -188,6 +186,13 @@ func (s *Session) answerAgain(out []byte) {
 			o.gate.mu.Unlock()
 		}
 	}
+}
+
+// answerAgain takes up what the kernel brings again: first what an earlier process had begun with, then all
+// in the order in which it was asked for, and at last the INTERRUPTs, which end what has come to wait by
+// then.
+func (s *Session) answerAgain(out []byte) {
+	list := s.gather()
 	asked := map[uint64]bool{}
 	for _, req := range list {
 		asked[fs.RequestOf(as[fuse.InHeader](req).Unique)] = true

@@ -169,6 +169,7 @@ func (s *Session) goOnServing() {
 	s.wakePollers(polled)
 	out := s.buffer()
 	defer s.recycle(out)
+	s.goOnClosing()
 	for _, h := range closed { // the kernel knows no more of them
 		if s.file(h.Num) == nil {
 			continue

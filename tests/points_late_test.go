@@ -1,0 +1,47 @@
+package tests
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// closesFull writes a line whose end does not come to a queue that is full, and closes the file: the line is
+// sent when another program has made room. It returns all that comes.
+func (w *walk) closesFull(begin func()) []string {
+	for _, text := range []string{"one\n", "two\n"} {
+		check(w.t, os.WriteFile(w.tr.mnt+"/queues/f", []byte(text), 0))
+	}
+	fd := w.open("ctl/queues/f/lines", unix.O_WRONLY)
+	w.put(fd, "end")
+	check(w.t, unix.Close(fd))
+	check(w.t, w.tr.parked(1))
+	begin()
+	native, err := w.tr.command("ipctool", "mq-recv", "f", "2").Output()
+	check(w.t, err)
+	text := w.only("queues/f")
+	more, err := os.ReadFile(w.tr.mnt + "/ctl/queues/f/drain")
+	check(w.t, err)
+	return slices.Concat(strings.Fields(string(native)), text, strings.Fields(string(more)))
+}
+
+// TestKilledAtLateClose: what a closed file has left is sent once, also by a worker that is killed over it
+// when close(2) was answered long ago.
+func TestKilledAtLateClose(t *testing.T) {
+	needsResend(t)
+	t.Parallel()
+	w := killable(t)
+	check(t, os.WriteFile(w.tr.mnt+"/ctl/new", []byte("queues/f maxmsg=2 msgsize=128\n"), 0))
+	kills := map[string]int{}
+	w.through("late close", []string{"noted sent", "saved", "closing"}, 1, kills,
+		[]string{"0", "one", "0", "two", "end"}, w.closesFull)
+	t.Log(kills)
+	for _, point := range []string{"noted sent", "closing"} {
+		if kills[point] == 0 && !t.Failed() {
+			t.Errorf("it was never killed at %q", point)
+		}
+	}
+}

@@ -256,11 +256,20 @@ func (d *Desk) Work() uint64 {
 // workBits are those of a count of notes.
 const workBits = 20
 
-// By notes by which open file the request came.
-func (d *Desk) By(file uint64) { d.head.file = file }
+// By notes by which open file the request came, or another number of whoever has begun the work.
+func (d *Desk) By(file uint64) {
+	if d != nil {
+		d.head.file = file
+	}
+}
 
-// File is what By noted.
-func (d *Desk) File() uint64 { return d.head.file }
+// File is what By noted; 0: nothing yet.
+func (d *Desk) File() uint64 {
+	if d == nil {
+		return 0
+	}
+	return d.head.file
+}
 
 // Of tells what an earlier process left: the request, the number of the work, the length of the answer if it
 // stands in the room, and whether it counts only if what its file keeps has that number too.

@@ -384,7 +384,7 @@ func TestKilledAtChanges(t *testing.T) {
 	ending := func(name string) func(func()) []string {
 		return func(begin func()) []string { return w.ends(begin, name) }
 	}
-	places := slices.Concat(points, filePoints, []string{"closing"})
+	places := slices.Concat(points, filePoints, triesPoints, []string{"closing"})
 	for _, one := range []struct {
 		name string
 		step int

@@ -14,6 +14,9 @@ import (
 // filePoints are the places around the file of a message on lease.
 var filePoints = []string{"recording", "recorded", "erasing", "erased"}
 
+// triesPoints are those around what is remembered of a message that goes back from a lease, and forgotten.
+var triesPoints = []string{"returned", "remembering", "remembered", "told tries"}
+
 // through does the same again and again, and has the worker killed at each of these places, at every so many
 // passes. It notes how often that was.
 func (w *walk) through(name string, at []string, step int, kills map[string]int, want []string,
@@ -122,7 +125,7 @@ func TestKilledAtFaces(t *testing.T) {
 	w.through("seqpacket", points, 4, kills, []string{"1", "2", "end", "answer"}, func(begin func()) []string {
 		return w.talks(begin, "ctl/sockets/p/accept", "ctl/sockets/p/dial")
 	})
-	at := append(slices.Clone(points), filePoints...)
+	at := slices.Concat(points, filePoints, triesPoints)
 	w.through("nack", at, 1, kills, []string{"job", "job", "0"}, w.returns)
 	w.through("close", at, 1, kills, []string{"job", "job"}, w.leaves)
 	w.through("line without end", points, 2, kills, []string{"one", "two"}, w.closes)

@@ -3,6 +3,7 @@ package tests
 import (
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -40,6 +41,57 @@ func TestKilledAtLateClose(t *testing.T) {
 		[]string{"0", "one", "0", "two", "end"}, w.closesFull)
 	t.Log(kills)
 	for _, point := range []string{"noted sent", "closing"} {
+		if kills[point] == 0 && !t.Failed() {
+			t.Errorf("it was never killed at %q", point)
+		}
+	}
+}
+
+// twins has two files take messages of the same bytes on lease, and give both back, until both go to the queue dead. It
+// returns how often one was handed out, and what is dead.
+func (w *walk) twins(begin func()) []string {
+	for range 2 {
+		check(w.t, os.WriteFile(w.tr.mnt+"/queues/e", []byte("job\n"), 0))
+	}
+	var fds [2]int
+	for i := range fds {
+		fds[i] = w.open("ctl/queues/e/lease", unix.O_RDWR|unix.O_NONBLOCK)
+		defer unix.Close(fds[i])
+	}
+	begin()
+	took, before := 0, -1
+	for took > before {
+		before = took
+		var out []int
+		for _, fd := range fds {
+			if w.get(fd) == "job" {
+				out = append(out, fd)
+			}
+		}
+		for _, fd := range out {
+			took++
+			w.put(fd, "nack\n")
+		}
+	}
+	dead, err := os.ReadFile(w.tr.mnt + "/ctl/queues/dead/drain")
+	check(w.t, err)
+	return append(strings.Fields(string(dead)), strconv.Itoa(took))
+}
+
+// TestKilledAtTwins: of messages that cannot be told from each other each is handed out as often as it may
+// be, and no tries are lost or counted for another one, wherever the worker is killed.
+func TestKilledAtTwins(t *testing.T) {
+	needsResend(t)
+	t.Parallel()
+	w := killable(t)
+	check(t, os.WriteFile(w.tr.mnt+"/ctl/new",
+		[]byte("queues/e maxmsg=3 msgsize=128\nqueues/dead maxmsg=3 msgsize=128 mode=0600\n"), 0))
+	check(t, os.WriteFile(w.tr.mnt+"/ctl/queues/e/ctl", []byte("lease max_tries=2\n"), 0))
+	kills := map[string]int{}
+	places := slices.Concat(triesPoints, []string{"recorded"})
+	w.through("twins", places, 1, kills, []string{"job", "job", "4"}, w.twins)
+	t.Log(kills)
+	for _, point := range places {
 		if kills[point] == 0 && !t.Failed() {
 			t.Errorf("it was never killed at %q", point)
 		}

@@ -31,7 +31,6 @@ type Leases struct {
 	failed  map[string]map[returned][]attempts // by queue: messages that went back, and how often they were tried
 	waiting map[string]*comingBack             // by queue
 	last    int64
-	known   map[string]bool // the leases of which an earlier process had remembered how often they were tried
 }
 
 // Lease is one message that was handed out.
@@ -47,8 +46,8 @@ type Lease struct {
 	uid      uint32 // who took it, and pays
 	file     string
 	recorded bool
-	before   backends.Record // in the ledger: how often it was tried, until its own record says so
-	desk     *backends.Desk  // where it lies until it is recorded; nil: there is none
+	before   attempts       // how often it was tried, in the ledger until its own record says so
+	desk     *backends.Desk // where it lies until it is recorded; nil: there is none
 }
 
 const (
@@ -70,7 +69,7 @@ func OpenLeases(dir *backends.Dir, room *backends.Room) *Leases {
 			func(int64) backends.Bounds {
 				return backends.Bounds{One: maxTries, All: backends.Unbounded, Root: maxTriesRoot}
 			}),
-		dir: dir, room: room, known: map[string]bool{}, out: map[string]map[*Lease]struct{}{},
+		dir: dir, room: room, out: map[string]map[*Lease]struct{}{},
 		failed: map[string]map[returned][]attempts{}, waiting: map[string]*comingBack{}, last: time.Now().UnixNano(),
 	}
 	room.Also(l.each)
@@ -134,9 +133,9 @@ func (l *Leases) Take(from *Queue, uid uint32, buf []byte) (*Lease, error) {
 	l.unpay(uid, most)
 	l.count(uid, n)
 	one.Meta, one.Data, one.desk = m, bytes.Clone(buf[:n]), d
+	one.Tries += l.tried(one, d)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	one.Tries += l.tried(one)
 	l.add(one)
 	return one, nil
 }
@@ -207,17 +206,19 @@ func (one *Lease) erase() error {
 // be gone: the disk may be slow, and the close(2) of a lease is taken up where everybody's requests are.
 func (one *Lease) Return(to backends.Port) error {
 	key := keyOf(one) // beforehand: who takes the message next is to find what is remembered
-	d := one.all.desk(one, returningLease)
+	d, ino := one.all.desk(one, returningLease), one.ino
 	if queue, ok := to.(*Queue); ok {
+		ino = queue.ino
 		to = &End{queue, backends.AtDesk{Desk: d}}
 	}
 	if _, err := to.TryWrite(one.Data, one.Meta); err != nil {
 		free(d)
 		return err
 	}
+	backends.Point("returned")
 	free(one.desk)
 	one.desk = nil
-	one.all.remember(one, key)
+	one.all.remember(one, ino, key, d)
 	erase := func() error { defer free(d); return one.erase() }
 	if one.all.Work == nil {
 		one.over()
@@ -254,8 +255,7 @@ func (l *Leases) Forget(queue string) {
 	l.mu.Unlock()
 	for _, known := range failed {
 		for _, a := range known {
-			l.Tries.Give(a.Uid, 1)
-			l.Ledger.Drop(&a.at)
+			l.forget(a)
 		}
 	}
 	for _, one := range waiting {

@@ -37,46 +37,68 @@ func free(d *backends.Desk) {
 	}
 }
 
-// fromDesks finishes what an earlier process was about. A message that was taken gets its record, with which
-// it goes back like others; of one that is back in its queue the record is taken away.
+// fromDesks finishes what an earlier process was about. Of a message that is back in its queue the record is
+// taken away; one that was taken gets its record, with which it goes back like others.
 func (l *Leases) fromDesks(q *Queues) {
-	for _, d := range l.Ledger.Unfinished(takingLease | returningLease) {
-		work, _, _, _ := d.Of()
-		d.Resume()
-		text, _, _ := bytes.Cut(d.Spare(), []byte{0})
-		file, header, _ := strings.Cut(string(text), " ")
-		one := &Lease{all: l, file: file}
-		if size, err := one.parse(header); err == nil {
-			_, sent := d.SentAgain()
-			sent = sent || d.Unsure() && q.hasSent(one)
+	back := map[string]bool{}
+	for _, work := range []uint64{returningLease, takingLease} {
+		for _, d := range l.Ledger.Unfinished(work) {
 			d.Resume()
-			buf := make([]byte, backends.DeskBytes)
-			n, m, got := d.Again(buf)
-			past := q.pastOf(one.queue, one.ino)
+			text, _, _ := bytes.Cut(d.Spare(), []byte{0})
+			file, header, _ := strings.Cut(string(text), " ")
+			one := &Lease{all: l, file: file}
+			size, err := one.parse(header)
 			switch {
-			case work&returningLease != 0 && sent:
-				if !got {
-					d.Sent(0) // it was about to say so
-				}
-				d.CountIn(past.sent, 1, int64(size))
-				if back, err := readRecord(l.dir.Fd(), file); err == nil && !l.known[file] {
-					back.all, back.file = l, file
-					l.remember(back, keyOf(back))
-				}
-				_ = l.dir.Remove(backends.Named(file))
-			case work&takingLease != 0 && got:
-				d.CountIn(past.received, 1, int64(n))
-				one.Meta.Prio, one.Data = m.Prio, slices.Clone(buf[:n])
-				one.Tries = 1 + l.tried(one)
-				if _, err := readRecord(l.dir.Fd(), file); err != nil {
-					_ = l.dir.Remove(backends.Named(file))
-					_ = one.Record()
-				}
-				one.told()
+			case err != nil || back[file]: // one that could not be recorded is back
+			case work == takingLease:
+				l.hasTaken(one, q, d)
+			default:
+				back[file] = l.hasReturned(one, q, d, size)
 			}
+			d.Free()
 		}
-		d.Free()
 	}
+}
+
+// hasReturned finishes with a message of so many bytes that an earlier process was about to return at d, and
+// reports whether it had.
+func (l *Leases) hasReturned(one *Lease, q *Queues, d *backends.Desk, size int) bool {
+	_, _, answer, _ := d.Of()
+	_, sent := d.SentAgain()
+	noted := sent
+	if sent = sent || d.Unsure() && q.hasSent(one); !sent {
+		return false
+	}
+	if !noted {
+		d.Sent(0) // it was about to say so
+	}
+	d.CountIn(q.pastOf(one.queue, one.ino).sent, 1, int64(size))
+	back, err := readRecord(l.dir.Fd(), one.file)
+	if err == nil && answer != remembered {
+		back.all, back.file = l, one.file
+		if key := keyOf(back); !l.remembers(back, key) {
+			l.remember(back, back.ino, key, d)
+		}
+	}
+	_ = l.dir.Remove(backends.Named(one.file))
+	return true
+}
+
+// hasTaken finishes with a message that an earlier process was about to take at d.
+func (l *Leases) hasTaken(one *Lease, q *Queues, d *backends.Desk) {
+	buf := make([]byte, backends.DeskBytes)
+	n, m, got := d.Again(buf)
+	if !got {
+		return
+	}
+	d.CountIn(q.pastOf(one.queue, one.ino).received, 1, int64(n))
+	one.Meta.Prio, one.Data = m.Prio, slices.Clone(buf[:n])
+	one.Tries = 1 + l.tried(one, d)
+	if _, err := readRecord(l.dir.Fd(), one.file); err != nil {
+		_ = l.dir.Remove(backends.Named(one.file))
+		_ = one.Record()
+	}
+	one.told()
 }
 
 // hasSent reports whether a message is back in its queue that an earlier process was about to return. Where

@@ -42,6 +42,7 @@ func (one *Lease) Record() error {
 	backends.Point("recorded")
 	one.recorded = true
 	one.told()
+	backends.Point("told tries")
 	free(one.desk)
 	one.desk = nil
 	return nil

@@ -28,6 +28,7 @@ type comingBack struct {
 // another start, and so does what cannot be read. told is called for each queue with how many messages came
 // back, or why not ("" is the directory), and again by the poller when there is room for more.
 func (l *Leases) Recover(q *Queues, told func(queue string, back int, err error)) {
+	l.lastsIn(q)
 	l.fromDesks(q)
 	byQueue := map[string][]*Lease{}
 	l.find("", func(one *Lease, err error) {

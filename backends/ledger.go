@@ -51,7 +51,7 @@ type Left struct {
 
 // LedgerVersion changes with what any process writes into a ledger, and with what it has kept beside it
 // (Safe).
-const LedgerVersion = 0x6970636673_0014
+const LedgerVersion = 0x6970636673_0015
 
 // The kinds of records that there are.
 const (

@@ -51,6 +51,7 @@ type actNote struct {
 	Made     Seen // what it has made; before it is done, the identity at most
 	Done     bool
 	Errno    syscall.Errno // with which it failed
+	Rest     int64         // of a command that is not done: see Acts.Rest
 }
 
 func (n *actNote) code(c *Coder) {
@@ -62,6 +63,7 @@ func (n *actNote) code(c *Coder) {
 	errno := uint64(n.Errno)
 	Number(c, &errno)
 	n.Errno = syscall.Errno(errno)
+	Number(c, &n.Rest)
 }
 
 func codeSeen(c *Coder, s *Seen) {
@@ -186,23 +188,44 @@ func (a *Acts) Once(request uint64, act Act) (was, old, made Seen, err error) {
 	return n.Was, n.Old, made, err
 }
 
-// Command does one command of a request, unless it is noted that it was done. What fails has done nothing, and
-// is not noted.
+// Command does one command of a request, unless it is noted that it was done. One that must not be done twice
+// notes how far it is (Rest).
 func (a *Acts) Command(request uint64, do func() error) error {
 	if a == nil || request == 0 {
 		return do()
 	}
 	at, left := a.begin(request)
-	if left && at.count <= at.note.Count {
+	if left && (at.count < at.note.Count || at.count == at.note.Count && at.note.Done) {
 		return nil
 	}
 	err := do()
+	backends.Point("acted")
 	if err == nil {
 		at.note = actNote{Count: at.count, Done: true}
 		a.put(request, at)
 	}
 	backends.Point("noted act")
 	return err
+}
+
+// Rest is what the command that a request does now has still to do: what an earlier process noted last, or
+// all of it. note says what is left from now on.
+func (a *Acts) Rest(request uint64, all int64) (left int64, note func(int64)) {
+	if a == nil || request == 0 {
+		return all, func(int64) {}
+	}
+	a.mu.Lock()
+	at := a.all[request]
+	a.mu.Unlock()
+	if at.note.Count == at.count {
+		all = at.note.Rest
+	}
+	note = func(left int64) {
+		at.note = actNote{Count: at.count, Rest: left}
+		a.put(request, at)
+	}
+	note(all)
+	return all, note
 }
 
 // begin counts one more act of a request, and reports whether there is a note of the request.

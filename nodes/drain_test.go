@@ -30,7 +30,7 @@ func (e *sentTo) TryRead(p []byte) (int, backends.Meta, error) {
 func TestDrainEnds(t *testing.T) {
 	for _, size := range []int{0, 5} {
 		end := &sentTo{there: 3, size: size}
-		if err := drain(end); err != nil || end.taken != 3 {
+		if err := new(Env).drain(Caller{})(end); err != nil || end.taken != 3 {
 			t.Errorf("of 3 messages of %d bytes %d were taken: %v", size, end.taken, err)
 		}
 	}

@@ -21,8 +21,8 @@ var QueueClass = Description{
 			Help: "how often a message is handed out by `lease` before it goes to the queue `dead`; " +
 				"0: without end. The daemon forgets it when it ends",
 		}, queue.setTries, queue.tries).where(func(o Object) bool { return o.(queue).store.Leases != nil }),
-		verb(eofVerb, func(q queue, _ Command, _ Caller) error { return q.briefly(endReaders) }, nil),
-		verb(drainVerb, func(q queue, _ Command, _ Caller) error { return q.briefly(drain) }, nil),
+		verb(eofVerb, func(q queue, _ Command, by Caller) error { return q.briefly(q.env.endReaders(by)) }, nil),
+		verb(drainVerb, func(q queue, _ Command, by Caller) error { return q.briefly(q.env.drain(by)) }, nil),
 	},
 }
 
@@ -49,25 +49,35 @@ func (q queue) briefly(f func(QueueEnd) error) error {
 	return f(one)
 }
 
-func endReaders(one QueueEnd) error {
-	one.EndReaders()
-	return nil
+// endReaders ends the readers, unless an earlier process did in the same request.
+func (e *Env) endReaders(by Caller) func(QueueEnd) error {
+	return func(one QueueEnd) error {
+		if ends, _ := e.Acts.Rest(by.request, one.Ends()+1); one.Ends() < ends {
+			one.EndReaders()
+		}
+		return nil
+	}
 }
 
 // drain takes away the messages that there are now: one who goes on sending must not keep it busy.
-func drain(one QueueEnd) error {
-	if p, ok := one.(Purger); ok {
-		return p.Purge()
-	}
-	buf := make([]byte, one.Unit())
-	for left := messagesIn(one); left > 0; left-- {
-		if _, _, err := one.TryRead(buf); err == backends.ErrWouldBlock {
-			return nil
-		} else if err != nil {
-			return err
+func (e *Env) drain(by Caller) func(QueueEnd) error {
+	return func(one QueueEnd) error {
+		if p, ok := one.(Purger); ok {
+			return p.Purge()
 		}
+		buf := make([]byte, one.Unit())
+		left, note := e.Acts.Rest(by.request, int64(messagesIn(one)))
+		for ; left > 0; left-- {
+			if _, _, err := one.TryRead(buf); err == backends.ErrWouldBlock {
+				return nil
+			} else if err != nil {
+				return err
+			}
+			note(left - 1)
+			backends.Point("drained")
+		}
+		return nil
 	}
-	return nil
 }
 
 // resize takes what the queue has already, and anything else if its store can change it.

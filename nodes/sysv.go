@@ -234,8 +234,8 @@ var SysVClass = Description{
 			Name: "resize", Args: "qbytes=BYTES", Who: "the owner: up to `kernel.msgmnb`; root: more",
 			Help: "how many bytes may wait in it (msgctl(2), IPC_SET)",
 		}, sysvQueue.resize, sysvQueue.size),
-		verb(eofVerb, func(q sysvQueue, _ Command, _ Caller) error { return q.briefly(endReaders) }, nil),
-		verb(drainVerb, func(q sysvQueue, _ Command, _ Caller) error { return q.briefly(drain) }, nil),
+		verb(eofVerb, func(q sysvQueue, _ Command, by Caller) error { return q.briefly(q.env.endReaders(by)) }, nil),
+		verb(drainVerb, func(q sysvQueue, _ Command, by Caller) error { return q.briefly(q.env.drain(by)) }, nil),
 	},
 }
 

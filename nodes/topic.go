@@ -148,9 +148,8 @@ func (t topicEntry) open(flags int, by Caller, face Face, how TopicRead) (Open, 
 	return f, nil
 }
 
-// topicFace is any face of a topic. It explains what the topic refuses. It clears the retained value when
-// it is closed, if it was opened with O_TRUNC and nothing was written. To clear it at once would let those
-// who read last see no value in the midst of `echo 20 > temp`.
+// topicFace is any face of a topic. It explains what the topic refuses. It clears the retained value when it is
+// closed, if it was opened with O_TRUNC and nothing was written: readers see one all through `echo 20 > temp`.
 type topicFace struct {
 	wrapped
 	path      string
@@ -328,10 +327,11 @@ func (t topicEntry) rules() ([]Option, error) {
 	return optionsOf(one.Rules()), nil
 }
 
-func (t topicEntry) clear(Command, Caller) error {
+func (t topicEntry) clear(_ Command, by Caller) error {
 	one, err := t.all.store.Opener.Open(t.Ref, false)
 	if err == nil {
-		one.Forget()
+		last, _ := t.all.env.Acts.Rest(by.request, int64(one.State().Last))
+		one.Forget(uint64(last))
 	}
 	return err
 }

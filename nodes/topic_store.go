@@ -64,9 +64,10 @@ type Topic interface {
 	Rules() topic.Rules
 	// Restrict sets the rules, also for what the topic holds now.
 	Restrict(r topic.Rules) error
-	// Clear takes back the retained value; Forget also the messages that are kept. Neither waits.
+	// Clear takes back the retained value; Forget also the messages that are kept. What is published behind the
+	// last stays, where messages are kept here. Neither waits.
 	Clear()
-	Forget()
+	Forget(last uint64)
 }
 
 // TopicRead is how a topic is read: from now on, or as the one field says that is set.

@@ -197,8 +197,8 @@ func (l *Link) cluster() string {
 
 // Clear takes back the retained value; Forget also the messages that are kept. Neither waits: whoever opens
 // the topic later does.
-func (o *Topic) Clear()  { o.clear(clearValue) }
-func (o *Topic) Forget() { o.clear(clearAll) }
+func (o *Topic) Clear()        { o.clear(clearValue) }
+func (o *Topic) Forget(uint64) { o.clear(clearAll) }
 
 func (o *Topic) clear(what string) {
 	l := o.t.l

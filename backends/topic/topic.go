@@ -209,22 +209,28 @@ func (t *Topic) Restrict(r Rules) error {
 func (t *Topic) Clear() {
 	t.all.mu.Lock()
 	defer t.all.unlock()
-	if t.value() == nil {
+	t.clear(t.n)
+}
+
+// clear takes the value back if it has this number, or one before. The caller holds the store's lock.
+func (t *Topic) clear(last uint64) {
+	if m := t.value(); m == nil || m.seq > last {
 		return
 	}
-	t.cleared = t.n
+	t.cleared = last
 	t.changes++
 	t.save()
 	t.trim()
 	t.all.wakes = t.sleepers.take(backends.In, t.all.wakes)
 }
 
-// Forget is Clear for the messages that are kept too. Those that readers have still to read stay for them.
-func (t *Topic) Forget() {
-	t.Clear()
+// Forget is Clear for the messages that are kept too, up to this number. Those that readers have still to
+// read stay for them.
+func (t *Topic) Forget(last uint64) {
 	t.all.mu.Lock()
 	defer t.all.unlock()
-	t.forgotten = t.n
+	t.clear(last)
+	t.forgotten = max(t.forgotten, last)
 	t.save()
 	t.trim()
 }

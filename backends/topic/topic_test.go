@@ -144,7 +144,7 @@ func addUp(t *testing.T, slow Slow, rnd *rand.Rand) {
 		}
 		r.Close()
 	}
-	one.Forget()
+	one.Forget(one.State().Last)
 	if one.bytes != 0 || one.held != 0 || one.apart != 0 || one.backlog.len() != 0 ||
 		ts.Used.Used(one.uid) != 0 || one.follow != 0 || len(one.readers) != 0 {
 		t.Fatalf("left: %d bytes, %d messages, %d in the backlog, used %v, %d follow",

@@ -51,7 +51,7 @@ type Left struct {
 
 // LedgerVersion changes with what any process writes into a ledger, and with what it has kept beside it
 // (Safe).
-const LedgerVersion = 0x6970636673_0015
+const LedgerVersion = 0x6970636673_0016
 
 // The kinds of records that there are.
 const (
@@ -82,6 +82,7 @@ const (
 	TriesRecord   // how often a message was tried on lease that is back in its queue
 	GoneRecord    // a queue whose name is gone, by the number of its descriptor
 	MergeRecord   // how many messages there were for the readers of a directory of topics
+	EmptyRecord   // messages that poll(2) took from a System V queue
 )
 
 const (

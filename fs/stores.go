@@ -88,7 +88,8 @@ func (t *Tree) openStores(c Config, before *tables) (*stores, error) {
 	s.feeds = topic.NewStore(t.env.Poll, s.topics)
 	t.topics, s.groups = s.feeds, nats.NewGroups()
 	s.messages, s.segments = sysv.NewQueues(t.env.Poll), sysv.NewSegments()
-	s.messages.Lasts(c.Ledger, t.Left(backends.EndsRecord))
+	s.messages.Lasts(c.Ledger, t.Left)
+	t.lasting.resumed = append(t.lasting.resumed, s.messages.Resumed)
 	s.carried = func() bool { return t.backer() != nil }
 	t.limited = []backends.Limited{
 		s.queues, s.messages, s.segments,

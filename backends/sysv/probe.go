@@ -47,7 +47,7 @@ func (q *openQueue) has(sel Select, d *msqid) bool {
 	if err == nil {
 		q.mu.Lock()
 		defer q.mu.Unlock()
-		q.held = append(q.held, *msgType(b))
+		q.holdNow(append(q.held, *msgType(b)))
 	}
 	return err == nil || err == unix.E2BIG
 }
@@ -67,7 +67,7 @@ func (q *openQueue) takeHeld(sel Select) int {
 		return 0
 	}
 	typ := q.held[i]
-	q.held = slices.Delete(q.held, i, i+1)
+	q.holdNow(slices.Delete(q.held, i, i+1))
 	return typ
 }
 
@@ -76,7 +76,7 @@ func (q *openQueue) takeHeld(sel Select) int {
 func (q *openQueue) giveBack() bool {
 	var d msqid
 	if len(q.held) > 0 && q.stat(&d) != nil {
-		q.held = nil // they are gone with the queue
+		q.holdNow(nil) // they are gone with the queue
 	}
 	for len(q.held) > 0 {
 		b := make([]byte, longSize)
@@ -84,7 +84,7 @@ func (q *openQueue) giveBack() bool {
 		if err := msgsnd(q.id, b); err == unix.EAGAIN {
 			return false
 		}
-		q.held = q.held[1:]
+		q.holdNow(q.held[1:])
 	}
 	return true
 }

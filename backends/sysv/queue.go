@@ -80,7 +80,7 @@ func (s *Queues) Open(id int, sel Select) (*Queue, error) {
 			}
 		}
 		q = &openQueue{all: s, id: id, made: info.identity(), clock: s.clock, last: info.Attr()}
-		s.endsLeft(q)
+		s.goOn(q)
 		s.open[id] = q
 		s.opened++
 	}

@@ -14,9 +14,7 @@
 package sysv
 
 import (
-	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -36,36 +34,8 @@ type Queues struct {
 	opened int                // how many are open, those too
 	clock  *clock             // nil: none is open
 
-	ledger *backends.Ledger      // nil: nothing outlives this process
-	left   map[int]backends.Left // how often readers were ended, that an earlier process left, by id
-}
-
-// Lasts has it outlive this process how often readers were ended, and goes on from what an earlier one left,
-// before any queue is opened.
-func (s *Queues) Lasts(l *backends.Ledger, left []backends.Left) {
-	s.ledger, s.left = l, map[int]backends.Left{}
-	for _, one := range left {
-		s.left[int(one.Number)] = one
-	}
-}
-
-// endsLeft has a queue that is opened go on with what an earlier process left of it. The caller holds s.mu.
-func (s *Queues) endsLeft(q *openQueue) {
-	one, ok := s.left[q.id]
-	if delete(s.left, q.id); !ok {
-		return
-	}
-	if q.ended = one.Record; one.CountsOf(1) != fmt.Sprint(q.made) {
-		s.ledger.Drop(&q.ended) // it was another queue of this id
-		return
-	}
-	q.eofs.Store(q.endsIn().Load())
-}
-
-// endsIn is where the ledger has how often the readers were ended. The caller holds q.mu, or nobody else has
-// q.
-func (q *openQueue) endsIn() *atomic.Int64 {
-	return &q.all.ledger.Counts(&q.ended, backends.EndsRecord, uint64(q.id), 1, fmt.Sprint(q.made))[0]
+	ledger *backends.Ledger // nil: nothing outlives this process
+	left   map[int]*left    // by an earlier process, by id
 }
 
 // QueueInfo is what msgctl(2) tells of a queue. Sizes are in bytes, times in whole seconds.

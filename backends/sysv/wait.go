@@ -39,11 +39,12 @@ type openQueue struct {
 	mu      sync.Mutex
 	ended   backends.Record // of that in the ledger, once they were
 	ends    []*Queue
-	held    []int         // the types of empty messages that has took
-	last    backends.Attr // as it was seen last
-	running bool          // it is on the clock's schedule, or look is at work
-	seen    msqid         // as look saw it last
-	moving  time.Time     // when something was last seen to move
+	held    []int           // the types of empty messages that has took
+	keeps   backends.Record // of those in the ledger
+	last    backends.Attr   // as it was seen last
+	running bool            // it is on the clock's schedule, or look is at work
+	seen    msqid           // as look saw it last
+	moving  time.Time       // when something was last seen to move
 	closed  bool
 }
 

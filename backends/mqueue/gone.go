@@ -84,9 +84,13 @@ func (q *Queues) holdGone(r backends.Ref, access int) *Queue {
 			have.holders++
 			return have
 		}
-		p := &past{ino: left.id.Ino, holders: 1, gone: true}
-		p.keep(q.counts.ledger, q.counts.pasts[p.ino])
-		delete(q.counts.pasts, p.ino)
+		p := q.pastOfOpen(left.id.Ino)
+		if p == nil {
+			p = &past{ino: left.id.Ino, gone: true}
+			p.keep(q.counts.ledger, q.counts.pasts[p.ino])
+			delete(q.counts.pasts, p.ino)
+		}
+		p.holders++
 		one, err := q.use(r.Path, p, left.fd, left.access)
 		if err != nil {
 			left.taken = true
@@ -96,6 +100,17 @@ func (q *Queues) holdGone(r backends.Ref, access int) *Queue {
 		}
 		one.removed.Store(true)
 		return one
+	}
+	return nil
+}
+
+// pastOfOpen is what is remembered of a queue that somebody has open, by whichever descriptor; nil: nobody has.
+// The caller holds q.mu.
+func (q *Queues) pastOfOpen(ino uint64) *past {
+	for key, one := range q.open {
+		if key.ino == ino {
+			return one.past
+		}
 	}
 	return nil
 }

@@ -1,10 +1,12 @@
 package backends
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/bits"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -270,20 +272,21 @@ func (l *Ledger) Drop(r *Record) {
 	}
 }
 
-// Each calls f with each record that an earlier process left, before anything is put. The bytes are the
-// ledger's, and stay what they are until the record changes. A record, or a desk, that no process can have
-// written is dropped.
+// Each calls f with each record that an earlier process left, in the order of their kinds, and of their
+// numbers, before anything is put. The bytes are the ledger's, and stay what they are until the record
+// changes. A record, or a desk, that no process can have written is dropped.
 func (l *Ledger) Each(f func(kind uint32, number uint64, data []byte, r Record)) {
-	type name struct {
-		kind   uint32
-		number uint64
-	}
-	found := map[name]uint64{}
+	var found []foundSlot
 	for size := range l.sizes {
 		s := &l.sizes[size]
 		bytes := uint64(smallest) << size
+		begin := slotsBegin + uint64(size)*sizeRoom
 		s.used = min(*l.word(usedWords + 8*uint64(size)), sizeRoom) / bytes * bytes
-		for at := slotsBegin + uint64(size)*sizeRoom; at < slotsBegin+uint64(size)*sizeRoom+s.used; at += bytes {
+		if bytes <= wholePages && s.used > 0 {
+			_ = unix.Madvise(l.mem[begin:begin+s.used], unix.MADV_POPULATE_WRITE) // at once, not page by page
+		}
+		found = slices.Grow(found, int(s.used/bytes))
+		for at := begin; at < begin+s.used; at += bytes {
 			seq := *l.word(at)
 			if seq == 0 {
 				s.free = append(s.free, at)
@@ -294,24 +297,33 @@ func (l *Ledger) Each(f func(kind uint32, number uint64, data []byte, r Record))
 				continue
 			}
 			l.last = max(l.last, seq)
-			n := name{uint32(*l.word(at + 16) >> 32), *l.word(at + 8)}
-			old, twice := found[n]
-			switch {
-			case !twice:
-				found[n] = at
-			case *l.word(old) < seq:
-				found[n] = at
-				l.release(old)
-			default:
-				l.release(at)
-			}
+			found = append(found, foundSlot{uint32(*l.word(at + 16) >> 32), *l.word(at + 8), seq, at})
 		}
 	}
-	for n, at := range found {
-		length := *l.word(at + 16) & 0xffffffff
-		f(n.kind, n.number, l.mem[at+slotHeader:at+slotHeader+length], Record{at})
+	slices.SortFunc(found, foundSlot.compare)
+	for i, one := range found {
+		if i+1 < len(found) && found[i+1].kind == one.kind && found[i+1].number == one.number {
+			l.release(one.at)
+			continue
+		}
+		length := *l.word(one.at + 16) & 0xffffffff
+		f(one.kind, one.number, l.mem[one.at+slotHeader:one.at+slotHeader+length], Record{one.at})
 	}
 	l.oldDesks()
+}
+
+// wholePages is up to which size of slots, in bytes, all pages of theirs are looked at by Each.
+const wholePages = 4096
+
+// foundSlot is one that is in use.
+type foundSlot struct {
+	kind            uint32
+	number, seq, at uint64
+}
+
+// compare puts those of one record together, the last one at their end.
+func (a foundSlot) compare(b foundSlot) int {
+	return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.number, b.number), cmp.Compare(a.seq, b.seq))
 }
 
 // LedgerBeat is the count of Beat in the ledger at fd, which another process keeps. It stays mapped.

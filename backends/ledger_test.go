@@ -2,6 +2,8 @@ package backends
 
 import (
 	"bytes"
+	"fmt"
+	"slices"
 	"testing"
 	"unsafe"
 
@@ -162,5 +164,29 @@ func TestLedgerForm(t *testing.T) {
 		if fits := l.Fits(form); fits != (i < 2) {
 			t.Errorf("process %d fits: %v", i, fits)
 		}
+	}
+}
+
+// TestEachInOrder: records come by their kinds and numbers, each once, as it was put last.
+func TestEachInOrder(t *testing.T) {
+	l, next := ledgers(t)
+	for _, number := range []uint64{300, 2, 70} {
+		for _, kind := range []uint32{KeptRecord, NodeRecord} {
+			var r, twice Record
+			l.Put(&r, kind, number, make([]byte, number))
+			l.Put(&twice, kind, number, fmt.Append(nil, kind, number)) // as if it was killed before it freed the other
+		}
+	}
+	var got, want []string
+	next().Each(func(kind uint32, number uint64, data []byte, _ Record) {
+		got = append(got, fmt.Sprint(kind, number, string(data)))
+	})
+	for _, kind := range []uint32{NodeRecord, KeptRecord} {
+		for _, number := range []uint64{2, 70, 300} {
+			want = append(want, fmt.Sprint(kind, number, fmt.Sprint(kind, number)))
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -45,14 +45,16 @@ type lasting struct {
 	places  map[int32]map[backends.ID]string // where objects are by now, by class, while the tree is resumed
 }
 
-// Left are the records of one kind that an earlier process left, of a kind that is not the tree's.
-func (t *Tree) Left(kind uint32) (list []backends.Left) {
-	for _, one := range t.lasting.others {
-		if one.Kind == kind {
-			list = append(list, one)
-		}
+// Left are the records of one kind that an earlier process left, of a kind that is not the tree's, in the
+// order of their numbers.
+func (t *Tree) Left(kind uint32) []backends.Left {
+	from := func(kind uint32) int {
+		i, _ := slices.BinarySearchFunc(t.lasting.others, kind, func(l backends.Left, kind uint32) int {
+			return cmp.Compare(l.Kind, kind)
+		})
+		return i
 	}
-	return list
+	return slices.Clip(t.lasting.others[from(kind):from(kind+1)])
 }
 
 // keptClass is what was written of a class.
@@ -188,22 +190,12 @@ func (t *Tree) commitClasses() {
 	}
 }
 
-// saved is where the records are that an earlier process wrote.
-type saved struct {
-	nodes, handles, kept, lists map[uint64]backends.Record
-}
-
 // fromLedger are the tables that an earlier process wrote; nil: none did.
 func (t *Tree) fromLedger(l *backends.Ledger) (*tables, error) {
 	if l == nil {
 		return nil, nil
 	}
 	ts := &tables{LastNode: *l.LastNode(), LastHandle: *l.LastHandle()}
-	at := saved{
-		nodes: map[uint64]backends.Record{}, handles: map[uint64]backends.Record{},
-		kept: map[uint64]backends.Record{}, lists: map[uint64]backends.Record{},
-	}
-	kept, lists := map[uint64]nodes.Kept{}, map[uint64][]nodes.Entry{}
 	var first error
 	read := func(b []byte, record func(*nodes.Coder)) bool {
 		err := nodes.Decode(b, record)
@@ -220,24 +212,26 @@ func (t *Tree) fromLedger(l *backends.Ledger) (*tables, error) {
 		case backends.NodeRecord:
 			var n nodeRecord
 			if read(b, n.code) {
-				ts.Nodes = append(ts.Nodes, n)
-				at.nodes[number] = r
+				n.saved = r
+				ts.Nodes = append(roomier(ts.Nodes), n)
 			}
 		case backends.HandleRecord:
 			var h handleRecord
 			if read(b, h.code) {
-				ts.Handles = append(ts.Handles, h)
-				at.handles[number] = r
+				h.saved = r
+				ts.Handles = append(roomier(ts.Handles), h)
 			}
 		case backends.KeptRecord:
-			var k nodes.Kept
-			if read(b, k.Code) {
-				kept[number], at.kept[number] = k, r
+			if h := ts.handle(number); h == nil {
+				l.Drop(&r) // its file was closed
+			} else if read(b, h.Kept.Code) {
+				h.keptAt = r
 			}
 		case backends.ListRecord:
-			var h handleRecord
-			if read(b, h.codeNames) {
-				lists[number], at.lists[number] = h.Names, r
+			if h := ts.handle(number); h == nil {
+				l.Drop(&r)
+			} else if read(b, h.codeNames) {
+				h.listed = r
 			}
 		case backends.ClassRecord:
 			var k classRecord
@@ -246,7 +240,7 @@ func (t *Tree) fromLedger(l *backends.Ledger) (*tables, error) {
 				t.lasting.class[k.Name] = &keptClass{record: r, last: slices.Clone(b)}
 			}
 		default:
-			t.lasting.others = append(t.lasting.others, backends.Left{
+			t.lasting.others = append(roomier(t.lasting.others), backends.Left{
 				Kind: kind, Number: number, Data: slices.Clone(b), Record: r,
 			})
 		}
@@ -257,23 +251,29 @@ func (t *Tree) fromLedger(l *backends.Ledger) (*tables, error) {
 	if t.lasting.tree == (backends.Record{}) {
 		return nil, nil
 	}
-	slices.SortFunc(ts.Nodes, func(a, b nodeRecord) int { return cmp.Compare(a.ID, b.ID) })
-	slices.SortFunc(ts.Handles, func(a, b handleRecord) int { return cmp.Compare(a.Num, b.Num) })
-	for i := range ts.Handles {
-		h := &ts.Handles[i]
-		h.Kept, h.Names = kept[h.Num], lists[h.Num]
-		h.saved, h.keptAt, h.listed = at.handles[h.Num], at.kept[h.Num], at.lists[h.Num]
-		delete(at.kept, h.Num)
-	}
-	for _, r := range at.kept {
-		l.Drop(&r) // its file was closed
-	}
-	for i := range ts.Nodes {
-		ts.Nodes[i].saved = at.nodes[ts.Nodes[i].ID]
-	}
 	ts.LastNode = max(ts.LastNode, last(ts.Nodes, func(n nodeRecord) uint64 { return n.ID }))
 	ts.LastHandle = max(ts.LastHandle, last(ts.Handles, func(h handleRecord) uint64 { return h.Num }))
 	return ts, ts.check()
+}
+
+// roomier is a list with room for one more. It grows twofold: append would copy a long list of records, as
+// these are, some four times.
+func roomier[T any](list []T) []T {
+	if len(list) < cap(list) {
+		return list
+	}
+	return slices.Grow(list, max(len(list), 16))
+}
+
+// handle is the record of an open file; nil: there is none.
+func (ts *tables) handle(number uint64) *handleRecord {
+	i, found := slices.BinarySearchFunc(ts.Handles, number, func(h handleRecord, n uint64) int {
+		return cmp.Compare(h.Num, n)
+	})
+	if !found {
+		return nil
+	}
+	return &ts.Handles[i]
 }
 
 func last[T any](list []T, number func(T) uint64) uint64 {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"golang.org/x/sys/unix"
 )
 
 // Slow is what happens when a reader has as many messages to read as it may have, and one more is published.
@@ -61,8 +62,11 @@ func saveRules(d *backends.Dir, file backends.Ref, r Rules) error {
 }
 
 // loadRules reads what saveRules kept. A file that has none, or something else, is that of a topic with the
-// default ones; broken says that it is something else.
+// default ones; broken says that it is something else. It is as it was found: of an empty one it asks no more.
 func loadRules(d *backends.Dir, file backends.Ref) (r Rules, broken bool, err error) {
+	if file.Was.Type() == unix.S_IFREG && file.Was.Size == 0 {
+		return DefaultRules, false, nil
+	}
 	text, err := d.Text(file)
 	if err != nil {
 		return r, false, err

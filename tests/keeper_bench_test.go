@@ -2,7 +2,6 @@ package tests
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"slices"
 	"strconv"
@@ -24,20 +23,9 @@ func BenchmarkKeeper(b *testing.B) {
 	m.do(b, func() error {
 		for b.Loop() {
 		}
-		var here unix.CPUSet
-		here.Set(0)
-		if err := unix.SchedSetaffinity(0, &here); err != nil {
+		at, err := m.withAndWithout()
+		if err != nil {
 			return err
-		}
-		var at [2]string // without, and with a keeper
-		for i, flag := range []string{"--keeper=off", "--keeper=on"} {
-			at[i] = m.work + "/" + flag[2:]
-			if err := os.Mkdir(at[i], 0755); err != nil {
-				return err
-			}
-			if out, err := m.run(m.program, flag, "--state-dir", m.state+flag, at[i]); err != nil {
-				return fmt.Errorf("%v\n%s", err, out)
-			}
 		}
 		if err := os.WriteFile(at[0]+"/ctl/new", []byte("queues/q maxmsg=10 msgsize=128\n"), 0); err != nil {
 			return err

@@ -213,6 +213,7 @@ func (l *Listener) accept(stat func() (backends.Attr, error), closed func()) (*C
 		}
 		switch err {
 		case nil:
+			backends.Point("accepting")
 			l.admit(1)
 			return acceptedConn(l, l.accepted(fd), stat, closed), nil
 		case unix.EAGAIN:

@@ -114,7 +114,8 @@ func show(when string, files []string, ready map[int]string) {
 	}
 }
 
-// asleep waits until a thread sleeps in one of the waiting calls.
+// asleep waits until a thread sleeps in one of the waiting calls, and has asked all of its files: while it
+// asks one of a FUSE mount it sleeps until that is answered, which its wchan (proc(5)) tells.
 func asleep(tid int) bool {
 	waiting := map[string]bool{}
 	for _, nr := range []int{
@@ -126,7 +127,8 @@ func asleep(tid int) bool {
 	return Eventually(Patience(), func() bool {
 		call, err := os.ReadFile(task + "/syscall")
 		nr, _, _ := strings.Cut(string(call), " ")
-		return ProcState(task) == "S" && (err != nil || waiting[nr])
+		where, _ := os.ReadFile(task + "/wchan")
+		return ProcState(task) == "S" && (err != nil || waiting[nr]) && string(where) != "request_wait_answer"
 	})
 }
 

@@ -20,8 +20,8 @@ type Attachment struct {
 	nats.Config
 }
 
-// attach begins to connect to what is attached, and makes the rows of its kinds. It does not wait: the tree
-// is there with or without the servers. Topics there are reckoned with those that are published here.
+// attach begins to connect to what is attached, and makes the rows of its kinds. It does not wait. Topics
+// there are reckoned with those that are published here.
 func (t *Tree) attach(list []Attachment, s *stores) error {
 	for _, a := range list {
 		taken := func(k nodes.Kind) bool { return k.Name == a.Name || strings.HasPrefix(k.Name, a.Name+"/") }
@@ -104,5 +104,19 @@ func (t *Tree) awaitLinks(ts *tables) {
 	}
 	for _, a := range t.links {
 		a.link.Await(linkPatience)
+	}
+}
+
+// tryLinks waits a moment for what is attached, so that the first call finds it: no longer than until one try
+// has failed, as the tree is there with or without the servers. Where another process had the tree, goesOn,
+// all who use it wait meanwhile.
+func (t *Tree) tryLinks(goesOn bool) {
+	patience := linkPatience
+	if goesOn {
+		patience /= 4
+	}
+	end := time.Now().Add(patience)
+	for _, a := range t.links {
+		a.link.Tried(time.After(time.Until(end)))
 	}
 }

@@ -31,6 +31,7 @@ type Link struct {
 	inbox string         // questions are answered at inbox.NUMBER, takes at inbox.tSLOT
 	in    chan *nats.Msg // all that arrives
 	out   outbox
+	tried chan struct{} // is closed when there was a connection, or making it has failed once
 	stop  chan struct{}
 	idle  sync.WaitGroup
 
@@ -79,8 +80,8 @@ const arriving = 1 << 16
 func Open(name string, c Config, poll *backends.Poller, log *slog.Logger) *Link {
 	l := &Link{
 		name: name, c: c, poll: poll, log: log.With("attached", name),
-		inbox: nats.NewInbox(), in: make(chan *nats.Msg, arriving), stop: make(chan struct{}), since: time.Now(),
-		began:     time.Now(),
+		inbox: nats.NewInbox(), in: make(chan *nats.Msg, arriving), since: time.Now(), began: time.Now(),
+		tried: make(chan struct{}), stop: make(chan struct{}),
 		questions: map[uint64]*question{}, queues: map[string]*queue{}, leases: map[*Lease]struct{}{},
 		shares: map[string]*share{}, Groups: NewGroups(),
 	}
@@ -133,11 +134,13 @@ func (l *Link) leave() {
 
 // connect makes the connection, and again if the library gives it up for good.
 func (l *Link) connect() {
+	tried := sync.OnceFunc(func() { close(l.tried) })
 	for {
 		closed := make(chan struct{})
 		conn, err := l.dial(closed)
 		if err != nil {
 			l.lost(err)
+			tried()
 			select {
 			case <-time.After(againPeriod):
 				continue
@@ -156,6 +159,7 @@ func (l *Link) connect() {
 		if conn.IsConnected() {
 			l.won(conn)
 		}
+		tried()
 		select {
 		case <-closed:
 		case <-l.stop:
@@ -351,6 +355,15 @@ func (l *Link) State() State {
 		s.Why = l.c.Explain(s.Why)
 	}
 	return s
+}
+
+// Tried waits until there was a connection, or making it has failed once with all servers, until patience
+// ends at most.
+func (l *Link) Tried(patience <-chan time.Time) {
+	select {
+	case <-l.tried:
+	case <-patience:
+	}
 }
 
 // Await waits until there is a connection, for patience at most, and reports whether there is one.

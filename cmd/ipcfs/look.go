@@ -24,6 +24,7 @@ type viewer struct {
 	pipe *os.File
 	out  *json.Decoder
 
+	hasty  []uint32 // whose processes were not all looked at, as they hold too much
 	unseen []string // why objects that are attached did not come with the others
 }
 

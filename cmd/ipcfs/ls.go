@@ -50,12 +50,19 @@ func lsCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 		}
 		defer v.Close()
 		return l.each(func() error {
-			list, err := v.objects(p.path, maxLooked, l.long || l.json)
+			things := -1
+			if l.long || l.json {
+				things = maxThings
+			}
+			list, err := v.objects(p.path, maxLooked, things)
 			if err != nil {
 				return notLive(p.Info, err)
 			}
 			for _, down := range v.unseen {
 				fmt.Fprintf(os.Stderr, "ipcfs: %s; what it has is not shown\n", backends.Line(down))
+			}
+			if len(v.hasty) > 0 {
+				fmt.Fprintln(os.Stderr, "ipcfs: "+toldHasty(v.hasty))
 			}
 			sortBy(list, l.sort)
 			return l.print(out, list)
@@ -85,8 +92,9 @@ func sortBy(list []object, key string) {
 	}
 }
 
-// objects are those below a path, or the one at it; on request with the processes that use them.
-func (v *viewer) objects(path string, most int, users bool) (list []object, err error) {
+// objects are those below a path, or the one at it; with the processes that use them unless things is below
+// 0, which is how many a scan may look at.
+func (v *viewer) objects(path string, most, things int) (list []object, err error) {
 	daemon, err := v.facts("ctl/status.json")
 	if err != nil {
 		return nil, err
@@ -96,8 +104,8 @@ func (v *viewer) objects(path string, most int, users bool) (list []object, err 
 		v.unseen = linksDown(daemon)
 	}
 	var held map[identity][]holder
-	if users {
-		held = holders(v.m, int(daemon.num("pid")))
+	if things >= 0 {
+		held, v.hasty = holders(v.m, int(daemon.num("pid")), things)
 	}
 	segments := fmt.Sprintf("ipc:[%d]", daemon.num("ipc_namespace")) // as /proc/PID/ns/ipc has it
 	known := false
@@ -118,7 +126,7 @@ func (v *viewer) objects(path string, most int, users bool) (list []object, err 
 		}
 		for _, s := range found {
 			o := objectOf(class, s)
-			if users {
+			if things >= 0 {
 				o.users = o.uses(held, segments)
 			}
 			list = append(list, o)
@@ -312,13 +320,28 @@ func (l *listing) print(out io.Writer, list []object) error {
 	}
 	for i, o := range list {
 		fmt.Fprintln(out, lines[i+1])
-		for _, u := range o.users {
-			if l.long {
-				fmt.Fprintln(out, "    "+u.String())
-			}
+		if l.long {
+			o.printUsers(out)
 		}
 	}
 	return nil
+}
+
+// printUsers names who uses an object: of those whom only /proc tells of the first few, as there may be any
+// number.
+func (o object) printUsers(out io.Writer) {
+	native := 0
+	for _, u := range o.users {
+		if u.How != "tree" {
+			native++
+		}
+		if u.How == "tree" || native <= maxNamed {
+			fmt.Fprintln(out, "    "+u.String())
+		}
+	}
+	if native > maxNamed {
+		fmt.Fprintf(out, "    and %d more\n", native-maxNamed)
+	}
 }
 
 // forJSON are objects for JSON: what their status says, and what ls adds to that.

@@ -72,47 +72,6 @@ func process(tid int) int {
 	return tid
 }
 
-// scan calls found for what every process holds: the files it has open, mapped, and stands in. A file
-// system that hangs is not asked. The kernel tells only root about other users' processes.
-func scan(found func(holder)) {
-	for _, pid := range processes() {
-		h := holder{Pid: pid}
-		proc := "/proc/" + strconv.Itoa(pid)
-		tell := func(how, path string, file identity) {
-			if h.Command == "" {
-				h.Command = commandOf(pid)
-			}
-			h.How, h.path, h.file = how, strings.TrimSuffix(path, " (deleted)"), file
-			found(h)
-		}
-		for _, link := range []string{"cwd", "root"} {
-			if to, err := os.Readlink(proc + "/" + link); err == nil && to != "/" {
-				tell("cwd", to, behind(proc, link))
-			}
-		}
-		fds, _ := os.ReadDir(proc + "/fd")
-		for _, fd := range fds {
-			// What has no path is a pipe, a socket or the like.
-			if to, err := os.Readlink(proc + "/fd/" + fd.Name()); err == nil && strings.HasPrefix(to, "/") {
-				tell("open", to, behind(proc, "fd/"+fd.Name()))
-			}
-		}
-		maps, _ := os.ReadFile(proc + "/maps")
-		var last identity
-		for line := range strings.Lines(string(maps)) {
-			file, path, ok := mapping(line)
-			if !ok || file == last {
-				continue
-			}
-			if last = file; strings.HasPrefix(path, "/SYSV") {
-				ns, _ := os.Readlink(proc + "/ns/ipc")
-				file.in = ns
-			}
-			tell("map", path, file)
-		}
-	}
-}
-
 // behind is the file that a link of /proc leads to. A mask of nothing and AT_STATX_DONT_SYNC have what the
 // kernel knows, also of a tree whose daemon is dead or hangs, or that its owner keeps from all others; then
 // the number of an open file is in fdinfo.
@@ -148,11 +107,11 @@ func mapping(line string) (file identity, path string, ok bool) {
 	return identity{deviceOf(major, minor), ino}, "/" + path, err == nil
 }
 
-// inside are the processes that use a mount, each once, without those that serve it.
-func inside(m *mountinfo.Info) (list []holder) {
+// inside are the processes that use a mount, each once, without those that serve it. most is that of scan.
+func inside(m *mountinfo.Info, most int) (list []holder) {
 	serve := daemonsAt(m.Mountpoint)
 	device := deviceOf(uint32(m.Major), uint32(m.Minor))
-	scan(func(h holder) {
+	scan(most, func(h holder) {
 		known := slices.ContainsFunc(list, func(o holder) bool { return o.Pid == h.Pid })
 		if h.file.in == device && !known && !slices.Contains(serve, h.Pid) && h.Pid != os.Getpid() {
 			list = append(list, h)
@@ -171,9 +130,10 @@ func face(object string) identity { return identity{"ctl/" + object, 0} }
 // onlyTell are the control files that tell of an object, and do not use it.
 var onlyTell = []string{"ctl", "err", "status", "status.json", "watch"}
 
-// holders are the processes that hold a file, by the file; without the daemon of the tree.
-func holders(tree *mountinfo.Info, daemon int) map[identity][]holder {
-	of := map[identity][]holder{}
+// holders are the processes that hold a file, by the file; without the daemon of the tree. most and hasty are
+// those of scan.
+func holders(tree *mountinfo.Info, daemon, most int) (of map[identity][]holder, hasty []uint32) {
+	of = map[identity][]holder{}
 	add := func(file identity, h holder) {
 		known := slices.ContainsFunc(of[file], func(o holder) bool { return o.Pid == h.Pid && o.How == h.How })
 		if h.Pid != daemon && !known {
@@ -181,7 +141,7 @@ func holders(tree *mountinfo.Info, daemon int) map[identity][]holder {
 		}
 	}
 	device := deviceOf(uint32(tree.Major), uint32(tree.Minor))
-	scan(func(h holder) {
+	hasty = scan(most, func(h holder) {
 		if name, ok := strings.CutPrefix(h.path, "/fifos/"); ok && h.How == "open" {
 			h.How, h.file = "orphaned", orphan("fifos/"+name, h.file.ino)
 		}
@@ -195,7 +155,7 @@ func holders(tree *mountinfo.Info, daemon int) map[identity][]holder {
 			add(face(dir), h)
 		}
 	})
-	return of
+	return of, hasty
 }
 
 // A served is a daemon, and the mount point that it serves, or has served.

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -23,5 +24,50 @@ func TestWithoutChildren(t *testing.T) {
 	}
 	if got := parentOf(os.Getpid()); got != os.Getppid() {
 		t.Errorf("the parent is %d, not %d", got, os.Getppid())
+	}
+}
+
+// TestScanBounds: of a user whose processes hold too much not all is looked at, which is told, and all is
+// where there is no bound.
+func TestScanBounds(t *testing.T) {
+	const files, most = 300, 100
+	for range files {
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+	}
+	n := 0
+	count := func(h holder) {
+		if h.Pid == os.Getpid() && h.How == "open" && h.path == os.DevNull {
+			n++
+		}
+	}
+	if hasty := scan(0, count); n < files || len(hasty) > 0 {
+		t.Errorf("%d of %d files, %v", n, files, hasty)
+	}
+	n = 0
+	if left := scanOne(os.Getpid(), most, count); n < most/2 || n > most || left >= 0 {
+		t.Errorf("%d files of %d at most, %d are left", n, most, left)
+	}
+	if hasty := scan(most, count); !slices.Contains(hasty, uint32(os.Getuid())) {
+		t.Errorf("%v hold too much", hasty)
+	}
+}
+
+// TestPrintUsers: the first of many who have inherited what is open are named, and those whom the daemon
+// tells of.
+func TestPrintUsers(t *testing.T) {
+	var o object
+	for pid := range 11 {
+		o.users = append(o.users, use{Pid: pid + 1, Command: "cat", How: "open"})
+	}
+	o.users = append(o.users, use{Pid: 12, Command: "cat", Side: "reader", How: "tree"})
+	var out strings.Builder
+	o.printUsers(&out)
+	if lines := strings.Split(out.String(), "\n"); len(lines) != 11 || lines[8] != "    reader 12 cat" ||
+		lines[9] != "    and 3 more" {
+		t.Errorf("%q", lines)
 	}
 }

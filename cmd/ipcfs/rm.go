@@ -36,7 +36,7 @@ func rmCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 			return err
 		}
 		defer v.Close()
-		list, err := v.objects(p.path, maxLooked, true)
+		list, err := v.objects(p.path, maxLooked, 0)
 		if err != nil {
 			return notLive(p.Info, err)
 		}

@@ -70,7 +70,7 @@ type sample struct {
 // sample looks at a tree, or a part of it.
 func (v *viewer) sample(path string) (s sample, err error) {
 	s.at = time.Now()
-	if s.objects, err = v.objects(path, maxLooked, false); err != nil {
+	if s.objects, err = v.objects(path, maxLooked, -1); err != nil {
 		return s, err
 	}
 	if s.daemon, err = v.facts("ctl/status.json"); err != nil {

@@ -102,18 +102,20 @@ func (u unmounting) users(m *mountinfo.Info) []holder {
 	if u.force {
 		return nil
 	}
-	list := inside(m)
 	if !u.wait {
-		return list
+		return inside(m, maxThings)
 	}
-	for said := ""; len(list) > 0; list = inside(m) {
+	for said := ""; ; {
+		list := inside(m, 0)
+		if len(list) == 0 {
+			return nil
+		}
 		if text := named(list); text != said {
 			fmt.Fprintf(os.Stderr, "ipcfs: %s is in use, waiting for: %s\n", m.Mountpoint, text)
 			said = text
 		}
 		time.Sleep(usersPeriod)
 	}
-	return nil
 }
 
 // maxNamed is how many processes a message names.

@@ -41,11 +41,39 @@ func OpenMemory(d *Dir, r Ref) (*Memory, error) {
 	return &Memory{fd: fd, readOnly: readOnly, lists: d.lists}, nil
 }
 
+// ReopenMemory is the object open at fd, which an earlier process had opened with OpenMemory, whether or not it
+// has a name by now. fd is the Memory's from then on, unless it is another object: ESTALE.
+func ReopenMemory(d *Dir, r Ref, fd int) (*Memory, error) {
+	m := &Memory{fd: fd, lists: d.lists}
+	a, err := m.Stat()
+	if err == nil && a.Type() != unix.S_IFREG {
+		err = unix.ESTALE
+	}
+	if err == nil {
+		err = r.Is(a)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err == nil && flags&unix.O_ACCMODE == unix.O_RDONLY {
+		again, err := unix.Open(procPath(fd), unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+		if err == nil { // it may by now
+			unix.Close(again)
+			err = unix.EACCES
+		}
+		m.readOnly = err
+	}
+	return m, nil
+}
+
 // MemoryAt is the object open at fd for reading and writing, which is the Memory's from then on.
 func MemoryAt(fd int) *Memory { return &Memory{fd: fd} }
 
 // Fd is the descriptor, valid until Close.
 func (m *Memory) Fd() int { return m.fd }
+
+// Carried reports that the kernel may carry the bytes itself.
+func (*Memory) Carried() bool { return true }
 
 // ReadAt is pread(2): short only at the end of the object.
 func (m *Memory) ReadAt(p []byte, off int64) (int, error) { return unix.Pread(m.fd, p, off) }

@@ -1,6 +1,10 @@
 package backends
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
 
 // A Safe is where descriptors outlive this process, for another one that goes on from the ledger: those that
 // cannot be opened again. Each has a number (Ledger.NextKept). It is safe for concurrent use.
@@ -10,8 +14,22 @@ type Safe interface {
 	// Drop ends that, before the caller closes the descriptor. It waits until it is closed there if now says
 	// so.
 	Drop(number uint64, now bool)
-	// Left are the descriptors that an earlier process has left, by number. They are the caller's.
+	// Left are the descriptors that an earlier process has left, by number. Whoever goes on with one takes it out
+	// of the map, which is for the start alone, and has it from then on; it stays kept.
 	Left() map[uint64]int
+}
+
+// DropLeft closes what nobody has taken of what an earlier process left.
+func DropLeft(s Safe) {
+	if s == nil {
+		return
+	}
+	left := s.Left()
+	for n, fd := range left {
+		s.Drop(n, true)
+		unix.Close(fd)
+		delete(left, n)
+	}
 }
 
 // KeptLock is the number of the lock of the state directory.

@@ -4,12 +4,14 @@ import (
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/ipcfs/ipcfs/backends"
 	"github.com/ipcfs/ipcfs/nodes"
 )
 
 // memory is the one backing file of a shared memory object, for all who have it open: the kernel allows an
-// inode one backing file, and either all opens of it are passthrough or none is (fs/fuse/iomode.c). join and
-// leave are called with the node's lock held.
+// inode one backing file, and either all opens of it are passthrough or none is (fs/fuse/iomode.c). Where the
+// tree goes on in another process, its descriptor does: the name may lead elsewhere by then, without anybody's
+// being told before. join and leave are called with the node's lock held.
 type memory struct {
 	nodes.Memory
 	holders int
@@ -17,18 +19,80 @@ type memory struct {
 	backer  Backer // nil: the page cache of the mount carries the bytes
 	id      int32
 	failed  error // why the kernel did not take the backing file, if it was asked
+
+	safe   backends.Safe // nil: the descriptor ends with the process
+	number uint64        // of the descriptor in there
 }
 
-// newMemory holds m once, for a user. One without a descriptor is not the kernel's to carry.
-func newMemory(m nodes.Memory, uid uint32, b Backer) *memory {
-	one := &memory{Memory: m, holders: 1, uid: uid}
-	if b == nil || m.Fd() < 0 {
+// newMemory holds m once, for a user.
+func (t *Tree) newMemory(m nodes.Memory, uid uint32) *memory {
+	one, b := &memory{Memory: m, holders: 1, uid: uid}, t.backer()
+	if t.config.Safe != nil && t.lasting.ledger != nil {
+		one.keep(t.config.Safe, t.lasting.ledger.NextKept())
+	}
+	if b == nil || !m.Carried() {
 		return one
 	}
 	if one.id, one.failed = b.BackingOpen(m.Fd()); one.failed == nil {
 		one.backer = b
 	}
 	return one
+}
+
+// keep has the descriptor outlive the process, by this number.
+func (m *memory) keep(in backends.Safe, number uint64) {
+	m.safe, m.number = in, number
+	in.Keep(number, m.Fd())
+}
+
+// takeMemory takes the descriptors of shared memory out of what an earlier process has left.
+func (t *Tree) takeMemory(before *tables) {
+	if before == nil || t.config.Safe == nil {
+		return
+	}
+	left := t.config.Safe.Left()
+	t.lasting.memory = map[uint64]int{}
+	for i := range before.Nodes {
+		number := before.Nodes[i].Number
+		if fd, ok := left[number]; ok {
+			t.lasting.memory[number] = fd
+			delete(left, number)
+		}
+	}
+}
+
+// reopen has the shared memory of a node go on by the descriptor that an earlier process has left.
+func (t *Tree) reopen(n Node, r *nodeRecord) (nodes.Open, error) {
+	class, ok := t.kinds[n.Kind].Class.(nodes.Reopener)
+	if r == nil || !ok {
+		return nil, syscall.ESTALE
+	}
+	fd, ok := t.lasting.memory[r.Number]
+	if !ok {
+		return nil, syscall.ESTALE
+	}
+	path, _ := t.table.path(n.ID)
+	was := nodes.Attr{ID: n.Object, Mode: n.Mode, Uid: n.Uid, Gid: n.Gid}
+	open, err := class.Reopen(nodes.Ref{Path: path, Was: was}, fd, r.Rest)
+	if err == nil {
+		delete(t.lasting.memory, r.Number)
+	}
+	return open, err
+}
+
+// dropMemory closes what nobody goes on with: the last who had it open has closed it. open are the records of
+// what was open.
+func (t *Tree) dropMemory(open map[uint64]*nodeRecord) {
+	for id, r := range open {
+		if l := t.table.open(id); l != nil && l.memory == nil && r.Backed {
+			t.unbacked = append(t.unbacked, r.File)
+		}
+	}
+	for number, fd := range t.lasting.memory {
+		t.config.Safe.Drop(number, false)
+		_ = syscall.Close(fd)
+	}
+	t.lasting.memory = nil
 }
 
 func (m *memory) join(flags uint32) error {
@@ -55,6 +119,9 @@ func (m *memory) leave() (last bool, err error) {
 	if m.backer != nil {
 		err = m.backer.BackingClose(m.id)
 	}
+	if m.safe != nil {
+		m.safe.Drop(m.number, false)
+	}
 	if e := m.Memory.Close(); err == nil {
 		err = e
 	}
@@ -65,4 +132,18 @@ func (m *memory) answer(out *fuse.OpenOut) {
 	if m.backer != nil {
 		out.OpenFlags, out.BackingID = fuse.FOPEN_PASSTHROUGH, m.id
 	}
+}
+
+// later is the Backer that the tree gets when it is attached.
+type later struct{ t *Tree }
+
+// BackingOpen is Backer.BackingOpen.
+func (b later) BackingOpen(fd int) (int32, error) { return b.t.backer().BackingOpen(fd) }
+
+// BackingClose is Backer.BackingClose.
+func (b later) BackingClose(id int32) error {
+	if to := b.t.backer(); to != nil {
+		return to.BackingClose(id)
+	}
+	return nil
 }

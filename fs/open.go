@@ -154,7 +154,7 @@ func (t *Tree) opened(n Node, l *live, open nodes.Open, flags uint32, by nodes.C
 			_ = open.Close()
 			return t.failAt(by.Uid, "open", n, "", err)
 		}
-		m := newMemory(open, by.Uid, t.backer())
+		m := t.newMemory(open, by.Uid)
 		if m.failed != nil {
 			t.backingFailures.Add(1)
 			t.log.Warn("no passthrough for this object", "path", t.spoken(n), "err", m.failed)

@@ -33,6 +33,8 @@ type nodeRecord struct {
 	Payer  uint32 // this user pays;
 	Backed bool   // the kernel carries that by the backing file
 	File   int32  // of this number
+	Number uint64 // of its descriptor in the safe; 0: it is not there
+	Rest   []byte // what it has kept beside that (nodes.Reopener)
 	Locks  []backends.Lock
 }
 
@@ -53,7 +55,7 @@ type classRecord struct {
 }
 
 // tablesVersion is what the tables begin with. It changes with each change of a record.
-const tablesVersion = 0x6970636673_0008
+const tablesVersion = 0x6970636673_0009
 
 func (ts *tables) bytes() []byte { return nodes.Encode(ts.code) }
 
@@ -118,6 +120,8 @@ func (n *nodeRecord) code(c *nodes.Coder) {
 	nodes.Number(c, &n.Payer)
 	c.Flag(&n.Backed)
 	nodes.Number(c, &n.File)
+	nodes.Number(c, &n.Number)
+	c.Bytes(&n.Rest)
 	nodes.Each(c, &n.Locks, func(k *backends.Lock) {
 		nodes.Number(c, &k.Owner)
 		nodes.Number(c, &k.Open)

@@ -50,7 +50,10 @@ func (t *Tree) nodeRecord(n *Node) nodeRecord {
 	}
 	if l := n.live; l != nil && l.memory != nil {
 		m := l.memory
-		r.Memory, r.Payer, r.Backed, r.File = true, m.uid, m.backer != nil, m.id
+		r.Memory, r.Payer, r.Backed, r.File, r.Number = true, m.uid, m.backer != nil, m.id, m.number
+		if rest, ok := m.Memory.(nodes.Lasting); ok {
+			r.Rest = nodes.Encode(rest.Last)
+		}
 		var err error
 		if r.Locks, err = m.Locks().Held(); err != nil {
 			t.log.Warn("locks are lost", "path", t.spoken(*n), "err", err)
@@ -92,7 +95,7 @@ func (t *Tree) resume(ts *tables) error {
 			return err
 		}
 	}
-	backed := t.fillNodes(ts)
+	open := t.fillNodes(ts)
 	t.awaitLinks(ts)
 	for i := range ts.Handles {
 		r := &ts.Handles[i]
@@ -103,11 +106,12 @@ func (t *Tree) resume(ts *tables) error {
 			h.rare.resume(r.Names, r.Ended, t.env.Heap, h.Uid)
 		}
 		t.handles.resume(h, ts.LastHandle)
-		t.openAgain(h, &r.Kept, backed[h.Node], r.keptAt)
+		t.openAgain(h, &r.Kept, open[h.Node], r.keptAt)
 		if h.Closed {
 			h.seldom().holds = t.table.hold(h.Node)
 		}
 	}
+	t.dropMemory(open)
 	t.lasting.places = nil
 	for _, told := range append(t.lasting.resumed, t.topics.Resumed) {
 		told()
@@ -175,14 +179,14 @@ func (t *Tree) openAgain(h *opened, kept *nodes.Kept, backing *nodeRecord, at ba
 		h.open = l.memory
 		return
 	}
-	open, err := t.sameObject(n, h, kept)
+	open, err := t.reopen(n, backing)
+	again := err == nil
+	if !again {
+		open, err = t.sameObject(n, h, kept)
+	}
 	if err != nil {
 		t.log.Warn("an open file cannot go on", "path", t.spoken(n), "pid", h.Pid, "err", err)
 		open = t.lostOpen(n, err)
-		if backing != nil && backing.Backed {
-			t.unbacked = append(t.unbacked, backing.File)
-			backing.Backed = false
-		}
 	}
 	switch open := open.(type) {
 	case *nodes.File:
@@ -195,6 +199,12 @@ func (t *Tree) openAgain(h *opened, kept *nodes.Kept, backing *nodeRecord, at ba
 	case nodes.Memory:
 		t.env.Shares.Add(backing.Payer, 1)
 		l.memory = &memory{Memory: open, holders: 1, uid: backing.Payer, id: backing.File}
+		switch {
+		case again:
+			l.memory.safe, l.memory.number = t.config.Safe, backing.Number
+		case backing.Number != 0 && t.config.Safe != nil: // the keeper had no room for it
+			l.memory.keep(t.config.Safe, backing.Number)
+		}
 		if backing.Backed {
 			l.memory.backer = later{t}
 		}
@@ -336,20 +346,6 @@ func (t *Tree) lostOpen(n Node, err error) nodes.Open {
 		return t.env.Lost(errno)
 	}
 	return nodes.LostBytes(errno)
-}
-
-// later is the Backer that the tree gets when it is attached.
-type later struct{ t *Tree }
-
-// BackingOpen is Backer.BackingOpen.
-func (b later) BackingOpen(fd int) (int32, error) { return b.t.backer().BackingOpen(fd) }
-
-// BackingClose is Backer.BackingClose.
-func (b later) BackingClose(id int32) error {
-	if to := b.t.backer(); to != nil {
-		return to.BackingClose(id)
-	}
-	return nil
 }
 
 // Polled notes by which number the kernel is told that an open file is ready.

@@ -80,6 +80,8 @@ func (t *Tree) openStores(c Config, before *tables) (*stores, error) {
 	t.sockets = socket.NewMaker(t.env.Poll, c.Net)
 	t.closers = append(t.closers, t.sockets)
 	t.sockets.Lasts(c.Ledger, c.Safe, t.Left)
+	t.takeMemory(before)
+	backends.DropLeft(c.Safe)
 	s.sockets, err = nodes.NewSockets("sockets", t.env, t.sockets, s.faces, bound, c.StateDir+"/sock")
 	if err != nil {
 		return nil, err

@@ -131,8 +131,7 @@ type Bytes interface {
 	WriteAt(p []byte, off int64) (int, error)
 }
 
-// Memory is Bytes that the kernel itself may carry, through the descriptor; without one (-1) the page cache
-// of the mount carries them.
+// Memory is Bytes that all who have them open share.
 type Memory interface {
 	Bytes
 	Sync() error // fsync(2)
@@ -142,6 +141,15 @@ type Memory interface {
 	Change(c Change) error
 	Writable() error // why it cannot be opened for writing as it is now
 	Fd() int
+	Carried() bool // the kernel itself may carry them, through the descriptor; else the page cache of the mount does
+}
+
+// A Reopener is a class whose Memory goes on in another process by its descriptor, whatever its name leads to
+// by then.
+type Reopener interface {
+	// Reopen makes the Memory of an object again. The descriptor is its own then; after an error it is the
+	// caller's. kept is what the Memory has kept beside it, if it is Lasting.
+	Reopen(was Ref, fd int, kept []byte) (Memory, error)
 }
 
 // mayRemove keeps the sticky rule for the directories that are the tree's own and show 0777: only an

@@ -158,6 +158,22 @@ func (f plainFile) Open(flags int, _ Caller) (Open, error) {
 	return open, nil
 }
 
+// Reopen is Reopener.Reopen, of a plain file.
+func (s *Sockets) Reopen(was Ref, fd int, _ []byte) (Memory, error) {
+	f := s.plain(Seen{Ref: was})
+	m, err := backends.ReopenMemory(f.dir, f.Ref, fd)
+	if err != nil {
+		return nil, err
+	}
+	a, err := m.Stat()
+	if err != nil {
+		return nil, err
+	}
+	f.all.plains.met(a, false) // one that has no name was not found
+	f.all.plains.change(a.ID, func(one *plainLife) { one.open, one.gone = one.open+1, a.Nlink == 0 })
+	return &openPlain{m, f}, nil
+}
+
 // Change is Object.Change.
 func (f plainFile) Change(c Change) error { return f.change(c, f.entry.Change) }
 
@@ -195,8 +211,8 @@ type openPlain struct {
 	of plainFile
 }
 
-// Fd is none.
-func (*openPlain) Fd() int { return -1 }
+// Carried reports that the kernel may not.
+func (*openPlain) Carried() bool { return false }
 
 // WriteAt is pwrite(2): what is beyond the longest length is EFBIG.
 func (o *openPlain) WriteAt(p []byte, off int64) (int, error) {

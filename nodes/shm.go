@@ -73,6 +73,15 @@ func (m memory) Open(flags int, _ Caller) (Open, error) {
 	return open, nil
 }
 
+// Reopen is Reopener.Reopen.
+func (s *Shm) Reopen(was Ref, fd int, _ []byte) (Memory, error) {
+	open, err := backends.ReopenMemory(s.dir, was, fd)
+	if err != nil {
+		return nil, err
+	}
+	return open, nil
+}
+
 // Link is Linker.Link; sem_open(3) makes its semaphores with it.
 func (m memory) Link(o Object, name string) (Seen, error) {
 	from, ok := o.(memory)

@@ -207,6 +207,33 @@ func (w *walk) goes(begin func()) []string {
 	return append(got, fmt.Sprint(err))
 }
 
+// forgets removes shared memory that is open and locked, and returns what is not so then.
+func (w *walk) forgets(begin func()) (failed []string) {
+	check(w.t, os.WriteFile(w.tr.mnt+"/shm/f", []byte("1"), 0600))
+	fd, other := w.open("shm/f", unix.O_RDWR), w.open("shm/f", unix.O_RDWR)
+	defer unix.Close(fd)
+	defer unix.Close(other)
+	retry := func(what string, f func() error) {
+		_, err := ipctool.Retry(func() (int, error) { return 0, f() })
+		errs(&failed, what, err)
+	}
+	retry("flock", func() error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) })
+	begin()
+	retry("rm", func() error { return unix.Unlink(w.tr.mnt + "/shm/f") })
+	retry("ftruncate", func() error { return unix.Ftruncate(fd, 4096) })
+	var st unix.Stat_t
+	retry("fstat", func() error { return unix.Fstat(other, &st) })
+	b := []byte("2")
+	retry("write", func() error { _, err := unix.Pwrite(fd, b, 100); return err })
+	b[0] = 0
+	retry("read", func() error { _, err := unix.Pread(other, b, 100); return err })
+	err := unix.Flock(other, unix.LOCK_EX|unix.LOCK_NB)
+	if b[0] != '2' || st.Size != 4096 || st.Nlink != 0 || err != unix.EWOULDBLOCK {
+		failed = append(failed, fmt.Sprintf("read %q of %d bytes, %d links; %v", b, st.Size, st.Nlink, err))
+	}
+	return failed
+}
+
 // parts removes a socket of which a connection is open, and returns what comes through that.
 func (w *walk) parts(begin func()) []string {
 	check(w.t, os.WriteFile(w.tr.mnt+"/sockets/g", nil, 0600))
@@ -404,6 +431,7 @@ func TestKilledAtChanges(t *testing.T) {
 			[]string{"len=2", "1", "len=2", "2", "len=4", "end", "answer", "more", again, again}},
 		{"all", 2, w.hearsAll, []string{"0", again}},
 		{"gone", 2, w.goes, []string{"1", removed, removed, removed}},
+		{"memory", 2, w.forgets, nil},
 		{"parts", 2, w.parts, []string{"1", "2"}},
 		{"attributes", 11, w.attributes, nil},
 		{"O_TRUNC", 2, w.clears, []string{""}},

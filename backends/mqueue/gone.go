@@ -35,6 +35,7 @@ func (q *Queues) LastsGone(l *backends.Ledger, safe backends.Safe, left []backen
 			l.Drop(&one.Record) // it was not kept yet
 			continue
 		}
+		delete(safe.Left(), one.Number)
 		a, err := backends.Fstat(fd)
 		flags, e := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
 		if err != nil || e != nil {

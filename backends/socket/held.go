@@ -80,35 +80,32 @@ func (s *Maker) Lasts(l *backends.Ledger, safe backends.Safe, left func(kind uin
 		return
 	}
 	s.last = lasting{
-		ledger: l, safe: safe, left: maps.Clone(safe.Left()),
+		ledger: l, safe: safe, left: map[uint64]int{},
 		conns: map[uint64]*held{}, asked: map[uint64]uint64{}, lists: map[string]listRecord{},
 		calls: map[uint64][]waiter{}, opened: map[uint64]*Listener{},
 		counts: map[string]backends.Record{},
 	}
-	listens, known := map[uint64]bool{}, map[uint64]bool{}
+	all, listens := safe.Left(), map[uint64]bool{}
 	for _, one := range left(backends.ListenRecord) {
 		r := listRecord{at: one.Record}
-		if json.Unmarshal(one.Data, &r) != nil || !s.has(r.Numbers...) {
+		if json.Unmarshal(one.Data, &r) != nil || !has(all, r.Numbers) {
 			l.Drop(&r.at)
 			continue
 		}
 		s.last.lists[r.Key] = r
 		for _, n := range r.Numbers {
-			listens[n], known[n] = true, true
+			s.last.left[n], listens[n] = all[n], true
+			delete(all, n)
 		}
 	}
 	for _, one := range left(backends.ConnRecord) {
-		h := &held{s: s, number: one.Number, at: one.Record, fd: s.last.left[one.Number]}
+		h := &held{s: s, number: one.Number, at: one.Record, fd: -1}
 		err := json.Unmarshal(one.Data, &h.connRecord)
-		if !s.has(one.Number) {
-			h.fd = -1 // it was not kept yet, or dialling has ended
+		if fd, ok := all[one.Number]; ok { // else it was not kept yet, or dialling has ended
+			h.fd, h.safe = fd, true
+			delete(all, one.Number)
 		}
-		h.safe = h.fd >= 0
 		h.lost = err != nil || h.fd < 0 && h.Made
-		known[one.Number] = h.fd >= 0
-		if h.fd >= 0 {
-			delete(s.last.left, one.Number)
-		}
 		s.last.conns[one.Number] = h
 		if h.Request != 0 && !h.Owned {
 			s.last.asked[h.Request] = one.Number
@@ -125,20 +122,12 @@ func (s *Maker) Lasts(l *backends.Ledger, safe backends.Safe, left func(kind uin
 		}
 		s.last.calls[w.Listener] = append(s.last.calls[w.Listener], w)
 	}
-	for _, one := range left(backends.GoneRecord) {
-		known[one.Number] = true // a queue's
-	}
-	for n := range maps.Clone(s.last.left) {
-		if !known[n] {
-			s.last.discard(n)
-		}
-	}
 }
 
 // has reports whether an earlier process has left all these descriptors.
-func (s *Maker) has(numbers ...uint64) bool {
+func has(left map[uint64]int, numbers []uint64) bool {
 	for _, n := range numbers {
-		if _, ok := s.last.left[n]; !ok {
+		if _, ok := left[n]; !ok {
 			return false
 		}
 	}

@@ -33,6 +33,14 @@ func (s fakeSafe) Left() map[uint64]int {
 	return left
 }
 
+// leftSafe is what one process of several sees of it.
+type leftSafe struct {
+	fakeSafe
+	left map[uint64]int
+}
+
+func (s leftSafe) Left() map[uint64]int { return s.left }
+
 // daemon is one process of several that go on from one ledger.
 type daemon struct {
 	*Maker
@@ -50,7 +58,8 @@ func begin(t *testing.T, p *backends.Poller, fd int, safe fakeSafe) daemon {
 		left = append(left, backends.Left{Kind: kind, Number: number, Data: data, Record: r})
 	})
 	m := NewMaker(p, ReachNone)
-	m.Lasts(l, safe, func(kind uint32) (list []backends.Left) {
+	sees := leftSafe{safe, safe.Left()}
+	m.Lasts(l, sees, func(kind uint32) (list []backends.Left) {
 		for _, one := range left {
 			if one.Kind == kind {
 				list = append(list, one)
@@ -58,6 +67,7 @@ func begin(t *testing.T, p *backends.Poller, fd int, safe fakeSafe) daemon {
 		}
 		return list
 	})
+	backends.DropLeft(sees)
 	return daemon{m, l}
 }
 

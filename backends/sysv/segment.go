@@ -162,7 +162,7 @@ func (Segments) Remove(id int) error {
 // A Segment is an open System V shared memory segment. Reading and writing do not wait for another process.
 type Segment struct {
 	*backends.Memory
-	info SegmentInfo
+	was  backends.Attr // when it was opened
 	back Segments
 }
 
@@ -182,36 +182,47 @@ func (s Segments) Open(id int) (*Segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Segment{Memory: backends.MemoryAt(fd), info: info, back: s}, nil
+	return &Segment{Memory: backends.MemoryAt(fd), was: info.Attr(), back: s}, nil
 }
 
+// Reopen is the segment that an earlier process had opened, at its descriptor, which is the Segment's from then
+// on unless it is another file's: ESTALE. It may be removed by now.
+func (s Segments) Reopen(fd int, was backends.Attr) (*Segment, error) {
+	if a, err := backends.Fstat(fd); err != nil || a.Ino != uint64(ID(was)) { // newseg, ipc/shm.c
+		return nil, unix.ESTALE
+	}
+	return &Segment{Memory: backends.MemoryAt(fd), was: was, back: s}, nil
+}
+
+// Was is what stat(2) showed when it was opened.
+func (m *Segment) Was() backends.Attr { return m.was }
+
 // Stat is that of the segment, or of what is left of one that was removed.
-func (m *Segment) Stat() (backends.Attr, error) { return m.back.left(m.info) }
+func (m *Segment) Stat() (backends.Attr, error) { return m.back.left(m.was) }
 
 // left is what stat(2) shows of an open segment.
-func (s Segments) left(was SegmentInfo) (backends.Attr, error) {
-	now, err := s.Stat(was.ID)
-	if err != nil || now.identity() != was.identity() {
-		a := was.Attr()
-		a.Nlink = 0
-		return a, nil
+func (s Segments) left(was backends.Attr) (backends.Attr, error) {
+	now, err := s.Stat(ID(was))
+	if err != nil || now.identity() != was.ID {
+		was.Nlink = 0
+		return was, nil
 	}
 	return now.Attr(), nil
 }
 
 // WriteAt is pwrite(2), which does not make the segment longer: EFBIG at its end.
 func (m *Segment) WriteAt(p []byte, off int64) (int, error) {
-	if off >= m.info.Size {
+	if off >= m.was.Size {
 		return 0, unix.EFBIG
 	}
-	return m.Memory.WriteAt(p[:min(int64(len(p)), m.info.Size-off)], off)
+	return m.Memory.WriteAt(p[:min(int64(len(p)), m.was.Size-off)], off)
 }
 
 // Allocate refuses: all of a segment is there.
 func (m *Segment) Allocate(uint32, int64, int64) error { return unix.EOPNOTSUPP }
 
 // Change sets mode and owner; the size is fixed: EPERM.
-func (m *Segment) Change(c backends.Change) error { return m.back.Change(m.info.ID, c) }
+func (m *Segment) Change(c backends.Change) error { return m.back.Change(ID(m.was), c) }
 
 // Writable is nil: the kernel judges by the mode.
 func (m *Segment) Writable() error { return nil }
@@ -220,8 +231,8 @@ func (m *Segment) Writable() error { return nil }
 // segment (up to what memory the writer's control group has, as with memfd_create(2)); that goes again
 // here, at the latest.
 func (m *Segment) Close() error {
-	if a, err := backends.Fstat(m.Fd()); err == nil && a.Size > m.info.Size {
-		_ = unix.Ftruncate(m.Fd(), m.info.Size)
+	if a, err := backends.Fstat(m.Fd()); err == nil && a.Size > m.was.Size {
+		_ = unix.Ftruncate(m.Fd(), m.was.Size)
 	}
 	return m.Memory.Close()
 }
@@ -254,7 +265,7 @@ func (s Segments) Attach(id int) (*Attachment, error) {
 }
 
 // Stat is Segment.Stat.
-func (a *Attachment) Stat() (backends.Attr, error) { return a.back.left(a.info) }
+func (a *Attachment) Stat() (backends.Attr, error) { return a.back.left(a.info.Attr()) }
 
 // ReadAt copies from the segment: 0 at its end.
 func (a *Attachment) ReadAt(p []byte, off int64) (int, error) {

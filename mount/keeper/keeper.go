@@ -215,6 +215,10 @@ func (k *Keeper) stop(sig os.Signal) (bool, error) {
 
 // ended is called when a process has ended, and reports whether the mount has too.
 func (k *Keeper) ended(w *worker) (bool, error) {
+	if w.box != nil {
+		k.collect(w)
+		w.box.Close()
+	}
 	switch {
 	case w == k.upgrade.next:
 		how := w.end()
@@ -317,18 +321,14 @@ func (k *Keeper) heed(t told) {
 			k.device = m.fd
 			return
 		}
-	case "keep":
-		k.keep(m.number, m.fd)
-		return
-	case "drop":
-		if k.drop(m.number); m.text != "" {
-			w.tell(message{word: "dropped", number: m.number, fd: -1})
-		}
+	case "box":
+		k.collect(w)
 	case "ready":
 		if k.isReady(w, m) {
 			return
 		}
 	case "live":
+		k.collect(w)
 		w.live = true
 		k.isLive(w)
 	case "alone":

@@ -14,13 +14,28 @@ import (
 )
 
 // A worker has its keeper keep descriptors that cannot be opened again: sockets that listen, with the calls
-// that wait there, and connections. Each has a number. The next worker gets all of them before it goes on.
-// They are no more than the worker has open, which it bounds for each user (nodes.Shares), and a keeper has
-// room for them.
+// that wait there, connections, and what may have lost its name. Each has a number. The next worker gets all
+// of them before it goes on. They are no more than the worker has open, which it bounds for each user
+// (nodes.Shares), and a keeper has room for them.
 
 // keptSpare are descriptors that a keeper has for itself, and to start the next worker. A worker has as many
 // at least that it does not have kept: those it works with, and the spare ones (backends.MayStay).
 const keptSpare = 36
+
+// collect takes what is in the box of a worker.
+func (k *Keeper) collect(w *worker) {
+	for {
+		m, err := w.box.tryReceive()
+		if err != nil {
+			return // there is no more
+		}
+		if m.word == "keep" {
+			k.keep(m.number, m.fd)
+		} else if k.drop(m.number); m.text != "" {
+			w.tell(message{word: "dropped", number: m.number, fd: -1})
+		}
+	}
+}
 
 // keep keeps one.
 func (k *Keeper) keep(number uint64, fd int) {

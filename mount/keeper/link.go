@@ -18,6 +18,9 @@ type Link struct {
 	fails func() error // in tests: how the next try to send fails
 	mu    sync.Mutex
 
+	reads  sync.Mutex
+	b, oob []byte // what is read, by turns
+
 	order sync.Mutex
 	queue []message // that wait to be sent, in order; a goroutine does that while there are any
 }
@@ -37,7 +40,7 @@ const maxText = 512
 const maxRights = maxText / 8
 
 // linkVersion changes with what is said over links, and with Inheritance.
-const linkVersion = 2
+const linkVersion = 3
 
 // newLink makes a socket pair.
 func newLink() (ours *Link, theirs *os.File, err error) {
@@ -51,6 +54,19 @@ func newLink() (ours *Link, theirs *os.File, err error) {
 	}
 	return &Link{f: os.NewFile(uintptr(pair[0]), "worker")}, os.NewFile(uintptr(pair[1]), "keeper"), nil
 }
+
+// newBox makes a socket pair as a link is one, of which the keeper's end wakes nobody: a keeper looks into it
+// when it is called, and when the worker has ended.
+func newBox() (ours *Link, theirs *os.File, err error) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	return boxAt(pair[0]), os.NewFile(uintptr(pair[1]), "box"), nil
+}
+
+// boxAt is one end of a box. It blocks, so that Go's poller leaves it alone.
+func boxAt(fd int) *Link { return &Link{f: os.NewFile(uintptr(fd), "box")} }
 
 // Close ends the link.
 func (l *Link) Close() { l.f.Close() }
@@ -130,7 +146,7 @@ func (l *Link) write(m message, waits bool) error {
 				return true
 			}
 		}
-		sent = unix.Sendmsg(int(fd), b, rights, nil, unix.MSG_NOSIGNAL)
+		_, sent = unix.SendmsgN(int(fd), b, rights, nil, unix.MSG_NOSIGNAL|now(waits))
 		return sent != unix.EAGAIN || !waits
 	})
 	if err == nil {
@@ -139,20 +155,38 @@ func (l *Link) write(m message, waits bool) error {
 	return err
 }
 
-func (l *Link) receive() (m message, err error) {
+// now is the flag of a call that is not to wait.
+func now(waits bool) int {
+	if waits {
+		return 0
+	}
+	return unix.MSG_DONTWAIT
+}
+
+func (l *Link) receive() (message, error) { return l.read(true) }
+
+// tryReceive is receive that answers EAGAIN if there is no message now.
+func (l *Link) tryReceive() (message, error) { return l.read(false) }
+
+func (l *Link) read(waits bool) (m message, err error) {
 	raw, err := l.f.SyscallConn()
 	if err != nil {
 		return m, err
 	}
-	b, oob := make([]byte, 16+maxText), make([]byte, unix.CmsgSpace(4*maxRights))
+	l.reads.Lock()
+	defer l.reads.Unlock()
+	if l.b == nil {
+		l.b, l.oob = make([]byte, 16+maxText), make([]byte, unix.CmsgSpace(4*maxRights))
+	}
+	b, oob := l.b, l.oob
 	var n, rights int
 	var got error
 	err = raw.Read(func(fd uintptr) bool {
 		// ECONNRESET comes before what the other end sent last, if it ended before it had heard all.
 		for got = unix.EINTR; got == unix.EINTR || got == unix.ECONNRESET; {
-			n, rights, _, _, got = unix.Recvmsg(int(fd), b, oob, unix.MSG_CMSG_CLOEXEC)
+			n, rights, _, _, got = unix.Recvmsg(int(fd), b, oob, unix.MSG_CMSG_CLOEXEC|now(waits))
 		}
-		return got != unix.EAGAIN
+		return got != unix.EAGAIN || !waits
 	})
 	switch {
 	case err != nil:

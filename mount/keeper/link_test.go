@@ -105,12 +105,12 @@ func TestNoMemoryForLink(t *testing.T) {
 	}
 	for _, failure := range []error{unix.ENOBUFS, unix.ENOMEM} {
 		s, keeper := newSafe(t)
-		failing(keeper, failure, 3)
-		keeper.post(message{word: "go", number: 1, fd: -1}, message{word: "go", number: 2, fd: -1})
+		failing(keeper.link, failure, 3)
+		keeper.link.post(message{word: "go", number: 1, fd: -1}, message{word: "go", number: 2, fd: -1})
 		hears(s.link, "keeper", "go")
-		failing(s.link, failure, 3)
+		failing(s.box, failure, 3)
 		s.Drop(1, false)
-		s.Drop(2, false)
-		hears(keeper, "worker", "drop")
+		s.Drop(2, true)
+		hears(keeper.box, "worker", "drop")
 	}
 }

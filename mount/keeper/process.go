@@ -18,6 +18,7 @@ type worker struct {
 	process *os.Process
 	state   *os.ProcessState // how it has ended
 	link    *Link
+	box     *Link    // what it has kept, and no more
 	said    *os.File // what one that waits has to say (stderr(3)); nil: the log has it
 	live    bool
 	over    bool   // it has ended because the mount did
@@ -95,6 +96,17 @@ func (k *Keeper) launch(w *worker, program *os.File) error {
 		return err
 	}
 	defer theirs.Close()
+	box, end, err := newBox()
+	if err != nil {
+		ours.Close()
+		return err
+	}
+	defer end.Close()
+	defer func() {
+		if w.box == nil {
+			box.Close()
+		}
+	}()
 	ledger, err := unix.FcntlInt(uintptr(k.ledger), unix.F_DUPFD_CLOEXEC, 3)
 	if err != nil {
 		ours.Close()
@@ -103,7 +115,7 @@ func (k *Keeper) launch(w *worker, program *os.File) error {
 	file := os.NewFile(uintptr(ledger), "ledger")
 	defer file.Close()
 	cmd := k.Command(fmt.Sprintf("/proc/self/fd/%d", programFd))
-	cmd.ExtraFiles = []*os.File{theirs, file, os.Stderr, program}
+	cmd.ExtraFiles = []*os.File{theirs, file, os.Stderr, program, end}
 	if cmd.Stderr = os.Stderr; w.said != nil {
 		cmd.Stderr = w.said
 	}
@@ -116,7 +128,7 @@ func (k *Keeper) launch(w *worker, program *os.File) error {
 		}
 		return err
 	}
-	w.process, w.link = cmd.Process, ours
+	w.process, w.link, w.box = cmd.Process, ours, box
 	return nil
 }
 

@@ -8,27 +8,39 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// safe is a worker's side of what its keeper keeps (backends.Safe). A keeper that does not listen just now,
-// as it is stopped or becomes another program, keeps nobody waiting: what there is no room for in the link is
-// sent later.
+// safe is a worker's side of what its keeper keeps (backends.Safe). What is in the box is kept, and the keeper
+// need not look into it for that, which would take more time than to open a file does. It is called when there
+// is a lot in it, and a moment after something is not to be kept any more. A keeper that does not listen just
+// now, as it is stopped or becomes another program, keeps nobody waiting: what there is no room for in the box
+// is sent later.
 type safe struct {
 	link *Link
+	box  *Link
 	left map[uint64]int
 
 	mu    sync.Mutex
+	fresh int       // messages in the box since the keeper was called
+	calls bool      // it is about to be called
 	queue []message // to be sent, in order; a goroutine does that while there are any
 	gone  map[uint64]chan struct{}
 	deaf  bool // the keeper has not heard in time, once: nobody waits for it until it does
 }
 
-// keepLimit is how long somebody waits for room in the link: it may be whoever takes up everybody's requests.
+// callAfter is how many messages the keeper is called after, which leave room for some more. callPause is how
+// long one that it need not heed at once lies there.
+const (
+	callAfter = 64
+	callPause = 5 * time.Millisecond
+)
+
+// keepLimit is how long somebody waits for room in the box: it may be whoever takes up everybody's requests.
 // dropLimit is how long they wait for the keeper to close a descriptor.
 const (
 	keepLimit = 10 * time.Millisecond
 	dropLimit = time.Second
 )
 
-// Keep is backends.Safe.Keep. It waits for room in the link, but not for a keeper that does not listen.
+// Keep is backends.Safe.Keep. It waits for room in the box, but not for a keeper that does not listen.
 func (s *safe) Keep(number uint64, fd int) {
 	s.mu.Lock()
 	s.put(message{word: "keep", number: number, fd: fd})
@@ -112,14 +124,36 @@ func (s *safe) put(m message) {
 // this process, or it is a descriptor of too many that are on their way (ETOOMANYREFS, unix(7)), which is not
 // kept.
 func (s *safe) full(m message) bool {
-	switch s.link.trySend(m) {
+	switch s.box.trySend(m) {
 	case unix.EAGAIN, unix.ENOBUFS, unix.ENOMEM:
+		s.call()
 		return true
+	}
+	s.fresh++
+	switch {
+	case s.fresh >= callAfter, m.text != "":
+		s.call()
+	case m.word == "drop" && !s.calls:
+		s.calls = true
+		time.AfterFunc(callPause, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if s.calls = false; s.fresh > 0 {
+				s.call()
+			}
+		})
 	}
 	return false
 }
 
-// sendPause is how long the link is left alone when there is no room in it.
+// call has the keeper look into the box. Where there is no room in the link it was called already. The caller
+// holds s.mu.
+func (s *safe) call() {
+	s.fresh = 0
+	_ = s.link.trySend(message{word: "box", fd: -1})
+}
+
+// sendPause is how long a socket is left alone when there is no room in it.
 const sendPause = time.Millisecond
 
 // send sends what waits.

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func newSafe(t *testing.T) (*safe, *Link) {
+func newSafe(t *testing.T) (*safe, *worker) {
 	t.Helper()
 	ours, theirs, err := newLink()
 	if err != nil {
@@ -23,9 +23,15 @@ func newSafe(t *testing.T) (*safe, *Link) {
 	}
 	theirs.Close()
 	t.Cleanup(ours.Close)
-	s := &safe{link: &Link{f: os.NewFile(uintptr(fd), "keeper")}}
-	t.Cleanup(s.link.Close)
-	return s, ours
+	box, end, err := newBox()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &safe{link: &Link{f: os.NewFile(uintptr(fd), "keeper")}, box: &Link{f: end}}
+	for _, l := range []*Link{box, s.box, s.link} {
+		t.Cleanup(l.Close)
+	}
+	return s, &worker{link: ours, box: box}
 }
 
 // TestStoppedKeeper: while a keeper does not listen, what is kept and dropped again is not piled up for it,
@@ -60,11 +66,11 @@ func TestStoppedKeeper(t *testing.T) {
 	s.Keep(all+1, null)
 	k := &Keeper{}
 	for k.kept[all+1] == 0 {
-		m, err := keeper.receive()
+		m, err := keeper.link.receive()
 		if err != nil {
 			t.Fatal(err)
 		}
-		k.heed(told{nil, m})
+		k.heed(told{keeper, m})
 	}
 	if len(k.kept) != 1 {
 		t.Errorf("%d are kept", len(k.kept))

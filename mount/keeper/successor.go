@@ -19,6 +19,7 @@ import (
 // descriptors and what they are, and what there is to tell. The worker stays this process's child.
 type Inheritance struct {
 	Device, Ledger, Link int
+	Box                  int // of the worker
 	Kept                 int // which descriptors are kept for the worker, and by which numbers
 	Worker               int // its process id
 	Restarts             int
@@ -43,7 +44,7 @@ func (k *Keeper) succeed(w *worker) {
 	link, err := w.link.descriptor()
 	if err == nil {
 		err = k.become(Inheritance{
-			Device: k.device, Ledger: k.ledger, Link: link, Worker: w.process.Pid,
+			Device: k.device, Ledger: k.ledger, Link: link, Box: int(w.box.f.Fd()), Worker: w.process.Pid,
 			Restarts: k.count, Last: k.last, Upgrades: k.upgrades, Again: k.upgrade.again,
 			Deaf: k.Deaf, Level: &level,
 		})
@@ -75,7 +76,7 @@ func (k *Keeper) become(i Inheritance) error {
 	if err != nil {
 		return err
 	}
-	for _, fd := range slices.AppendSeq([]int{i.Device, i.Ledger, i.Link, i.Kept}, maps.Values(k.kept)) {
+	for _, fd := range slices.AppendSeq([]int{i.Device, i.Ledger, i.Link, i.Box, i.Kept}, maps.Values(k.kept)) {
 		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0); err != nil {
 			return fmt.Errorf("fcntl: %w", err)
 		}
@@ -92,7 +93,7 @@ func (k *Keeper) become(i Inheritance) error {
 
 // inherit goes on for an earlier keeper.
 func (k *Keeper) inherit(i *Inheritance) error {
-	for _, fd := range []int{i.Device, i.Ledger, i.Link} {
+	for _, fd := range []int{i.Device, i.Ledger, i.Link, i.Box} {
 		unix.CloseOnExec(fd)
 	}
 	process, err := os.FindProcess(i.Worker)
@@ -110,6 +111,7 @@ func (k *Keeper) inherit(i *Inheritance) error {
 		k.Level.Set(*i.Level)
 	}
 	w := &worker{process: process, link: &Link{f: os.NewFile(uintptr(i.Link), "worker")}, live: true}
+	w.box = boxAt(i.Box)
 	k.worker = w
 	go k.attend(w)
 	k.reap()

@@ -20,6 +20,7 @@ const (
 	ledgerFd  = 4
 	errFd     = 5 // stderr of one that serves
 	programFd = 6 // what it runs, which stays open, as a script is read after execve(2)
+	boxFd     = 7 // what it has the keeper keep
 )
 
 // Post is a worker's side of its keeper.
@@ -58,14 +59,14 @@ func dieFirst() {
 func Report(version string, form uint64) (*Post, error) {
 	p := &Post{Leave: make(chan struct{})}
 	dieFirst()
-	for _, fd := range []int{linkFd, ledgerFd, errFd, programFd} {
+	for _, fd := range []int{linkFd, ledgerFd, errFd, programFd, boxFd} {
 		unix.CloseOnExec(fd)
 	}
 	if err := unix.SetNonblock(linkFd, true); err != nil {
 		return nil, err
 	}
 	p.link = &Link{f: os.NewFile(linkFd, "keeper")}
-	p.safe = &safe{link: p.link, left: map[uint64]int{}}
+	p.safe = &safe{link: p.link, box: boxAt(boxFd), left: map[uint64]int{}}
 	var err error
 	if p.Ledger, err = backends.OpenLedger(ledgerFd); err != nil {
 		return nil, err

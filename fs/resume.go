@@ -276,11 +276,11 @@ func (t *Tree) movedTo(n Node, err error) (path string, moved bool) {
 		return "", false
 	}
 	if n.Part.Kind == "" {
-		path, moved = t.placesIn(n.Kind)[n.Object]
-		return path, moved
+		path = t.placesIn(n.Kind).Of(n.Object)
+		return path, path != ""
 	}
-	path, moved = t.placesIn(t.kindAt(n.Part.Kind))[n.Object]
-	return n.Part.Kind + "/" + path + "/" + n.Part.Name, moved
+	path = t.placesIn(t.kindAt(n.Part.Kind)).Of(n.Object)
+	return n.Part.Kind + "/" + path + "/" + n.Part.Name, path != ""
 }
 
 // dated gives the times of when the tree was opened to an object that only an earlier process has seen.
@@ -291,19 +291,16 @@ func (t *Tree) dated(a nodes.Attr) nodes.Attr {
 	return a
 }
 
-// maxPlaces is how many objects of a class are looked for: others may have made as many as they like.
-const maxPlaces = 1 << 16
-
 // placesIn are where the objects of a class are now, if they can be moved and nobody else has their
-// directories, by what they are.
-func (t *Tree) placesIn(kind int32) map[backends.ID]string {
+// directories.
+func (t *Tree) placesIn(kind int32) *backends.Places {
 	if kind < 0 || t.kinds[kind].Elsewhere != nil || t.kinds[kind].Shared {
-		return nil
+		return &backends.Places{}
 	}
 	if all := t.lasting.places[kind]; all != nil {
 		return all
 	}
-	all, class, looked := map[backends.ID]string{}, t.kinds[kind].Class, 0
+	all, class := &backends.Places{}, t.kinds[kind].Class
 	var look func(in nodes.Object)
 	look = func(in nodes.Object) {
 		dir, ok := in.(nodes.Directory)
@@ -312,15 +309,8 @@ func (t *Tree) placesIn(kind int32) map[backends.ID]string {
 		}
 		list, _ := dir.List()
 		for _, e := range list {
-			if looked++; looked > maxPlaces {
-				return
-			}
 			s, err := dir.Find(e.Name)
-			if err != nil || all[s.Was.ID] != "" {
-				continue
-			}
-			all[s.Was.ID] = s.Path
-			if s.Was.Type() == syscall.S_IFDIR {
+			if err == nil && all.Add(s.Was, s.Path) && s.Was.Type() == syscall.S_IFDIR {
 				look(class.At(s))
 			}
 		}
@@ -330,7 +320,7 @@ func (t *Tree) placesIn(kind int32) map[backends.ID]string {
 		look(top)
 	}
 	if t.lasting.places == nil {
-		t.lasting.places = map[int32]map[backends.ID]string{}
+		t.lasting.places = map[int32]*backends.Places{}
 	}
 	t.lasting.places[kind] = all
 	return all

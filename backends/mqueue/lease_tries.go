@@ -118,7 +118,12 @@ func (l *Leases) takeTries(queue string, key returned, number uint64) (a attempt
 		return a
 	}
 	a = known[at]
-	if messages[key] = slices.Delete(known, at, at+1); len(known) == 1 {
+	if at == 0 {
+		messages[key] = known[1:] // there may be many
+	} else {
+		messages[key] = slices.Delete(known, at, at+1)
+	}
+	if len(known) == 1 {
 		delete(messages, key)
 	}
 	if len(messages) == 0 {

@@ -31,17 +31,17 @@ func (t *Topic) unuse() {
 // found is a topic of an earlier process, which is where its record says, or where it was moved to in the
 // moment in which that process ended, or has no name any more. places are where topics are by now; nil: nobody
 // has looked yet.
-func (ts *Store) found(r *Snapshot, attr backends.Attr, removed bool, places *map[backends.ID]string) *Topic {
+func (ts *Store) found(r *Snapshot, attr backends.Attr, removed bool, places **backends.Places) *Topic {
 	t, err := (*Topic)(nil), error(unix.ENOENT)
 	if !removed {
 		t, err = ts.Topic(backends.Ref{Path: r.Name, Was: attr})
 	}
 	if !removed && isGone(err) {
 		if *places == nil {
-			*places = map[backends.ID]string{}
+			*places = &backends.Places{}
 			ts.list(backends.Ref{}, *places)
 		}
-		if path, moved := (*places)[r.ID]; moved {
+		if path := (*places).Of(r.ID); path != "" {
 			t, err = ts.Topic(backends.Ref{Path: path, Was: attr})
 		}
 	}
@@ -55,24 +55,13 @@ func (ts *Store) found(r *Snapshot, attr backends.Attr, removed bool, places *ma
 	return t
 }
 
-// maxPlaces is how many names are looked at for topics that were moved: users may have made as many as they
-// like.
-const maxPlaces = 1 << 16
-
 // list notes where topics are that lie below a directory.
-func (ts *Store) list(dir backends.Ref, places map[backends.ID]string) {
+func (ts *Store) list(dir backends.Ref, places *backends.Places) {
 	names, _ := ts.dir.List(dir)
 	for _, e := range names {
-		if len(places) >= maxPlaces {
-			return
-		}
 		n := backends.Name{Dir: dir, Base: e.Name}
 		a, err := ts.dir.Find(n)
-		if err != nil {
-			continue
-		}
-		places[a.ID] = n.Path()
-		if a.Type() == unix.S_IFDIR {
+		if err == nil && places.Add(a, n.Path()) && a.Type() == unix.S_IFDIR {
 			ts.list(backends.Ref{Path: n.Path(), Was: a}, places)
 		}
 	}

@@ -34,7 +34,7 @@ func (ts *Store) Lasts(l *backends.Ledger, left func(kind uint32) []backends.Lef
 		counts[one.Number] = one.Record
 		ts.numbers = max(ts.numbers, one.Number)
 	}
-	var places map[backends.ID]string
+	var places *backends.Places
 	for _, one := range left(backends.TopicRecord) {
 		ts.numbers = max(ts.numbers, one.Number)
 		t := ts.resume(one, of[one.Number], &places)
@@ -66,7 +66,7 @@ func (ts *Store) Lasts(l *backends.Ledger, left func(kind uint32) []backends.Lef
 }
 
 // resume has one topic go on; nil: it cannot.
-func (ts *Store) resume(one backends.Left, messages []backends.Left, places *map[backends.ID]string) *Topic {
+func (ts *Store) resume(one backends.Left, messages []backends.Left, places **backends.Places) *Topic {
 	r, attr, removed, ok := readTopic(one.Data)
 	if !ok {
 		return nil

@@ -169,6 +169,11 @@ func (e socketEntry) connection(by Caller, patient bool, at backends.Waiter) (*s
 	to, err := parseHost(e.Path)
 	host := err == nil
 	var one *socketState
+	if !host && (by.gone || e.Was.Type() == syscall.S_IFSOCK) {
+		if _, err := e.Stat(false); err != nil && !by.connected() {
+			return nil, err // another one may have its name by now
+		}
+	}
 	if e.Was.Type() == syscall.S_IFREG && (!host || to.Listens()) {
 		if one, err = e.listener(); err != nil && by.connected() {
 			return e.link("dial", by, at, func(closed func()) (*socket.Conn, error) {

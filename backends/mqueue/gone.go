@@ -152,8 +152,9 @@ func (one *Queue) keep() bool {
 	return true
 }
 
-// keepAfter is how long a queue is open at most before it is kept. To keep each at once would cost two thirds of an
-// open and close once more. keepMost are how many are kept without a rest: others wait meanwhile.
+// keepAfter is how long a queue is open at most before it is kept: most are closed at once, and to keep one
+// takes a message to the keeper, and another one when it is closed. keepMost are how many are kept without a
+// rest: others wait meanwhile.
 const (
 	keepAfter = time.Second
 	keepRest  = 10 * time.Millisecond

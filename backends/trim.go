@@ -22,19 +22,6 @@ const (
 	asGo       = 100
 )
 
-// muchGarbage is how much there may be while a process only takes memory that it keeps (LeaveGarbage).
-const muchGarbage = 400
-
-// LeaveGarbage has garbage be collected seldom until the function that it returns is called: of what a process
-// takes that goes on from many records, hardly any is garbage, and it is waited for meanwhile.
-func LeaveGarbage() (end func()) {
-	if os.Getenv("GOGC") != "" {
-		return func() {}
-	}
-	was := debug.SetGCPercent(muchGarbage)
-	return func() { debug.SetGCPercent(was) }
-}
-
 // TrimMemory keeps the memory small that is taken when very many open something, and gives it back to the
 // kernel when that is over, until ctx is done: Go's runtime alone would keep it for minutes and more. It
 // sleeps between two collections of garbage.

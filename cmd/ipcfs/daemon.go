@@ -153,7 +153,6 @@ func (s *settings) openTree(log *slog.Logger) (*fs.Tree, error) {
 		name, value, _ := strings.Cut(o, "=")
 		config.Options = append(config.Options, name+"="+backends.Word(value))
 	}
-	defer backends.LeaveGarbage()()
 	for end := time.Now().Add(time.Second); ; time.Sleep(20 * time.Millisecond) {
 		tree, err := fs.New(config)
 		if !errors.Is(err, fs.ErrLocked) || time.Now().After(end) {

@@ -173,3 +173,52 @@ func TestGoneLasts(t *testing.T) {
 		t.Errorf("in the ledger are still %v", kinds)
 	}
 }
+
+// TestGoneOfOneInode: those who read directories that had the same inode one after the other all go on in
+// another process.
+func TestGoneOfOneInode(t *testing.T) {
+	fd, err := backends.NewLedger()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	ts, _ := next(t, newTopics(t), fd)
+	name := backends.Named("d")
+	if _, err := ts.dir.Mkdir(name, backends.Owner{Mode: 0755}); err != nil {
+		t.Fatal(err)
+	}
+	a, err := ts.dir.Find(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ts.All(backends.Ref{Path: "d", Was: a}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := ts.Rmdir(name, func(backends.Attr) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	again := a
+	again.Born++
+	ts.mu.Lock()
+	ts.subscribe("d", again, nil) // as All does where a file system gave the inode once more
+	ts.mu.Unlock()
+	ts, _ = next(t, ts, fd)
+	var readers []*Subscription
+	for _, was := range []backends.Attr{a, again} {
+		all, err := ts.All(backends.Ref{Path: "d", Was: was}, nil)
+		if err != nil {
+			t.Fatalf("%v: %v", was.ID, err)
+		}
+		readers = append(readers, all)
+	}
+	ts.Resumed()
+	for _, all := range readers {
+		says(t, all, backends.ErrRemoved)
+		if err := all.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, kinds := next(t, ts, fd); len(kinds) > 0 {
+		t.Errorf("in the ledger are still %v", kinds)
+	}
+}

@@ -28,7 +28,10 @@ func (ts *Store) Lasts(l *backends.Ledger, left func(kind uint32) []backends.Lef
 	}
 	ts.merged = map[string]backends.Record{}
 	for _, one := range left(backends.MergeRecord) {
-		ts.merged[one.CountsOf(1)] = one.Record
+		key := one.CountsOf(1)
+		older := ts.merged[key] // where births are not known
+		l.Drop(&older)
+		ts.merged[key] = one.Record
 	}
 	for _, one := range left(backends.TopicCounts) {
 		counts[one.Number] = one.Record

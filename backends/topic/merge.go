@@ -86,7 +86,11 @@ func (m *merge) count(dir backends.ID) {
 	key := dirKey(dir)
 	m.saved = m.all.merged[key]
 	delete(m.all.merged, key)
-	m.told = &m.all.ledger.Counts(&m.saved, backends.MergeRecord, dir.Ino, 1, key)[0]
+	number := uint64(0) // not the inode's, which another directory may have while this one is still read
+	if m.all.ledger != nil {
+		number = m.all.ledger.Number()
+	}
+	m.told = &m.all.ledger.Counts(&m.saved, backends.MergeRecord, number, 1, key)[0]
 	m.n = uint64(m.told.Load())
 }
 

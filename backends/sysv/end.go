@@ -46,11 +46,7 @@ func (e *End) TryRead(p []byte) (int, backends.Meta, error) {
 			return n, m, nil
 		}
 	}
-	n, m, err := e.Queue.TryRead(p)
-	if err == nil {
-		e.Desk.Got(p[:n], m)
-	}
-	return n, m, err
+	return e.Queue.receive(p, e.Desk)
 }
 
 // TryWrite is Port.TryWrite. Of a message that an earlier process was about to send the queue tells whether

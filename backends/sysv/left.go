@@ -3,9 +3,11 @@ package sysv
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"sync/atomic"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"golang.org/x/sys/unix"
 )
 
 // left is what an earlier process left of a queue: how often its readers were ended, and what it held.
@@ -37,25 +39,23 @@ func (s *Queues) Lasts(l *backends.Ledger, all func(kind uint32) []backends.Left
 }
 
 // Resumed is called when all is open again that an earlier process had open: what it held of other queues
-// goes back.
+// goes back. What cannot be opened now is left for whoever opens it, or for the next process.
 func (s *Queues) Resumed() {
 	s.mu.Lock()
-	var ids []int
-	for id := range s.left {
-		ids = append(ids, id)
-	}
+	left := maps.Clone(s.left)
 	s.mu.Unlock()
-	for _, id := range ids {
-		if one, err := s.Open(id, Select{}); err == nil {
+	for id := range left {
+		one, err := s.Open(id, Select{})
+		if err == nil {
 			_ = one.Close()
 		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for id, one := range s.left { // which is gone
-		s.ledger.Drop(&one.ends.Record)
-		s.ledger.Drop(&one.held.Record)
-		delete(s.left, id)
+		s.mu.Lock()
+		if one := s.left[id]; one != nil && err == unix.ENOENT {
+			s.ledger.Drop(&one.ends.Record)
+			s.ledger.Drop(&one.held.Record)
+			delete(s.left, id)
+		}
+		s.mu.Unlock()
 	}
 }
 

@@ -3,6 +3,7 @@ package sysv
 import (
 	"slices"
 
+	"github.com/ipcfs/ipcfs/backends"
 	"golang.org/x/sys/unix"
 )
 
@@ -58,8 +59,9 @@ func (q *openQueue) holds(sel Select) bool {
 	return slices.ContainsFunc(q.held, sel.takes)
 }
 
-// takeHeld takes the oldest held message of a selection and returns its type; 0 if there is none.
-func (q *openQueue) takeHeld(sel Select) int {
+// takeHeld takes the oldest held message of a selection, notes on a desk that p has it, and returns its type;
+// 0 if there is none.
+func (q *openQueue) takeHeld(sel Select, p []byte, d *backends.Desk) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	i := slices.IndexFunc(q.held, sel.takes)
@@ -67,24 +69,28 @@ func (q *openQueue) takeHeld(sel Select) int {
 		return 0
 	}
 	typ := q.held[i]
+	d.Got(p[:0], backends.Meta{Type: typ}) // first: between the two it is in both places, and not in none
 	q.holdNow(slices.Delete(q.held, i, i+1))
 	return typ
 }
 
-// giveBack sends held messages again and reports whether none is left. They go behind the others; where the
-// queue is full they stay for the next who opens it. The caller holds q.mu.
+// giveBack sends held messages again and reports whether none is left. They go behind the others; where that
+// fails, as when the queue is full, they stay for the next who opens it. The caller holds q.mu.
 func (q *openQueue) giveBack() bool {
 	var d msqid
-	if len(q.held) > 0 && q.stat(&d) != nil {
-		q.holdNow(nil) // they are gone with the queue
-	}
-	for len(q.held) > 0 {
-		b := make([]byte, longSize)
-		*msgType(b) = q.held[0]
-		if err := msgsnd(q.id, b); err == unix.EAGAIN {
+	for sent := true; len(q.held) > 0; {
+		if q.stat(&d) != nil {
+			q.holdNow(nil) // they are gone with the queue
+			break
+		}
+		if !sent {
 			return false
 		}
-		q.holdNow(q.held[1:])
+		b := make([]byte, longSize)
+		*msgType(b) = q.held[0]
+		if sent = msgsnd(q.id, b) == nil; sent {
+			q.holdNow(q.held[1:])
+		}
 	}
 	return true
 }

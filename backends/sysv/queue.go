@@ -120,14 +120,18 @@ func (s *Queues) Users(id int) []*Queue {
 
 // TryRead is msgrcv(2) into room of any length. An empty message that poll had to take is given first.
 // ErrWouldBlock: there is none of the selection. E2BIG: there is one, it is longer than p, and it stays.
-func (m *Queue) TryRead(p []byte) (int, backends.Meta, error) {
-	if typ := m.q.takeHeld(m.sel); typ != 0 {
+func (m *Queue) TryRead(p []byte) (int, backends.Meta, error) { return m.receive(p, nil) }
+
+// receive is TryRead that notes the message on a desk.
+func (m *Queue) receive(p []byte, d *backends.Desk) (int, backends.Meta, error) {
+	if typ := m.q.takeHeld(m.sel, p, d); typ != 0 {
 		return 0, backends.Meta{Type: typ}, nil
 	}
 	n, typ, err := m.q.receive(p, m.sel.Type, m.sel.flags())
 	if err != nil {
 		return 0, backends.Meta{}, err
 	}
+	d.Got(p[:n], backends.Meta{Type: typ})
 	m.q.moved(backends.Out, 0, m)
 	return n, backends.Meta{Type: typ}, nil
 }

@@ -46,8 +46,11 @@ func (l *Leases) Lasts(left []backends.Left) {
 	}
 }
 
-// lastsIn forgets tries in queues that are gone, which others may have been made in place of.
+// lastsIn forgets tries in queues that are gone, which others may have been made in place of, but for those
+// that an earlier process had open.
 func (l *Leases) lastsIn(q *Queues) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	for queue, known := range l.failed {
 		a, err := q.Find(queue)
 		if err != nil && err != unix.ENOENT {
@@ -55,7 +58,7 @@ func (l *Leases) lastsIn(q *Queues) {
 		}
 		for key, list := range known {
 			known[key] = slices.DeleteFunc(list, func(one attempts) bool {
-				gone := one.Ino != a.Ino
+				gone := one.Ino != a.Ino && q.left[one.Ino] == nil
 				if gone {
 					l.forget(one)
 				}

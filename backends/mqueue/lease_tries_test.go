@@ -143,3 +143,22 @@ func TestTriesOfAnotherQueue(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestTriesOfGone: what is remembered of a queue whose name is gone stays while an earlier process had it
+// open.
+func TestTriesOfGone(t *testing.T) {
+	l, one := leasingOn(t)
+	l.send(one, "job")
+	if err := l.takes(one, 1).Return(one); err != nil {
+		t.Fatal(err)
+	}
+	if err := mqUnlink(one.name); err != nil {
+		t.Fatal(err)
+	}
+	l.q.left = map[uint64][]*leftQueue{one.ino: {{}}}
+	l.goOn()
+	l.q.left = nil
+	if err := l.takes(one, 2).Done(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -220,14 +220,20 @@ func (q *Queue) PaidBy(uid uint32, pays backends.Payer) error {
 	return nil
 }
 
-// Close gives up one hold; the last one closes the descriptor.
+// Close gives up one hold; the last one closes the descriptor, after Resumed if an earlier process left the
+// queue: others may go on with it.
 func (q *Queue) Close() error {
 	q.all.mu.Lock()
 	defer q.all.mu.Unlock()
 	q.holders--
-	if q.holders > 0 {
+	if q.holders > 0 || q.all.left[q.ino] != nil {
 		return nil
 	}
+	return q.end()
+}
+
+// end closes the descriptor. The caller holds all.mu.
+func (q *Queue) end() error {
 	delete(q.all.open, queueKey{q.ino, q.access})
 	q.Forget()
 	q.letGone()

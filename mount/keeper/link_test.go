@@ -103,14 +103,28 @@ func TestNoMemoryForLink(t *testing.T) {
 			}
 		}
 	}
-	for _, failure := range []error{unix.ENOBUFS, unix.ENOMEM} {
+	for _, failure := range []error{unix.ENOBUFS, unix.ENOMEM, unix.ETOOMANYREFS} {
 		s, keeper := newSafe(t)
 		failing(keeper.link, failure, 3)
 		keeper.link.post(message{word: "go", number: 1, fd: -1}, message{word: "go", number: 2, fd: -1})
 		hears(s.link, "keeper", "go")
 		failing(s.box, failure, 3)
+		failing(s.link, failure, 9)
+		go func() {
+			_, _ = keeper.link.receive()
+			s.dropped(2)
+		}()
 		s.Drop(1, false)
 		s.Drop(2, true)
+		s.mu.Lock()
+		if s.deaf {
+			t.Errorf("%v: the keeper was not called", failure)
+		}
+		s.mu.Unlock()
 		hears(keeper.box, "worker", "drop")
+		failing(s.box, failure, 3)
+		s.Keep(1, int(keeper.box.f.Fd()))
+		s.Keep(2, int(keeper.box.f.Fd()))
+		hears(keeper.box, "worker", "keep")
 	}
 }

@@ -121,11 +121,9 @@ func (s *safe) put(m message) {
 }
 
 // full sends a message, unless there is no room for it now. Where it fails the keeper has ended, and so will
-// this process, or it is a descriptor of too many that are on their way (ETOOMANYREFS, unix(7)), which is not
-// kept.
+// this process.
 func (s *safe) full(m message) bool {
-	switch s.box.trySend(m) {
-	case unix.EAGAIN, unix.ENOBUFS, unix.ENOMEM:
+	if noRoom(s.box.trySend(m)) {
 		s.call()
 		return true
 	}
@@ -133,24 +131,35 @@ func (s *safe) full(m message) bool {
 	switch {
 	case s.fresh >= callAfter, m.text != "":
 		s.call()
-	case m.word == "drop" && !s.calls:
-		s.calls = true
-		time.AfterFunc(callPause, func() {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			if s.calls = false; s.fresh > 0 {
-				s.call()
-			}
-		})
+	case m.word == "drop":
+		s.callSoon()
 	}
 	return false
 }
 
-// call has the keeper look into the box. Where there is no room in the link it was called already. The caller
-// holds s.mu.
+// callSoon calls the keeper in a moment. The caller holds s.mu.
+func (s *safe) callSoon() {
+	if s.calls {
+		return
+	}
+	s.calls = true
+	time.AfterFunc(callPause, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.calls = false; s.fresh > 0 {
+			s.call()
+		}
+	})
+}
+
+// call has the keeper look into the box, in a moment if there is no memory for that now. Where there is no
+// room in the link (EAGAIN) it was called already. The caller holds s.mu.
 func (s *safe) call() {
+	if err := s.link.trySend(message{word: "box", fd: -1}); err != unix.EAGAIN && noRoom(err) {
+		s.callSoon()
+		return
+	}
 	s.fresh = 0
-	_ = s.link.trySend(message{word: "box", fd: -1})
 }
 
 // sendPause is how long a socket is left alone when there is no room in it.

@@ -11,7 +11,7 @@ import (
 // Create makes a queue that must not exist yet, with maxmsg and msgsize or, where they are 0, the defaults,
 // and opens it.
 func (q *Queues) Create(name string, o backends.Owner, maxmsg, msgsize int) (*Queue, error) {
-	return q.create(name, o, maxmsg, msgsize, backends.ToStay)
+	return q.stays(q.create(name, o, maxmsg, msgsize, backends.ToStay))
 }
 
 // CreateBriefly is Create for a caller that closes the queue before it answers.
@@ -121,7 +121,6 @@ func (q *Queues) use(name string, p *past, fd, access int) (*Queue, error) {
 	}
 	q.open[queueKey{p.ino, access}] = one
 	q.adopt(one)
-	q.keepSoon(keepAfter)
 	return one, nil
 }
 

@@ -1,16 +1,14 @@
 package mqueue
 
 import (
-	"time"
-
 	"github.com/ipcfs/ipcfs/backends"
 	"golang.org/x/sys/unix"
 )
 
 // A queue whose name is gone is there for those who have it open, and nobody can open it again. So that it
 // goes on in another process its descriptor is in a backends.Safe, under a number of which the ledger has a
-// record. So are those of queues that are open for a while: another program may remove the name of one in the
-// moment in which no process is there to see it.
+// record. So is that of each queue that is to stay open: another program may remove its name in the moment in which
+// no process is there to see it. To keep one and drop it again takes whoever opens it some 8 µs.
 
 // leftQueue is one that an earlier process left.
 type leftQueue struct {
@@ -149,47 +147,25 @@ func (q *Queues) keep(ino uint64) {
 	}
 }
 
-// keep has the queue outlive this process, and reports whether it did not before. The caller holds q.mu.
-func (one *Queue) keep() bool {
+// keep has the queue outlive this process. The caller holds q.mu.
+func (one *Queue) keep() {
 	q := one.all
 	if q.safe == nil || one.kept != 0 {
-		return false
+		return
 	}
 	one.kept = q.counts.ledger.NextKept()
 	q.counts.ledger.Put(&one.keptAt, backends.GoneRecord, one.kept, nil)
 	q.safe.Keep(one.kept, one.fd)
-	return true
 }
 
-// keepAfter is how long a queue is open at most before it is kept: most are closed at once, and to keep one
-// and drop it again takes the keeper some 30 µs, and whoever opens it 7 or more. keepMost are how many are kept
-// without a rest, as others wait meanwhile: of 10,000 the last is kept 1.5 s later.
-const (
-	keepAfter = time.Second
-	keepRest  = 10 * time.Millisecond
-	keepMost  = 64
-)
-
-// keepSoon has all that is open be kept in a while. The caller holds q.mu.
-func (q *Queues) keepSoon(after time.Duration) {
-	if q.safe == nil || q.keeps != nil {
-		return
-	}
-	q.keeps = time.AfterFunc(after, func() {
+// stays is the answer of a call that has opened a queue that is to stay open.
+func (q *Queues) stays(one *Queue, err error) (*Queue, error) {
+	if err == nil {
 		q.mu.Lock()
-		defer q.mu.Unlock()
-		q.keeps = nil
-		n := 0
-		for _, one := range q.open {
-			if n == keepMost {
-				q.keepSoon(keepRest)
-				return
-			}
-			if one.keep() {
-				n++
-			}
-		}
-	})
+		one.keep()
+		q.mu.Unlock()
+	}
+	return one, err
 }
 
 func (one *Queue) letGone() {

@@ -2,6 +2,7 @@ package mqueue
 
 import (
 	"maps"
+	"os"
 	"testing"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -143,5 +144,31 @@ func TestGoneThatFails(t *testing.T) {
 	next.Resumed()
 	if _, err := backends.Fstat(fd); err != nil {
 		t.Errorf("another file was closed: %v", err)
+	}
+}
+
+// TestKeptOnceOpen: a queue is kept when the call returns that opened it, unless it is closed at once.
+func TestKeptOnceOpen(t *testing.T) {
+	q, r, _ := leftGone(t, unix.O_RDWR)
+	o := backends.Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0600}
+	brief, err := q.CreateBriefly(r.Path, o, 2, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer brief.Close()
+	if brief.kept != 0 {
+		t.Error("it is kept for a moment")
+	}
+	a, err := brief.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, err := q.Open(backends.Ref{Path: r.Path, Was: a}, unix.O_RDWR)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer one.Close()
+	if one.kept == 0 {
+		t.Error("it is not kept")
 	}
 }

@@ -38,9 +38,8 @@ type Queues struct {
 	looks  backends.Looks // that limits makes
 	counts counts
 
-	safe  backends.Safe           // nil: nothing outlives this process
-	left  map[uint64][]*leftQueue // by inode, until Resumed
-	keeps *time.Timer             // see keepSoon
+	safe backends.Safe           // nil: nothing outlives this process
+	left map[uint64][]*leftQueue // by inode, until Resumed
 }
 
 type queueKey struct {
@@ -69,11 +68,6 @@ func (q *Queues) Listed() bool { return q.dir != nil }
 
 // Close releases the mount. Open queues stay open.
 func (q *Queues) Close() error {
-	q.mu.Lock()
-	if q.keeps != nil {
-		q.keeps.Stop()
-	}
-	q.mu.Unlock()
 	if q.dir == nil {
 		return nil
 	}
@@ -87,7 +81,7 @@ var ErrBytes = errors.New("RLIMIT_MSGQUEUE is used up")
 // Open opens a queue for access (O_RDONLY, O_WRONLY, O_RDWR), the very one that was judged, ESTALE
 // otherwise. All who open one queue share one Queue if the daemon may read and write it, as root may.
 func (q *Queues) Open(r backends.Ref, access int) (*Queue, error) {
-	return q.hold(r, access, r.Judged, backends.ToStay)
+	return q.stays(q.hold(r, access, r.Judged, backends.ToStay))
 }
 
 // OpenBriefly opens the very queue for a caller that closes it before it answers, whatever its mode is by

@@ -102,21 +102,21 @@ func (t *Tree) awaitLinks(ts *tables) {
 	if !slices.ContainsFunc(ts.Handles, far) {
 		return
 	}
+	end := time.Now().Add(linkPatience)
 	for _, a := range t.links {
-		a.link.Await(linkPatience)
+		a.link.Await(time.Until(end))
 	}
 }
 
 // tryLinks waits a moment for what is attached, so that the first call finds it: no longer than until one try
-// has failed, as the tree is there with or without the servers. Where another process had the tree, goesOn,
-// all who use it wait meanwhile.
-func (t *Tree) tryLinks(goesOn bool) {
-	patience := linkPatience
-	if goesOn {
-		patience /= 4
+// has failed, as the tree is there with or without the servers. Where another process had the tree before, all
+// who use it would wait: nothing is waited for.
+func (t *Tree) tryLinks(before *tables) {
+	if before != nil {
+		return
 	}
-	end := time.Now().Add(patience)
+	late := time.Now().Add(linkPatience)
 	for _, a := range t.links {
-		a.link.Tried(time.After(time.Until(end)))
+		a.link.Tried(time.After(time.Until(late)))
 	}
 }

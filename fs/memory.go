@@ -27,7 +27,7 @@ type memory struct {
 // newMemory holds m once, for a user.
 func (t *Tree) newMemory(m nodes.Memory, uid uint32) *memory {
 	one, b := &memory{Memory: m, holders: 1, uid: uid}, t.backer()
-	if t.config.Safe != nil && t.lasting.ledger != nil {
+	if t.config.Safe != nil && t.lasting.ledger != nil && m.Fd() >= 0 {
 		one.keep(t.config.Safe, t.lasting.ledger.NextKept())
 	}
 	if b == nil || !m.Carried() {
@@ -54,7 +54,7 @@ func (t *Tree) takeMemory(before *tables) {
 	t.lasting.memory = map[uint64]int{}
 	for i := range before.Nodes {
 		number := before.Nodes[i].Number
-		if fd, ok := left[number]; ok {
+		if fd, ok := left[number]; ok && number != 0 {
 			t.lasting.memory[number] = fd
 			delete(left, number)
 		}
@@ -74,14 +74,16 @@ func (t *Tree) reopen(n Node, r *nodeRecord) (nodes.Open, error) {
 	path, _ := t.table.path(n.ID)
 	was := nodes.Attr{ID: n.Object, Mode: n.Mode, Uid: n.Uid, Gid: n.Gid}
 	open, err := class.Reopen(nodes.Ref{Path: path, Was: was}, fd, r.Rest)
-	if err == nil {
-		delete(t.lasting.memory, r.Number)
+	if delete(t.lasting.memory, r.Number); err != nil { // what is opened instead may have the number
+		t.config.Safe.Drop(r.Number, false)
+		_ = syscall.Close(fd)
 	}
 	return open, err
 }
 
 // dropMemory closes what nobody goes on with: the last who had it open has closed it. open are the records of
-// what was open.
+// what was open. A backing file that was given back just before the process ended is so once more: the kernel
+// gives numbers in turn (idr_alloc_cyclic, fs/fuse/backing.c), so it is nobody else's by now.
 func (t *Tree) dropMemory(open map[uint64]*nodeRecord) {
 	for id, r := range open {
 		if l := t.table.open(id); l != nil && l.memory == nil && r.Backed {

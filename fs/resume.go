@@ -202,7 +202,7 @@ func (t *Tree) openAgain(h *opened, kept *nodes.Kept, backing *nodeRecord, at ba
 		switch {
 		case again:
 			l.memory.safe, l.memory.number = t.config.Safe, backing.Number
-		case backing.Number != 0 && t.config.Safe != nil: // the keeper had no room for it
+		case backing.Number != 0 && t.config.Safe != nil: // the keeper had no room for it, or another object
 			l.memory.keep(t.config.Safe, backing.Number)
 		}
 		if backing.Backed {

@@ -153,7 +153,7 @@ func New(c Config) (*Tree, error) {
 		t.Close()
 		return nil, err
 	}
-	if t.tryLinks(before != nil); c.Ledger != nil {
+	if t.tryLinks(before); c.Ledger != nil {
 		t.writeTo(c.Ledger)
 		ts := tables{Started: t.started.UnixNano(), Seed: t.seed}
 		t.put(&t.lasting.tree, backends.TreeRecord, 0, ts.codeTree)

@@ -217,6 +217,9 @@ func (a *Acts) Rest(request uint64, all int64) (left int64, note func(int64)) {
 	a.mu.Lock()
 	at := a.all[request]
 	a.mu.Unlock()
+	if at == nil { // nobody waits for it any more (Over)
+		return all, func(int64) {}
+	}
 	if at.note.Count == at.count {
 		all = at.note.Rest
 	}

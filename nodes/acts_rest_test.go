@@ -56,3 +56,28 @@ func TestRestOfCommand(t *testing.T) {
 	}
 	do(a, 2, 6, done)
 }
+
+// TestRestOfNobody: a request that ends while its command goes on has nothing noted.
+func TestRestOfNobody(t *testing.T) {
+	fd, err := backends.NewLedger()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	l, err := backends.OpenLedger(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := NewActs(l, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = a.Command(7, func() error {
+		a.Over(7)
+		left, note := a.Rest(7, 5)
+		if note(0); left != 5 {
+			t.Errorf("%d is to be done, want 5", left)
+		}
+		return nil
+	})
+}

@@ -107,17 +107,30 @@ func mapping(line string) (file identity, path string, ok bool) {
 	return identity{deviceOf(major, minor), ino}, "/" + path, err == nil
 }
 
-// inside are the processes that use a mount, each once, without those that serve it. most is that of scan.
-func inside(m *mountinfo.Info, most int) (list []holder) {
+// hasOne reports whether one of a list is of a process whose things are just looked at, and so at its end.
+func hasOne(list []holder, pid int, how string) bool {
+	for _, o := range slices.Backward(list) {
+		if o.Pid != pid {
+			return false
+		}
+		if how == "" || o.How == how {
+			return true
+		}
+	}
+	return false
+}
+
+// inside are the processes that use a mount, each once, without those that serve it. most and hasty are those
+// of scan.
+func inside(m *mountinfo.Info, most int) (list []holder, hasty []uint32) {
 	serve := daemonsAt(m.Mountpoint)
 	device := deviceOf(uint32(m.Major), uint32(m.Minor))
-	scan(most, func(h holder) {
-		known := slices.ContainsFunc(list, func(o holder) bool { return o.Pid == h.Pid })
-		if h.file.in == device && !known && !slices.Contains(serve, h.Pid) && h.Pid != os.Getpid() {
+	hasty = scan(most, func(h holder) {
+		if h.file.in == device && !hasOne(list, h.Pid, "") && !slices.Contains(serve, h.Pid) && h.Pid != os.Getpid() {
 			list = append(list, h)
 		}
 	})
-	return list
+	return list, hasty
 }
 
 // orphan is what an end of a FIFO is known by that an earlier mount of the tree has left behind: its path in
@@ -135,8 +148,7 @@ var onlyTell = []string{"ctl", "err", "status", "status.json", "watch"}
 func holders(tree *mountinfo.Info, daemon, most int) (of map[identity][]holder, hasty []uint32) {
 	of = map[identity][]holder{}
 	add := func(file identity, h holder) {
-		known := slices.ContainsFunc(of[file], func(o holder) bool { return o.Pid == h.Pid && o.How == h.How })
-		if h.Pid != daemon && !known {
+		if h.Pid != daemon && !hasOne(of[file], h.Pid, h.How) {
 			of[file] = append(of[file], h)
 		}
 	}

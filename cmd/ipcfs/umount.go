@@ -52,7 +52,7 @@ func (u unmounting) umount(path string) error {
 	case !ours(m):
 		return fmt.Errorf("%s: not an ipcfs mount but %s", path, m.FSType)
 	}
-	users := u.users(m)
+	users, hasty := u.users(m)
 	daemons := daemonsAt(m.Mountpoint)
 	if err := u.take(m, path); err != nil {
 		return err
@@ -68,6 +68,9 @@ func (u unmounting) umount(path string) error {
 		fmt.Fprintf(os.Stderr, "ipcfs: %s was in use, and has ended for: %s"+
 			" (--wait waits until nobody uses it, --force says nothing and kills a daemon that hangs)\n",
 			path, named(users))
+		if len(hasty) > 0 {
+			fmt.Fprintln(os.Stderr, "ipcfs: "+toldHasty(hasty))
+		}
 	}
 	return nil
 }
@@ -96,19 +99,19 @@ func (u unmounting) take(m *mountinfo.Info, path string) error {
 // usersPeriod is how often --wait looks who uses a tree: the kernel tells nobody when a file is closed.
 const usersPeriod = 100 * time.Millisecond
 
-// users are the processes that use a tree. With --wait it says whom it waits for, and
+// users are the processes that use a tree; hasty is that of scan. With --wait it says whom it waits for, and
 // returns when there are none; with --force it does not look.
-func (u unmounting) users(m *mountinfo.Info) []holder {
+func (u unmounting) users(m *mountinfo.Info) (list []holder, hasty []uint32) {
 	if u.force {
-		return nil
+		return nil, nil
 	}
 	if !u.wait {
 		return inside(m, maxThings)
 	}
 	for said := ""; ; {
-		list := inside(m, 0)
+		list, _ := inside(m, 0)
 		if len(list) == 0 {
-			return nil
+			return nil, nil
 		}
 		if text := named(list); text != said {
 			fmt.Fprintf(os.Stderr, "ipcfs: %s is in use, waiting for: %s\n", m.Mountpoint, text)

@@ -88,7 +88,7 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 	w := writing{o: o, request: fs.RequestOf(in.Unique), data: data}
 	s.resumePart(&w)
 	err := behind(&g.writers)
-	ahead := err != nil && o.file.Immediate(data)
+	ahead := err != nil && o.file.Ahead()
 	tries, n := err == nil || ahead, 0
 	if tries {
 		g.hush(backends.In)

@@ -75,9 +75,9 @@ func (f *wrapped) unsettled() bool {
 
 func (f *wrapped) settle() error { return f.Face.(settler).settle() }
 
-func (f *wrapped) immediate(p []byte) bool {
-	face, ok := f.Face.(interface{ immediate(p []byte) bool })
-	return ok && face.immediate(p)
+func (f *wrapped) ahead() bool {
+	face, ok := f.Face.(interface{ ahead() bool })
+	return ok && face.ahead()
 }
 
 func (f *wrapped) keeps() int {

@@ -65,11 +65,10 @@ func (f *File) Refuses(n int) error {
 	return nil
 }
 
-// Immediate reports whether a write of p needs no room at the endpoint, and so is not to wait for those who
-// do.
-func (f *File) Immediate(p []byte) bool {
-	face, ok := f.face.(interface{ immediate(p []byte) bool })
-	if !ok || !face.immediate(p) {
+// Ahead reports whether a write goes before those who wait for room at the endpoint, as it needs none of theirs.
+func (f *File) Ahead() bool {
+	face, ok := f.face.(interface{ ahead() bool })
+	if !ok || !face.ahead() {
 		return false
 	}
 	f.mu.Lock()

@@ -319,10 +319,10 @@ func (e *Events) Ready() Ready {
 }
 
 // Arm is Waiter.Arm.
-func (e *Events) Arm(_ Ready, wake func()) {
+func (e *Events) Arm(want Ready, wake func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.text) > 0 || e.lost > 0 {
+	if want&In != 0 && (len(e.text) > 0 || e.lost > 0) {
 		e.poll.Soon(wake)
 		return
 	}

@@ -39,13 +39,21 @@ func (ps *polls) put(f *polled) {
 	f.marks = ps.marks
 	ps.count(f, f.seen)
 	ps.wants |= f.want
-	ps.lacks |= (f.want | always) &^ f.seen
+	ps.lacks |= f.lacks(f.seen)
+}
+
+// lacks is what would be news to a file that knows of seen: nothing if its object is gone.
+func (f *polled) lacks(seen backends.Ready) backends.Ready {
+	if seen&backends.Err != 0 {
+		return 0
+	}
+	return (f.want | always) &^ seen
 }
 
 // count notes what a file wants and lacks, for when the round is over.
 func (ps *polls) count(f *polled, seen backends.Ready) {
 	ps.wanted |= f.want
-	ps.lack |= (f.want | always) &^ seen
+	ps.lack |= f.lacks(seen)
 }
 
 // remove takes a file out, if it is in; nil: it was never polled. Another one gets its place, which may be

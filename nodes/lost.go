@@ -38,7 +38,7 @@ func (nowhere) Unit() int { return 0 }
 
 // Ready is for everything: nothing blocks.
 func (nowhere) Ready() backends.Ready {
-	return backends.In | backends.Out | backends.Err | backends.Hup
+	return backends.In | backends.Out | backends.Err | backends.Hup | backends.RdHup
 }
 
 // Arm wakes at once.

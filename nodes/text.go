@@ -30,7 +30,8 @@ type Text struct {
 	reads  uint64     // the rendering that a read waits for; 0: none
 	probes uint64     // the same of a poll
 	waits  bool       // a read waits for a change
-	wake   func()     // what Arm was given; nil: nobody is to be told
+	want   backends.Ready
+	wake   func() // what Arm was given; nil: nobody is to be told
 }
 
 // TextControl is a control file that shows a text.
@@ -221,22 +222,25 @@ func (t *Text) Arm(want backends.Ready, wake func()) {
 	defer t.src.all.mu.Unlock()
 	t.src.forget(t)
 	switch {
-	case want&backends.Out != 0 || t.due():
+	case want&backends.Out != 0 || t.due(want):
 		t.src.all.poll.Soon(wake)
 		return
 	case t.reads > 0 || t.probes > 0:
 		t.src.asking[t] = struct{}{}
-	default:
+	case want&backends.In != 0:
 		t.src.watch(t)
 	}
-	t.wake = wake
+	t.want, t.wake = want, wake
 }
 
-// due reports whether it is time to wake the one who waits. The caller holds src.all.mu.
-func (t *Text) due() bool {
-	done := t.src.done
-	return t.reads > 0 && t.reads <= done || t.probes > 0 && t.probes <= done ||
-		t.reads == 0 && t.ready()&backends.In != 0
+// due reports whether it is time to wake one who waits for that: what they have asked for is made, or, if they
+// have asked for nothing, there is something to read. The caller holds src.all.mu.
+func (t *Text) due(want backends.Ready) bool {
+	if t.reads > 0 || t.probes > 0 {
+		done := t.src.done
+		return t.reads > 0 && t.reads <= done || t.probes > 0 && t.probes <= done
+	}
+	return want&t.ready()&backends.In != 0
 }
 
 // Recall is Recaller.Recall. What is made for it already serves others, or nobody.

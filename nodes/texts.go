@@ -185,7 +185,7 @@ func (s *textSource) made(now *rendering) (wakes []func()) {
 		s.now = now // else all go on to share the one there is
 	}
 	for t := range s.asking {
-		if t.due() {
+		if t.due(t.want) {
 			wakes = append(wakes, t.wake)
 			s.forget(t)
 		}
@@ -194,7 +194,7 @@ func (s *textSource) made(now *rendering) (wakes []func()) {
 		if !news {
 			break
 		}
-		if t.due() {
+		if t.due(t.want) {
 			wakes = append(wakes, t.wake)
 			s.forget(t)
 		}

@@ -282,7 +282,7 @@ func (c *Conn) Ready() backends.Ready {
 	case err == backends.ErrWouldBlock:
 		return 0
 	case err != nil:
-		return backends.Err | backends.Hup | backends.In | backends.Out
+		return backends.Err | backends.Hup | backends.RdHup | backends.In | backends.Out
 	}
 	defer c.mu.RUnlock()
 	return backends.PollNow(fd, backends.In|backends.Out|backends.RdHup)

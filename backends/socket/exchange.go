@@ -128,7 +128,9 @@ func (x *Exchange) Arm(want backends.Ready, wake func()) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.idle() {
-		x.poll.Soon(wake)
+		if want&(backends.In|backends.Out) != 0 {
+			x.poll.Soon(wake)
+		}
 		return
 	}
 	if want&(backends.In|backends.Out) == backends.In && x.conn.Connect() == nil && x.conn.Unit() == 0 {

@@ -49,8 +49,12 @@ func (Retained) Unit() int { return backends.MaxMessage }
 // Ready is In: there is a value or an end.
 func (Retained) Ready() backends.Ready { return backends.In }
 
-// Arm wakes at once.
-func (r Retained) Arm(_ backends.Ready, wake func()) { r.t.all.poll.Soon(wake) }
+// Arm wakes at once who waits for In; nothing else comes.
+func (r Retained) Arm(want backends.Ready, wake func()) {
+	if want&backends.In != 0 {
+		r.t.all.poll.Soon(wake)
+	}
+}
 
 // Stat is that of the topic, with the bytes of the value as its size.
 func (r Retained) Stat() (backends.Attr, error) {

@@ -1,0 +1,22 @@
+package mount
+
+import (
+	"testing"
+
+	"github.com/ipcfs/ipcfs/backends"
+)
+
+// TestNothingLacks: a file whose object is gone waits for nothing more, whatever its poller asked for.
+func TestNothingLacks(t *testing.T) {
+	var ps polls
+	gone := &polled{want: backends.In | backends.Out | backends.RdHup, seen: backends.Err}
+	ps.put(gone)
+	if got := ps.lacks & ps.wants; got != 0 {
+		t.Errorf("it lacks %#x", got)
+	}
+	there := &polled{want: backends.In | backends.Out, seen: backends.Out}
+	ps.put(there)
+	if got := ps.lacks & ps.wants; got != backends.In {
+		t.Errorf("one that is there lacks %#x", got)
+	}
+}

@@ -149,7 +149,10 @@ func (w *walk) fills(g *goner) {
 	}
 }
 
-var digits = regexp.MustCompile(`[0-9]+`)
+var (
+	digits  = regexp.MustCompile(`[0-9]+`)
+	writers = regexp.MustCompile(`writer_pids=\S*`) // who made the object may just have closed it
+)
 
 // looks is what is seen of it.
 func (g *goner) looks() {
@@ -175,7 +178,8 @@ func (g *goner) reads() (more bool) {
 	}
 	b := make([]byte, 4096)
 	n, err := ipctool.Retry(func() (int, error) { return unix.Read(g.fd, b) })
-	g.got = append(g.got, fmt.Sprintf("read %q %v", digits.ReplaceAllString(string(b[:max(n, 0)]), "N"), err))
+	text := writers.ReplaceAllString(string(b[:max(n, 0)]), "writer_pids")
+	g.got = append(g.got, fmt.Sprintf("read %q %v", digits.ReplaceAllString(text, "N"), err))
 	return n > 0
 }
 

@@ -28,6 +28,15 @@ func TestNobodyHeard(t *testing.T) {
 	check(t, os.WriteFile(w.tr.mnt+"/sockets/s", nil, 0600))
 	sock, err := os.Readlink(w.tr.mnt + "/ctl/sockets/s/sock")
 	check(t, err)
+	// The keeper has all that is to be kept when a worker has ended.
+	first := s.worker()
+	check(t, unix.Kill(first, unix.SIGKILL))
+	if !eventually(patience, func() bool {
+		pid, err := w.tr.status("pid")
+		return err == nil && pid != strconv.Itoa(first)
+	}) {
+		t.Fatal("no other worker serves")
+	}
 	before := s.kept()
 	for _, point := range []string{"answered", "told"} {
 		client := w.tr.command("sh", "-c", `exec 3<>$MNT/ctl/sockets/s/accept

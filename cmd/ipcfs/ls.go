@@ -105,7 +105,7 @@ func (v *viewer) objects(path string, most, things int) (list []object, err erro
 	}
 	var held map[identity][]holder
 	if things >= 0 {
-		held, v.hasty = holders(v.m, int(daemon.num("pid")), things)
+		held, v.hasty = holders(v.m, []int{int(daemon.num("pid")), int(daemon.num("keeper_pid"))}, things)
 	}
 	segments := fmt.Sprintf("ipc:[%d]", daemon.num("ipc_namespace")) // as /proc/PID/ns/ipc has it
 	known := false

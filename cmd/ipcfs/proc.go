@@ -143,12 +143,12 @@ func face(object string) identity { return identity{"ctl/" + object, 0} }
 // onlyTell are the control files that tell of an object, and do not use it.
 var onlyTell = []string{"ctl", "err", "status", "status.json", "watch"}
 
-// holders are the processes that hold a file, by the file; without the daemon of the tree. most and hasty are
+// holders are the processes that hold a file, by the file; without those of its daemon. most and hasty are
 // those of scan.
-func holders(tree *mountinfo.Info, daemon, most int) (of map[identity][]holder, hasty []uint32) {
+func holders(tree *mountinfo.Info, daemon []int, most int) (of map[identity][]holder, hasty []uint32) {
 	of = map[identity][]holder{}
 	add := func(file identity, h holder) {
-		if h.Pid != daemon && !hasOne(of[file], h.Pid, h.How) {
+		if !slices.Contains(daemon, h.Pid) && !hasOne(of[file], h.Pid, h.How) {
 			of[file] = append(of[file], h)
 		}
 	}

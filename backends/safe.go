@@ -14,6 +14,9 @@ type Safe interface {
 	// Drop ends that, before the caller closes the descriptor. It waits until it is closed there if now says
 	// so.
 	Drop(number uint64, now bool)
+	// DropSoon is Drop of what somebody hears the end of, as the peer of a connection: it does not wait, and is
+	// not kept waiting with others either.
+	DropSoon(number uint64)
 	// Left are the descriptors that an earlier process has left, by number. Whoever goes on with one takes it out
 	// of the map, which is for the start alone, and has it from then on; it stays kept.
 	Left() map[uint64]int

@@ -22,6 +22,7 @@ func (leftSafe) Keep(uint64, int) {}
 
 // Drop is backends.Safe.Drop.
 func (leftSafe) Drop(uint64, bool) {}
+func (leftSafe) DropSoon(uint64)   {}
 
 // Left is backends.Safe.Left.
 func (s leftSafe) Left() map[uint64]int { return s }

@@ -14,6 +14,7 @@ type safe map[uint64]int
 
 func (safe) Keep(uint64, int)       {}
 func (safe) Drop(uint64, bool)      {}
+func (safe) DropSoon(uint64)        {}
 func (s safe) Left() map[uint64]int { return maps.Clone(s) }
 
 // leftGone has a queue's name be gone, and other Queues go on from a process that had it open for each access.

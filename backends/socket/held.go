@@ -317,7 +317,7 @@ func (h *held) end(fd int) error {
 		if n, err := unix.IoctlGetInt(fd, unix.SIOCINQ); err != nil || n == 0 {
 			_ = unix.Shutdown(fd, unix.SHUT_RDWR)
 		}
-		h.s.last.safe.Drop(h.number, false)
+		h.s.last.safe.DropSoon(h.number)
 	}
 	return unix.Close(fd)
 }

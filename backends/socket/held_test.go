@@ -17,6 +17,8 @@ func (s fakeSafe) Keep(number uint64, fd int) {
 	s[number], _ = unix.Dup(fd)
 }
 
+func (s fakeSafe) DropSoon(number uint64) { s.Drop(number, false) }
+
 func (s fakeSafe) Drop(number uint64, _ bool) {
 	if fd, ok := s[number]; ok {
 		unix.Close(fd)

@@ -96,6 +96,14 @@ func (s *safe) Drop(number uint64, now bool) {
 	}
 }
 
+// DropSoon is backends.Safe.DropSoon.
+func (s *safe) DropSoon(number uint64) {
+	s.Drop(number, false)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.call()
+}
+
 // Left is backends.Safe.Left.
 func (s *safe) Left() map[uint64]int { return s.left }
 

@@ -224,14 +224,14 @@ func (t *Tree) openAgain(h *opened, kept *nodes.Kept, backing *nodeRecord, at ba
 func (t *Tree) sameObject(n Node, h *opened, kept *nodes.Kept) (nodes.Open, error) {
 	by := nodes.Caller{Uid: h.Uid, Gid: h.Gid, Pid: int(h.Pid)}.In(kept)
 	open, err := t.namedObject(n, h, by)
-	if !nodes.IsGone(err) {
+	if !backends.IsGone(err) {
 		return open, err
 	}
 	object, e := t.object(n)
 	if e != nil {
 		return nil, err
 	}
-	if open, e = object.Open(openFlags(h), by.Gone()); nodes.IsGone(e) {
+	if open, e = object.Open(openFlags(h), by.Gone()); backends.IsGone(e) {
 		e = err
 	}
 	return open, e
@@ -272,7 +272,7 @@ func (t *Tree) namedObject(n Node, h *opened, by nodes.Caller) (nodes.Open, erro
 // movedTo is where the object of a node is now, inside the class, if it is not where the node is, as err
 // says.
 func (t *Tree) movedTo(n Node, err error) (path string, moved bool) {
-	if !nodes.IsGone(err) {
+	if !backends.IsGone(err) {
 		return "", false
 	}
 	if n.Part.Kind == "" {
@@ -329,7 +329,7 @@ func (t *Tree) placesIn(kind int32) *backends.Places {
 // lostOpen is what is open where nothing can be opened again.
 func (t *Tree) lostOpen(n Node, err error) nodes.Open {
 	errno := nodes.Errno(err)
-	if nodes.IsGone(errno) {
+	if backends.IsGone(errno) {
 		errno = syscall.ESTALE // the name is gone, and the object may still be there for others
 	}
 	if n.Message {

@@ -42,9 +42,10 @@ func (ps *polls) put(f *polled) {
 	ps.lacks |= f.lacks(f.seen)
 }
 
-// lacks is what would be news to a file that knows of seen: nothing if its object is gone.
+// lacks is what would be news to a file that knows of seen: nothing if its object is gone, which takes no more.
+// A socket takes some, and may get over its error.
 func (f *polled) lacks(seen backends.Ready) backends.Ready {
-	if seen&backends.Err != 0 {
+	if seen&(backends.Err|backends.Out) == backends.Err {
 		return 0
 	}
 	return (f.want | always) &^ seen

@@ -14,6 +14,12 @@ func TestNothingLacks(t *testing.T) {
 	if got := ps.lacks & ps.wants; got != 0 {
 		t.Errorf("it lacks %#x", got)
 	}
+	ps = polls{}
+	ps.put(&polled{want: backends.In | backends.RdHup, seen: backends.Err | backends.Out})
+	if got := ps.lacks & ps.wants; got != backends.In|backends.RdHup {
+		t.Errorf("a socket that had an error lacks %#x", got)
+	}
+	ps = polls{}
 	there := &polled{want: backends.In | backends.Out, seen: backends.Out}
 	ps.put(there)
 	if got := ps.lacks & ps.wants; got != backends.In {

@@ -4,16 +4,11 @@ import (
 	"testing"
 
 	"github.com/ipcfs/ipcfs/backends"
-	"golang.org/x/sys/unix"
 )
 
 // TestRestOfCommand: a process that goes on does of a command what an earlier one had not done.
 func TestRestOfCommand(t *testing.T) {
-	fd, err := backends.NewLedger()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(fd)
+	fd := ledgerFd(t)
 	next := func() *Acts {
 		l, err := backends.OpenLedger(fd)
 		if err != nil {
@@ -59,11 +54,7 @@ func TestRestOfCommand(t *testing.T) {
 
 // TestRestOfNobody: a request that ends while its command goes on has nothing noted.
 func TestRestOfNobody(t *testing.T) {
-	fd, err := backends.NewLedger()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(fd)
+	fd := ledgerFd(t)
 	l, err := backends.OpenLedger(fd)
 	if err != nil {
 		t.Fatal(err)

@@ -143,11 +143,7 @@ func TestActs(t *testing.T) {
 
 // TestActsApart: what one request has made is not another one's, and an error is answered again.
 func TestActsApart(t *testing.T) {
-	fd, err := backends.NewLedger()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(fd)
+	fd := ledgerFd(t)
 	s := shelf{}
 	act := func(uid int, end func()) Act {
 		return Act{Dir: s, Name: "new", Class: s, For: Owner{Uid: uint32(uid)}, Do: func(Owner) (Seen, error) {

@@ -122,7 +122,7 @@ func (e socketEntry) link(end string, by Caller, at backends.Waiter,
 	gone := false // so that nothing is kept of it, and nobody finds it
 	if by.again {
 		_, err := e.Stat(false)
-		gone = IsGone(err)
+		gone = backends.IsGone(err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -114,7 +114,7 @@ func (f ctlFile) Open(flags int, by Caller) (Open, error) {
 	if err == nil {
 		err = f.about.Judged(a)
 	}
-	if by.again && f.about.kind != nil && IsGone(err) {
+	if by.again && f.about.kind != nil && backends.IsGone(err) {
 		// the object's name is gone, and the object may be there for those who have it open
 		was := f.about.Was
 		if f.about.Part.Dir {

@@ -2,7 +2,6 @@ package nodes
 
 import (
 	"bytes"
-	"syscall"
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -217,7 +216,7 @@ func (c Caller) connected() bool { return c.again && c.conn.Number != 0 }
 
 // goesOn reports whether what the caller opens is what it had open before a hand-over, whatever err says of
 // the name.
-func (c Caller) goesOn(err error) bool { return c.connected() || c.gone && IsGone(err) }
+func (c Caller) goesOn(err error) bool { return c.connected() || c.gone && backends.IsGone(err) }
 
 // In is the caller with the groups that a file remembers, which was open before a hand-over.
 func (c Caller) In(k *Kept) Caller {
@@ -232,11 +231,6 @@ func (c Caller) In(k *Kept) Caller {
 func (c Caller) Gone() Caller {
 	c.gone = true
 	return c
-}
-
-// IsGone reports whether an error says that the name of an object is gone, or another one's.
-func IsGone(err error) bool {
-	return err == syscall.ENOENT || err == syscall.ENOTDIR || err == syscall.ESTALE
 }
 
 func (f *wrapped) keep(end backends.Endpoint, k *Kept) {

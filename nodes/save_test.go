@@ -12,11 +12,7 @@ import (
 // TestGiveBack: what an earlier process received for somebody who was killed since goes back to its queue.
 // What finds no room there goes back when the file is closed, in whatever process that is then.
 func TestGiveBack(t *testing.T) {
-	fd, err := backends.NewLedger()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(fd)
+	fd := ledgerFd(t)
 	l, err := backends.OpenLedger(fd)
 	if err != nil {
 		t.Fatal(err)
@@ -203,11 +199,7 @@ func killedReturning(t *testing.T, texts []string, room, steps int) bool {
 // TestHandsShared: a long message that several files of a user have in hand is in a ledger once, goes on in
 // each of them in another process, and is gone from there with the last.
 func TestHandsShared(t *testing.T) {
-	fd, err := backends.NewLedger()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(fd)
+	fd := ledgerFd(t)
 	long := strings.Repeat("x", sharedHand)
 	// start is a process that starts, with what is left of hands and of each file.
 	start := func() (*backends.Ledger, *Env, map[uint64]Kept, map[uint64]backends.Record) {
@@ -282,3 +274,14 @@ type lendsOne struct {
 }
 
 func (q *lendsOne) TryLend(int) ([]byte, backends.Meta, error) { return q.data, backends.Meta{}, nil }
+
+// ledgerFd is the descriptor of a ledger for a test, by which each process of several opens it.
+func ledgerFd(t testing.TB) int {
+	t.Helper()
+	fd, err := backends.NewLedger()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	return fd
+}

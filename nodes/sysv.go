@@ -194,7 +194,7 @@ func (q sysvQueue) open(flags int, by Caller, sel sysv.Select, face Face) (Open,
 	if err == nil {
 		one, err = q.back.Open(q.id(), sel)
 	}
-	if by.gone && IsGone(err) {
+	if by.gone && backends.IsGone(err) {
 		one, err = q.back.OpenGone(q.Was, sel), nil
 	}
 	if err != nil {

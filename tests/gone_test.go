@@ -7,7 +7,6 @@ import (
 	"path"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -265,12 +264,8 @@ func (w *walk) goesOn(what string, replaced bool) (all []*goner) {
 func TestGone(t *testing.T) {
 	needsResend(t)
 	t.Parallel()
-	s := &stormy{t: t, tr: mountTree(t, "--keeper=on")}
+	s := keptBy(t, mountTree(t, "--keeper=on"))
 	s.tr.dog.allow(8 * lifetime)
-	text, err := s.tr.status("keeper_pid")
-	check(t, err)
-	s.keeper, err = strconv.Atoi(text)
-	check(t, err)
 	w := &walk{t: t, tr: s.tr}
 	for _, replaced := range []bool{false, true}[:often(1, 2)] {
 		want := w.goesOn("nothing", replaced)
@@ -294,11 +289,7 @@ func TestGone(t *testing.T) {
 func TestGoneUnseen(t *testing.T) {
 	needsResend(t)
 	t.Parallel()
-	s := &stormy{t: t, tr: mountTree(t, "--keeper=on")}
-	text, err := s.tr.status("keeper_pid")
-	check(t, err)
-	s.keeper, err = strconv.Atoi(text)
-	check(t, err)
+	s := keptBy(t, mountTree(t, "--keeper=on"))
 	w := &walk{t: t, tr: s.tr}
 	const sysv = "sysv/queues/0x00004210"
 	for _, name := range []string{"queues/u", "queues/v", "queues/late", sysv} {

@@ -20,11 +20,7 @@ func TestNobodyHeard(t *testing.T) {
 	needsResend(t)
 	t.Parallel()
 	w := killable(t)
-	text, err := w.tr.status("keeper_pid")
-	check(t, err)
-	s := &stormy{t: t, tr: w.tr}
-	s.keeper, err = strconv.Atoi(text)
-	check(t, err)
+	s := keptBy(t, w.tr)
 	check(t, os.WriteFile(w.tr.mnt+"/sockets/s", nil, 0600))
 	sock, err := os.Readlink(w.tr.mnt + "/ctl/sockets/s/sock")
 	check(t, err)

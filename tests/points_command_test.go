@@ -3,7 +3,6 @@ package tests
 import (
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -47,11 +46,7 @@ func TestKilledAtCommands(t *testing.T) {
 	needsResend(t)
 	t.Parallel()
 	w := killable(t)
-	s := &stormy{t: t, tr: w.tr}
-	text, err := w.tr.status("keeper_pid")
-	check(t, err)
-	s.keeper, err = strconv.Atoi(text)
-	check(t, err)
+	s := keptBy(t, w.tr)
 	kills := map[string]int{}
 	for queue, send := range map[string][]string{
 		"queues/d": {"mq-send", "d", "0", "later"}, "sysv/queues/0x0000420d": {"sysv-send", "0x420d", "1", "later"},

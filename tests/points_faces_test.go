@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 
@@ -148,11 +147,7 @@ func TestKilledAtReturn(t *testing.T) {
 	needsResend(t)
 	t.Parallel()
 	w := killable(t)
-	s := &stormy{t: t, tr: w.tr}
-	text, err := w.tr.status("keeper_pid")
-	check(t, err)
-	s.keeper, err = strconv.Atoi(text)
-	check(t, err)
+	s := keptBy(t, w.tr)
 	const sysv = "sysv/queues/0x00004208"
 	kills := map[string]int{}
 	seconds := []string{"", "taken back", "given back"}

@@ -2,7 +2,6 @@ package tests
 
 import (
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -101,11 +100,7 @@ func TestKilledWithReader(t *testing.T) {
 	t.Parallel()
 	tr := bareTree(t)
 	tr.mounted(t, "--keeper=on")
-	w, s := &walk{t: t, tr: tr}, &stormy{t: t, tr: tr}
-	text, err := tr.status("keeper_pid")
-	check(t, err)
-	s.keeper, err = strconv.Atoi(text)
-	check(t, err)
+	w, s := &walk{t: t, tr: tr}, keptBy(t, tr)
 	check(t, os.WriteFile(tr.mnt+"/queues/q", []byte("job\n"), 0600))
 	one := tr.command("sh", "-c", "exec 3<>$MNT/ctl/queues/q/lease; read -r job <&3; read -r go; read -r job <&3")
 	in, err := one.StdinPipe()

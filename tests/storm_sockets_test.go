@@ -130,12 +130,17 @@ func stormTree(t *testing.T, limit time.Duration) *stormy {
 			t.Log(log[max(0, len(log)-8000):])
 		}
 	})
-	s := &stormy{t: t, tr: tr}
+	return keptBy(t, tr)
+}
+
+// keptBy is a tree with its keeper.
+func keptBy(t *testing.T, tr *tree) *stormy {
+	t.Helper()
 	text, err := tr.status("keeper_pid")
 	check(t, err)
-	s.keeper, err = strconv.Atoi(text)
+	pid, err := strconv.Atoi(text)
 	check(t, err)
-	return s
+	return &stormy{t: t, tr: tr, keeper: pid}
 }
 
 // TestSocketStorm: the worker is killed again and again while programs talk over connections of touched

@@ -20,11 +20,7 @@ func TestSentOrNot(t *testing.T) {
 
 func sentOrNot(t *testing.T, sent bool) {
 	leases, q, one, at := leasing(t)
-	fd, err := backends.NewLedger()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(fd)
+	fd := ledgerFd(t)
 	next := func() (*backends.Ledger, func(kind uint32) []backends.Left) {
 		l, err := backends.OpenLedger(fd)
 		if err != nil {
@@ -111,11 +107,7 @@ func sentOrNot(t *testing.T, sent bool) {
 // also when nobody else has the queue open any more.
 func TestCountIsHeld(t *testing.T) {
 	l, q, one, _ := leasing(t)
-	fd, err := backends.NewLedger()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(fd)
+	fd := ledgerFd(t)
 	ledger, err := backends.OpenLedger(fd)
 	if err != nil {
 		t.Fatal(err)

@@ -114,13 +114,16 @@ func (q *Queues) holdGone(r backends.Ref, access int) *Queue {
 // pastOfOpen is what is remembered of a queue that somebody has open, by whichever descriptor; nil: nobody has.
 // The caller holds q.mu.
 func (q *Queues) pastOfOpen(ino uint64) *past {
-	for key, one := range q.open {
-		if key.ino == ino {
+	for _, access := range accesses {
+		if one := q.open[queueKey{ino, access}]; one != nil {
 			return one.past
 		}
 	}
 	return nil
 }
+
+// accesses are those that a descriptor may have.
+var accesses = []int{unix.O_RDONLY, unix.O_WRONLY, unix.O_RDWR}
 
 // adopt has a queue that was opened again be kept by the number by which it was. The caller holds q.mu.
 func (q *Queues) adopt(one *Queue) {
@@ -140,7 +143,7 @@ func (q *Queues) adopt(one *Queue) {
 // keep has a queue that is open outlive this process, as its name is about to go, or has gone. The caller
 // holds q.mu.
 func (q *Queues) keep(ino uint64) {
-	for _, access := range []int{unix.O_RDONLY, unix.O_WRONLY, unix.O_RDWR} {
+	for _, access := range accesses {
 		if one := q.open[queueKey{ino, access}]; one != nil {
 			one.keep()
 		}

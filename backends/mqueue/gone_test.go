@@ -21,11 +21,7 @@ func (s safe) Left() map[uint64]int { return maps.Clone(s) }
 func leftGone(t *testing.T, accesses ...int) (*Queues, backends.Ref, safe) {
 	t.Helper()
 	_, q, one, _ := leasing(t)
-	fd, err := backends.NewLedger()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Close(fd) })
+	fd := ledgerFd(t)
 	l, err := backends.OpenLedger(fd)
 	if err != nil {
 		t.Fatal(err)

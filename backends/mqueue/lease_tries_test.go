@@ -21,11 +21,7 @@ type inLedger struct {
 
 func leasingOn(t *testing.T) (*inLedger, *Queue) {
 	_, q, one, at := leasing(t)
-	fd, err := backends.NewLedger()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Close(fd) })
+	fd := ledgerFd(t)
 	l := &inLedger{T: t, q: q, fd: fd, at: at}
 	l.goOn()
 	return l, one
@@ -161,4 +157,15 @@ func TestTriesOfGone(t *testing.T) {
 	if err := l.takes(one, 2).Done(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// ledgerFd is the descriptor of a ledger for a test, by which each process of several opens it.
+func ledgerFd(t testing.TB) int {
+	t.Helper()
+	fd, err := backends.NewLedger()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	return fd
 }

@@ -17,11 +17,7 @@ func TestHeldGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	fd, err := backends.NewLedger()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(fd)
+	fd := ledgerFd(t)
 	records := 0
 	next := func() *Queues {
 		l, err := backends.OpenLedger(fd)

@@ -16,11 +16,7 @@ func TestReusedID(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	fd, err := backends.NewLedger()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(fd)
+	fd := ledgerFd(t)
 	l, err := backends.OpenLedger(fd)
 	if err != nil {
 		t.Fatal(err)
@@ -59,4 +55,15 @@ func TestReusedID(t *testing.T) {
 	if now, err := s.Stat(info.ID); err != nil || now.Qnum != 1 {
 		t.Errorf("%d messages are left to them, %v", now.Qnum, err)
 	}
+}
+
+// ledgerFd is the descriptor of a ledger for a test, by which each process of several opens it.
+func ledgerFd(t testing.TB) int {
+	t.Helper()
+	fd, err := backends.NewLedger()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	return fd
 }

@@ -11,9 +11,6 @@ import (
 // its record says so, and its messages stay there, until the last of them has closed it. So it is with those
 // who read a directory that is gone.
 
-// isGone reports whether an error says that the name of an object is gone, or another one's.
-func isGone(err error) bool { return err == unix.ENOENT || err == unix.ENOTDIR || err == unix.ESTALE }
-
 // use counts one more end. The caller holds the store's lock.
 func (t *Topic) use() {
 	if t.ends++; t.removed {
@@ -36,7 +33,7 @@ func (ts *Store) found(r *Snapshot, attr backends.Attr, removed bool, places **b
 	if !removed {
 		t, err = ts.Topic(backends.Ref{Path: r.Name, Was: attr})
 	}
-	if !removed && isGone(err) {
+	if !removed && backends.IsGone(err) {
 		if *places == nil {
 			*places = &backends.Places{}
 			ts.list(backends.Ref{}, *places)
@@ -45,7 +42,7 @@ func (ts *Store) found(r *Snapshot, attr backends.Attr, removed bool, places **b
 			t, err = ts.Topic(backends.Ref{Path: path, Was: attr})
 		}
 	}
-	if isGone(err) && ts.left[r.ID] == nil {
+	if backends.IsGone(err) && ts.left[r.ID] == nil {
 		t, err = ts.topic(r.Name, attr, DefaultRules), nil
 		ts.left[r.ID] = t
 	}

@@ -51,11 +51,7 @@ func says(t *testing.T, s *Subscription, end error, want ...string) {
 // has ended with the process, nothing of it is in the ledger. A topic of the same name is another one; one that
 // was moved in the moment in which a process ended is none that was removed.
 func TestGoneLasts(t *testing.T) {
-	fd, err := backends.NewLedger()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(fd)
+	fd := ledgerFd(t)
 	ts, _ := next(t, newTopics(t), fd)
 	must := func(err error) {
 		t.Helper()
@@ -71,7 +67,7 @@ func TestGoneLasts(t *testing.T) {
 		must(err)
 		return backends.Ref{Path: name, Was: a}
 	}
-	_, err = ts.dir.Mkdir(backends.Named("d"), owner)
+	_, err := ts.dir.Mkdir(backends.Named("d"), owner)
 	must(err)
 	dir := at("d")
 	all, err := ts.All(dir, nil)
@@ -177,11 +173,7 @@ func TestGoneLasts(t *testing.T) {
 // TestGoneOfOneInode: those who read directories that had the same inode one after the other all go on in
 // another process.
 func TestGoneOfOneInode(t *testing.T) {
-	fd, err := backends.NewLedger()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(fd)
+	fd := ledgerFd(t)
 	ts, _ := next(t, newTopics(t), fd)
 	name := backends.Named("d")
 	if _, err := ts.dir.Mkdir(name, backends.Owner{Mode: 0755}); err != nil {
@@ -221,4 +213,15 @@ func TestGoneOfOneInode(t *testing.T) {
 	if _, kinds := next(t, ts, fd); len(kinds) > 0 {
 		t.Errorf("in the ledger are still %v", kinds)
 	}
+}
+
+// ledgerFd is the descriptor of a ledger for a test, by which each process of several opens it.
+func ledgerFd(t testing.TB) int {
+	t.Helper()
+	fd, err := backends.NewLedger()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	return fd
 }

@@ -27,7 +27,7 @@ func (ts *Store) All(at backends.Ref, may func(way []backends.Attr) bool) (*Subs
 		err = at.Judged(a)
 	}
 	if err != nil {
-		if m := ts.leftDir(at.Was); m != nil && isGone(err) {
+		if m := ts.leftDir(at.Was); m != nil && backends.IsGone(err) {
 			return m.subscribe(at.Was, may), nil
 		}
 		return nil, err

@@ -93,7 +93,7 @@ func (ts *Store) find(r backends.Ref) (*Topic, backends.Attr, error) {
 	defer ts.mu.Unlock()
 	a, err := ts.dir.Stat(r)
 	if err != nil {
-		if t := ts.left[r.Was.ID]; t != nil && isGone(err) {
+		if t := ts.left[r.Was.ID]; t != nil && backends.IsGone(err) {
 			return t, r.Was, nil
 		}
 		return nil, a, err

@@ -112,6 +112,9 @@ func (f *feed) trim() {
 	for f.backlog.len() > 0 && f.backlog.at(f.backlog.first).need == 0 && !f.keeps() {
 		f.drop()
 	}
+	if f.removed && f.backlog.len() == 0 {
+		delete(f.all.feeds, f)
+	}
 	if f.rules.Slow == Block && !f.crowded() {
 		f.stalled = false
 		f.all.wakes = f.sleepers.take(backends.Out, f.all.wakes)
@@ -239,14 +242,14 @@ func (f *feed) restrict(r Rules) {
 }
 
 // afford makes the owner of f have room for cost more bytes of messages: of their topics whose rule allows
-// it, the one that holds most gives up its oldest message, but not its only one.
+// it, the one that holds most gives up its oldest message, but not its only one, unless it was removed.
 func (ts *Store) afford(f *feed, cost int) error {
 	for !ts.Used.Fits(f.uid, int64(cost)) {
 		var fat *feed
 		for g := range ts.feeds {
 			switch {
 			case g.uid != f.uid || fat != nil && g.bytes <= fat.bytes:
-			case g.backlog.len() == 0 || g.backlog.len() == 1 && g != f:
+			case g.backlog.len() == 0 || g.backlog.len() == 1 && g != f && !g.removed:
 			case g.rules.Slow == DropOld || g.backlog.at(g.backlog.first).need == 0:
 				fat = g
 			}

@@ -27,8 +27,8 @@ func (t *Topic) unuse() {
 
 // found is a topic of an earlier process, which is where its record says, or where it was moved to in the
 // moment in which that process ended, or has no name any more. places are where topics are by now; nil: nobody
-// has looked yet.
-func (ts *Store) found(r *Snapshot, attr backends.Attr, removed bool, places **backends.Places) *Topic {
+// has looked yet. One without a name goes on by the rule for slow readers that it had.
+func (ts *Store) found(r *Snapshot, attr backends.Attr, removed bool, slow Slow, places **backends.Places) *Topic {
 	t, err := (*Topic)(nil), error(unix.ENOENT)
 	if !removed {
 		t, err = ts.Topic(backends.Ref{Path: r.Name, Was: attr})
@@ -43,8 +43,12 @@ func (ts *Store) found(r *Snapshot, attr backends.Attr, removed bool, places **b
 		}
 	}
 	if backends.IsGone(err) && ts.left[r.ID] == nil {
-		t, err = ts.topic(r.Name, attr, DefaultRules), nil
+		rules := DefaultRules
+		rules.Slow = slow
+		ts.mu.Lock()
+		t, err = ts.topic(r.Name, attr, rules), nil
 		ts.left[r.ID] = t
+		ts.mu.Unlock()
 	}
 	if err != nil {
 		return nil

@@ -170,6 +170,91 @@ func TestGoneLasts(t *testing.T) {
 	}
 }
 
+// TestGoneGivesWay: what is still to be read of topics that were removed gives way to what their owner publishes,
+// if their rule allows it, also in another process, and also if that is the first to see that their names are gone.
+func TestGoneGivesWay(t *testing.T) {
+	for _, how := range []string{"here", "in another process", "found gone"} {
+		t.Run(how, func(t *testing.T) { givesWay(t, how) })
+	}
+}
+
+func givesWay(t *testing.T, how string) {
+	const room = 64 // messages, for all topics of their owner
+	fd, msg := ledgerFd(t), make([]byte, 1000)
+	ts, _ := next(t, newTopics(t), fd)
+	makes := func(name string, slow Slow) (*Topic, *Subscription) {
+		one := newTopic(t, ts, name, Rules{Slow: slow, Depth: 1000, Bytes: 1 << 20})
+		return one, one.Subscribe(false)
+	}
+	held := []struct {
+		name string
+		slow Slow
+		n    int
+	}{{"fat", DropOld, 20}, {"thin", DropOld, 1}, {"block", Block, 40}}
+	var readers []*Subscription
+	var refs []backends.Ref
+	for _, h := range held {
+		one, reader := makes(h.name, h.slow)
+		for range h.n {
+			if _, err := one.TryWrite(msg, backends.Meta{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		a, err := one.Stat()
+		if err == nil && how == "found gone" {
+			err = ts.dir.Remove(backends.Named(h.name)) // the store has not heard of it
+		} else if err == nil {
+			err = ts.Remove(backends.Named(h.name), func(backends.Attr) error { return nil })
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		readers, refs = append(readers, reader), append(refs, backends.Ref{Path: h.name, Was: a})
+	}
+	if how != "here" {
+		ts, _ = next(t, ts, fd)
+		for i, r := range refs {
+			one, err := ts.Topic(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			place := readers[i].Place()
+			readers[i] = one.Subscribe(false)
+			readers[i].Resume(place)
+		}
+		ts.Resumed()
+	}
+	one, reader := makes("new", Block)
+	ts.Used.Add(one.uid, MaxBytes-int64(room*cost(msg))) // by others
+	n, err := 0, error(nil)
+	for ; n < room && err == nil; n++ {
+		_, err = one.TryWrite(msg, backends.Meta{})
+	}
+	if want := room - 40; n-1 != want || err != unix.EDQUOT {
+		t.Errorf("%d messages were published, then %v, want %d", n-1, err, want)
+	}
+	for i, want := range []int{0, 0, 40} {
+		got, err := 0, error(nil)
+		for ; err == nil; got++ {
+			_, _, err = readers[i].TryLend(len(msg))
+		}
+		if got-1 != want || err != backends.ErrRemoved {
+			t.Errorf("%s: %d messages, then %v, want %d", held[i].name, got-1, err, want)
+		}
+	}
+	if err := ts.Remove(backends.Named("new"), func(backends.Attr) error { return nil }); err != nil {
+		t.Error(err)
+	}
+	for _, r := range append(readers, reader) {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(ts.feeds) > 0 {
+		t.Errorf("%d feeds are left", len(ts.feeds))
+	}
+}
+
 // TestGoneOfOneInode: those who read directories that had the same inode one after the other all go on in
 // another process.
 func TestGoneOfOneInode(t *testing.T) {

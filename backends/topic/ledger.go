@@ -70,7 +70,7 @@ func (ts *Store) Lasts(l *backends.Ledger, left func(kind uint32) []backends.Lef
 
 // resume has one topic go on; nil: it cannot.
 func (ts *Store) resume(one backends.Left, messages []backends.Left, places **backends.Places) *Topic {
-	r, attr, removed, ok := readTopic(one.Data)
+	r, attr, removed, slow, ok := readTopic(one.Data)
 	if !ok {
 		return nil
 	}
@@ -91,7 +91,7 @@ func (ts *Store) resume(one backends.Left, messages []backends.Left, places **ba
 		r.Messages = append(r.Messages, SnapshotMessage{n, slices.Clone(m.Data[messageHead:])})
 		at[n] = m.Record
 	}
-	t := ts.found(&r, attr, removed, places)
+	t := ts.found(&r, attr, removed, slow, places)
 	if t == nil {
 		return nil
 	}
@@ -138,6 +138,7 @@ func (t *Topic) save() {
 	for _, n := range []uint64{
 		t.id.Ino, t.id.Born, uint64(t.lastAt()), t.n, t.published, t.changes, t.cleared, t.forgotten,
 		removed, uint64(t.uid), at(t.attr.Atime), at(t.attr.Mtime), at(t.attr.Ctime),
+		uint64(slices.Index(slows, t.rules.Slow)),
 	} {
 		b = binary.LittleEndian.AppendUint64(b, n)
 	}
@@ -145,12 +146,12 @@ func (t *Topic) save() {
 	l.Put(&t.saved, backends.TopicRecord, t.number, t.all.coder)
 }
 
-const topicHead = 13 * 8
+const topicHead = 14 * 8
 
 // readTopic reads what save has written. attr are the attributes of its file, but for what the tree knows.
-func readTopic(b []byte) (r Snapshot, attr backends.Attr, removed, ok bool) {
+func readTopic(b []byte) (r Snapshot, attr backends.Attr, removed bool, slow Slow, ok bool) {
 	if len(b) < topicHead {
-		return r, attr, false, false
+		return r, attr, false, "", false
 	}
 	n := func(i int) uint64 { return binary.LittleEndian.Uint64(b[8*i:]) }
 	at := func(i int) time.Time { return time.Unix(0, int64(n(i))) }
@@ -161,7 +162,7 @@ func readTopic(b []byte) (r Snapshot, attr backends.Attr, removed, ok bool) {
 	attr = backends.Attr{
 		ID: r.ID, Mode: unix.S_IFREG, Uid: uint32(n(9)), Atime: at(10), Mtime: at(11), Ctime: at(12),
 	}
-	return r, attr, n(8) != 0, true
+	return r, attr, n(8) != 0, slows[min(n(13), uint64(len(slows)-1))], true
 }
 
 func (t *Topic) lastAt() int64 {

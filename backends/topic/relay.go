@@ -21,12 +21,11 @@ func NewRelay(p *backends.Poller, with *Store) *Relay {
 
 // Topic makes a topic of which the next message is given that has a number above after.
 func (r *Relay) Topic(path string, a backends.Attr, rules Rules, after uint64) *Topic {
-	t := r.all.topic(path, a, rules)
-	t.n = after
 	r.all.mu.Lock()
 	defer r.all.unlock()
+	t := r.all.topic(path, a, rules)
+	t.n = after
 	r.all.open[a.ID] = t
-	r.all.feeds[&t.feed] = struct{}{}
 	return t
 }
 
@@ -98,7 +97,6 @@ func (t *Topic) End(removed bool) {
 	if t.all.open[t.id] == t {
 		delete(t.all.open, t.id)
 	}
-	delete(t.all.feeds, &t.feed)
 	if removed {
 		t.attr.Nlink = 0
 		t.end()
@@ -107,6 +105,7 @@ func (t *Topic) End(removed bool) {
 	for t.backlog.len() > 0 {
 		t.drop()
 	}
+	delete(t.all.feeds, &t.feed)
 }
 
 // All opens a subscription to what is announced from now on of the topics below a directory, where may allows

@@ -57,6 +57,19 @@ func TestRelayGaps(t *testing.T) {
 	}
 }
 
+// TestRelayGivesWay: what is still to be read of a topic that is gone elsewhere gives way to what comes.
+func TestRelayGivesWay(t *testing.T) {
+	r, gone := relayed(t, DefaultRules, 0)
+	gone.Subscribe(false)
+	gone.Give(1, []byte("a"), time.Now())
+	gone.End(true)
+	r.all.Used.Add(gone.uid, MaxBytes-int64(gone.bytes)) // by others
+	one := r.Topic("plant/note", backends.Attr{ID: backends.ID{Ino: 8}}, DefaultRules, 0)
+	s := one.Subscribe(false)
+	one.Give(1, []byte("b"), time.Now())
+	reads(t, s, 1, 0, "b")
+}
+
 // TestRelayVoid: a message that takes the value back is nobody's, and nobody has lost it, however slow they
 // are.
 func TestRelayVoid(t *testing.T) {

@@ -3,6 +3,7 @@ package topic
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -18,6 +19,8 @@ const (
 	Block   Slow = "block"    // the publisher waits
 	Cut     Slow = "cut"      // its subscription ends with ErrCut
 )
+
+var slows = []Slow{DropOld, DropNew, Block, Cut} // in a ledger by their place here
 
 // Rules are the settings of a topic.
 type Rules struct {
@@ -37,7 +40,7 @@ func (r Rules) window() int { return max(r.Depth, r.Keep) }
 // Check says what is wrong with rules.
 func (r Rules) Check() error {
 	switch {
-	case r.Slow != DropOld && r.Slow != DropNew && r.Slow != Block && r.Slow != Cut:
+	case !slices.Contains(slows, r.Slow):
 		return fmt.Errorf("slow=%s is none of drop-old, drop-new, block, cut", r.Slow)
 	case r.Depth < 1 || r.Depth > maxDepth:
 		return fmt.Errorf("depth=%d is not from 1 to %d", r.Depth, maxDepth)

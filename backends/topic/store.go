@@ -33,9 +33,9 @@ type Store struct {
 	mu     sync.Mutex
 	open   map[backends.ID]*Topic // a topic that was never used is not in it
 	merges map[string]*merge      // by directory
-	feeds  map[*feed]struct{}
-	ways   uint64   // how often an attribute or a name changed
-	wakes  []func() // to be called when the lock is free
+	feeds  map[*feed]struct{}     // those that are removed, too, as long as they have something to be read
+	ways   uint64                 // how often an attribute or a name changed
+	wakes  []func()               // to be called when the lock is free
 
 	ledger  *backends.Ledger           // nil: nothing is written
 	numbers uint64                     // of topics in it
@@ -110,7 +110,6 @@ func (ts *Store) find(r backends.Ref) (*Topic, backends.Attr, error) {
 		t = ts.topic(r.Path, a, rules)
 		t.broken = broken
 		ts.open[a.ID] = t
-		ts.feeds[&t.feed] = struct{}{}
 		t.save()
 		t.count()
 	}
@@ -118,9 +117,11 @@ func (ts *Store) find(r backends.Ref) (*Topic, backends.Attr, error) {
 	return t, a, nil
 }
 
+// topic makes one. The caller holds the store's lock.
 func (ts *Store) topic(path string, a backends.Attr, rules Rules) *Topic {
 	t := &Topic{id: a.ID, name: path, attr: a, groups: map[string]*Subscription{}}
 	t.feed = newFeed(ts, t, a.Uid, rules)
+	ts.feeds[&t.feed] = struct{}{}
 	return t
 }
 
@@ -219,7 +220,6 @@ func (ts *Store) gone(a backends.Attr) {
 	t.attr = a
 	t.attr.Nlink = 0
 	delete(ts.open, a.ID)
-	delete(ts.feeds, &t.feed)
 	t.uncount()
 	t.end()
 	t.save()

@@ -201,6 +201,7 @@ func (t *Topic) Restrict(r Rules) error {
 		return err
 	}
 	t.restrict(r)
+	t.save()
 	t.broken = false
 	return nil
 }

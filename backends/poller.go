@@ -226,6 +226,18 @@ func (s *Source) Arm(want Ready, wake func()) {
 	}
 }
 
+// Await is Arm for Wake and Forget alone, whatever becomes of the descriptor.
+func (s *Source) Await(wake func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.missed {
+		s.missed = false
+		s.p.Soon(wake)
+		return
+	}
+	s.wake, s.want = wake, 0
+}
+
 // ask has epoll watch the source for what it was armed for. The caller holds s.mu.
 func (s *Source) ask() error {
 	op := unix.EPOLL_CTL_MOD

@@ -143,7 +143,7 @@ func (g *gate) arm() {
 		}
 	}
 	if ps := g.polls; ps != nil && ps.left == 0 {
-		want |= ps.lacks & ps.wants // else the end of the round arms it: what is ready now would be told at once
+		want |= ps.lacks & (ps.wants | always) // else the end of the round arms it: what is ready now would be told at once
 	}
 	g.armFor(want)
 }

@@ -303,7 +303,7 @@ func (p *polling) answer(buf []byte, ready backends.Ready) int {
 		if d := o.file.Patience(); d > 0 && f.late == nil {
 			f.late = time.AfterFunc(d, g.onReady)
 		}
-		g.armFor(want &^ ready)
+		g.armFor(f.lacks(ready))
 	}
 	return putPoll(buf, ready)
 }

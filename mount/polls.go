@@ -43,10 +43,14 @@ func (ps *polls) put(f *polled) {
 }
 
 // lacks is what would be news to a file that knows of seen: nothing if its object is gone, which takes no more.
-// A socket takes some, and may get over its error.
+// A socket takes some, and may get over its error. One that has hung up, or failed, tells of that at once to
+// whoever waits for the other of the two: nobody does.
 func (f *polled) lacks(seen backends.Ready) backends.Ready {
-	if seen&(backends.Err|backends.Out) == backends.Err {
+	switch {
+	case seen&(backends.Err|backends.Out) == backends.Err:
 		return 0
+	case seen&always != 0:
+		return f.want &^ seen
 	}
 	return (f.want | always) &^ seen
 }

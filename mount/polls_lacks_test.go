@@ -20,6 +20,11 @@ func TestNothingLacks(t *testing.T) {
 		t.Errorf("a socket that had an error lacks %#x", got)
 	}
 	ps = polls{}
+	ps.put(&polled{want: backends.RdHup, seen: backends.Hup | backends.RdHup | backends.In | backends.Out})
+	if got := ps.lacks; got != 0 {
+		t.Errorf("a socket that has hung up lacks %#x", got)
+	}
+	ps = polls{}
 	there := &polled{want: backends.In | backends.Out, seen: backends.Out}
 	ps.put(there)
 	if got := ps.lacks & ps.wants; got != backends.In {

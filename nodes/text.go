@@ -267,7 +267,9 @@ func (t *Text) Unprobe() {
 func (t *Text) unask() {
 	if t.wake != nil && t.reads == 0 && t.probes == 0 {
 		delete(t.src.asking, t)
-		t.src.watch(t)
+		if t.want&backends.In != 0 {
+			t.src.watch(t)
+		}
 	}
 }
 

@@ -38,4 +38,17 @@ func TestTextArmed(t *testing.T) {
 	if err := text.Measure(); err != nil {
 		t.Error(err)
 	}
+	if _, err := text.read(1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := text.Probe(); err != backends.ErrUnsettled {
+		t.Fatal(err)
+	}
+	text.Arm(backends.Hup, func() {})
+	text.Unprobe()
+	text.src.all.mu.Lock()
+	defer text.src.all.mu.Unlock()
+	if len(text.src.watching) > 0 {
+		t.Error("a text is looked at for one who waits for a hang-up")
+	}
 }

@@ -152,6 +152,15 @@ func (q *Queue) Ready() backends.Ready {
 	return backends.PollNow(q.fd, backends.In|backends.Out)
 }
 
+// Arm is Waiter.Arm. Of its end the kernel tells nothing, but would wake the poller for each message.
+func (q *Queue) Arm(want backends.Ready, wake func()) {
+	if want&(backends.In|backends.Out) == 0 {
+		q.Await(wake)
+		return
+	}
+	q.Source.Arm(want, wake)
+}
+
 // Name is the queue's, without the slash.
 func (q *Queue) Name() string { return q.name }
 

@@ -275,17 +275,18 @@ func (e *end) Arm(want backends.Ready, wake func()) {
 	e.q.l.tickSoon()
 }
 
-// due reports whether there is something to tell whoever is armed now.
+// due reports whether there is something to tell whoever is armed now, for what they wait for.
 func (e *end) due() bool {
+	in, out := e.want&backends.In != 0, e.want&backends.Out != 0
 	switch {
-	case e.news, e.q.removed, e.in != nil && (e.in.over || e.in.cut), e.out != nil && (e.out.over || e.out.cut),
-		e.probe != nil && e.probe.done(), e.look != nil && e.look.over:
+	case e.news, e.q.removed, out && e.out != nil && (e.out.over || e.out.cut),
+		in && (e.in != nil && (e.in.over || e.in.cut) || e.probe != nil && e.probe.done() || e.look != nil && e.look.over):
 		return true
 	}
-	if e.want&backends.In != 0 && e.in == nil && e.probe == nil && (len(e.hand) > 0 || e.short) {
+	if in && e.in == nil && e.probe == nil && (len(e.hand) > 0 || e.short) {
 		return true
 	}
-	return e.want&backends.Out != 0 && e.out == nil && e.probe == nil && e.ready()&backends.Out != 0
+	return out && e.out == nil && e.probe == nil && e.ready()&backends.Out != 0
 }
 
 // roomy is told that there may be room, for which this end waits.

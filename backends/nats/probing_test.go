@@ -65,3 +65,54 @@ func TestUnprobe(t *testing.T) {
 	}
 	t.Errorf("woken %d times, and nothing to read", enough)
 }
+
+// TestArmedForAnEnd: a message that a read has left wakes nobody who waits for the end of the queue alone.
+func TestArmedForAnEnd(t *testing.T) {
+	servers := natsd.For(t, 1, "")
+	_, config, err := nats.ParseAttach("prod=" + servers.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	poll, err := backends.NewPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := nats.Open("prod", config, poll, slog.New(slog.DiscardHandler))
+	defer link.Close()
+	if !link.Await(20 * time.Second) {
+		t.Fatal("no connection")
+	}
+	end, _, err := link.Queues().Create("q", backends.Owner{Mode: 0600}, nats.QueueRules{}, os.O_RDWR)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end.Close()
+	woken := make(chan struct{}, 1)
+	wake := func() { woken <- struct{}{} }
+	for {
+		_, err := end.TryWrite([]byte("hello"), backends.Meta{})
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, backends.ErrUnsettled) {
+			t.Fatal(err)
+		}
+		end.Arm(backends.Out, wake)
+		<-woken
+	}
+	if _, _, err := end.TryRead(make([]byte, 16)); !errors.Is(err, backends.ErrUnsettled) {
+		t.Fatal(err)
+	}
+	end.Arm(backends.In, wake)
+	<-woken // and nobody takes it
+	end.Arm(backends.Hup|backends.RdHup, wake)
+	round := make(chan struct{})
+	poll.Soon(func() { close(round) })
+	if <-round; len(woken) > 0 {
+		t.Error("woken by a message")
+	}
+	if err := link.Queues().Remove("q", backends.Cred{}); err != nil {
+		t.Fatal(err)
+	}
+	<-woken
+}

@@ -136,12 +136,12 @@ func (e *TopicEnd) Arm(want backends.Ready, wake func()) {
 		e.fire()
 	}
 	e.leave()
-	if e.read != nil && want&backends.In != 0 {
-		e.read.Arm(backends.In, e.woken)
+	if want &^= backends.Out; e.read != nil && want != 0 {
+		e.read.Arm(want, e.woken)
 	}
 }
 
-// woken is called when there is something to read.
+// woken is called when there is something to read, or nothing more to come.
 func (e *TopicEnd) woken() {
 	l := e.link()
 	l.mu.Lock()

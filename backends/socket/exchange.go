@@ -18,9 +18,10 @@ type Exchange struct {
 	dial func(request uint64) (*Conn, error)
 
 	mu   sync.Mutex
-	conn *Conn // nil: no request was written since the last reply ended
-	shut bool  // of a stream: reading has begun
-	owed int   // of messages: requests without a reply
+	conn *Conn  // nil: no request was written since the last reply ended
+	shut bool   // of a stream: reading has begun
+	owed int    // of messages: requests without a reply
+	wake func() // wakes whoever waits for the end of a connection that is still to be made
 	backends.AtDesk
 }
 
@@ -59,6 +60,10 @@ func (x *Exchange) TryWrite(p []byte, m backends.Meta) (int, error) {
 		x.owed++
 	case err != backends.ErrWouldBlock && err != unix.EMSGSIZE:
 		x.drop()
+	}
+	if x.wake != nil && !x.idle() {
+		x.poll.Soon(x.wake)
+		x.wake = nil
 	}
 	return n, err
 }
@@ -123,12 +128,13 @@ func (x *Exchange) Ready() backends.Ready {
 	return x.conn.Ready()
 }
 
-// Arm is Waiter.Arm. To wait for the reply of a stream alone is to begin to read.
+// Arm is Waiter.Arm. To wait for the reply of a stream alone is to begin to read. The end of a connection is that
+// of its reply then, and who waits for neither of the two waits for the next connection.
 func (x *Exchange) Arm(want backends.Ready, wake func()) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.idle() {
-		if want&(backends.In|backends.Out) != 0 {
+	if idle := x.idle(); idle || x.shut && want&(backends.In|backends.Out) == 0 {
+		if x.wake = wake; idle && want&(backends.In|backends.Out) != 0 {
 			x.poll.Soon(wake)
 		}
 		return

@@ -115,13 +115,14 @@ func (f ctlFile) Open(flags int, by Caller) (Open, error) {
 		err = f.about.Judged(a)
 	}
 	if by.again && f.about.kind != nil && backends.IsGone(err) {
-		// the object's name is gone, and the object may be there for those who have it open
+		// The object's name is gone, and the object may be there for those who have it open. A directory may also
+		// have another name, which is to be asked first: by.gone.
 		was := f.about.Was
 		if f.about.Part.Dir {
 			was.Mode = syscall.S_IFDIR | was.Mode&0777
 		}
 		gone, e := f.about.control(f.about.object(was), f.about.Part.Name)
-		if e == nil && (gone.Open != nil || by.gone) {
+		if e == nil && (by.gone || gone.Open != nil && !f.about.Part.Dir) {
 			one, err = gone, nil
 		}
 	}

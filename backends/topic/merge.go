@@ -26,10 +26,12 @@ func (ts *Store) All(at backends.Ref, may func(way []backends.Attr) bool) (*Subs
 	if err == nil && at.Path != "" {
 		err = at.Judged(a)
 	}
-	if err != nil {
-		if m := ts.leftDir(at.Was); m != nil && backends.IsGone(err) {
+	if backends.IsGone(err) {
+		if m := ts.leftDir(at.Was); m != nil {
 			return m.subscribe(at.Was, may), nil
 		}
+	}
+	if err != nil {
 		return nil, err
 	}
 	if a.Type() != unix.S_IFDIR {

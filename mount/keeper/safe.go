@@ -21,6 +21,7 @@ type safe struct {
 	mu    sync.Mutex
 	fresh int       // messages in the box since the keeper was called
 	calls bool      // it is about to be called
+	again time.Time // when it is called again where the box stays full
 	queue []message // to be sent, in order; a goroutine does that while there are any
 	gone  map[uint64]chan struct{}
 	deaf  bool // the keeper has not heard in time, once: nobody waits for it until it does
@@ -28,9 +29,11 @@ type safe struct {
 
 // callAfter is how many messages the keeper is called after, which leave room for some more. callPause is how
 // long one that it need not heed at once lies there.
+// callAgain is when it is called once more as there is still no room: it may have had no memory to look.
 const (
 	callAfter = 64
 	callPause = 5 * time.Millisecond
+	callAgain = time.Second
 )
 
 // keepLimit is how long somebody waits for room in the box: it may be whoever takes up everybody's requests.
@@ -132,9 +135,13 @@ func (s *safe) put(m message) {
 // this process.
 func (s *safe) full(m message) bool {
 	if noRoom(s.box.trySend(m)) {
-		s.call()
+		if now := time.Now(); now.After(s.again) { // each call takes room in the link
+			s.again = now.Add(callAgain)
+			s.call()
+		}
 		return true
 	}
+	s.again = time.Time{}
 	s.fresh++
 	switch {
 	case s.fresh >= callAfter, m.text != "":

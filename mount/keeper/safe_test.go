@@ -92,3 +92,19 @@ func TestDeafKeeper(t *testing.T) {
 		t.Error("it is deaf for good")
 	}
 }
+
+// TestFullBox: a box that stays full for long does not fill the link, on which others wait for room.
+func TestFullBox(t *testing.T) {
+	s, _ := newSafe(t)
+	m := message{word: "drop", number: 1, fd: -1}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for !s.full(m) {
+	}
+	for range 10_000 {
+		s.full(m)
+	}
+	if err := s.link.trySend(message{word: "box", fd: -1}); err != nil {
+		t.Error(err)
+	}
+}

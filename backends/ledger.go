@@ -82,7 +82,7 @@ const (
 	UnsizedRecord // names of segments that have no size yet
 	EndsRecord    // how often the readers of a System V queue were ended
 	TriesRecord   // how often a message was tried on lease that is back in its queue
-	GoneRecord    // a queue whose name is gone, by the number of its descriptor
+	OpenRecord    // a queue that is open, by the number of its descriptor
 	MergeRecord   // how many messages there were for the readers of a directory of topics
 	EmptyRecord   // messages that poll(2) took from a System V queue
 )

@@ -38,7 +38,7 @@ type stores struct {
 func (t *Tree) openStores(c Config, before *tables) (*stores, error) {
 	s := &stores{queues: mqueue.NewQueues(t.env.Poll, c.MaxMsg, c.MsgSize), ledger: c.Ledger, left: t.Left}
 	t.closers = append(t.closers, s.queues)
-	s.queues.LastsGone(c.Ledger, c.Safe, t.Left(backends.GoneRecord))
+	s.queues.LastsOpen(c.Ledger, c.Safe, t.Left(backends.OpenRecord))
 	s.queues.Lasts(c.Ledger, t.Left)
 	t.lasting.resumed = append(t.lasting.resumed, s.queues.Resumed)
 	if err := s.queues.Refused(); err != nil {

@@ -42,7 +42,13 @@ func (q *Queues) create(name string, o backends.Owner, maxmsg, msgsize int,
 // make makes a queue that is paid for.
 func (q *Queues) make(name string, o backends.Owner, attr *mqAttr, cost int64,
 	may func(int, error) (int, error)) (*Queue, error) {
-	fd, err := mqOpen(name, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NONBLOCK, o.Mode&0777, attr)
+	open := func() (int, error) {
+		return mqOpen(name, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NONBLOCK, o.Mode&0777, attr)
+	}
+	fd, err := open()
+	if (err == unix.EMFILE || err == unix.ENOSPC) && q.dropKept() {
+		fd, err = open()
+	}
 	if err == unix.EMFILE {
 		if backends.MayStay() == nil {
 			return nil, ErrBytes

@@ -5,10 +5,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A queue whose name is gone is there for those who have it open, and nobody can open it again. So that it
-// goes on in another process its descriptor is in a backends.Safe, under a number of which the ledger has a
-// record. So is that of each queue that is to stay open: another program may remove its name in the moment in which
-// no process is there to see it. To keep one and drop it again takes whoever opens it some 8 µs.
+// A queue goes on in another process by the descriptor by which it was open, which is in a backends.Safe under a
+// number of which the ledger has a record. What its name leads to by then does not matter: another program may have
+// removed it while no process was there to see it, and nobody could open it again, or given it another mode. To keep
+// one and drop it again takes whoever opens it some 8 µs.
 
 // leftQueue is one that an earlier process left.
 type leftQueue struct {
@@ -20,9 +20,9 @@ type leftQueue struct {
 	taken  bool
 }
 
-// LastsGone has queues whose names are gone outlive this process, and those go on that an earlier one left.
-// It is to be called before Lasts.
-func (q *Queues) LastsGone(l *backends.Ledger, safe backends.Safe, left []backends.Left) {
+// LastsOpen has queues that are open outlive this process, and those go on that an earlier one had open. It is to
+// be called before Lasts.
+func (q *Queues) LastsOpen(l *backends.Ledger, safe backends.Safe, left []backends.Left) {
 	if l == nil || safe == nil {
 		return
 	}
@@ -76,8 +76,9 @@ func (q *Queues) Resumed() {
 	q.counts.pasts = nil
 }
 
-// holdGone is hold of a queue that an earlier process left; nil: it left none.
-func (q *Queues) holdGone(r backends.Ref, access int) *Queue {
+// holdLeft is hold of a queue that an earlier process had open, while all that it had is opened again; nil: it left
+// none. Whoever has it open was let in then.
+func (q *Queues) holdLeft(r backends.Ref, access int) *Queue {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, left := range q.left[r.Was.Ino] {
@@ -91,9 +92,16 @@ func (q *Queues) holdGone(r backends.Ref, access int) *Queue {
 		if left.taken {
 			continue
 		}
-		p := q.pastOfOpen(left.id.Ino)
-		if p == nil {
-			p = &past{ino: left.id.Ino, gone: true}
+		a, err := backends.Fstat(left.fd)
+		if err != nil {
+			continue
+		}
+		p := q.pastOfOpen(a.Ino)
+		switch {
+		case a.Nlink > 0:
+			p = q.past(r.Path, a.Ino)
+		case p == nil:
+			p = &past{ino: a.Ino, gone: true}
 			p.keep(q.counts.ledger, q.counts.pasts[p.ino])
 			delete(q.counts.pasts, p.ino)
 		}
@@ -105,7 +113,7 @@ func (q *Queues) holdGone(r backends.Ref, access int) *Queue {
 			q.safe.Drop(left.number, false)
 			return nil
 		}
-		one.removed.Store(true)
+		one.removed.Store(a.Nlink == 0)
 		return one
 	}
 	return nil
@@ -140,8 +148,8 @@ func (q *Queues) adopt(one *Queue) {
 	}
 }
 
-// keep has a queue that is open outlive this process, as its name is about to go, or has gone. The caller
-// holds q.mu.
+// keep has a queue outlive this process that is open, if only briefly, as its name is about to go, or has gone. The
+// caller holds q.mu.
 func (q *Queues) keep(ino uint64) {
 	for _, access := range accesses {
 		if one := q.open[queueKey{ino, access}]; one != nil {
@@ -157,7 +165,7 @@ func (one *Queue) keep() {
 		return
 	}
 	one.kept = q.counts.ledger.NextKept()
-	q.counts.ledger.Put(&one.keptAt, backends.GoneRecord, one.kept, nil)
+	q.counts.ledger.Put(&one.keptAt, backends.OpenRecord, one.kept, nil)
 	q.safe.Keep(one.kept, one.fd)
 }
 
@@ -171,10 +179,21 @@ func (q *Queues) stays(one *Queue, err error) (*Queue, error) {
 	return one, err
 }
 
-func (one *Queue) letGone() {
+// letKept ends that. For a moment more the queue is there, and takes room. The caller holds q.mu.
+func (one *Queue) letKept() {
 	if one.kept != 0 {
 		one.all.counts.ledger.Drop(&one.keptAt)
 		one.all.safe.Drop(one.kept, false)
+		one.all.letting.Store(true)
 		one.kept = 0
 	}
+}
+
+// dropKept waits until those are closed that are to be kept no longer. It reports whether there may be any.
+func (q *Queues) dropKept() bool {
+	if !q.letting.Swap(false) {
+		return false
+	}
+	q.safe.Drop(q.counts.ledger.NextKept(), true) // one that is not there, behind all of them
+	return true
 }

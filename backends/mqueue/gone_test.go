@@ -17,8 +17,15 @@ func (safe) Drop(uint64, bool)      {}
 func (safe) DropSoon(uint64)        {}
 func (s safe) Left() map[uint64]int { return maps.Clone(s) }
 
-// leftGone has a queue's name be gone, and other Queues go on from a process that had it open for each access.
+// leftGone is leftOpen of a queue whose name is gone by then.
 func leftGone(t *testing.T, accesses ...int) (*Queues, backends.Ref, safe) {
+	t.Helper()
+	return leftOpen(t, func(one *Queue) error { return mqUnlink(one.name) }, accesses...)
+}
+
+// leftOpen has Queues go on from a process that had a queue open for each access. then is called for it
+// before.
+func leftOpen(t *testing.T, then func(*Queue) error, accesses ...int) (*Queues, backends.Ref, safe) {
 	t.Helper()
 	_, q, one, _ := leasing(t)
 	fd := ledgerFd(t)
@@ -37,14 +44,14 @@ func leftGone(t *testing.T, accesses ...int) (*Queues, backends.Ref, safe) {
 		if kept[uint64(number+1)], err = q.there(one.name, access); err != nil {
 			t.Fatal(err)
 		}
-		left = append(left, backends.Left{Kind: backends.GoneRecord, Number: uint64(number + 1)})
+		left = append(left, backends.Left{Kind: backends.OpenRecord, Number: uint64(number + 1)})
 	}
-	if err := mqUnlink(one.name); err != nil {
+	if err := then(one); err != nil {
 		t.Fatal(err)
 	}
 	next := NewQueues(q.poll, 2, 64)
 	t.Cleanup(func() { next.Close() })
-	next.LastsGone(l, kept, left)
+	next.LastsOpen(l, kept, left)
 	next.Lasts(l, func(uint32) []backends.Left { return nil })
 	return next, backends.Ref{Path: one.name, Was: a}, kept
 }
@@ -167,5 +174,83 @@ func TestKeptOnceOpen(t *testing.T) {
 	defer one.Close()
 	if one.kept == 0 {
 		t.Error("it is not kept")
+	}
+}
+
+// TestLeftWithAnotherMode: a queue that an earlier process had open goes on, whatever its mode is by now. It has its
+// name, and who opens it by that has the same.
+func TestLeftWithAnotherMode(t *testing.T) {
+	next, r, _ := leftOpen(t, func(one *Queue) error { return unix.Fchmod(one.fd, 0200) }, unix.O_RDWR)
+	one, err := next.Open(r, unix.O_RDWR)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer one.Close()
+	if one.removed.Load() {
+		t.Error("it counts as removed")
+	}
+	next.Resumed()
+	a, err := next.Find(r.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := next.Open(backends.Ref{Path: r.Path, Was: a}, unix.O_RDWR)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if other != one {
+		t.Error("it is open as two")
+	}
+}
+
+// closing is a safe that closes what it is to drop when somebody waits for it.
+type closing struct {
+	safe
+	now func()
+}
+
+func (c closing) Drop(_ uint64, now bool) {
+	if now {
+		c.now()
+	}
+}
+
+// TestRoomOfClosed: a queue that was closed and removed takes no room from the next one, though what keeps it
+// closes it a moment later.
+func TestRoomOfClosed(t *testing.T) {
+	q, r, _ := leftGone(t, unix.O_RDWR)
+	q.Resumed()
+	limit := func(n uint64) (had unix.Rlimit) {
+		if err := unix.Getrlimit(unix.RLIMIT_MSGQUEUE, &had); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Setrlimit(unix.RLIMIT_MSGQUEUE, &unix.Rlimit{Cur: n, Max: had.Max}); err != nil {
+			t.Fatal(err)
+		}
+		return had
+	}
+	had := limit(0)
+	defer limit(had.Cur)
+	waits := 0
+	q.safe = closing{now: func() { limit(had.Cur); waits++ }}
+	o := backends.Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0600}
+	if _, err := q.CreateBriefly(r.Path, o, 2, 64); err != ErrBytes || waits > 0 {
+		t.Errorf("it waits %d times where nothing was closed: %v", waits, err)
+	}
+	limit(had.Cur)
+	for range 2 {
+		one, err := q.Create(r.Path, o, 2, 64)
+		if err != nil {
+			t.Fatalf("after %d waits: %v", waits, err)
+		}
+		one.Close()
+		if err := q.Remove(r.Path, backends.Cred{}); err != nil {
+			t.Fatal(err)
+		}
+		limit(0)
+	}
+	if waits != 1 {
+		t.Errorf("it waits %d times", waits)
 	}
 }

@@ -245,7 +245,7 @@ func (q *Queue) Close() error {
 func (q *Queue) end() error {
 	delete(q.all.open, queueKey{q.ino, q.access})
 	q.Forget()
-	q.letGone()
+	q.letKept()
 	q.all.counts.drop(q.ino, q.count)
 	err := unix.Close(q.fd)
 	if q.pays != nil {

@@ -15,6 +15,7 @@ package mqueue
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -38,8 +39,9 @@ type Queues struct {
 	looks  backends.Looks // that limits makes
 	counts counts
 
-	safe backends.Safe           // nil: nothing outlives this process
-	left map[uint64][]*leftQueue // by inode, until Resumed
+	safe    backends.Safe           // nil: nothing outlives this process
+	left    map[uint64][]*leftQueue // by inode, until Resumed
+	letting atomic.Bool             // it may still have some that nobody has open
 }
 
 type queueKey struct {
@@ -92,18 +94,9 @@ func (q *Queues) OpenBriefly(r backends.Ref, access int) (*Queue, error) {
 
 func (q *Queues) hold(r backends.Ref, access int, check func(backends.Attr) error,
 	may func(int, error) (int, error)) (*Queue, error) {
-	one, err := q.holdNamed(r, access, check, may)
-	if err == unix.ENOENT || err == unix.ESTALE {
-		if left := q.holdGone(r, access); left != nil {
-			return left, nil
-		}
+	if left := q.holdLeft(r, access); left != nil {
+		return left, nil
 	}
-	return one, err
-}
-
-// holdNamed is hold of a queue that has a name.
-func (q *Queues) holdNamed(r backends.Ref, access int, check func(backends.Attr) error,
-	may func(int, error) (int, error)) (*Queue, error) {
 	fd, err := q.there(r.Path, unix.O_RDWR)
 	if err == unix.EACCES && access != unix.O_RDWR {
 		fd, err = q.there(r.Path, access)
@@ -264,10 +257,7 @@ func (q *Queues) Remove(name string, who backends.Cred) error {
 		q.mu.Unlock()
 	}
 	err := backends.As(who, 0, func() error { return mqUnlink(name) })
-	if statErr != nil {
-		return err
-	}
-	if err != nil {
+	if statErr != nil || err != nil {
 		return err
 	}
 	q.mu.Lock()

@@ -150,7 +150,7 @@ func (w *walk) fills(g *goner) {
 
 var (
 	digits  = regexp.MustCompile(`[0-9]+`)
-	writers = regexp.MustCompile(`writer_pids=\S*`) // who made the object may just have closed it
+	writers = regexp.MustCompile(`writer_pids(=\S*|":\[[^\]]*\])`) // who made the object may just have closed it
 )
 
 // looks is what is seen of it.

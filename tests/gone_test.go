@@ -292,7 +292,7 @@ func TestGoneUnseen(t *testing.T) {
 	s := keptBy(t, mountTree(t, "--keeper=on"))
 	w := &walk{t: t, tr: s.tr}
 	const sysv = "sysv/queues/0x00004210"
-	for _, name := range []string{"queues/u", "queues/v", "queues/late", sysv} {
+	for _, name := range []string{"queues/u", "queues/v", sysv} {
 		check(t, os.WriteFile(s.tr.mnt+"/"+name, nil, 0600))
 	}
 	queue, lines := w.open("queues/u", unix.O_RDWR|unix.O_NONBLOCK), w.open("ctl/queues/u/lines", unix.O_RDONLY)
@@ -314,11 +314,6 @@ func TestGoneUnseen(t *testing.T) {
 		}
 		waits = append(waits, told)
 		go func() { told <- w.get(fd) }()
-	}
-	late := w.open("ctl/queues/late/next@2s", unix.O_RDONLY) // the worker keeps what is open for a second
-	defer unix.Close(late)
-	if got := w.get(late); got != syscall.ETIMEDOUT.Error() {
-		t.Fatal(got)
 	}
 	check(t, s.tr.parked(len(waits)))
 	pid, err := s.tr.pid()

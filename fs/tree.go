@@ -153,7 +153,8 @@ func New(c Config) (*Tree, error) {
 		t.Close()
 		return nil, err
 	}
-	if t.tryLinks(before); c.Ledger != nil {
+	t.tryLinks(before)
+	if c.Ledger != nil {
 		t.writeTo(c.Ledger)
 		ts := tables{Started: t.started.UnixNano(), Seed: t.seed}
 		t.put(&t.lasting.tree, backends.TreeRecord, 0, ts.codeTree)
@@ -373,8 +374,7 @@ func (t *Tree) NoteBy(err error, uid uint32) {
 	}
 }
 
-// Crowded notes that something was refused with ENOBUFS, as a user has as
-// much waiting, or kept for them, as one user may.
+// Crowded notes that something was refused with ENOBUFS: a user has as much waiting, or kept, as one user may.
 func (t *Tree) Crowded(op string, id uint64, uid uint32) {
 	if n, ok := t.table.get(id); ok {
 		t.NoteBy(nodes.Crowded(op, t.where(n), uid), uid)

@@ -26,19 +26,16 @@ func (t *Topic) unuse() {
 }
 
 // found is a topic of an earlier process, which is where its record says, or where it was moved to in the
-// moment in which that process ended, or has no name any more. places are where topics are by now; nil: nobody
-// has looked yet. One without a name goes on by the rule for slow readers that it had.
-func (ts *Store) found(r *Snapshot, attr backends.Attr, removed bool, slow Slow, places **backends.Places) *Topic {
+// moment in which that process ended, or has no name any more: that goes on by the rule for slow readers that it had.
+func (ts *Store) found(
+	r *Snapshot, attr backends.Attr, removed bool, slow Slow, places func() *backends.Places,
+) *Topic {
 	t, err := (*Topic)(nil), error(unix.ENOENT)
 	if !removed {
 		t, err = ts.Topic(backends.Ref{Path: r.Name, Was: attr})
 	}
 	if !removed && backends.IsGone(err) {
-		if *places == nil {
-			*places = &backends.Places{}
-			ts.list(backends.Ref{}, *places)
-		}
-		if path := (*places).Of(r.ID); path != "" {
+		if path := places().Of(r.ID); path != "" {
 			t, err = ts.Topic(backends.Ref{Path: path, Was: attr})
 		}
 	}
@@ -54,18 +51,6 @@ func (ts *Store) found(r *Snapshot, attr backends.Attr, removed bool, slow Slow,
 		return nil
 	}
 	return t
-}
-
-// list notes where topics are that lie below a directory.
-func (ts *Store) list(dir backends.Ref, places *backends.Places) {
-	names, _ := ts.dir.List(dir)
-	for _, e := range names {
-		n := backends.Name{Dir: dir, Base: e.Name}
-		a, err := ts.dir.Find(n)
-		if err == nil && places.Add(a, n.Path()) && a.Type() == unix.S_IFDIR {
-			ts.list(backends.Ref{Path: n.Path(), Was: a}, places)
-		}
-	}
 }
 
 // leftDir is a directory that an earlier process had readers of, and which is gone; nil: it had none. The

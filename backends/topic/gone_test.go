@@ -29,8 +29,20 @@ func next(t *testing.T, ts *Store, fd int) (*Store, map[uint32]int) {
 			}
 		}
 		return list
-	})
+	}, one.places)
 	return one, kinds
+}
+
+// places are where the topics are that are in no directory.
+func (ts *Store) places() *backends.Places {
+	all := &backends.Places{}
+	list, _ := ts.dir.List(backends.Ref{})
+	for _, e := range list {
+		if a, err := ts.dir.Find(backends.Named(e.Name)); err == nil {
+			all.Add(a, e.Name)
+		}
+	}
+	return all
 }
 
 // says checks what the file of a reader gets, and then err.

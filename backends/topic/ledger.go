@@ -19,8 +19,10 @@ import (
 const numberBits = 40
 
 // Lasts has the store write what it keeps into a ledger, and go on from what an earlier process left there.
-// It is to be called before anybody has opened a topic.
-func (ts *Store) Lasts(l *backends.Ledger, left func(kind uint32) []backends.Left) {
+// It is to be called before anybody has opened a topic. places are where topics are by now.
+func (ts *Store) Lasts(
+	l *backends.Ledger, left func(kind uint32) []backends.Left, places func() *backends.Places,
+) {
 	ts.works, ts.left, ts.leftDirs = map[uint64]bool{}, map[backends.ID]*Topic{}, map[backends.ID]*merge{}
 	of, counts := map[uint64][]backends.Left{}, map[uint64]backends.Record{}
 	for _, m := range left(backends.MessageRecord) {
@@ -37,10 +39,9 @@ func (ts *Store) Lasts(l *backends.Ledger, left func(kind uint32) []backends.Lef
 		counts[one.Number] = one.Record
 		ts.numbers = max(ts.numbers, one.Number)
 	}
-	var places *backends.Places
 	for _, one := range left(backends.TopicRecord) {
 		ts.numbers = max(ts.numbers, one.Number)
-		t := ts.resume(one, of[one.Number], &places)
+		t := ts.resume(one, of[one.Number], places)
 		if t == nil {
 			l.Drop(&one.Record)
 			continue
@@ -69,7 +70,7 @@ func (ts *Store) Lasts(l *backends.Ledger, left func(kind uint32) []backends.Lef
 }
 
 // resume has one topic go on; nil: it cannot.
-func (ts *Store) resume(one backends.Left, messages []backends.Left, places **backends.Places) *Topic {
+func (ts *Store) resume(one backends.Left, messages []backends.Left, places func() *backends.Places) *Topic {
 	r, attr, removed, slow, ok := readTopic(one.Data)
 	if !ok {
 		return nil

@@ -9,6 +9,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/ipcfs/ipcfs/backends"
 	"github.com/ipcfs/ipcfs/nodes"
+	"github.com/ipcfs/ipcfs/tests/ledgerfd"
 	"golang.org/x/sys/unix"
 )
 
@@ -26,11 +27,7 @@ func (watched) Resume(backends.Place) {}
 
 func newLedger(t testing.TB) *backends.Ledger {
 	t.Helper()
-	fd, err := backends.NewLedger()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Close(fd) })
+	fd := ledgerfd.New(t)
 	l, err := backends.OpenLedger(fd)
 	if err != nil {
 		t.Fatal(err)

@@ -5,17 +5,13 @@ import (
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
-	"golang.org/x/sys/unix"
+	"github.com/ipcfs/ipcfs/tests/ledgerfd"
 )
 
 // TestTimeline: another process knows of a request that the kernel brings again since when it waits: no less
 // than it does, and by a second more, or a sixteenth.
 func TestTimeline(t *testing.T) {
-	fd, err := backends.NewLedger()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(fd)
+	fd := ledgerfd.New(t)
 	next := func() *timeline {
 		ledger, err := backends.OpenLedger(fd)
 		if err != nil {

@@ -4,11 +4,12 @@ import (
 	"testing"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/tests/ledgerfd"
 )
 
 // TestRestOfCommand: a process that goes on does of a command what an earlier one had not done.
 func TestRestOfCommand(t *testing.T) {
-	fd := ledgerFd(t)
+	fd := ledgerfd.New(t)
 	next := func() *Acts {
 		l, err := backends.OpenLedger(fd)
 		if err != nil {
@@ -54,7 +55,7 @@ func TestRestOfCommand(t *testing.T) {
 
 // TestRestOfNobody: a request that ends while its command goes on has nothing noted.
 func TestRestOfNobody(t *testing.T) {
-	fd := ledgerFd(t)
+	fd := ledgerfd.New(t)
 	l, err := backends.OpenLedger(fd)
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/tests/ledgerfd"
 	"golang.org/x/sys/unix"
 )
 
@@ -89,10 +90,7 @@ func TestActs(t *testing.T) {
 		}, map[string]int{"a": 2, "b": 1}},
 	} {
 		for _, killed := range []string{before, in, made, after} {
-			fd, err := backends.NewLedger()
-			if err != nil {
-				t.Fatal(err)
-			}
+			fd := ledgerfd.New(t)
 			s := shelf{"a": seenOn("a", 1, 7), "b": seenOn("b", 2, 7)}
 			run := func(a *Acts, at string) (err error) {
 				defer func() {
@@ -143,7 +141,7 @@ func TestActs(t *testing.T) {
 
 // TestActsApart: what one request has made is not another one's, and an error is answered again.
 func TestActsApart(t *testing.T) {
-	fd := ledgerFd(t)
+	fd := ledgerfd.New(t)
 	s := shelf{}
 	act := func(uid int, end func()) Act {
 		return Act{Dir: s, Name: "new", Class: s, For: Owner{Uid: uint32(uid)}, Do: func(Owner) (Seen, error) {

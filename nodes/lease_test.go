@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/tests/ledgerfd"
 )
 
 // lending is a queue that lends, of which somebody else takes all messages when one was refused so many
@@ -140,11 +141,7 @@ func TestLeaseReadMeanwhile(t *testing.T) {
 	defer poll.Close()
 	work := backends.NewWorkers(poll, 1, 1)
 	defer work.Close()
-	fd, err := backends.NewLedger()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer syscall.Close(fd)
+	fd := ledgerfd.New(t)
 	ledger, err := backends.OpenLedger(fd)
 	if err != nil {
 		t.Fatal(err)

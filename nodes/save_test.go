@@ -6,13 +6,14 @@ import (
 	"testing"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/tests/ledgerfd"
 	"golang.org/x/sys/unix"
 )
 
 // TestGiveBack: what an earlier process received for somebody who was killed since goes back to its queue.
 // What finds no room there goes back when the file is closed, in whatever process that is then.
 func TestGiveBack(t *testing.T) {
-	fd := ledgerFd(t)
+	fd := ledgerfd.New(t)
 	l, err := backends.OpenLedger(fd)
 	if err != nil {
 		t.Fatal(err)
@@ -109,10 +110,7 @@ func TestGiveBackKilled(t *testing.T) {
 
 // killedReturning has a process killed after so many steps, and reports whether it was.
 func killedReturning(t *testing.T, texts []string, room, steps int) bool {
-	fd, err := backends.NewLedger()
-	if err != nil {
-		t.Fatal(err)
-	}
+	fd := ledgerfd.New(t)
 	q := &notedQueue{mq: mq{port: port{unit: 8, maxmsg: room}}}
 	// run is a process that starts, and reports whether it was not killed.
 	run := func(steps int) (lives bool) {
@@ -199,7 +197,7 @@ func killedReturning(t *testing.T, texts []string, room, steps int) bool {
 // TestHandsShared: a long message that several files of a user have in hand is in a ledger once, goes on in
 // each of them in another process, and is gone from there with the last.
 func TestHandsShared(t *testing.T) {
-	fd := ledgerFd(t)
+	fd := ledgerfd.New(t)
 	long := strings.Repeat("x", sharedHand)
 	// start is a process that starts, with what is left of hands and of each file.
 	start := func() (*backends.Ledger, *Env, map[uint64]Kept, map[uint64]backends.Record) {
@@ -274,14 +272,3 @@ type lendsOne struct {
 }
 
 func (q *lendsOne) TryLend(int) ([]byte, backends.Meta, error) { return q.data, backends.Meta{}, nil }
-
-// ledgerFd is the descriptor of a ledger for a test, by which each process of several opens it.
-func ledgerFd(t testing.TB) int {
-	t.Helper()
-	fd, err := backends.NewLedger()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Close(fd) })
-	return fd
-}

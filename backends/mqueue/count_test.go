@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/tests/ledgerfd"
 	"golang.org/x/sys/unix"
 )
 
@@ -20,7 +21,7 @@ func TestSentOrNot(t *testing.T) {
 
 func sentOrNot(t *testing.T, sent bool) {
 	leases, q, one, at := leasing(t)
-	fd := ledgerFd(t)
+	fd := ledgerfd.New(t)
 	next := func() (*backends.Ledger, func(kind uint32) []backends.Left) {
 		l, err := backends.OpenLedger(fd)
 		if err != nil {
@@ -107,7 +108,7 @@ func sentOrNot(t *testing.T, sent bool) {
 // also when nobody else has the queue open any more.
 func TestCountIsHeld(t *testing.T) {
 	l, q, one, _ := leasing(t)
-	fd := ledgerFd(t)
+	fd := ledgerfd.New(t)
 	ledger, err := backends.OpenLedger(fd)
 	if err != nil {
 		t.Fatal(err)

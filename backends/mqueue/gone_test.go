@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/tests/ledgerfd"
 	"golang.org/x/sys/unix"
 )
 
@@ -28,7 +29,7 @@ func leftGone(t *testing.T, accesses ...int) (*Queues, backends.Ref, safe) {
 func leftOpen(t *testing.T, then func(*Queue) error, accesses ...int) (*Queues, backends.Ref, safe) {
 	t.Helper()
 	_, q, one, _ := leasing(t)
-	fd := ledgerFd(t)
+	fd := ledgerfd.New(t)
 	l, err := backends.OpenLedger(fd)
 	if err != nil {
 		t.Fatal(err)

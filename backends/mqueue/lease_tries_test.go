@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/ipcfs/ipcfs/backends"
-	"golang.org/x/sys/unix"
+	"github.com/ipcfs/ipcfs/tests/ledgerfd"
 )
 
 // inLedger are leases of one queue that go on in a ledger, process after process.
@@ -21,7 +21,7 @@ type inLedger struct {
 
 func leasingOn(t *testing.T) (*inLedger, *Queue) {
 	_, q, one, at := leasing(t)
-	fd := ledgerFd(t)
+	fd := ledgerfd.New(t)
 	l := &inLedger{T: t, q: q, fd: fd, at: at}
 	l.goOn()
 	return l, one
@@ -157,15 +157,4 @@ func TestTriesOfGone(t *testing.T) {
 	if err := l.takes(one, 2).Done(); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// ledgerFd is the descriptor of a ledger for a test, by which each process of several opens it.
-func ledgerFd(t testing.TB) int {
-	t.Helper()
-	fd, err := backends.NewLedger()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Close(fd) })
-	return fd
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/tests/ledgerfd"
 	"golang.org/x/sys/unix"
 )
 
@@ -81,11 +82,7 @@ func newLedger(t *testing.T) (*backends.Poller, int) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.Close() })
-	fd, err := backends.NewLedger()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Close(fd) })
+	fd := ledgerfd.New(t)
 	return p, fd
 }
 
@@ -197,11 +194,7 @@ func TestNobodyUsesAgain(t *testing.T) {
 	}
 	defer p.Close()
 	for _, kind := range []string{"host", "bound"} {
-		fd, err := backends.NewLedger()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer unix.Close(fd)
+		fd := ledgerfd.New(t)
 		safe := fakeSafe{}
 		dial := func(s *Maker, c Call) *Conn {
 			if kind == "bound" {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/tests/ledgerfd"
 	"golang.org/x/sys/unix"
 )
 
@@ -17,7 +18,7 @@ func TestHeldGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	fd := ledgerFd(t)
+	fd := ledgerfd.New(t)
 	records := 0
 	next := func() *Queues {
 		l, err := backends.OpenLedger(fd)

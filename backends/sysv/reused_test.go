@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
-	"golang.org/x/sys/unix"
+	"github.com/ipcfs/ipcfs/tests/ledgerfd"
 )
 
 // TestReusedID: at a desk, too, nothing is received from a queue of somebody else's that has the id by now.
@@ -16,7 +16,7 @@ func TestReusedID(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	fd := ledgerFd(t)
+	fd := ledgerfd.New(t)
 	l, err := backends.OpenLedger(fd)
 	if err != nil {
 		t.Fatal(err)
@@ -55,15 +55,4 @@ func TestReusedID(t *testing.T) {
 	if now, err := s.Stat(info.ID); err != nil || now.Qnum != 1 {
 		t.Errorf("%d messages are left to them, %v", now.Qnum, err)
 	}
-}
-
-// ledgerFd is the descriptor of a ledger for a test, by which each process of several opens it.
-func ledgerFd(t testing.TB) int {
-	t.Helper()
-	fd, err := backends.NewLedger()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Close(fd) })
-	return fd
 }

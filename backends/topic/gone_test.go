@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/ipcfs/ipcfs/backends"
+	"github.com/ipcfs/ipcfs/tests/ledgerfd"
 	"golang.org/x/sys/unix"
 )
 
@@ -63,7 +64,7 @@ func says(t *testing.T, s *Subscription, end error, want ...string) {
 // has ended with the process, nothing of it is in the ledger. A topic of the same name is another one; one that
 // was moved in the moment in which a process ended is none that was removed.
 func TestGoneLasts(t *testing.T) {
-	fd := ledgerFd(t)
+	fd := ledgerfd.New(t)
 	ts, _ := next(t, newTopics(t), fd)
 	must := func(err error) {
 		t.Helper()
@@ -192,7 +193,7 @@ func TestGoneGivesWay(t *testing.T) {
 
 func givesWay(t *testing.T, how string) {
 	const room = 64 // messages, for all topics of their owner
-	fd, msg := ledgerFd(t), make([]byte, 1000)
+	fd, msg := ledgerfd.New(t), make([]byte, 1000)
 	ts, _ := next(t, newTopics(t), fd)
 	makes := func(name string, slow Slow) (*Topic, *Subscription) {
 		one := newTopic(t, ts, name, Rules{Slow: slow, Depth: 1000, Bytes: 1 << 20})
@@ -270,7 +271,7 @@ func givesWay(t *testing.T, how string) {
 // TestGoneOfOneInode: those who read directories that had the same inode one after the other all go on in
 // another process.
 func TestGoneOfOneInode(t *testing.T) {
-	fd := ledgerFd(t)
+	fd := ledgerfd.New(t)
 	ts, _ := next(t, newTopics(t), fd)
 	name := backends.Named("d")
 	if _, err := ts.dir.Mkdir(name, backends.Owner{Mode: 0755}); err != nil {
@@ -310,15 +311,4 @@ func TestGoneOfOneInode(t *testing.T) {
 	if _, kinds := next(t, ts, fd); len(kinds) > 0 {
 		t.Errorf("in the ledger are still %v", kinds)
 	}
-}
-
-// ledgerFd is the descriptor of a ledger for a test, by which each process of several opens it.
-func ledgerFd(t testing.TB) int {
-	t.Helper()
-	fd, err := backends.NewLedger()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Close(fd) })
-	return fd
 }

@@ -11,16 +11,21 @@ import (
 type Safe interface {
 	// Keep has a descriptor kept, which stays the caller's too. When it returns another process would get it.
 	Keep(number uint64, fd int)
-	// Drop ends that, before the caller closes the descriptor. It waits until it is closed there if now says
-	// so.
-	Drop(number uint64, now bool)
-	// DropSoon is Drop of what somebody hears the end of, as the peer of a connection: it does not wait, and is
-	// not kept waiting with others either.
-	DropSoon(number uint64)
+	// Drop ends that, before the caller closes the descriptor.
+	Drop(number uint64, when Closing)
 	// Left are the descriptors that an earlier process has left, by number. Whoever goes on with one takes it out
 	// of the map, which is for the start alone, and has it from then on; it stays kept.
 	Left() map[uint64]int
 }
+
+// Closing says when a descriptor is closed that is kept no longer.
+type Closing int
+
+const (
+	CloseLater Closing = iota // within some milliseconds, with others, which costs least
+	CloseSoon                 // without delay, as somebody hears the end of it, as the peer of a connection does
+	CloseFirst                // before Drop returns, which may wait for a second
+)
 
 // DropLeft closes what nobody has taken of what an earlier process left.
 func DropLeft(s Safe) {
@@ -29,7 +34,7 @@ func DropLeft(s Safe) {
 	}
 	left := s.Left()
 	for n, fd := range left {
-		s.Drop(n, true)
+		s.Drop(n, CloseFirst)
 		unix.Close(fd)
 		delete(left, n)
 	}

@@ -21,8 +21,7 @@ type leftSafe map[uint64]int
 func (leftSafe) Keep(uint64, int) {}
 
 // Drop is backends.Safe.Drop.
-func (leftSafe) Drop(uint64, bool) {}
-func (leftSafe) DropSoon(uint64)   {}
+func (leftSafe) Drop(uint64, backends.Closing) {}
 
 // Left is backends.Safe.Left.
 func (s leftSafe) Left() map[uint64]int { return s }

@@ -75,7 +75,7 @@ func (t *Tree) reopen(n Node, r *nodeRecord) (nodes.Open, error) {
 	was := nodes.Attr{ID: n.Object, Mode: n.Mode, Uid: n.Uid, Gid: n.Gid}
 	open, err := class.Reopen(nodes.Ref{Path: path, Was: was}, fd, r.Rest)
 	if delete(t.lasting.memory, r.Number); err != nil { // what is opened instead may have the number
-		t.config.Safe.Drop(r.Number, false)
+		t.config.Safe.Drop(r.Number, backends.CloseLater)
 		_ = syscall.Close(fd)
 	}
 	return open, err
@@ -91,7 +91,7 @@ func (t *Tree) dropMemory(open map[uint64]*nodeRecord) {
 		}
 	}
 	for number, fd := range t.lasting.memory {
-		t.config.Safe.Drop(number, false)
+		t.config.Safe.Drop(number, backends.CloseLater)
 		_ = syscall.Close(fd)
 	}
 	t.lasting.memory = nil
@@ -122,12 +122,21 @@ func (m *memory) leave() (last bool, err error) {
 		err = m.backer.BackingClose(m.id)
 	}
 	if m.safe != nil {
-		m.safe.Drop(m.number, false)
+		m.safe.Drop(m.number, m.closing())
 	}
 	if e := m.Memory.Close(); err == nil {
 		err = e
 	}
 	return true, err
+}
+
+// closing says when the descriptor that is kept is to be closed: a program cannot be started while somebody has it
+// open for writing (ETXTBSY), and `cp` of one is followed by that.
+func (m *memory) closing() backends.Closing {
+	if a, err := backends.Fstat(m.Fd()); err == nil && a.Mode&0111 != 0 {
+		return backends.CloseSoon
+	}
+	return backends.CloseLater
 }
 
 func (m *memory) answer(out *fuse.OpenOut) {

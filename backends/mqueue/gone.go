@@ -56,7 +56,7 @@ func (q *Queues) Resumed() {
 		for _, one := range list {
 			if !one.taken {
 				q.counts.ledger.Drop(&one.record)
-				q.safe.Drop(one.number, false)
+				q.safe.Drop(one.number, backends.CloseLater)
 				unix.Close(one.fd)
 			}
 		}
@@ -110,7 +110,7 @@ func (q *Queues) holdLeft(r backends.Ref, access int) *Queue {
 		if err != nil {
 			left.taken = true
 			q.counts.ledger.Drop(&left.record)
-			q.safe.Drop(left.number, false)
+			q.safe.Drop(left.number, backends.CloseLater)
 			return nil
 		}
 		one.removed.Store(a.Nlink == 0)
@@ -183,7 +183,7 @@ func (q *Queues) stays(one *Queue, err error) (*Queue, error) {
 func (one *Queue) letKept() {
 	if one.kept != 0 {
 		one.all.counts.ledger.Drop(&one.keptAt)
-		one.all.safe.Drop(one.kept, false)
+		one.all.safe.Drop(one.kept, backends.CloseLater)
 		one.all.letting.Store(true)
 		one.kept = 0
 	}
@@ -194,6 +194,6 @@ func (q *Queues) dropKept() bool {
 	if !q.letting.Swap(false) {
 		return false
 	}
-	q.safe.Drop(q.counts.ledger.NextKept(), true) // one that is not there, behind all of them
+	q.safe.Drop(q.counts.ledger.NextKept(), backends.CloseFirst) // one that is not there, behind all of them
 	return true
 }

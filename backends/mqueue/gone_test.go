@@ -13,10 +13,9 @@ import (
 // safe has descriptors of an earlier process.
 type safe map[uint64]int
 
-func (safe) Keep(uint64, int)       {}
-func (safe) Drop(uint64, bool)      {}
-func (safe) DropSoon(uint64)        {}
-func (s safe) Left() map[uint64]int { return maps.Clone(s) }
+func (safe) Keep(uint64, int)              {}
+func (safe) Drop(uint64, backends.Closing) {}
+func (s safe) Left() map[uint64]int        { return maps.Clone(s) }
 
 // leftGone is leftOpen of a queue whose name is gone by then.
 func leftGone(t *testing.T, accesses ...int) (*Queues, backends.Ref, safe) {
@@ -211,8 +210,8 @@ type closing struct {
 	now func()
 }
 
-func (c closing) Drop(_ uint64, now bool) {
-	if now {
+func (c closing) Drop(_ uint64, when backends.Closing) {
+	if when == backends.CloseFirst {
 		c.now()
 	}
 }

@@ -136,7 +136,7 @@ func has(left map[uint64]int, numbers []uint64) bool {
 
 // discard closes a descriptor that an earlier process left.
 func (l *lasting) discard(number uint64) {
-	l.safe.Drop(number, true)
+	l.safe.Drop(number, backends.CloseFirst)
 	unix.Close(l.left[number])
 	delete(l.left, number)
 }
@@ -317,7 +317,7 @@ func (h *held) end(fd int) error {
 		if n, err := unix.IoctlGetInt(fd, unix.SIOCINQ); err != nil || n == 0 {
 			_ = unix.Shutdown(fd, unix.SHUT_RDWR)
 		}
-		h.s.last.safe.DropSoon(h.number)
+		h.s.last.safe.Drop(h.number, backends.CloseSoon)
 	}
 	return unix.Close(fd)
 }

@@ -14,13 +14,11 @@ import (
 type fakeSafe map[uint64]int
 
 func (s fakeSafe) Keep(number uint64, fd int) {
-	s.Drop(number, true)
+	s.Drop(number, backends.CloseFirst)
 	s[number], _ = unix.Dup(fd)
 }
 
-func (s fakeSafe) DropSoon(number uint64) { s.Drop(number, false) }
-
-func (s fakeSafe) Drop(number uint64, _ bool) {
+func (s fakeSafe) Drop(number uint64, _ backends.Closing) {
 	if fd, ok := s[number]; ok {
 		unix.Close(fd)
 		delete(s, number)

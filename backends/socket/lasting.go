@@ -41,7 +41,7 @@ func (l *lists) end() {
 	}
 	l.s.last.ledger.Drop(&l.r.at)
 	for _, n := range l.r.Numbers {
-		l.s.last.safe.Drop(n, true)
+		l.s.last.safe.Drop(n, backends.CloseFirst)
 	}
 	l.s = nil
 }

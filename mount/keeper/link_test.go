@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/ipcfs/ipcfs/backends"
 	"golang.org/x/sys/unix"
 )
 
@@ -114,8 +115,8 @@ func TestNoMemoryForLink(t *testing.T) {
 			_, _ = keeper.link.receive()
 			s.dropped(2)
 		}()
-		s.Drop(1, false)
-		s.Drop(2, true)
+		s.Drop(1, backends.CloseLater)
+		s.Drop(2, backends.CloseFirst)
 		s.mu.Lock()
 		if s.deaf {
 			t.Errorf("%v: the keeper was not called", failure)

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ipcfs/ipcfs/backends"
 	"golang.org/x/sys/unix"
 )
 
@@ -62,7 +63,7 @@ func (s *safe) waits(number uint64) bool {
 }
 
 // Drop is backends.Safe.Drop.
-func (s *safe) Drop(number uint64, now bool) {
+func (s *safe) Drop(number uint64, when backends.Closing) {
 	s.mu.Lock()
 	// The descriptor is about to be closed, and its number to be another file's.
 	n := len(s.queue)
@@ -72,8 +73,10 @@ func (s *safe) Drop(number uint64, now bool) {
 		return
 	}
 	m := message{word: "drop", number: number, fd: -1}
-	if !now {
-		s.put(m)
+	if when != backends.CloseFirst {
+		if s.put(m); when == backends.CloseSoon {
+			s.call()
+		}
 		s.mu.Unlock()
 		return
 	}
@@ -97,14 +100,6 @@ func (s *safe) Drop(number uint64, now bool) {
 		s.deaf = true
 		s.mu.Unlock()
 	}
-}
-
-// DropSoon is backends.Safe.DropSoon.
-func (s *safe) DropSoon(number uint64) {
-	s.Drop(number, false)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.call()
 }
 
 // Left is backends.Safe.Left.

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ipcfs/ipcfs/backends"
 	"golang.org/x/sys/unix"
 )
 
@@ -50,7 +51,7 @@ func TestStoppedKeeper(t *testing.T) {
 	began := time.Now()
 	for n := uint64(first + 1); n <= all; n++ {
 		s.Keep(n, null)
-		s.Drop(n, false)
+		s.Drop(n, backends.CloseLater)
 	}
 	if took := time.Since(began); took > 20*dropLimit {
 		t.Errorf("it took %v", took)
@@ -61,7 +62,7 @@ func TestStoppedKeeper(t *testing.T) {
 	}
 	s.mu.Unlock()
 	for n := uint64(1); n <= first; n++ {
-		s.Drop(n, false)
+		s.Drop(n, backends.CloseLater)
 	}
 	s.Keep(all+1, null)
 	k := &Keeper{}
@@ -81,9 +82,9 @@ func TestStoppedKeeper(t *testing.T) {
 // TestDeafKeeper: nobody waits for a keeper that has not answered in time, until it answers again.
 func TestDeafKeeper(t *testing.T) {
 	s, _ := newSafe(t)
-	s.Drop(1, true)
+	s.Drop(1, backends.CloseFirst)
 	began := time.Now()
-	s.Drop(2, true)
+	s.Drop(2, backends.CloseFirst)
 	if took := time.Since(began); took > dropLimit/2 || !s.deaf {
 		t.Errorf("it took %v", took)
 	}

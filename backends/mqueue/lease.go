@@ -26,6 +26,8 @@ type Leases struct {
 	dir  *backends.Dir
 	room *backends.Room
 
+	back sync.Mutex // a message is on its way back, until its tries are remembered; taken before mu
+
 	mu      sync.Mutex
 	out     map[string]map[*Lease]struct{}     // by queue: what is handed out, or waits for room in its queue
 	failed  map[string]map[returned][]attempts // by queue: messages that went back, and how often they were tried
@@ -205,20 +207,15 @@ func (one *Lease) erase() error {
 // kernel has no other place for it. ErrWouldBlock if the queue is full. It does not wait for the record to
 // be gone: the disk may be slow, and the close(2) of a lease is taken up where everybody's requests are.
 func (one *Lease) Return(to backends.Port) error {
-	key := keyOf(one) // beforehand: who takes the message next is to find what is remembered
 	d, ino := one.all.desk(one, returningLease), one.ino
 	if queue, ok := to.(*Queue); ok {
 		ino = queue.ino
 		to = &End{queue, backends.AtDesk{Desk: d}}
 	}
-	if _, err := to.TryWrite(one.Data, one.Meta); err != nil {
+	if err := one.goBack(to, ino, d); err != nil {
 		free(d)
 		return err
 	}
-	backends.Point("returned")
-	free(one.desk)
-	one.desk = nil
-	one.all.remember(one, ino, key, d)
 	erase := func() error { defer free(d); return one.erase() }
 	if one.all.Work == nil {
 		one.over()
@@ -230,6 +227,21 @@ func (one *Lease) Return(to backends.Port) error {
 	if task := one.all.Work.Go(one.uid, func(context.Context) { _ = erase() }); task.Done() {
 		_ = one.erase() // the workers may have ended
 	}
+	return nil
+}
+
+// goBack puts the message into the queue of this inode, where whoever takes it next finds what is remembered.
+func (one *Lease) goBack(to backends.Port, ino uint64, d *backends.Desk) error {
+	key := keyOf(one) // beforehand: it takes a while, and others wait for the lock
+	one.all.back.Lock()
+	defer one.all.back.Unlock()
+	if _, err := to.TryWrite(one.Data, one.Meta); err != nil {
+		return err
+	}
+	backends.Point("returned")
+	free(one.desk)
+	one.desk = nil
+	one.all.remember(one, ino, key, d)
 	return nil
 }
 

@@ -99,9 +99,11 @@ const noTries = 1
 // tried is how often a message that comes from a queue went back to it, which is forgotten when the record of
 // its lease tells it. Which tries those are is noted at d: others may be remembered of the same bytes.
 func (l *Leases) tried(one *Lease, d *backends.Desk) int {
+	l.back.Lock() // it may be this one that comes back
 	l.mu.Lock()
 	some := len(l.failed[one.queue]) > 0
 	l.mu.Unlock()
+	l.back.Unlock()
 	if some {
 		key := keyOf(one) // which takes a while, and others need not wait for it
 		l.mu.Lock()

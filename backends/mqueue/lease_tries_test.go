@@ -110,6 +110,57 @@ func TestTriesOnceMore(t *testing.T) {
 	close(held)
 }
 
+// goingBack is a queue whose messages somebody takes before the one who returned them has gone on.
+type goingBack struct {
+	*Queue
+	l    *inLedger
+	next chan *Lease
+}
+
+func (g *goingBack) TryWrite(p []byte, m backends.Meta) (int, error) {
+	n, err := g.Queue.TryWrite(p, m)
+	go func() {
+		one, err := g.l.Take(g.Queue, 1000, make([]byte, 64))
+		if err != nil {
+			g.l.Error(err)
+		}
+		g.next <- one
+	}()
+	for len(g.next) == 0 {
+		there, err := g.Messages()
+		if err != nil {
+			g.l.Fatal(err)
+		}
+		free := g.l.back.TryLock()
+		if free {
+			g.l.back.Unlock()
+		}
+		if there == 0 && !free {
+			break // it has the message, and waits
+		}
+	}
+	return n, err
+}
+
+// TestTriesAtOnce: who takes a message as soon as it is back finds how often it was tried, and leaves nothing to
+// others of the same bytes.
+func TestTriesAtOnce(t *testing.T) {
+	l, one := leasingOn(t)
+	l.send(one, "job")
+	to := &goingBack{one, l, make(chan *Lease, 1)}
+	if err := l.takes(one, 1).Return(to); err != nil {
+		t.Fatal(err)
+	}
+	again := <-to.next
+	if again.Tries != 2 {
+		t.Errorf("it is handed out for time %d", again.Tries)
+	}
+	l.send(one, "job")
+	if err := errors.Join(l.takes(one, 1).Done(), again.Done()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestTriesOfAnotherQueue: what is remembered of a queue that was removed while nobody served goes for none
 // that was made in its place.
 func TestTriesOfAnotherQueue(t *testing.T) {

@@ -66,6 +66,9 @@ func (f *File) put(p []byte) (int, error) {
 		if r := f.rare; r.asking != nil {
 			r.asking(r.asked)
 		}
+		if a, ok := f.face.(asked); ok {
+			a.asked(p)
+		}
 	}
 	e := f.run(backends.Out, func(e *errand) { e.n, e.err = f.face.Put(f.end, p) })
 	if e == nil {
@@ -73,6 +76,9 @@ func (f *File) put(p []byte) (int, error) {
 	}
 	return e.n, e.err
 }
+
+// An asked face is told of what a worker is to Put, which may be given up before it begins.
+type asked interface{ asked(p []byte) }
 
 // Asks says which request the next write is. The caller holds the lock under which the file is written.
 func (f *File) Asks(request uint64) {

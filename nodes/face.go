@@ -80,6 +80,12 @@ func (f *wrapped) ahead() bool {
 	return ok && face.ahead()
 }
 
+func (f *wrapped) asked(p []byte) {
+	if face, ok := f.Face.(asked); ok {
+		face.asked(p)
+	}
+}
+
 func (f *wrapped) keeps() int {
 	if k, ok := f.Face.(memoryHolder); ok {
 		return k.keeps()

@@ -150,6 +150,12 @@ func (l *lease) ack() error {
 // would not even be noted, and who gives it up and reads on would have said that the message is done.
 func (*lease) ahead() bool { return true }
 
+// asked notes a nack: who gives that up and reads on has not said that the message is done.
+func (l *lease) asked(p []byte) {
+	word, _, _ := bytes.Cut(p, []byte("\n"))
+	l.refused = l.refused || l.out && !l.past && strings.TrimSpace(string(word)) == "nack"
+}
+
 // Put does ack and nack, one a line.
 func (l *lease) Put(end backends.Endpoint, p []byte) (int, error) {
 	for line := range bytes.Lines(p) {

@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"context"
 	"syscall"
 	"testing"
 	"time"
@@ -185,6 +186,62 @@ func TestLeaseReadMeanwhile(t *testing.T) {
 	}
 	close(done)
 	settled(func() (int, error) { return f.Write([]byte("ack\n")) }, 4)
+}
+
+// TestLeaseNackGivenUp: a message is not done as its worker reads on who gave up a nack before anything was done
+// of it, as all that the user may have done at a time was under way; nor if the daemon is another one by then.
+func TestLeaseNackGivenUp(t *testing.T) {
+	poll, err := backends.NewPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer poll.Close()
+	work := backends.NewWorkers(poll, 1, 1)
+	defer work.Close()
+	q := &lending{mq: mq{port: port{unit: 8, maxmsg: 1, msgs: []stored{{data: "job"}}}}}
+	fd, err := backends.NewLedger()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(fd)
+	ledger, err := backends.OpenLedger(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ledger.Each(nil)
+	f := NewFile(&queueFace{wrapped: wrapped{q.open()}}, q, InOrder)
+	f.Lasts(ledger, 1, backends.Record{})
+	f.Aside(work, 0, backends.In|backends.Out)
+	gets := func() {
+		t.Helper()
+		buf := make([]byte, 8)
+		n, err := f.Read(buf, 8, 0)
+		for ; err == backends.ErrUnsettled; n, err = f.Read(buf, 8, 0) {
+			woken := make(chan struct{})
+			f.For().Arm(backends.In, func() { close(woken) })
+			<-woken
+		}
+		if string(buf[:n]) != "job\n" || err != nil {
+			t.Fatalf("%q, %v", buf[:n], err)
+		}
+	}
+	gets()
+	free := make(chan struct{})
+	work.Go(0, func(context.Context) { <-free })
+	if _, err := f.Write([]byte("nack\n")); err != backends.ErrUnsettled {
+		t.Fatal(err)
+	}
+	if !f.Keep().Refused {
+		t.Error("another process is not told of it")
+	}
+	if !f.Stop(backends.Out) {
+		t.Error("it is too late")
+	}
+	if len(q.msgs) > 0 {
+		t.Errorf("the queue has %q", q.texts())
+	}
+	close(free)
+	gets()
 }
 
 // TestLeaseClosedSlowly: a message that is done as its worker reads on behind others is acknowledged when the

@@ -128,8 +128,14 @@ func (l *lease) Held(backends.Endpoint, []byte, int) ([]byte, error) {
 	return nil, backends.ErrWouldBlock
 }
 
-// Holds is Holder.Holds.
-func (*lease) Holds(backends.Endpoint) backends.Ready { return 0 }
+// Holds is holder.Holds: ack of the message that is out needs no room. One for which a nack found none waits for
+// that.
+func (l *lease) Holds(backends.Endpoint) backends.Ready {
+	if l.out && !l.past && !l.refused {
+		return backends.Out
+	}
+	return 0
+}
 
 // ack forgets the message that was handed out.
 func (l *lease) ack() error {

@@ -89,6 +89,39 @@ func TestLeaseOwed(t *testing.T) {
 	}
 }
 
+// TestLeaseReady: a lease can be written to while a message is out, however full the queue is, but for one that is
+// to go back.
+func TestLeaseReady(t *testing.T) {
+	q := &lending{mq: mq{port: port{unit: 8, maxmsg: 1, msgs: []stored{{data: "job"}}}}}
+	l := &queueFace{wrapped: wrapped{q.open()}}
+	is := func(when string, want backends.Ready) {
+		t.Helper()
+		if got := l.Holds(q); got != want {
+			t.Errorf("%s: %#x, want %#x", when, got, want)
+		}
+	}
+	take := func() {
+		t.Helper()
+		if _, err := l.Next(q, make([]byte, 8), 8); err != nil {
+			t.Fatal(err)
+		}
+	}
+	is("nothing is out", 0)
+	take()
+	q.msgs = []stored{{data: "other"}}
+	is("a message is out", backends.Out)
+	if _, err := l.Put(q, []byte("ack")); err != nil {
+		t.Fatal(err)
+	}
+	is("it is done", 0)
+	take()
+	q.msgs = []stored{{data: "third"}}
+	if _, err := l.Put(q, []byte("nack")); err != backends.ErrWouldBlock {
+		t.Fatal(err)
+	}
+	is("one is to go back", 0)
+}
+
 // TestLeaseRefusedKept: a message for which a nack found no room is not done because the worker of the daemon
 // is another one when its reader reads on.
 func TestLeaseRefusedKept(t *testing.T) {

@@ -78,6 +78,7 @@ func (m *measuring) Try(buf []byte) (int, error) {
 	if err := m.o.file.Measure(); err != nil {
 		return 0, err
 	}
+	m.o.unprobe(m) // where the text was read meanwhile, it did not need what it has asked for
 	return m.settled(buf)
 }
 

@@ -41,9 +41,9 @@ func (s *Session) poll(req, buf []byte) {
 	g.arm()
 }
 
-// unprobe tells a file that op, which is being stopped, waits no more for what it is ready for, unless others
-// do. Else what they waited for would be ready for ever, and whoever polls the file be told so again and
-// again. The caller holds the gate's lock.
+// unprobe tells a file that op, which ends without the answer that it has asked for, waits no more for that,
+// unless others do. Else what they waited for would be ready for ever, and whoever polls the file be told so
+// again and again. The caller holds the gate's lock.
 func (o *openFile) unprobe(op operation) {
 	for p := o.gate.probers.first; p != nil; p = p.next {
 		if p.op != op {

@@ -123,7 +123,8 @@ const textHeld = time.Second
 
 // Measure has fstat(2) tell how long the text is, exactly, before it was read: the first read gets the very
 // text that was measured, if it comes soon. Whose user may hold no more memory is told what a file that is
-// not open tells. ErrUnsettled: it is being made, and is to be asked again.
+// not open tells. ErrUnsettled: it is being made, and is to be asked again. Where the text was read meanwhile,
+// what was asked for may be a poll's too, and stays until Unprobe.
 func (t *Text) Measure() error {
 	t.src.all.mu.Lock()
 	defer t.src.all.mu.Unlock()

@@ -216,22 +216,20 @@ func (e socketEntry) datagrams(flags int, by Caller, face Face) (Open, error) {
 // ask opens a client that asks and is answered.
 func (e socketEntry) ask(flags int, by Caller) (Open, error) {
 	by = by.remembered() // each request dials in their name
-	before := by.conn
-	by.conn = socket.State{}
+	before := by
+	by.again, by.conn = false, socket.State{} // those are new, and are to be paid for
 	var x *socket.Exchange
 	x = socket.NewExchange(e.all.env.Poll, e.statOf(), func(request uint64) (*socket.Conn, error) {
 		by := by
 		by.request = request
 		return e.connection(by, true, x)
 	})
-	if before.Number != 0 {
-		by := by
-		by.conn = before
-		conn, err := e.connection(by, true, x)
+	if before.conn.Number != 0 {
+		conn, err := e.connection(before, true, x)
 		if err != nil {
 			return nil, err
 		}
-		x.Resume(conn, before)
+		x.Resume(conn, before.conn)
 	}
 	return e.all.env.File(&socketFace{wrapped{&Plain{}}}, x, flags, by), nil
 }

@@ -52,7 +52,9 @@ func (q queue) briefly(f func(QueueEnd) error) error {
 // endReaders ends the readers, unless an earlier process did in the same request.
 func (e *Env) endReaders(by Caller) func(QueueEnd) error {
 	return func(one QueueEnd) error {
-		if ends, _ := e.Acts.Rest(by.request, one.Ends()+1); one.Ends() < ends {
+		next := one.Ends() + 1
+		// Where no earlier process meant another end, one that comes meanwhile is somebody else's.
+		if ends, _ := e.Acts.Rest(by.request, next); ends == next || one.Ends() < ends {
 			one.EndReaders()
 		}
 		return nil

@@ -105,6 +105,7 @@ func (s *Session) write(o *openFile, in *fuse.WriteIn, data, out []byte) {
 		if err == nil {
 			g.moved(backends.In, out)
 		} else {
+			g.tellPollers() // it may have taken a socket's error with it
 			g.arm()
 		}
 		return

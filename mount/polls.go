@@ -13,6 +13,7 @@ type polls struct {
 	all   []*polled // in no order
 	marks marks
 	any   bool           // files may have become ready by themselves: each is to be looked at
+	ended bool           // one knows of something that is always told, and lacks nothing: see lacks
 	wants backends.Ready // what they asked for, all together, or more
 	lacks backends.Ready // what would be news to one of them, or more
 
@@ -40,17 +41,15 @@ func (ps *polls) put(f *polled) {
 	ps.count(f, f.seen)
 	ps.wants |= f.want
 	ps.lacks |= f.lacks(f.seen)
+	ps.ended = ps.ended || f.seen&always != 0
 }
 
-// lacks is what would be news to a file that knows of seen: nothing if its object is gone, which takes no more.
-// A socket takes some, and may get over its error. One that has hung up, or failed, tells of that at once to
-// whoever waits for the other of the two: nobody does.
+// lacks is what would be news to a file that knows of seen: nothing if its object is gone, has failed or hung up.
+// A descriptor tells of that at once to whoever waits for anything, again and again. A socket may get over its
+// error: see saw.
 func (f *polled) lacks(seen backends.Ready) backends.Ready {
-	switch {
-	case seen&(backends.Err|backends.Out) == backends.Err:
+	if seen&always != 0 {
 		return 0
-	case seen&always != 0:
-		return f.want &^ seen
 	}
 	return (f.want | always) &^ seen
 }
@@ -89,8 +88,12 @@ func (ps *polls) came() {
 	ps.unknown(backends.In)
 }
 
-// saw notes what the endpoint is ready for: what it is not will be news when it is.
+// saw notes what the endpoint is ready for: what it is not will be news when it is. Where it got over an error,
+// those who know of that wait for more.
 func (ps *polls) saw(there backends.Ready) {
+	if ps.ended && there&always == 0 {
+		ps.ended, ps.any = false, true
+	}
 	if there&backends.In == 0 {
 		ps.marks.empty++
 		ps.unknown(backends.In)

@@ -16,8 +16,14 @@ func TestNothingLacks(t *testing.T) {
 	}
 	ps = polls{}
 	ps.put(&polled{want: backends.In | backends.RdHup, seen: backends.Err | backends.Out})
-	if got := ps.lacks & ps.wants; got != backends.In|backends.RdHup {
-		t.Errorf("a socket that had an error lacks %#x", got)
+	if got := ps.lacks; got != 0 {
+		t.Errorf("a socket that has an error lacks %#x", got)
+	}
+	if ps.saw(backends.Err | backends.Out); ps.any {
+		t.Error("all are looked at though it has the error still")
+	}
+	if ps.saw(backends.Out); !ps.any {
+		t.Error("nobody is looked at though it got over the error")
 	}
 	ps = polls{}
 	ps.put(&polled{want: backends.RdHup, seen: backends.Hup | backends.RdHup | backends.In | backends.Out})

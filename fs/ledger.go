@@ -41,9 +41,9 @@ type lasting struct {
 	class  map[string]*keptClass
 	others []backends.Left
 
-	memory  map[uint64]int             // descriptors that an earlier process left, until all is open again
-	resumed []func()                   // to be called when all is open again
-	places  map[int32]*backends.Places // where objects are by now, by class, while the tree is resumed
+	memory  map[uint64]int        // descriptors that an earlier process left, until all is open again
+	resumed []func()              // to be called when all is open again
+	moves   atomic.Pointer[moves] // until all requests have come again
 }
 
 // Left are the records of one kind that an earlier process left, of a kind that is not the tree's, in the

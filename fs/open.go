@@ -16,6 +16,7 @@ type Opening struct {
 	by      nodes.Caller
 	pending *nodes.Pending // nil: it has not begun, or has ended
 	already *opened        // an earlier process has opened it; nil: none has
+	moves   *moves         // while it waited, its object may have been renamed; nil: it has not waited
 	left    bool           // one has left a connection that is for it
 }
 
@@ -23,6 +24,9 @@ type Opening struct {
 func (t *Tree) Begin(in *fuse.OpenIn) *Opening {
 	request := RequestOf(in.Unique)
 	o := &Opening{t: t, node: in.NodeId, flags: in.Flags, by: caller(&in.InHeader).Asks(request)}
+	if in.Unique != request {
+		o.moves = t.lasting.moves.Load()
+	}
 	if o.already = t.handles.by(request); o.already == nil {
 		o.left = t.sockets.Asked(request)
 	}
@@ -103,7 +107,11 @@ func (o *Opening) object(n Node, l *live) (open nodes.Open, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if open, err = object.Open(int(o.flags), o.by); err != nil {
+		open, err = object.Open(int(o.flags), o.by)
+		if path, moved := o.moves.of(n, err); moved {
+			open, err = o.t.objectAt(n, path).Open(int(o.flags), o.by)
+		}
+		if err != nil {
 			return nil, err
 		}
 		var ok bool

@@ -112,7 +112,6 @@ func (t *Tree) resume(ts *tables) error {
 		}
 	}
 	t.dropMemory(open)
-	t.lasting.places = nil
 	for _, told := range append(t.lasting.resumed, t.topics.Resumed) {
 		told()
 	}
@@ -250,7 +249,7 @@ func (t *Tree) namedObject(n Node, h *opened, by nodes.Caller) (nodes.Open, erro
 		return nil, err
 	}
 	open, err := object.Open(flags, by)
-	path, moved := t.movedTo(n, err)
+	path, moved := t.lasting.moves.Load().of(n, err)
 	if moved {
 		object = t.objectAt(n, path)
 		open, err = object.Open(flags, by)
@@ -269,61 +268,12 @@ func (t *Tree) namedObject(n Node, h *opened, by nodes.Caller) (nodes.Open, erro
 	return open, err
 }
 
-// movedTo is where the object of a node is now, inside the class, if it is not where the node is, as err
-// says.
-func (t *Tree) movedTo(n Node, err error) (path string, moved bool) {
-	if !backends.IsGone(err) {
-		return "", false
-	}
-	if n.Part.Kind == "" {
-		path = t.placesIn(n.Kind).Of(n.Object)
-		return path, path != ""
-	}
-	path = t.placesIn(t.kindAt(n.Part.Kind)).Of(n.Object)
-	return n.Part.Kind + "/" + path + "/" + n.Part.Name, path != ""
-}
-
 // dated gives the times of when the tree was opened to an object that only an earlier process has seen.
 func (t *Tree) dated(a nodes.Attr) nodes.Attr {
 	if a.Ctime.IsZero() {
 		a.Atime, a.Mtime, a.Ctime = t.started, t.started, t.started
 	}
 	return a
-}
-
-// placesIn are where the objects of a class are now, if they can be moved and nobody else has their
-// directories.
-func (t *Tree) placesIn(kind int32) *backends.Places {
-	if kind < 0 || t.kinds[kind].Elsewhere != nil || t.kinds[kind].Shared {
-		return &backends.Places{}
-	}
-	if all := t.lasting.places[kind]; all != nil {
-		return all
-	}
-	all, class := &backends.Places{}, t.kinds[kind].Class
-	var look func(in nodes.Object)
-	look = func(in nodes.Object) {
-		dir, ok := in.(nodes.Directory)
-		if !ok {
-			return
-		}
-		list, _ := dir.List()
-		for _, e := range list {
-			s, err := dir.Find(e.Name)
-			if err == nil && all.Add(s.Was, s.Path) && s.Was.Type() == syscall.S_IFDIR {
-				look(class.At(s))
-			}
-		}
-	}
-	top := class.At(nodes.Seen{})
-	if _, moves := top.(nodes.Folders); moves {
-		look(top)
-	}
-	if t.lasting.places == nil {
-		t.lasting.places = map[int32]*backends.Places{}
-	}
-	t.lasting.places[kind] = all
-	return all
 }
 
 // lostOpen is what is open where nothing can be opened again.
@@ -354,7 +304,10 @@ func (t *Tree) Closing(fh uint64) {
 }
 
 // Settled is called when all requests have come again that an earlier session had not answered.
-func (t *Tree) Settled() { t.sockets.Settled() }
+func (t *Tree) Settled() {
+	t.lasting.moves.Store(nil)
+	t.sockets.Settled()
+}
 
 // Unfinished are the files that a session which goes on with the tree has to see to: the poll handles of
 // those that were polled, and those that were closed for the last time and have something left to send, in

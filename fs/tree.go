@@ -143,7 +143,7 @@ func New(c Config) (*Tree, error) {
 		err = t.openKinds(c, before)
 	}
 	if err == nil && c.Ledger != nil {
-		t.topics.Lasts(c.Ledger, t.Left, func() *backends.Places { return t.placesIn(t.kindAt("topics")) })
+		t.topics.Lasts(c.Ledger, t.Left, t.moves().topics)
 	}
 	if err == nil && before != nil {
 		err = t.resume(before)

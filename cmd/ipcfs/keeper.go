@@ -19,6 +19,7 @@ import (
 	"github.com/ipcfs/ipcfs/mount"
 	"github.com/ipcfs/ipcfs/mount/keeper"
 	"github.com/ipcfs/ipcfs/nodes"
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
@@ -75,14 +76,16 @@ func (s *settings) keep() error {
 	}
 	title("keeper", s.mountpoint)
 	terminal := hasTerminal()
+	var own *mountinfo.Info // nil: it is not known yet
 	k := keeper.Keeper{
 		Command: s.worker, Program: s.program, Log: log,
 		Live: func() error {
 			manager.ready("live at " + s.mountpoint)
 			guards.Go(func() { manager.guard(guarded, s.alive) })
+			own, _ = mount.Uppermost(s.mountpoint)
 			return s.announce()
 		},
-		Unmount:   func() error { return mount.Unmount(s.mountpoint) },
+		Unmount:   func() error { return s.unmount(own) },
 		Stopping:  func() { manager.stopping("unmounting " + s.mountpoint) },
 		Upgrading: func() { manager.reloading("an upgrade begins") },
 		Upgraded: func(result string) {
@@ -116,6 +119,17 @@ func (s *settings) keep() error {
 		return exit{status: int(status)}
 	}
 	return err
+}
+
+// unmount takes the mount of this daemon away, if it is still there: another one may be in its place.
+func (s *settings) unmount(own *mountinfo.Info) error {
+	m, err := mount.Uppermost(s.mountpoint)
+	switch {
+	case err != nil: // then it is tried all the same
+	case m == nil, !ours(m), own != nil && m.Minor != own.Minor:
+		return nil
+	}
+	return mount.Unmount(s.mountpoint)
 }
 
 // own is the command line of a process that this daemon becomes, or starts.

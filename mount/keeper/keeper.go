@@ -33,7 +33,7 @@ type Keeper struct {
 	Program string       // where the next program is found
 	Before  *Inheritance // of the keeper that this one goes on for; nil: of none
 	Live    func() error // is called when the tree is live for the first time
-	Unmount func() error // takes the mount away that nobody serves any more
+	Unmount func() error // takes the mount away that nobody serves any more; nil if it is away
 	Log     *slog.Logger
 
 	Stopping  func()              // is called when the mount is about to end,
@@ -62,6 +62,7 @@ type Keeper struct {
 	live    bool             // the tree was live
 	alone   error            // why no worker can go on where another one was; nil: it can
 	stops   bool             // the mount is to end
+	ending  ending
 
 	upgrade  upgrade
 	upgrades int    // how many have ended
@@ -119,6 +120,8 @@ func (k *Keeper) Run() error {
 			k.look()
 		case <-k.upgrade.late:
 			k.tooLate()
+		case <-k.ending.late:
+			k.tooLateTwice()
 		case <-k.again:
 			k.start()
 		case w := <-k.ends:
@@ -199,20 +202,6 @@ func (k *Keeper) reload(sig os.Signal) (bool, error) {
 	return false, nil
 }
 
-// stop has the worker end the mount, and reports whether there is none to do so.
-func (k *Keeper) stop(sig os.Signal) (bool, error) {
-	k.stops = true
-	k.Stopping()
-	k.endUpgrade(nil)
-	if k.worker == nil {
-		return true, k.giveUp(fmt.Errorf("%v while no worker ran", sig))
-	}
-	if k.worker.process != nil {
-		_ = k.worker.process.Signal(sig) // it may have ended just now
-	}
-	return false, nil
-}
-
 // ended is called when a process has ended, and reports whether the mount has too.
 func (k *Keeper) ended(w *worker) (bool, error) {
 	if w.box != nil {
@@ -264,12 +253,14 @@ func (k *Keeper) over(w *worker) (bool, error) {
 	switch {
 	case w.over && status == 0:
 		return true, nil
+	case w.cause != "" && k.stops, k.ending.signals > 1:
+		return true, k.leave()
 	case w.err != nil && !k.live:
 		return true, fmt.Errorf("starting the worker: %w", w.err)
 	case w.over || !k.live && !w.live && k.device < 0:
 		return true, Ended(status) // it has said why
 	case k.stops:
-		return true, k.Unmount()
+		return true, k.leave()
 	case k.upgrade.takes:
 		return false, nil // that is told as the end of the upgrade
 	}
@@ -304,6 +295,7 @@ func (k *Keeper) start() {
 func (k *Keeper) serve(w *worker) {
 	k.worker = w
 	k.pulse.began()
+	k.ending.since = time.Time{}
 	list := k.handKept()
 	if k.device >= 0 {
 		list = append(list, message{word: "device", fd: k.device})
@@ -337,6 +329,7 @@ func (k *Keeper) heed(t told) {
 		w.why = backends.Line(m.text)
 	case "over":
 		w.over = true
+		k.endsSoon()
 	case unheard:
 		k.succeed(w)
 	}

@@ -23,6 +23,7 @@ type worker struct {
 	live    bool
 	over    bool   // it has ended because the mount did
 	why     string // it could not go on
+	cause   string // why the keeper has ended it
 	err     error  // it could not be started
 	stuck   bool   // it was killed, and a thread of it has still to end
 }

@@ -36,10 +36,20 @@ func (p *pulse) began() { p.since, p.shot, p.start = time.Time{}, false, time.No
 
 // look ends a worker that takes up no requests though some wait. Go's runtime writes all stacks at SIGQUIT.
 func (k *Keeper) look() {
-	if k.worker == nil || k.worker.process == nil || k.device < 0 {
+	if k.worker == nil || k.worker.process == nil {
 		return
 	}
 	p, now := &k.pulse, time.Now()
+	if k.device >= 0 && k.gone() {
+		k.endsSoon()
+	}
+	if !k.ending.since.IsZero() {
+		k.lookEnding(now)
+		return
+	}
+	if k.device < 0 {
+		return
+	}
 	if !k.worker.live {
 		if now.Sub(p.start) > startLimit {
 			k.worker.why = "it did not serve"
@@ -47,10 +57,8 @@ func (k *Keeper) look() {
 		}
 		return
 	}
-	fds := []unix.PollFd{{Fd: int32(k.device), Events: unix.POLLIN}}
-	n, _ := unix.Poll(fds, 0)
 	switch beat := *p.beat; {
-	case n < 1 || fds[0].Revents&unix.POLLIN == 0 || beat != p.last:
+	case k.polled()&unix.POLLIN == 0 || beat != p.last:
 		p.last, p.since = beat, time.Time{}
 	case p.since.IsZero():
 		p.since = now

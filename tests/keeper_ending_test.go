@@ -1,0 +1,72 @@
+package tests
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestKeeperEndsWithHung: the mount goes, and the daemon ends, also when the worker does nothing more: when a
+// second signal comes, and else in time. The status is 0 unless a second signal has ended it.
+func TestKeeperEndsWithHung(t *testing.T) {
+	needsResend(t)
+	t.Parallel()
+	for what, c := range map[string]struct {
+		end  func(tr *tree, keeper *exec.Cmd) error
+		code int
+		says string
+	}{
+		"two signals": {func(tr *tree, keeper *exec.Cmd) error {
+			check(t, keeper.Process.Signal(unix.SIGTERM))
+			if !eventually(patience, func() bool { return strings.Contains(tr.said(), "the mount is to end") }) {
+				t.Error("it does not hear")
+			}
+			return keeper.Process.Signal(unix.SIGTERM)
+		}, 1, "ended by a second signal"},
+		"one signal": {func(_ *tree, keeper *exec.Cmd) error { return keeper.Process.Signal(unix.SIGTERM) },
+			0, "the worker does not end"},
+		"a file that stays open": {func(tr *tree, keeper *exec.Cmd) error {
+			return keeper.Process.Signal(unix.SIGTERM)
+		}, 0, "the worker does not end"},
+		"umount(2)": {func(tr *tree, _ *exec.Cmd) error { return unix.Unmount(tr.mnt, 0) },
+			0, "the worker does not end"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			tr := bareTree(t)
+			cmd := tr.command("ipcfs", "-f", "--keeper=on", "--state-dir", tr.state, tr.mnt)
+			file, err := os.Create(tr.work + "/said")
+			check(t, err)
+			defer file.Close()
+			cmd.Stderr = file
+			check(t, cmd.Start())
+			worker := 0
+			if !eventually(patience, func() (up bool) { worker, _ = tr.pid(); return worker != 0 }) {
+				t.Fatal(tr.said())
+			}
+			if strings.HasPrefix(what, "a file") {
+				f, err := os.Open(tr.mnt + "/ctl/events")
+				check(t, err)
+				defer f.Close()
+			}
+			check(t, unix.Kill(worker, unix.SIGSTOP))
+			check(t, c.end(tr, cmd))
+			_ = cmd.Wait()
+			if code := cmd.ProcessState.ExitCode(); code != c.code || !strings.Contains(tr.said(), c.says) {
+				t.Errorf("status %d, want %d and %q\n%s", code, c.code, c.says, tr.said())
+			}
+			if len(mounts(tr.tid, tr.work)) > 0 || !gone(worker, patience) {
+				t.Errorf("it is still mounted, or served\n%s", tr.said())
+			}
+		})
+	}
+}
+
+// said is what a daemon in the foreground has said to the file of that name.
+func (t *tree) said() string {
+	text, _ := os.ReadFile(t.work + "/said")
+	return string(text)
+}

@@ -18,6 +18,7 @@ var factHelp = []struct{ key, text string }{
 	{"restarts", "Workers that were started since the one before had died."},
 	{"keeper_rss", "Memory of the keeper that is not swapped out, in bytes."},
 	{"upgrades", "Upgrades in place that have ended, done or not."},
+	{"upgrades_begun", "Upgrades in place that have begun."},
 	// of an attachment
 	{"up", "1 while there is a link to the servers, else 0."},
 	{"reconnects", "How often the link was there again."},

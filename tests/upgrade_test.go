@@ -281,11 +281,35 @@ func TestUpgradeAsked(t *testing.T) {
 	close(over)
 	check(t, <-asked)
 	s.put(append(bytes.Clone(s.program), 1))
-	if !eventually(patience, func() bool {
-		_, err := s.upgrade() // which one that was asked for before may answer
-		check(t, err)
-		return s.runs(first)
-	}) {
-		t.Errorf("another program goes on\n%s", s.tr.logs())
+	if out, err := s.upgrade(); err != nil || !s.runs(first) { // others that were asked for before may be under way
+		t.Errorf("another program goes on: %v\n%s%s", err, out, s.tr.logs())
+	}
+}
+
+// TestUpgradeBehind: who asks for an upgrade while another one is under way is told how their own ends, which
+// has the program that was there when they asked.
+func TestUpgradeBehind(t *testing.T) {
+	t.Parallel()
+	s := shelved(t)
+	first, _ := s.pids()
+	started := s.tr.work + "/started"
+	s.put([]byte("#!/bin/sh\n: > " + started + "\nexec sleep 1000\n"))
+	earlier := s.tr.command("ipcfs", "upgrade", s.tr.mnt)
+	var said bytes.Buffer
+	earlier.Stderr = &said
+	check(t, earlier.Start())
+	if !eventually(patience, func() bool { _, err := os.Stat(started); return err == nil }) {
+		t.Fatal("no upgrade begins")
+	}
+	s.put(append(bytes.Clone(s.program), 1))
+	out, err := s.upgrade()
+	if err != nil || !s.runs(first) {
+		t.Errorf("%v\n%s%s", err, out, s.tr.logs())
+	}
+	if err := earlier.Wait(); err == nil || !strings.Contains(said.String(), "it was not ready within") {
+		t.Errorf("the one before: %v\n%s", err, &said)
+	}
+	if n, err := s.tr.status("upgrades"); n != "2" || err != nil {
+		t.Errorf("%s upgrades, %v", n, err)
 	}
 }

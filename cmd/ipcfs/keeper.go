@@ -193,7 +193,9 @@ func keptFacts(p *keeper.Post) []nodes.Fact {
 		facts = append(facts, nodes.Fact{Key: "last_crash", Value: p.Last})
 	}
 	n, last := p.Upgrades()
-	facts = append(facts, nodes.Fact{Key: "upgrades", Value: nodes.Count(n)})
+	begun := max(n, p.Begun())
+	facts = append(facts, nodes.Fact{Key: "upgrades", Value: nodes.Count(n)},
+		nodes.Fact{Key: "upgrades_begun", Value: nodes.Count(begun)})
 	if last != "" {
 		facts = append(facts, nodes.Fact{Key: "last_upgrade", Value: last})
 	}

@@ -51,7 +51,7 @@ func upgradeCommand(*pflag.FlagSet) func(io.Writer, []string) error {
 		if err := unix.PidfdSendSignal(fd, unix.SIGHUP, nil, 0); err != nil {
 			return notYours(fmt.Errorf("%s: its keeper: %w", p.Mountpoint, err))
 		}
-		result, err := awaitUpgrade(p.Info, fd, before.num("upgrades"))
+		result, err := awaitUpgrade(p.Info, fd, before)
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.Mountpoint, err)
 		}
@@ -107,19 +107,29 @@ func statOf(pid int) [2]string {
 	return [2]string(fields[:2])
 }
 
-// awaitUpgrade waits until one more upgrade has ended than before, and ctl/status says so. Nobody serves for
-// a moment of it, but a read of an open file waits on.
-func awaitUpgrade(m *mountinfo.Info, keeper int, before int64) (facts, error) {
+// awaitUpgrade waits until an upgrade has ended that had not begun before, and ctl/status says so: one that was
+// under way has perhaps another program. Nobody serves for a moment of it, but a read of an open file waits on.
+func awaitUpgrade(m *mountinfo.Info, keeper int, before facts) (facts, error) {
 	v, err := lookAt(m)
 	if err != nil {
 		return nil, err
 	}
 	defer v.Close()
+	ended, begun := before.num("upgrades"), max(before.num("upgrades"), before.num("upgrades_begun"))
 	for end := time.Now().Add(upgradeLimit); ; {
 		f, err := v.next("ctl/status.json", end)
 		switch {
-		case err == nil && f.num("upgrades") > before:
+		case err == nil && f.num("upgrades") > begun:
 			return f, nil
+		case err == nil && f.num("upgrades") > ended: // the one before this
+			ended, end = f.num("upgrades"), time.Now().Add(upgradeLimit)
+			if f.num("upgrades_begun") > ended {
+				break
+			}
+			// The signal came as the keeper became another program, which has not heard it.
+			if err := unix.PidfdSendSignal(keeper, unix.SIGHUP, nil, 0); err != nil {
+				return nil, fmt.Errorf("its keeper: %w", err)
+			}
 		case err == nil:
 		case isGone(keeper, 0):
 			return nil, errors.New("its keeper has ended")

@@ -65,7 +65,8 @@ type Keeper struct {
 	ending  ending
 
 	upgrade  upgrade
-	upgrades int    // how many have ended
+	begun    int    // how many upgrades have begun,
+	upgrades int    // and ended
 	result   string // of the last one, and when
 }
 
@@ -300,7 +301,8 @@ func (k *Keeper) serve(w *worker) {
 	if k.device >= 0 {
 		list = append(list, message{word: "device", fd: k.device})
 	}
-	list = append(list, k.upgradeText(), k.levelText(), message{word: "go", number: uint64(k.count), text: k.last, fd: -1})
+	list = append(list, k.begunText(), k.upgradeText(), k.levelText(),
+		message{word: "go", number: uint64(k.count), text: k.last, fd: -1})
 	w.tell(list...)
 }
 

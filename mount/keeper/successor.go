@@ -116,7 +116,7 @@ func (k *Keeper) inherit(i *Inheritance) error {
 	go k.attend(w)
 	k.reap()
 	k.isLive(w)
-	k.upgrade.again, k.Deaf = i.Again, i.Deaf
+	k.upgrade.again, k.Deaf, k.begun = i.Again, i.Deaf, i.Upgrades+1
 	k.finish(Done)
 	return nil
 }

@@ -38,6 +38,10 @@ func (k *Keeper) beginUpgrade() {
 		return
 	}
 	k.Upgrading()
+	k.begun = k.upgrades + 1
+	if k.worker != nil {
+		k.worker.tell(k.begunText())
+	}
 	if k.alone != nil {
 		k.endUpgrade(k.alone)
 		return
@@ -177,8 +181,11 @@ func (k *Keeper) finish(result string) {
 		k.Log.Error("an upgrade is not done", "program", k.Program, "why", result)
 	}
 	k.Upgraded(result)
+	if again { // this is told first: who reads both never finds that none is to come
+		k.begun = k.upgrades + 1
+	}
 	if k.worker != nil {
-		k.worker.tell(k.upgradeText())
+		k.worker.tell(k.begunText(), k.upgradeText())
 	}
 	if again {
 		k.beginUpgrade()
@@ -187,6 +194,11 @@ func (k *Keeper) finish(result string) {
 
 // Done is the result of an upgrade that all went well with.
 const Done = "done"
+
+// begunText is how many upgrades have begun.
+func (k *Keeper) begunText() message {
+	return message{word: "begun", number: uint64(max(k.begun, k.upgrades)), fd: -1}
+}
 
 // upgradeText is how the last upgrade ended.
 func (k *Keeper) upgradeText() message {

@@ -90,7 +90,8 @@ func TestServesThenHears(t *testing.T) {
 		w.tell(message{word: "leave", fd: -1})
 		theirs := &Link{f: end}
 		for _, want := range []message{
-			{word: "upgrade"}, {word: "level"}, {word: "go"}, {word: "upgrade", number: 1}, {word: "leave"},
+			{word: "begun"}, {word: "upgrade"}, {word: "level"}, {word: "go"},
+			{word: "begun", number: 1}, {word: "upgrade", number: 1}, {word: "leave"},
 		} {
 			if m, err := theirs.receive(); err != nil || m.word != want.word || m.number != want.number {
 				t.Fatalf("%s %d before %s %d; %v", m.word, m.number, want.word, want.number, err)

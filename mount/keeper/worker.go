@@ -34,6 +34,7 @@ type Post struct {
 	link     *Link
 	safe     *safe
 	upgrades atomic.Pointer[message]
+	begun    atomic.Uint64 // how many upgrades have begun
 
 	mu     sync.Mutex
 	louder func(slog.Level) // nil: nobody is told yet
@@ -130,6 +131,8 @@ func (p *Post) heed(m message) {
 		}
 	case "dropped":
 		p.safe.dropped(m.number)
+	case "begun":
+		p.begun.Store(m.number)
 	case "upgrade":
 		p.upgrades.Store(&m)
 	case "level":
@@ -165,6 +168,10 @@ func (p *Post) Upgrades() (int, string) {
 	}
 	return int(m.number), m.text
 }
+
+// Begun are how many upgrades have begun, as far as the keeper has told: one of before tells nothing. Read it
+// behind Upgrades.
+func (p *Post) Begun() int { return int(p.begun.Load()) }
 
 // Mounted has the keeper keep the device.
 func (p *Post) Mounted(device int) error { return p.link.send(message{word: "device", fd: device}) }

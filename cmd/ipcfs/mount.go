@@ -151,8 +151,8 @@ func (s *settings) clear() error {
 		}
 		switch _, err := ask(m); {
 		case errors.Is(err, errSilent):
-			return fmt.Errorf("%s: already mounted, and its daemon does not answer (ipcfs umount --force %s)",
-				s.mountpoint, s.mountpoint)
+			do, why := silent(m.Mountpoint)
+			return fmt.Errorf("already mounted, and %w (%s)", why, do)
 		case !errors.Is(err, syscall.ENOTCONN):
 			return fmt.Errorf("%s: %w", s.mountpoint, mount.ErrMounted)
 		}

@@ -193,9 +193,8 @@ func daemons(which func(served) bool) (list []served) {
 		if ns, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", pid)); err == nil && ns != here {
 			continue
 		}
-		line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-		args := strings.Split(strings.TrimRight(string(line), "\x00"), "\x00") // title leaves many
-		if err != nil || len(args) < 2 || pid == os.Getpid() || !isIpcfs(pid) {
+		args := argsOf(pid)
+		if len(args) < 2 || pid == os.Getpid() || !isIpcfs(pid) {
 			continue
 		}
 		serves := slices.ContainsFunc(args, func(a string) bool { return a == "-f" || a == "--foreground" }) ||

@@ -193,7 +193,7 @@ func dead(m *mountinfo.Info, err error) (do string, why error) {
 	case errors.Is(err, syscall.ENOTCONN), errors.Is(err, syscall.ECONNABORTED):
 		return "ipcfs umount " + at, fmt.Errorf("%s: dead: its daemon has ended", at)
 	case errors.Is(err, errSilent):
-		return "ipcfs umount --force " + at, fmt.Errorf("%s: its daemon%s does not answer", at, pidsOf(daemonsAt(at)))
+		return silent(at)
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
 		return "", fmt.Errorf("%s: %w (its owner keeps it)", at, err)
 	}

@@ -239,9 +239,8 @@ func end(m *mountinfo.Info, pid int) (bool, error) {
 
 // isKeeper reports whether a process is the keeper of some worker.
 func isKeeper(pid int) bool {
-	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-	args := strings.Split(string(line), "\x00")
-	return err == nil && len(args) > 1 && args[1] == "keeper" && isIpcfs(pid)
+	args := argsOf(pid)
+	return len(args) > 1 && args[1] == "keeper" && isIpcfs(pid)
 }
 
 // isIpcfs reports whether a process runs this program. A user who may not

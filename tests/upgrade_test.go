@@ -28,13 +28,19 @@ type shelf struct {
 // shelved is a tree with a keeper, whose program is on a shelf.
 func shelved(t *testing.T, flags ...string) *shelf {
 	t.Helper()
+	return shelvedAs(t, "ipcfs", flags...)
+}
+
+// shelvedAs is shelved of a program whose file has a name.
+func shelvedAs(t *testing.T, name string, flags ...string) *shelf {
+	t.Helper()
 	needsResend(t)
 	at, err := exec.LookPath("ipcfs")
 	check(t, err)
 	s := &shelf{t: t, tr: bareTree(t)}
 	s.program, err = os.ReadFile(at)
 	check(t, err)
-	s.name = s.tr.work + "/bin/ipcfs"
+	s.name = s.tr.work + "/bin/" + name
 	check(t, os.Mkdir(filepath.Dir(s.name), 0755))
 	s.put(s.program)
 	s.tr.program = s.name
@@ -197,6 +203,28 @@ func TestUpgradeScript(t *testing.T) {
 	}
 	k := &keeper{t: t, tr: s.tr}
 	k.sh(`kill -9 $(cat $MNT/ctl/pid); grep -q '^restarts=1$' $MNT/ctl/status`)
+	s.name = real
+	if keeper, worker := s.pids(); keeper != first || !s.runs(keeper) || !s.runs(worker) {
+		t.Errorf("keeper %d, then %d, or another program runs", first, keeper)
+	}
+}
+
+// TestUpgradeNamed: the file of the program, and that which a script on disk starts, may have any name.
+func TestUpgradeNamed(t *testing.T) {
+	t.Parallel()
+	s := shelvedAs(t, "good")
+	first, _ := s.pids()
+	real := s.tr.work + "/better"
+	writeProgram(t, real, append(bytes.Clone(s.program), 1))
+	for i, program := range [][]byte{append(bytes.Clone(s.program), 2), []byte("#!/bin/sh\nexec " + real + " \"$@\"\n")} {
+		s.put(program)
+		if out, err := s.upgrade(); err != nil {
+			t.Fatalf("%d: %v\n%s%s", i, err, out, s.tr.logs())
+		}
+	}
+	if out, err := s.upgrade(); err != nil {
+		t.Errorf("once more: %v\n%s%s", err, out, s.tr.logs())
+	}
 	s.name = real
 	if keeper, worker := s.pids(); keeper != first || !s.runs(keeper) || !s.runs(worker) {
 		t.Errorf("keeper %d, then %d, or another program runs", first, keeper)

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -24,6 +26,62 @@ func TestWithoutChildren(t *testing.T) {
 	}
 	if got := parentOf(os.Getpid()); got != os.Getppid() {
 		t.Errorf("the parent is %d, not %d", got, os.Getppid())
+	}
+}
+
+// TestKeeperAt: a keeper is known whatever the name of its program's file, and nobody is taken for one who is
+// not named so, or whose child is no worker of that mount point.
+func TestKeeperAt(t *testing.T) {
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip(err)
+	}
+	const parent, child = `[ -z "$1" ] || printf "$1" >/proc/$$/comm; (exec -a "$2" bash "$3" /mnt) & wait`,
+		`printf "$COMM" >/proc/$$/comm; echo $PPID $$; read x <&3`
+	for _, c := range []struct {
+		what, parent, comm, title, role, at string
+		found                               bool
+	}{
+		{"a keeper", "ipcfs", "ipcfs", "ipcfs", "worker", "/mnt", true},
+		{"of another tree", "ipcfs", "ipcfs", "ipcfs", "worker", "/other", false},
+		{"a stranger with a worker", "", "ipcfs", "ipcfs", "worker", "/mnt", false},
+		{"no worker", "ipcfs", "ipcfs", "ipcfs", "helper", "/mnt", false},
+		{"another title", "ipcfs", "ipcfs", "bash", "worker", "/mnt", false},
+		{"another name", "ipcfs", "bash", "ipcfs", "worker", "/mnt", false},
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(dir+"/"+c.role, []byte(child), 0600); err != nil {
+			t.Fatal(err)
+		}
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(bash, "-c", parent, "bash", c.parent, c.title, c.role)
+		cmd.Dir, cmd.Env, cmd.ExtraFiles = dir, append(os.Environ(), "COMM="+c.comm), []*os.File{r}
+		out, err := cmd.StdoutPipe()
+		if err == nil {
+			err = cmd.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var keeper, worker int
+		_, scanned := fmt.Fscan(out, &keeper, &worker)
+		fd, err := keeperAt(keeper, worker, c.at)
+		if (err == nil) != c.found || scanned != nil || keeper != cmd.Process.Pid {
+			t.Errorf("%s: %v, %v, pid %d", c.what, err, scanned, keeper)
+		}
+		if err == nil {
+			_ = os.NewFile(uintptr(fd), "keeper").Close()
+		}
+		if fd, err := keeperAt(os.Getpid(), worker, c.at); err == nil {
+			_ = os.NewFile(uintptr(fd), "keeper").Close()
+			t.Errorf("%s: its keeper is one that is not its parent", c.what)
+		}
+		r.Close()
+		w.Close()
+		_ = cmd.Wait()
 	}
 }
 

@@ -40,9 +40,20 @@ func roleOf(pid int) string {
 // workersOf are the children of a process that are workers, by their title.
 func workersOf(keeper int) []int {
 	return slices.DeleteFunc(processes(), func(pid int) bool {
-		args := argsOf(pid)
-		return len(args) < 2 || args[1] != "worker" || parentOf(pid) != keeper
+		what, _ := titleOf(pid)
+		return what != "worker" || parentOf(pid) != keeper
 	})
+}
+
+// titleOf is what a process has made of itself by title: "keeper" or "worker", "" if it has not, and of which
+// mount point.
+func titleOf(pid int) (what, mountpoint string) {
+	args := argsOf(pid)
+	if len(args) != 3 || args[0] != "ipcfs" || !slices.Contains([]string{"keeper", "worker"}, args[1]) ||
+		commandOf(pid) != "ipcfs" {
+		return "", ""
+	}
+	return args[1], args[2]
 }
 
 // argsOf are the arguments of a process (proc_pid_cmdline(5)), or what its title has in their place.

@@ -243,14 +243,15 @@ func isKeeper(pid int) bool {
 	return len(args) > 1 && args[1] == "keeper" && isIpcfs(pid)
 }
 
-// isIpcfs reports whether a process runs this program. A user who may not
-// look at its executable can still see its name.
+// isIpcfs reports whether a process runs this program, or says so by its title, as its file may have any name. A
+// user who may not look at its executable can still see its name.
 func isIpcfs(pid int) bool {
 	proc := "/proc/" + strconv.Itoa(pid)
 	own, _ := os.Readlink("/proc/self/exe")
 	if exe, err := os.Readlink(proc + "/exe"); err == nil {
 		exe = strings.TrimSuffix(exe, " (deleted)")
-		return exe == own || strings.HasPrefix(filepath.Base(exe), "ipcfs")
+		what, _ := titleOf(pid)
+		return exe == own || strings.HasPrefix(filepath.Base(exe), "ipcfs") || what != ""
 	}
 	comm, err := os.ReadFile(proc + "/comm")
 	return err == nil && strings.HasPrefix(string(comm), "ipcfs")

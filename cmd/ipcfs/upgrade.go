@@ -40,7 +40,7 @@ func upgradeCommand(*pflag.FlagSet) func(io.Writer, []string) error {
 			}
 			return fmt.Errorf("%s: its daemon has no keeper, which an upgrade needs (%s)", p.Mountpoint, why)
 		}
-		fd, err := keeperAt(int(before.num("keeper_pid")), int(before.num("pid")))
+		fd, err := keeperAt(int(before.num("keeper_pid")), int(before.num("pid")), before.str("mountpoint"))
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.Mountpoint, err)
 		}
@@ -75,12 +75,15 @@ func daemonFacts(m *mountinfo.Info) (facts, error) {
 	return v.facts("ctl/status.json")
 }
 
-// keeperAt is a pidfd of the keeper of a worker. Numbers of another pid namespace are those of strangers
-// here.
-func keeperAt(pid, worker int) (int, error) {
+// keeperAt is a pidfd of the keeper of a worker, which serves a mount point. Numbers of another pid namespace
+// are those of strangers here: each of the two has to be what it is said to be, whatever its program's file is
+// called. A keeper in the foreground may have had no room for a title, but a worker has.
+func keeperAt(pid, worker int, mountpoint string) (int, error) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err == nil {
-		if isIpcfs(pid) && parentOf(worker) == pid {
+		what, at := titleOf(worker)
+		known := isIpcfs(pid) || commandOf(pid) == "ipcfs" && what == "worker" && at == mountpoint
+		if known && parentOf(worker) == pid {
 			return fd, nil
 		}
 		unix.Close(fd)

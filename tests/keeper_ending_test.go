@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -63,6 +64,25 @@ func TestKeeperEndsWithHung(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestUmountHung: `ipcfs umount` of a tree whose worker hangs waits until its keeper has ended that, and the
+// state directory is free.
+func TestUmountHung(t *testing.T) {
+	t.Parallel()
+	s := shelved(t)
+	keeper, worker := s.pids()
+	check(t, unix.Kill(worker, unix.SIGSTOP))
+	out, err := s.tr.umount()
+	if want := fmt.Sprintf("waiting for its daemon, pid %d, to end", keeper); err != nil || !strings.Contains(out, want) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	for _, pid := range []int{keeper, worker} {
+		if !gone(pid, 0) {
+			t.Errorf("pid %d has not ended", pid)
+		}
+	}
+	s.tr.mounted(t, "--keeper=on")
 }
 
 // said is what a daemon in the foreground has said to the file of that name.

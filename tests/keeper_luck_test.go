@@ -180,7 +180,7 @@ func TestKeeperStopped(t *testing.T) {
 	out, err := s.tr.umount()
 	check(t, unix.Kill(keeper, unix.SIGCONT))
 	told := strings.Contains(out, fmt.Sprintf(", pid %d, has not ended", keeper))
-	if err != nil || !told || !gone(keeper, patience) {
+	if err == nil || !told || !gone(keeper, patience) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

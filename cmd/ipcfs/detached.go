@@ -18,7 +18,7 @@ func checkDetached(at string) (list []finding) {
 	for _, d := range strays {
 		pids = append(pids, d.pid)
 	}
-	if staying(pids) == nil {
+	if staying(pids, askLimit) == nil {
 		return nil // they were about to end
 	}
 	for _, d := range detachedDaemons(at) { // or have mounted meanwhile

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -22,6 +23,8 @@ var (
 	readerLimit = slowly(time.Second)     // for a process that has asked it to end
 	// for a daemon to unmount and end: mount.Session.Unmount has three steps of two seconds
 	umountLimit = slowly(10 * time.Second)
+	// for a daemon whose mount is gone: a keeper ends a worker that hangs some 13 seconds later
+	stayLimit = slowly(20 * time.Second)
 )
 
 // unmounting is how `ipcfs umount` treats programs that use the tree.
@@ -54,15 +57,17 @@ func (u unmounting) umount(path string) error {
 	}
 	users, hasty := u.users(m)
 	daemons := daemonsAt(m.Mountpoint)
-	if err := u.take(m, path); err != nil {
+	ended, err := u.take(m, path)
+	if err != nil {
 		return err
 	}
 	if u.force {
 		return endByForce(daemons)
 	}
-	if left := staying(daemonsAt(m.Mountpoint)); len(left) > 0 {
-		fmt.Fprintf(os.Stderr, "ipcfs: %s is not mounted any more, but its daemon%s, has not ended "+
-			"(ipcfs umount --force %s ends it)\n", path, pidsOf(left), path)
+	left := staying(daemonsAt(m.Mountpoint), askLimit)
+	if !ended && len(left) > 0 && !slices.ContainsFunc(left, isStopped) {
+		fmt.Fprintf(os.Stderr, "ipcfs: %s is not mounted any more, waiting for its daemon%s, to end\n", path, pidsOf(left))
+		left = staying(left, stayLimit)
 	}
 	if len(users) > 0 {
 		fmt.Fprintf(os.Stderr, "ipcfs: %s was in use, and has ended for: %s"+
@@ -72,28 +77,40 @@ func (u unmounting) umount(path string) error {
 			fmt.Fprintln(os.Stderr, "ipcfs: "+toldHasty(hasty))
 		}
 	}
-	return nil
+	if len(left) == 0 {
+		return nil
+	}
+	who := "its daemon%s, has not ended"
+	if ended {
+		who = "another daemon of it%s, still serves those who have files of it open"
+	}
+	err = fmt.Errorf("%s is not mounted any more, but "+who+" (ipcfs umount --force %s ends it)", path, pidsOf(left), path)
+	if ended {
+		fmt.Fprintln(os.Stderr, "ipcfs:", err)
+		return nil
+	}
+	return err
 }
 
-// take takes the mount away.
-func (u unmounting) take(m *mountinfo.Info, path string) error {
+// take takes the mount away, and reports whether its daemon is known to have ended.
+func (u unmounting) take(m *mountinfo.Info, path string) (bool, error) {
 	if pid, err := ask(m); err == nil {
 		ended, err := end(m, pid)
 		if ended || err != nil {
-			return err
+			return ended, err
 		}
 	}
 	if !mounted(m) {
-		return nil // and what may be mounted below it is not ours to take away
+		return false, nil // and what may be mounted below it is not ours to take away
 	}
 	// The daemon does not answer, or cannot unmount.
 	if err := mount.Unmount(m.Mountpoint); err != nil {
-		return notYours(err)
+		return false, notYours(err)
 	}
 	if !awaitUnmount(m, -1, umountLimit) {
-		return fmt.Errorf("%s: still mounted", path)
+		return false, fmt.Errorf("%s: still mounted", path)
 	}
-	return nil
+	return false, nil
 }
 
 // usersPeriod is how often --wait looks who uses a tree: the kernel tells nobody when a file is closed.
@@ -175,9 +192,9 @@ func endByForce(daemons []int) error {
 	return nil
 }
 
-// staying are those of a list of processes that do not end within askLimit, all together.
-func staying(list []int) (left []int) {
-	until := time.Now().Add(askLimit)
+// staying are those of a list of processes that do not end within limit, all together.
+func staying(list []int, limit time.Duration) (left []int) {
+	until := time.Now().Add(limit)
 	for _, pid := range list {
 		fd, err := unix.PidfdOpen(pid, 0)
 		if err != nil {

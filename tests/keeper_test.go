@@ -55,7 +55,12 @@ func TestKeeper(t *testing.T) {
 		grep -qx "ipcfs_daemon_restarts_total $kills" ctl/metrics
 		grep -Eqx 'ipcfs_daemon_keeper_rss [1-9].*' ctl/metrics
 		ipcfs doctor $MNT > $WORK/found || true
-		grep -q "the worker has crashed, restarts=$kills, the last one .*killed" $WORK/found
+		crashed="the worker has crashed, restarts=$kills, the last one .*killed"
+		log="the log says more: $WORK/state/ipcfs.log, "
+		grep -A1 "$crashed" $WORK/found | grep -q "^ *$log"
+		status=0; ipcfs status $MNT > $WORK/found || status=$?
+		[ $status = 1 ]
+		grep -q "^! $crashed.*its keeper is pid $keeper_pid; $log" $WORK/found
 		[ $(cat /proc/$pid/oom_score_adj) -gt $(cat /proc/$keeper_pid/oom_score_adj) ]
 		[ "$(tr '\0' ' ' < /proc/$pid/cmdline | sed 's/ *$//')" = "ipcfs worker $MNT" ]
 		[ "$(tr '\0' ' ' < /proc/$keeper_pid/cmdline | sed 's/ *$//')" = "ipcfs keeper $MNT" ]`)

@@ -116,9 +116,8 @@ func checkTree(p place) []finding {
 		}
 		list = append(list, warn(do, "%s: the daemon is ipcfs %s, this program %s", at, theirs, version()))
 	}
-	if n := t.Daemon.num("restarts"); n > 0 {
-		list = append(list, warn("", "%s: the worker has crashed, restarts=%d, the last one %s", at, n,
-			t.Daemon.str("last_crash")))
+	if what, do := crashed(t.Daemon); what != "" {
+		list = append(list, warn(do, "%s: %s", at, what))
 	}
 	for _, w := range t.Warnings {
 		what, do, _ := strings.Cut(w, ": ")
@@ -135,6 +134,16 @@ func checkTree(p place) []finding {
 		list = append(list, checkState(dir, int(t.Daemon.num("pid"))))
 	}
 	return list
+}
+
+// crashed tells of workers that have ended unasked, and where to look; "": none has.
+func crashed(daemon facts) (what, do string) {
+	n, last := daemon.num("restarts"), daemon.str("last_crash")
+	if n == 0 && last == "" {
+		return "", ""
+	}
+	return fmt.Sprintf("the worker has crashed, restarts=%d, the last one %s", n, last),
+		fmt.Sprintf("the log says more: %s/ipcfs.log, or of a service journalctl -u ipcfs", daemon.str("state_dir"))
 }
 
 // printFindings prints findings for people.

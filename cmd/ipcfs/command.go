@@ -50,7 +50,7 @@ func commands() []command {
 				"one of before goes on. SIGHUP to the keeper does the same, and ctl/status says\n" +
 				"how it ended.\n" +
 				"\n" +
-				"Exit status: 0 done, 1 not done, and why.\n",
+				"Exit status: 0 done, 1 not done, and why, 3 there is no daemon that answers.\n",
 			flags: upgradeCommand,
 		}, {
 			name:  "status",

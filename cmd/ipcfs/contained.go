@@ -57,10 +57,11 @@ func raiseSetting(setting string) string {
 
 // toTmpfs is what has a state directory on a tmpfs.
 func toTmpfs(dir string) string {
-	if contained() {
-		return startWith + "--tmpfs " + filepath.Dir(dir)
+	const elsewhere = "--state-dir on a tmpfs, as below /run"
+	if contained() { // or on a machine that looks like one
+		return elsewhere + "; or " + startWith + "--tmpfs " + filepath.Dir(dir)
 	}
-	return "--state-dir on a tmpfs, as below /run"
+	return elsewhere
 }
 
 // hasCapability reports whether this process has a capability in effect.

@@ -138,7 +138,7 @@ func TestKeeperGivesUp(t *testing.T) {
 		t.Fatal("it goes on")
 	}
 	if text := said.String(); !strings.Contains(text, "the daemon ended again and again: exit status 2") ||
-		!strings.Contains(text, "SIGSEGV") || !strings.Contains(text, "goroutine ") {
+		!strings.Contains(text, "a panic, a fatal error or a signal") || !strings.Contains(text, "SIGSEGV") || !strings.Contains(text, "goroutine ") {
 		t.Errorf("it says:\n%s", text)
 	}
 	if len(mounts(tr.tid, tr.work)) > 0 {
@@ -228,6 +228,10 @@ func TestKeeperHang(t *testing.T) {
 	k.sh(`echo one > $MNT/queues/q; [ "$(head -n1 $MNT/queues/q)" = one ]; rm $MNT/queues/q`)
 	if log := s.tr.logs(); !strings.Contains(log, "the worker takes up no requests") {
 		t.Error(log)
+	}
+	if crash, err := s.tr.status("last_crash"); err != nil ||
+		!strings.Contains(crash, ", it took up no requests for 10s, and its keeper ended it") {
+		t.Error(crash, err)
 	}
 }
 

@@ -262,7 +262,8 @@ wait
 		return n
 	}
 	defer unix.Kill(pid("away"), unix.SIGKILL)
-	if err == nil || !strings.Contains(out, "it was not ready within") || !gone(pid("near"), patience) {
+	if err == nil || !strings.Contains(out, ": it was not ready within 10s, and its keeper") ||
+		!gone(pid("near"), patience) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	s.put(append(bytes.Clone(s.program), 1))

@@ -84,7 +84,7 @@ func (k *Keeper) lookEnding(now time.Time) {
 		k.stops = true
 		k.endUpgrade(nil)
 		k.Log.Error("the worker does not end, and is killed", "pid", k.worker.process.Pid, "for", hangLimit)
-		k.worker.cause = fmt.Sprintf("it did not end within %v", hangLimit)
+		k.worker.cause = tooLong("it did not end within", hangLimit)
 		k.signal(unix.SIGQUIT)
 	}
 }
@@ -94,7 +94,7 @@ func (k *Keeper) tooLateTwice() {
 	k.ending.late = nil
 	if w := k.worker; w != nil && w.process != nil {
 		k.Log.Error("the worker does not end, and is killed", "pid", w.process.Pid, "for", twiceLimit)
-		w.cause = "it did not end at a second signal"
+		w.cause = tooLong("it did not end at a second signal within", twiceLimit)
 		w.kill()
 	}
 }

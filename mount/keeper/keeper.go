@@ -212,7 +212,7 @@ func (k *Keeper) ended(w *worker) (bool, error) {
 	switch {
 	case w == k.upgrade.next:
 		how := w.end()
-		if w.err == nil && w.why == "" {
+		if w.err == nil && w.why == "" && w.cause == "" {
 			how = "it ended before it was ready, " + how
 		}
 		k.endUpgrade(errors.New(how))

@@ -23,7 +23,7 @@ type worker struct {
 	live    bool
 	over    bool   // it has ended because the mount did
 	why     string // it could not go on
-	cause   string // why the keeper has ended it
+	cause   string // why the keeper has ended it, which says more than the signal does
 	err     error  // it could not be started
 	stuck   bool   // it was killed, and a thread of it has still to end
 }
@@ -37,8 +37,15 @@ func (w *worker) killed() bool {
 	return status.Signaled() && status.Signal() == unix.SIGKILL
 }
 
+// crashStatus is with what Go's runtime ends a process, after it has said why: of a panic, a fatal error, or a
+// signal that it writes all stacks at.
+const crashStatus = 2
+
 // end is how the worker has ended, in words.
 func (w *worker) end() string {
+	if w.cause != "" {
+		return w.cause
+	}
 	text := "could not be started"
 	if w.state != nil {
 		text = w.state.String()
@@ -57,8 +64,15 @@ func (w *worker) end() string {
 		if first = strings.TrimPrefix(first, "ipcfs: "); first != "" {
 			text += ": " + backends.Line(first)
 		}
+	case w.state != nil && w.state.ExitCode() == crashStatus:
+		text += ", as of a panic, a fatal error or a signal: the log has its stacks"
 	}
 	return text
+}
+
+// tooLong is why the keeper ends a worker that takes too long for something.
+func tooLong(what string, limit time.Duration) string {
+	return fmt.Sprintf("%s %v, and its keeper ended it", what, limit)
 }
 
 // kill ends the process, and those that it has started. One of these may have left the process group

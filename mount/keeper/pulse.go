@@ -52,7 +52,7 @@ func (k *Keeper) look() {
 	}
 	if !k.worker.live {
 		if now.Sub(p.start) > startLimit {
-			k.worker.why = "it did not serve"
+			k.worker.cause = tooLong("it did not serve within", startLimit)
 			k.signal(unix.SIGKILL)
 		}
 		return
@@ -66,6 +66,7 @@ func (k *Keeper) look() {
 		k.signal(unix.SIGKILL)
 	case now.Sub(p.since) > hangLimit && !p.shot:
 		p.shot = true
+		k.worker.cause = tooLong("it took up no requests for", hangLimit)
 		k.Log.Error("the worker takes up no requests", "pid", k.worker.process.Pid, "for", hangLimit)
 		k.signal(unix.SIGQUIT)
 	}

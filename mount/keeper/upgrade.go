@@ -88,7 +88,7 @@ func (k *Keeper) isReady(w *worker, m message) bool {
 		return false
 	}
 	if m.number != linkVersion {
-		w.why = fmt.Sprintf("ipcfs %s works with a keeper of another kind: unmount and mount anew", m.text)
+		w.cause = fmt.Sprintf("ipcfs %s works with a keeper of another kind: unmount and mount anew", m.text)
 		w.kill()
 		return false
 	}
@@ -122,12 +122,12 @@ func (k *Keeper) tooLate() {
 	u.late = nil
 	switch {
 	case u.takes:
-		k.worker.why = fmt.Sprintf("it did not serve within %v", takeLimit)
+		k.worker.cause = tooLong("it did not serve within", takeLimit)
 		k.worker.kill()
 	case u.leaves && k.worker != nil:
 		k.worker.kill() // what it is doing is done once more
 	case u.next != nil:
-		u.next.why = fmt.Sprintf("it was not ready within %v", readyLimit)
+		u.next.cause = tooLong("it was not ready within", readyLimit)
 		u.next.kill()
 	}
 }

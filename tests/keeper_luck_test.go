@@ -138,7 +138,9 @@ func TestKeeperGivesUp(t *testing.T) {
 		t.Fatal("it goes on")
 	}
 	if text := said.String(); !strings.Contains(text, "the daemon ended again and again: exit status 2") ||
-		!strings.Contains(text, "a panic, a fatal error or a signal") || !strings.Contains(text, "SIGSEGV") || !strings.Contains(text, "goroutine ") {
+		!strings.Contains(text, "a panic, a fatal error or a signal") ||
+		!strings.Contains(text, "; 5 workers have ended by themselves in 10s") ||
+		!strings.Contains(text, "SIGSEGV") || !strings.Contains(text, "goroutine ") {
 		t.Errorf("it says:\n%s", text)
 	}
 	if len(mounts(tr.tid, tr.work)) > 0 {

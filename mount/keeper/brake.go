@@ -1,6 +1,9 @@
 package keeper
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // brake says when workers end too often.
 type brake struct {
@@ -20,9 +23,9 @@ const (
 )
 
 // pause notes an end, and says how long to wait before the next start: nothing after the first, as somebody
-// waits. false: there were too many. What the machine refuses to start, or kills before it serves, is tried
-// for longer than what ends by itself.
-func (b *brake) pause(now time.Time, w *worker) (time.Duration, bool) {
+// waits. Where there were too many, it says of what, in words; else "". What the machine refuses to start, or
+// kills before it serves, is tried for longer than what ends by itself.
+func (b *brake) pause(now time.Time, w *worker) (time.Duration, string) {
 	refused := w.err != nil || w.killed()
 	b.dead++
 	switch {
@@ -39,15 +42,19 @@ func (b *brake) pause(now time.Time, w *worker) (time.Duration, bool) {
 		b.own = append(since(b.own, now.Add(-crashPeriod)), now)
 	}
 	switch {
-	case len(b.own) >= mostOwn, len(b.all) >= mostAll, b.dead >= mostOwn && !refused:
-		return 0, false
+	case len(b.own) >= mostOwn:
+		return 0, fmt.Sprintf("%d workers have ended by themselves in %v", len(b.own), crashPeriod)
+	case len(b.all) >= mostAll:
+		return 0, fmt.Sprintf("%d workers have ended in %v", len(b.all), crashPeriod)
+	case b.dead >= mostOwn && !refused:
+		return 0, fmt.Sprintf("%d workers one after the other have never served", b.dead)
 	case !b.unable.IsZero() && now.Sub(b.unable) > unableLimit:
-		return 0, false
+		return 0, fmt.Sprintf("for %v none could be started, or served before it was killed", unableLimit)
 	}
 	if n := max(len(b.own), b.dead); n > 1 {
-		return min(longPause, 50*time.Millisecond<<min(n, 10)), true
+		return min(longPause, 50*time.Millisecond<<min(n, 10)), ""
 	}
-	return 0, true
+	return 0, ""
 }
 
 // since are the times after start, of times in their order.

@@ -236,9 +236,9 @@ func (k *Keeper) ended(w *worker) (bool, error) {
 	if k.upgrade.over {
 		k.keeps(errors.New("the worker has ended"))
 	}
-	wait, ok := k.crashes.pause(time.Now(), w)
-	if !ok {
-		return true, k.giveUp(errors.New(w.end()))
+	wait, many := k.crashes.pause(time.Now(), w)
+	if many != "" {
+		return true, k.giveUp(fmt.Errorf("%s; %s", w.end(), many))
 	}
 	k.again = time.After(wait)
 	return false, nil

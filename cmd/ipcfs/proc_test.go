@@ -75,6 +75,18 @@ func TestKeeperAt(t *testing.T) {
 		if err == nil {
 			_ = os.NewFile(uintptr(fd), "keeper").Close()
 		}
+		pids := []int{worker + 1<<30, worker} // the first has left when it is looked for
+		_, fd, err = keeperBy("/mnt", func() (facts, error) {
+			pid := pids[0]
+			pids = pids[min(1, len(pids)-1):]
+			return factsOf(fmt.Appendf(nil, `{"keeper_pid": %d, "pid": %d, "mountpoint": %q}`, keeper, pid, c.at))
+		})
+		if (err == nil) != c.found {
+			t.Errorf("%s, with a worker that has left: %v", c.what, err)
+		}
+		if err == nil {
+			_ = os.NewFile(uintptr(fd), "keeper").Close()
+		}
 		if fd, err := keeperAt(os.Getpid(), worker, c.at); err == nil {
 			_ = os.NewFile(uintptr(fd), "keeper").Close()
 			t.Errorf("%s: its keeper is one that is not its parent", c.what)

@@ -29,20 +29,15 @@ func upgradeCommand(*pflag.FlagSet) func(io.Writer, []string) error {
 		if err != nil {
 			return err
 		}
-		before, err := daemonFacts(p.Info)
-		if err != nil {
-			return notLive(p.Info, err)
-		}
-		if !before.has("keeper_pid") {
-			why := before.str("keeper_reason")
-			if why == "" {
-				why = "mount it anew without " + flagOf("keeper") + "=off"
+		before, fd, err := keeperBy(p.Mountpoint, func() (facts, error) {
+			f, err := daemonFacts(p.Info)
+			if err != nil {
+				return nil, notLive(p.Info, err)
 			}
-			return fmt.Errorf("%s: its daemon has no keeper, which an upgrade needs (%s)", p.Mountpoint, why)
-		}
-		fd, err := keeperAt(int(before.num("keeper_pid")), int(before.num("pid")), before.str("mountpoint"))
+			return f, nil
+		})
 		if err != nil {
-			return fmt.Errorf("%s: %w", p.Mountpoint, err)
+			return err
 		}
 		defer unix.Close(fd)
 		if pid := int(before.num("keeper_pid")); isStopped(pid) {
@@ -73,6 +68,33 @@ func daemonFacts(m *mountinfo.Info) (facts, error) {
 	}
 	defer v.Close()
 	return v.facts("ctl/status.json")
+}
+
+// keeperBy is a pidfd of the keeper of the tree at a mount point, and what that tells of itself. While an upgrade
+// is under way the worker that told it may have left since: then it is asked again, a few times.
+func keeperBy(at string, tell func() (facts, error)) (f facts, fd int, err error) {
+	last := int64(0)
+	for range 10 {
+		if f, err = tell(); err != nil {
+			return nil, -1, err
+		}
+		if !f.has("keeper_pid") {
+			why := f.str("keeper_reason")
+			if why == "" {
+				why = "mount it anew without " + flagOf("keeper") + "=off"
+			}
+			return nil, -1, fmt.Errorf("%s: its daemon has no keeper, which an upgrade needs (%s)", at, why)
+		}
+		fd, err = keeperAt(int(f.num("keeper_pid")), int(f.num("pid")), f.str("mountpoint"))
+		if err == nil {
+			return f, fd, nil
+		}
+		if f.num("pid") == last {
+			break
+		}
+		last = f.num("pid")
+	}
+	return nil, -1, fmt.Errorf("%s: %w", at, err)
 }
 
 // keeperAt is a pidfd of the keeper of a worker, which serves a mount point. Numbers of another pid namespace

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/bits"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -22,6 +21,7 @@ import (
 // size are together. Each slot begins with a sequence number, which is stored last, and is 0 while the slot
 // is free. A record that changes gets another slot: of two with the same number the later one counts.
 type Ledger struct {
+	fd   int // until Each has returned; -1: there is none
 	mem  []byte
 	base uintptr
 
@@ -35,8 +35,10 @@ type Ledger struct {
 
 // slots are those of one size.
 type slots struct {
-	free []uint64 // where they begin
-	used uint64   // bytes of all that were ever used
+	free  []uint64 // where they begin
+	used  uint64   // bytes of all that were ever used
+	freed uint64   // and of those that are free and have memory, about
+	trims bool     // memory of theirs is given back just now
 }
 
 // A Record says where in a ledger a record is, for whoever keeps it up to date, who also guards it. The zero
@@ -96,8 +98,6 @@ const (
 	desksBegin = slotsBegin + slotSizes*sizeRoom
 	// LedgerBytes are those of the addresses that a ledger takes.
 	LedgerBytes = desksBegin + maxDesks*deskRoom
-
-	returned = 64 << 10 // slots of so many bytes give their memory back when they are free
 )
 
 // ErrLedger says that memory is no ledger, or one of another version.
@@ -133,6 +133,10 @@ func OpenLedger(fd int) (*Ledger, error) {
 	if *l.word(0) != LedgerVersion {
 		_ = unix.Munmap(mem)
 		return nil, ErrLedger
+	}
+	if l.fd, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0); err != nil {
+		_ = unix.Munmap(mem)
+		return nil, fmt.Errorf("ledger: dup: %w", err)
 	}
 	return l, nil
 }
@@ -236,13 +240,13 @@ func (l *Ledger) Word(r *Record, kind uint32, number uint64) *int64 {
 
 // take finds a free slot; 0: there is none. The caller holds l.mu.
 func (l *Ledger) take(size int) uint64 {
-	s := &l.sizes[size]
+	s, bytes := &l.sizes[size], uint64(smallest)<<size
 	if n := len(s.free); n > 0 {
 		at := s.free[n-1]
 		s.free = s.free[:n-1]
+		s.freed -= min(bytes, s.freed)
 		return at
 	}
-	bytes := uint64(smallest) << size
 	if s.used+bytes > sizeRoom {
 		return 0
 	}
@@ -256,12 +260,22 @@ func (l *Ledger) take(size int) uint64 {
 func (l *Ledger) release(at uint64) {
 	atomic.StoreUint64(l.word(at), 0)
 	size := int((at - slotsBegin) / sizeRoom)
-	if bytes := uint64(smallest) << size; bytes >= returned {
+	bytes := uint64(smallest) << size
+	s := &l.sizes[size]
+	if bytes >= returned {
 		_ = unix.Madvise(l.mem[at:at+bytes], unix.MADV_REMOVE)
+		l.mu.Lock()
+		s.free = append(s.free, at)
+		l.mu.Unlock()
+		return
 	}
 	l.mu.Lock()
-	l.sizes[size].free = append(l.sizes[size].free, at)
-	l.mu.Unlock()
+	defer l.mu.Unlock()
+	s.free = append(s.free, at)
+	if s.freed += bytes; s.freed >= much && !s.trims && l.fd < 0 {
+		s.trims = true
+		go l.trim(size, bytes)
+	}
 }
 
 // Drop ends a record.
@@ -271,49 +285,6 @@ func (l *Ledger) Drop(r *Record) {
 		r.at = 0
 	}
 }
-
-// Each calls f with each record that an earlier process left, in the order of their kinds, and of their
-// numbers, before anything is put. The bytes are the ledger's, and stay what they are until the record
-// changes. A record, or a desk, that no process can have written is dropped.
-func (l *Ledger) Each(f func(kind uint32, number uint64, data []byte, r Record)) {
-	var found []foundSlot
-	for size := range l.sizes {
-		s := &l.sizes[size]
-		bytes := uint64(smallest) << size
-		begin := slotsBegin + uint64(size)*sizeRoom
-		s.used = min(*l.word(usedWords + 8*uint64(size)), sizeRoom) / bytes * bytes
-		if bytes <= wholePages && s.used > 0 {
-			_ = unix.Madvise(l.mem[begin:begin+s.used], unix.MADV_POPULATE_WRITE) // at once, not page by page
-		}
-		found = slices.Grow(found, int(s.used/bytes))
-		for at := begin; at < begin+s.used; at += bytes {
-			seq := *l.word(at)
-			if seq == 0 {
-				s.free = append(s.free, at)
-				continue
-			}
-			if *l.word(at + 16)&0xffffffff > bytes-slotHeader {
-				l.release(at)
-				continue
-			}
-			l.last = max(l.last, seq)
-			found = append(found, foundSlot{uint32(*l.word(at + 16) >> 32), *l.word(at + 8), seq, at})
-		}
-	}
-	slices.SortFunc(found, foundSlot.compare)
-	for i, one := range found {
-		if i+1 < len(found) && found[i+1].kind == one.kind && found[i+1].number == one.number {
-			l.release(one.at)
-			continue
-		}
-		length := *l.word(one.at + 16) & 0xffffffff
-		f(one.kind, one.number, l.mem[one.at+slotHeader:one.at+slotHeader+length], Record{one.at})
-	}
-	l.oldDesks()
-}
-
-// wholePages is up to which size of slots, in bytes, all pages of theirs are looked at by Each.
-const wholePages = 4096
 
 // foundSlot is one that is in use.
 type foundSlot struct {

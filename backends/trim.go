@@ -23,9 +23,9 @@ const (
 )
 
 // TrimMemory keeps the memory small that is taken when very many open something, and gives it back to the
-// kernel when that is over, until ctx is done: Go's runtime alone would keep it for minutes and more. It
-// sleeps between two collections of garbage.
-func TrimMemory(ctx context.Context) {
+// kernel when that is over, until ctx is done: Go's runtime alone would keep it for minutes and more, and a
+// ledger for good. It sleeps between two collections of garbage.
+func TrimMemory(ctx context.Context, l *Ledger) {
 	collected := make(chan struct{}, 1)
 	paced := os.Getenv("GOGC") != "" // by whoever started the program
 	pace := func() {
@@ -63,6 +63,7 @@ func TrimMemory(ctx context.Context) {
 				quiet = true
 			}
 		}
+		l.Trim()
 		if least = min(least, heapSize()); garbage || heapSize() > least+trimWorth {
 			runtime.GC() // what lies in a pool is given up when it was not taken from one collection to the next
 			debug.FreeOSMemory()

@@ -14,7 +14,7 @@ func TestTrimMemory(t *testing.T) {
 	var trims sync.WaitGroup
 	defer trims.Wait()
 	defer stop()
-	trims.Go(func() { TrimMemory(ctx) })
+	trims.Go(func() { TrimMemory(ctx, nil) })
 	for size := 64; ; size *= 2 { // what was taken before it looked for the first time it does not give back
 		var many [][]byte
 		for range size {
@@ -38,7 +38,7 @@ func TestTrimGivenBack(t *testing.T) {
 	var trims sync.WaitGroup
 	defer trims.Wait()
 	defer stop()
-	trims.Go(func() { TrimMemory(ctx) })
+	trims.Go(func() { TrimMemory(ctx, nil) })
 	b := NewBudget(Terms{Name: "memory", Heap: true}, func(int64) Bounds { return EachMay(1 << 30) })
 	var m runtime.MemStats
 	until := func(ok func() bool) {

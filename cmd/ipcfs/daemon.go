@@ -198,7 +198,7 @@ func (s *settings) attend(session *mount.Session, stop <-chan os.Signal, log *sl
 			}
 			manager.ready("live at " + s.mountpoint)
 			guards.Go(func() { manager.guard(guarded, s.alive) })
-			guards.Go(func() { backends.TrimMemory(guarded) })
+			guards.Go(func() { backends.TrimMemory(guarded, s.tree.Ledger) })
 		case sig := <-stop:
 			if stopping {
 				return exit{exitFailure, fmt.Errorf("%s: ended by a second signal", s.mountpoint)}

@@ -342,3 +342,25 @@ func TestUpgradeBehind(t *testing.T) {
 		t.Errorf("%s upgrades, %v", n, err)
 	}
 }
+
+// TestUpgradeTogether: many who ask for upgrades at once are all told how theirs ended, also one whose signal
+// came as the keeper became another program, or that was told of a worker which has left since.
+func TestUpgradeTogether(t *testing.T) {
+	t.Parallel()
+	s := shelved(t)
+	var all []*exec.Cmd
+	for range 3 {
+		cmd := s.tr.command("sh", "-ec", "for i in $(seq 30); do timeout 20 ipcfs upgrade $MNT; done")
+		cmd.Stderr = new(bytes.Buffer)
+		check(t, cmd.Start())
+		all = append(all, cmd)
+	}
+	for _, cmd := range all {
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%v: %s", err, cmd.Stderr)
+		}
+	}
+	if t.Failed() {
+		t.Log(s.tr.logs())
+	}
+}

@@ -348,9 +348,10 @@ func TestUpgradeBehind(t *testing.T) {
 func TestUpgradeTogether(t *testing.T) {
 	t.Parallel()
 	s := shelved(t)
+	s.tr.dog.allow(2 * lifetime) // each of them takes a tenth of a second, or more on a busy machine
 	var all []*exec.Cmd
 	for range 3 {
-		cmd := s.tr.command("sh", "-ec", "for i in $(seq 30); do timeout 20 ipcfs upgrade $MNT; done")
+		cmd := s.tr.command("sh", "-ec", "for i in $(seq 30); do timeout 50 ipcfs upgrade $MNT; done")
 		cmd.Stderr = new(bytes.Buffer)
 		check(t, cmd.Start())
 		all = append(all, cmd)

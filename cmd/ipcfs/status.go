@@ -60,11 +60,11 @@ func statusCommand(f *pflag.FlagSet) func(io.Writer, []string) error {
 				return notLive(p.Info, err)
 			}
 			t.Warnings = append(t.Warnings, linksDown(t.Daemon)...)
+			warned = len(t.Warnings) > 0 // of what is so now: a crash is over
 			if what, do := crashed(t.Daemon); what != "" {
 				t.Warnings = append(t.Warnings, fmt.Sprintf("%s (its keeper is pid %d; %s)", what,
 					t.Daemon.num("keeper_pid"), do))
 			}
-			warned = len(t.Warnings) > 0
 			if l.json {
 				return printJSON(out, t)
 			}

@@ -13,6 +13,7 @@ const (
 	worth    = 4 << 20  // of a size of which so many bytes are free and have memory,
 	much     = 16 << 20 // or at once;
 	ready    = 64 << 10 // so many bytes stay ready for the next records
+	step     = 1 << 20  // so many go at a time: a kill, and who takes memory of the ledger, wait for one
 
 	wholePages = 4096 // slots of at most so many bytes have no page without a beginning of one
 )
@@ -43,8 +44,10 @@ func (l *Ledger) trim(size int, bytes uint64) {
 		for i++; i < len(free) && free[i] == free[i-1]+bytes; i++ {
 		}
 		from, to := (begin+pageSize-1)&^(pageSize-1), (free[i-1]+bytes)&^(pageSize-1)
-		if from < to {
-			_ = unix.Madvise(l.mem[from:to], unix.MADV_REMOVE)
+		for from < to {
+			next := min(from+step, to)
+			_ = unix.Madvise(l.mem[from:next], unix.MADV_REMOVE)
+			from = next
 		}
 	}
 	l.putFree(size, bytes, free)

@@ -24,10 +24,12 @@ type clock struct {
 }
 
 // The time from one look at a queue to the next: a quarter of the time that it has been quiet, within these
-// bounds.
+// bounds, or, where nobody waits but for its end, forEnd. The kernel does not tell when a poll(2) is over, so that is
+// how long whoever has polled once has it looked at.
 const (
 	soonest = 500 * time.Microsecond
 	latest  = 10 * time.Millisecond
+	forEnd  = time.Second
 )
 
 func newClock(p *backends.Poller) (*clock, error) {
@@ -48,12 +50,15 @@ func (c *clock) close() error {
 	return unix.Close(c.fd)
 }
 
-// schedule has q looked at, after it was quiet for so long.
+// schedule has q looked at, after it was quiet for so long. The caller holds q.mu.
 func (c *clock) schedule(q *openQueue, quiet time.Duration) {
 	wait := min(max(quiet/4, soonest), latest)
+	if q.seldom {
+		wait = forEnd
+	}
 	at := time.Since(c.start) + wait
-	if wait == latest {
-		at -= at % latest // quiet queues are looked at together
+	if wait >= latest {
+		at -= at % wait // quiet queues are looked at together
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

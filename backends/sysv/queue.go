@@ -214,7 +214,7 @@ func (m *Queue) Arm(want backends.Ready, wake func()) {
 		return
 	}
 	m.want, m.wake = want, wake
-	m.q.watch()
+	m.q.watch(want)
 }
 
 // take ends the wait and returns the call that wakes, which is made at most once. Somebody waits. The caller

@@ -43,6 +43,7 @@ type openQueue struct {
 	keeps   backends.Record // of those in the ledger
 	last    backends.Attr   // as it was seen last
 	running bool            // it is on the clock's schedule, or look is at work
+	seldom  bool            // all who wait do so for its end alone
 	seen    msqid           // as look saw it last
 	moving  time.Time       // when something was last seen to move
 	closed  bool
@@ -56,12 +57,15 @@ func (q *openQueue) close() {
 }
 
 // watch has the queue looked at until nobody waits any more. The caller holds q.mu.
-func (q *openQueue) watch() {
-	if !q.running {
-		q.running, q.moving = true, time.Now()
+func (q *openQueue) watch(want backends.Ready) {
+	if seldom := !moves(want); !q.running || q.seldom && !seldom {
+		q.running, q.seldom, q.moving = true, seldom, time.Now()
 		q.clock.schedule(q, 0)
 	}
 }
+
+// moves reports whether somebody waits for messages or room, not only for the end of the queue.
+func moves(want backends.Ready) bool { return want&(backends.In|backends.Out) != 0 }
 
 // look wakes those for whom there may be something. It runs on the poller's goroutine.
 func (q *openQueue) look() {
@@ -86,6 +90,7 @@ func (q *openQueue) look() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.running = !q.closed && slices.ContainsFunc(q.ends, func(m *Queue) bool { return m.want != 0 })
+	q.seldom = !slices.ContainsFunc(q.ends, func(m *Queue) bool { return moves(m.want) })
 	if q.running {
 		q.clock.schedule(q, time.Since(q.moving))
 	}

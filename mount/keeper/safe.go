@@ -74,7 +74,7 @@ func (s *safe) Drop(number uint64, when backends.Closing) {
 	}
 	m := message{word: "drop", number: number, fd: -1}
 	if when != backends.CloseFirst {
-		if s.put(m); when == backends.CloseSoon {
+		if s.put(m); when == backends.CloseSoon && s.fresh > 0 {
 			s.call()
 		}
 		s.mu.Unlock()

@@ -31,7 +31,7 @@ type deskHead struct {
 	saves  bool   // what the file keeps is written, with the step, before the answer is
 	answer uint32 // bytes of the answer, once it stands there
 	reads  uint32 // 1: requests are read into it; 2: and the one that is there was begun
-	sends  uint32 // 1: a message is being sent
+	sends  uint32 // one more than there are notes: a message is being sent
 	prio   uint32 // of the message that was received last, once the kernel has written it
 	expect uint32 // how many notes there were when it was asked for one
 	unit   uint32 // how long that could be
@@ -46,6 +46,9 @@ type deskHead struct {
 
 	counted uint32 // of how many notes there is a count (Desk.Count)
 	told    uint32 // 1: the request is counted (Desk.Tells)
+
+	queue  uint64 // to which a message is being sent (Desk.SendsTo); 0: another one is not told
+	length uint32 // and its bytes
 }
 
 // deskNote is a message that was received into the desk, or how much was sent.
@@ -208,7 +211,7 @@ func (d *Desk) Begin(unique uint64) {
 	h := d.head
 	h.unique = 0
 	h.notes, h.saves, h.answer, h.sends, h.unit, h.file = 0, false, 0, 0, 0, 0
-	h.typed, h.queued, h.moves, h.addresses, h.counted, h.told = 0, 0, 0, 0, 0, 0
+	h.typed, h.queued, h.moves, h.addresses, h.counted, h.told, h.queue = 0, 0, 0, 0, 0, 0, 0
 	h.step = d.l.Number()
 	h.unique = unique
 	d.anew()
@@ -230,7 +233,7 @@ func (d *Desk) Resume() {
 	d.fromTray()
 	d.fromCall()
 	d.at, d.left = 0, int(d.head.notes)
-	d.unsure = d.head.sends != 0
+	d.unsure = d.sending()
 	d.resumed = true
 }
 

@@ -5,15 +5,49 @@ package backends
 // Sends says that a message is about to be sent.
 func (d *Desk) Sends() {
 	if d != nil {
-		d.head.sends = 1
+		d.head.queue = 0
+		d.head.sends = d.head.notes + 1
+	}
+}
+
+// SendsTo is Sends of n bytes to the queue of this number: another process finds out by Resolve.
+func (d *Desk) SendsTo(queue uint64, n int) {
+	if d != nil {
+		d.head.queue, d.head.length = queue, uint32(n)
+		d.head.sends = d.head.notes + 1
+	}
+}
+
+// sending reports whether SendsTo or its like was called, and neither Sent nor NotSent.
+func (d *Desk) sending() bool { return d.head.sends == d.head.notes+1 }
+
+// Resolve says whether the message was sent to a queue that an earlier process was just about to send there, if there
+// is one. Whoever works on at its desk finds it noted, or sends it.
+func (l *Ledger) Resolve(queue uint64, sent bool) {
+	if l == nil {
+		return
+	}
+	for n := range int(min(*l.word(wordDesks), maxDesks)) {
+		d := &l.desks[n]
+		if h := d.head; h == nil || h.unique == 0 || h.queue != queue || !d.sending() {
+			continue
+		}
+		if d.unsure = false; !sent {
+			d.head.sends = 0
+			continue
+		}
+		d.all[d.head.notes] = deskNote{n: d.head.length}
+		d.head.notes++
+		d.head.sends = 0
+		d.left = int(d.head.notes)
 	}
 }
 
 // SendsBehind is Sends to a queue with so many messages.
 func (d *Desk) SendsBehind(queued int) {
 	if d != nil {
-		d.head.queued = uint32(queued)
-		d.head.sends = 1
+		d.head.queued, d.head.queue = uint32(queued), 0
+		d.head.sends = d.head.notes + 1
 	}
 }
 

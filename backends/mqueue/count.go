@@ -1,6 +1,7 @@
 package mqueue
 
 import (
+	"sync"
 	"sync/atomic"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -12,10 +13,9 @@ import (
 type count struct {
 	now     *int64
 	most    int64
-	odd     int64 // how many more there were than an earlier process had counted when it ended
+	moves   sync.Mutex
 	record  backends.Record
-	holders int  // under Queues.mu, as is
-	opened  bool // somebody has opened the queue who may ask about odd
+	holders int // under Queues.mu
 }
 
 // counts are those of all queues.
@@ -75,9 +75,9 @@ func (cs *counts) hold(ino uint64, a mqAttr) *count {
 		return nil
 	}
 	if known {
-		c.odd = int64(a.CurMsgs) - *c.now
+		cs.ledger.Resolve(ino, sent(int64(a.CurMsgs)-*c.now, a))
 	}
-	*c.now = int64(a.CurMsgs)
+	*c.now = int64(a.CurMsgs) // only now: a process that goes on after a kill here finds the same
 	cs.all[ino] = c
 	return c
 }
@@ -88,7 +88,7 @@ func (cs *counts) drop(ino uint64, c *count) {
 	if c == nil {
 		return
 	}
-	if c.holders--; c.holders == 0 && c.opened {
+	if c.holders--; c.holders == 0 {
 		cs.ledger.Drop(&c.record)
 		delete(cs.all, ino)
 	}
@@ -118,15 +118,29 @@ func (c *count) isFull() {
 // full reports whether the queue should be full.
 func (c *count) full() bool { return c != nil && atomic.LoadInt64(c.now) >= c.most }
 
-// sent reports whether the one message went into the queue that an earlier process was about to send. It had
-// not counted that yet: the queue shows it. If that is further from the count, other programs use it, too,
-// and the message was sent unless there was no room.
-func (c *count) sent() bool {
-	switch {
-	case c == nil || c.odd == 1:
+// sent reports whether the one message went into the queue that an earlier process was about to send, if it was, by
+// how many more there are than it had counted. If that is further from the count, other programs use it, too, and the
+// message was sent unless there was no room.
+func sent(odd int64, a mqAttr) bool {
+	switch odd {
+	case 1:
 		return true
-	case c.odd == 0 || c.odd == -1: // it may have received one
+	case 0, -1: // it may have received one
 		return false
 	}
-	return !c.full()
+	return a.CurMsgs < a.MaxMsg
+}
+
+// begin begins what moves a message, until it is counted and noted at its desk, which is when to call end. Nobody else
+// moves one meanwhile, so that the count is wrong by one at most.
+func (c *count) begin() {
+	if c != nil {
+		c.moves.Lock()
+	}
+}
+
+func (c *count) end() {
+	if c != nil {
+		c.moves.Unlock()
+	}
 }

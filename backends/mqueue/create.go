@@ -122,9 +122,6 @@ func (q *Queues) use(name string, p *past, fd, access int) (*Queue, error) {
 		Source: q.poll.Watch(fd), all: q, name: name, ino: p.ino, fd: fd, access: access, msgsize: attr.MsgSize,
 		past: p, holders: 1, count: q.counts.hold(p.ino, attr),
 	}
-	if one.count != nil {
-		one.count.opened = true
-	}
 	q.open[queueKey{p.ino, access}] = one
 	q.adopt(one)
 	return one, nil

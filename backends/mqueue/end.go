@@ -30,6 +30,8 @@ func (e *End) TryRead(p []byte) (int, backends.Meta, error) {
 	if e.Desk.Full() {
 		return 0, backends.Meta{}, backends.ErrWouldBlock
 	}
+	e.count.begin()
+	defer e.count.end()
 	tray, prio := e.Desk.Tray(e.msgsize)
 	if tray == nil || len(p) < len(tray) {
 		n, m, err := e.Queue.receive(p)
@@ -82,14 +84,16 @@ func (e *End) put(p []byte, m backends.Meta) error {
 	if e.Desk.Full() {
 		return backends.ErrWouldBlock
 	}
-	if e.Desk.Unsure() && e.count.sent() {
+	if e.Desk.Unsure() && e.count == nil { // nobody can tell
 		e.Desk.Sent(len(p))
 		return nil
 	}
+	e.count.begin()
+	defer e.count.end()
 	if e.full() {
 		return e.explain(unix.EAGAIN)
 	}
-	e.Desk.Sends()
+	e.Desk.SendsTo(e.ino, len(p))
 	backends.Point("sending")
 	if err := e.Queue.send(p, m); err != nil {
 		e.Desk.NotSent()

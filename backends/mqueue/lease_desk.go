@@ -43,11 +43,14 @@ func (l *Leases) fromDesks(q *Queues) {
 	back := map[string]bool{}
 	for _, work := range []uint64{returningLease, takingLease} {
 		for _, d := range l.Ledger.Unfinished(work) {
-			d.Resume()
 			text, _, _ := bytes.Cut(d.Spare(), []byte{0})
 			file, header, _ := strings.Cut(string(text), " ")
 			one := &Lease{all: l, file: file}
 			size, err := one.parse(header)
+			if work == returningLease && err == nil {
+				q.resolve(one.queue)
+			}
+			d.Resume()
 			switch {
 			case err != nil || back[file]: // one that could not be recorded is back
 			case work == takingLease:
@@ -64,13 +67,8 @@ func (l *Leases) fromDesks(q *Queues) {
 // reports whether it had.
 func (l *Leases) hasReturned(one *Lease, q *Queues, d *backends.Desk, size int) bool {
 	_, _, answer, _ := d.Of()
-	_, sent := d.SentAgain()
-	noted := sent
-	if sent = sent || d.Unsure() && q.hasSent(one); !sent {
+	if _, sent := d.SentAgain(); !sent {
 		return false
-	}
-	if !noted {
-		d.Sent(0) // it was about to say so
 	}
 	d.CountIn(q.pastOf(one.queue, one.ino).sent, 1, int64(size))
 	back, err := readRecord(l.dir.Fd(), one.file)
@@ -101,15 +99,12 @@ func (l *Leases) hasTaken(one *Lease, q *Queues, d *backends.Desk) {
 	one.told()
 }
 
-// hasSent reports whether a message is back in its queue that an earlier process was about to return. Where
-// that cannot be found out the message comes back: better twice than never.
-func (q *Queues) hasSent(one *Lease) bool {
-	to, err := q.alone(one.queue)
-	if err != nil {
-		return false
+// resolve has what an earlier process was about to send to a queue be noted, if it was sent. Of a queue that cannot be
+// opened that is not known, and the message comes back: better twice than never.
+func (q *Queues) resolve(queue string) {
+	if to, err := q.alone(queue); err == nil {
+		q.letGo(to)
 	}
-	defer q.letGo(to)
-	return to.ino == one.ino && to.count != nil && to.count.sent()
 }
 
 // header is the first line of a record.

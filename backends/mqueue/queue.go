@@ -66,7 +66,9 @@ const PrioMax = 32768
 // TryRead is mq_receive(3): the oldest of the messages with the highest priority. ErrWouldBlock: there is
 // none. ErrRemoved: there is none, and the queue has no name any more.
 func (q *Queue) TryRead(p []byte) (int, backends.Meta, error) {
+	q.count.begin()
 	n, m, err := q.receive(p)
+	q.count.end()
 	if err == nil {
 		q.past.received.Add(1, int64(n))
 	}
@@ -87,12 +89,22 @@ func (q *Queue) receive(p []byte) (int, backends.Meta, error) {
 // TryWrite is mq_send(3); EMSGSIZE if p is longer than msgsize, ErrWouldBlock if the queue is full,
 // ErrRemoved if it has no name any more.
 func (q *Queue) TryWrite(p []byte, m backends.Meta) (int, error) {
-	if err := q.send(p, m); err != nil {
+	if err := q.sendCounted(p, m); err != nil {
 		return 0, err
 	}
 	q.past.sent.Add(1, int64(len(p)))
-	q.count.add(1)
 	return len(p), nil
+}
+
+// sendCounted is mq_send(3), which past does not count yet.
+func (q *Queue) sendCounted(p []byte, m backends.Meta) error {
+	q.count.begin()
+	defer q.count.end()
+	err := q.send(p, m)
+	if err == nil {
+		q.count.add(1)
+	}
+	return err
 }
 
 // send is mq_send(3), which nobody counts yet.
@@ -115,12 +127,11 @@ func (q *Queue) Returns() bool { return q.access == unix.O_RDWR }
 
 // TryReturn is Returner.TryReturn. The message counts as not received.
 func (q *Queue) TryReturn(p []byte, m backends.Meta) error {
-	if err := q.send(p, m); err != nil {
-		return err
+	err := q.sendCounted(p, m)
+	if err == nil {
+		q.past.received.Add(-1, -int64(len(p)))
 	}
-	q.past.received.Add(-1, -int64(len(p)))
-	q.count.add(1)
-	return nil
+	return err
 }
 
 // nothing is explain where a message was to be received.

@@ -33,6 +33,12 @@ type Terms struct {
 // unit of the budget.
 type Bounds struct{ One, All, Root int64 }
 
+// A Payer counts the descriptors that users make the daemon hold.
+type Payer interface {
+	Take(uid uint32) error
+	Give(uid uint32)
+}
+
 // Unbounded is the bound of what nobody bounds.
 const Unbounded = math.MaxInt64
 

@@ -55,7 +55,7 @@ type Left struct {
 
 // LedgerVersion changes with what any process writes into a ledger, and with what it has kept beside it
 // (Safe).
-const LedgerVersion = 0x6970636673_001a
+const LedgerVersion = 0x6970636673_001b
 
 // The kinds of records that there are.
 const (
@@ -87,6 +87,7 @@ const (
 	OpenRecord    // a queue that is open, by the number of its descriptor
 	MergeRecord   // how many messages there were for the readers of a directory of topics
 	EmptyRecord   // messages that poll(2) took from a System V queue
+	LockRecord    // a lock that somebody holds
 )
 
 const (

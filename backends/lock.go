@@ -13,7 +13,7 @@ import (
 type Lock struct {
 	Owner      uint64 // whose it is: those of one owner do not keep it out
 	Open       uint64 // the open file that it was asked for by
-	Uid        uint32 // who pays for the owner's descriptor
+	Uid        uint32 // who pays for the owner, if it is the first of it
 	Pid        int    // the process that asked
 	Flock      bool
 	Type       int16 // F_RDLCK, F_WRLCK; F_UNLCK takes it back
@@ -23,26 +23,18 @@ type Lock struct {
 // Locks are the locks of one file that others hold through the daemon. The kernel has them, so that programs
 // that open the file natively meet them: each owner has an open file description of its own here, to which
 // such locks belong. What the kernel cannot know for that is when two of our owners wait for each other: no
-// EDEADLK. It is safe for concurrent use, and no call waits.
+// EDEADLK. What the kernel has of them is known here too, and is written down before Set, Left and Closed return.
+// What a call costs does not grow with what is held (TestLockWork). It is safe for concurrent use,
+// and no call waits.
 type Locks struct {
 	mu      sync.Mutex
 	file    int // any descriptor of the file
 	owners  map[uint64]*lockOwner
-	waiting []*LockWaiter // in order
-	looks   *time.Timer   // ends a pause, for those who wait; nil: there is none
-}
-
-// lockOwner is the open file description of one owner.
-type lockOwner struct {
-	fd   int
-	last Lock
-	pays Payer
-}
-
-// A Payer counts the descriptors that users make the daemon hold.
-type Payer interface {
-	Take(uid uint32) error
-	Give(uid uint32)
+	opens   lockOwners[uint64]    // by the open file by which they have asked last
+	at      lockOwners[LockRange] // by each range that they hold
+	form    []byte                // of the record that is written
+	waiting []*LockWaiter         // in order
+	looks   *time.Timer           // ends a pause, for those who wait; nil: there is none
 }
 
 const (
@@ -60,41 +52,103 @@ func (l *Locks) of(fd int) *Locks {
 	return l
 }
 
-// Set takes, changes or gives back a lock, or answers ErrWouldBlock. pays pays for the descriptor of an owner
-// who has none yet. Errors are those of fcntl(2) and flock(2).
-func (l *Locks) Set(k Lock, pays Payer) error {
+// Set takes, changes or gives back a lock, or answers ErrWouldBlock. Errors are those of fcntl(2) and flock(2),
+// and those of the budgets of in: the user pays by whom the owner has asked first.
+func (l *Locks) Set(k Lock, in *LockHost) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	o := l.owners[k.Owner]
-	if o == nil {
-		if k.Type == unix.F_UNLCK {
-			return nil
-		}
-		if err := pays.Take(k.Uid); err != nil {
-			return err
-		}
-		fd, err := l.description()
-		if err != nil {
-			pays.Give(k.Uid)
-			return err
-		}
-		o = &lockOwner{fd: fd, last: k, pays: pays}
-		if l.owners == nil {
-			l.owners = map[uint64]*lockOwner{}
-		}
-		l.owners[k.Owner] = o
+	if k.Type == unix.F_UNLCK && l.owners[k.Owner] == nil {
+		return nil
 	}
-	if err := k.set(o.fd); err != nil {
+	o, err := l.join(k, in, true)
+	if err != nil {
 		return err
 	}
-	o.last.Open = k.Open
+	return l.lock(o, k, nil)
+}
+
+// join is the owner of a lock, who is one from now on. asks: it is refused to a user who may have no more. The
+// caller holds l.mu.
+func (l *Locks) join(k Lock, in *LockHost, asks bool) (*lockOwner, error) {
+	if o := l.owners[k.Owner]; o != nil {
+		return o, nil
+	}
+	if !asks {
+		in.Descriptors.Add(k.Uid, 1)
+	} else if err := in.Descriptors.Take(k.Uid, 1); err != nil {
+		return nil, err
+	}
+	fd, err := l.description()
+	if err != nil {
+		in.Descriptors.Give(k.Uid, 1)
+		return nil, err
+	}
+	o := &lockOwner{id: k.Owner, open: k.Open, uid: k.Uid, pid: k.Pid, fd: fd, in: in, whole: unix.F_UNLCK}
+	if l.owners == nil {
+		l.owners = map[uint64]*lockOwner{}
+	}
+	l.owners[k.Owner] = o
+	enter(&l.opens, o.open, o)
+	return o, nil
+}
+
+// lock has the kernel lock, or give back, and keeps in mind and writes down what the owner holds. again is the
+// record of a lock that an earlier process has had; nil: it has not. The caller holds l.mu.
+func (l *Locks) lock(o *lockOwner, k Lock, again *savedLock) error {
+	if k.Flock {
+		err := k.set(o.fd)
+		switch {
+		case err == nil:
+			l.asked(o, k)
+			l.flocks(o, k.Type, again)
+		case err == ErrWouldBlock && k.Type != o.whole && o.whole != unix.F_UNLCK:
+			// Who asks for another type gives back what there was (flock(2)).
+			l.flocks(o, unix.F_UNLCK, nil)
+			l.wake()
+		}
+		return err
+	}
+	if k.Start < 0 || k.End < k.Start {
+		return unix.EINVAL
+	}
+	asked := LockRange{k.Type, k.Start, k.End}
+	from, to, by := changed(o.ranges, asked)
+	more := int64(len(by) - (to - from))
+	if again != nil || more <= 0 {
+		o.in.Ranges.Add(o.uid, more)
+	} else if err := o.in.Ranges.Take(o.uid, more); err != nil {
+		return err
+	}
+	if err := k.set(o.fd); err != nil {
+		o.in.Ranges.Add(o.uid, -more)
+		return err
+	}
+	l.asked(o, k)
+	switch {
+	case again == nil:
+		l.replace(o, from, to, by, nil)
+	case len(by) == 1 && by[0] == asked:
+		l.replace(o, from, to, by, []savedLock{*again})
+	default: // the other process was amid a change
+		l.replace(o, from, to, by, nil)
+		o.in.Ledger.Drop(&again.at)
+	}
+	return nil
+}
+
+// asked notes that an owner has got what it asked for. The caller holds l.mu.
+func (l *Locks) asked(o *lockOwner, k Lock) {
+	if o.open != k.Open {
+		leave(l.opens, o.open, o)
+		o.open = k.Open
+		enter(&l.opens, o.open, o)
+	}
 	if k.Type != unix.F_UNLCK {
-		o.last.Pid = k.Pid // the kernel does not say who gives back
+		o.pid = k.Pid // the kernel does not say who gives back
 	}
 	if k.Type != unix.F_WRLCK {
 		l.wake()
 	}
-	return nil
 }
 
 // description opens the file once more: to write if the daemon may, else to read.
@@ -150,10 +204,10 @@ func (l *Locks) Test(k Lock) (Lock, error) {
 		return found, err
 	}
 	found.Pid = 0
-	for _, o := range l.owners {
-		probe := Lock{Type: unix.F_WRLCK, Start: max(found.Start, k.Start), End: min(found.End, k.End)}
-		if other, err := probe.test(o.fd); err == nil && other.Type == unix.F_UNLCK && o.fd != fd {
-			found.Pid = o.last.Pid // nobody else has anything there
+	for o := range l.at[LockRange{found.Type, found.Start, found.End}] {
+		if o.fd != fd {
+			found.Pid = o.pid
+			break
 		}
 	}
 	return found, nil
@@ -169,46 +223,43 @@ func (k Lock) test(fd int) (Lock, error) {
 	return k, err
 }
 
-// Left gives back all locks of an owner, and reports whether there were any: a process has closed the file
-// (fcntl(2)).
-func (l *Locks) Left(owner uint64) bool {
+// Left gives back all locks of an owner: a process has closed the file (fcntl(2)).
+func (l *Locks) Left(owner uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	o := l.owners[owner]
-	if o != nil {
-		l.end(owner, o)
+	if o := l.owners[owner]; o != nil {
+		l.end(o)
 		l.wake()
 	}
-	return o != nil
 }
 
-// Closed gives back the locks that were asked for by an open file, which is closed for the last time, and
-// reports whether there were any.
-func (l *Locks) Closed(open uint64) (some bool) {
+// Closed gives back the locks that were asked for by an open file, which is closed for the last time.
+func (l *Locks) Closed(open uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for owner, o := range l.owners {
-		if o.last.Open == open {
-			some = true
-			l.end(owner, o)
-			l.wake()
-		}
+	for o := range l.opens[open] {
+		l.end(o)
+		l.wake()
 	}
-	return some
 }
 
-func (l *Locks) end(owner uint64, o *lockOwner) {
-	delete(l.owners, owner)
+// end gives back what an owner has. The caller holds l.mu.
+func (l *Locks) end(o *lockOwner) {
+	delete(l.owners, o.id)
+	leave(l.opens, o.open, o)
+	o.in.Ranges.Give(o.uid, int64(len(o.ranges)))
+	l.replace(o, 0, len(o.ranges), nil, nil)
+	l.flocks(o, unix.F_UNLCK, nil)
 	unix.Close(o.fd)
-	o.pays.Give(o.last.Uid)
+	o.in.Descriptors.Give(o.uid, 1)
 }
 
 // close gives back all.
 func (l *Locks) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for owner, o := range l.owners {
-		l.end(owner, o)
+	for _, o := range l.owners {
+		l.end(o)
 	}
 	l.wake()
 }

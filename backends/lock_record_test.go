@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -52,4 +53,25 @@ func FuzzLockIn(f *testing.F) {
 			t.Errorf("%q is %+v, %v", line, k, ok)
 		}
 	})
+}
+
+// lockIn is the lock that a line of fdinfo tells of, as in
+// "lock:	1: OFDLCK ADVISORY  WRITE -1 00:1c:7 10 19".
+func lockIn(line string) (k Lock, ok bool) {
+	words := strings.Fields(line)
+	if len(words) != 9 || words[0] != "lock:" {
+		return k, false
+	}
+	k.Flock, k.Type, k.End = words[2] == "FLOCK", unix.F_RDLCK, math.MaxInt64
+	if words[4] == "WRITE" {
+		k.Type = unix.F_WRLCK
+	}
+	var err error
+	if k.Start, err = strconv.ParseInt(words[7], 10, 64); err != nil {
+		return k, false
+	}
+	if words[8] != "EOF" {
+		k.End, err = strconv.ParseInt(words[8], 10, 64)
+	}
+	return k, err == nil && k.Start >= 0 && k.End >= k.Start
 }

@@ -33,6 +33,7 @@ func (c *changes) add(id uint64) {
 // lasting is what the ledger of a tree needs beside the tables.
 type lasting struct {
 	ledger *backends.Ledger
+	locks  *backends.LockHost
 	some   atomic.Bool
 	busy   atomic.Bool // a Commit writes down what some told of
 	mu     sync.Mutex  // of what follows
@@ -239,6 +240,11 @@ func (t *Tree) fromLedger(l *backends.Ledger) (*tables, error) {
 			if read(b, k.code) {
 				ts.Classes = append(ts.Classes, k)
 				t.lasting.class[k.Name] = &keptClass{record: r, last: slices.Clone(b)}
+			}
+		case backends.LockRecord:
+			k := lockRecord{number: number, saved: r}
+			if read(b, k.code) {
+				ts.Locks = append(roomier(ts.Locks), k)
 			}
 		default:
 			t.lasting.others = append(roomier(t.lasting.others), backends.Left{

@@ -1,7 +1,9 @@
 package fs
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -12,17 +14,16 @@ import (
 // A Locking is a request for a lock of a file (fcntl(2), flock(2)), until it is granted. Its methods never
 // block.
 type Locking struct {
+	t     *Tree
 	lock  backends.Lock
 	locks *backends.Locks // nil: the file has none
 	wait  *backends.LockWaiter
-	pays  backends.Payer
-	set   func() // is called when they have changed
 }
 
 // Locking begins a request for a lock. Addressed bytes have locks. A message face has none: each program that
 // opens it has a node of its own, so that the kernel alone would grant them to everybody.
 func (t *Tree) Locking(in *fuse.LkIn) *Locking {
-	l := &Locking{pays: t.env.Shares, lock: backends.Lock{
+	l := &Locking{t: t, lock: backends.Lock{
 		Owner: in.Owner, Open: in.Fh, Uid: in.Uid, Pid: int(in.Lk.Pid),
 		Flock: in.LkFlags&fuse.FUSE_LK_FLOCK != 0, Type: int16(in.Lk.Typ),
 		Start: int64(min(in.Lk.Start, math.MaxInt64)), End: int64(min(in.Lk.End, math.MaxInt64)),
@@ -30,20 +31,20 @@ func (t *Tree) Locking(in *fuse.LkIn) *Locking {
 	if m := t.memory(in.Fh); m != nil {
 		l.locks = m.Locks()
 		l.wait = l.locks.Waiter(t.env.Poll)
-		fh := in.Fh // what is at in is another request by then
-		l.set = func() { t.locked(fh) }
 	}
 	return l
 }
 
 // Try asks for the lock: ErrWouldBlock if others keep it out.
 func (l *Locking) Try([]byte) (int, error) {
+	t := l.t
 	if l.locks == nil {
 		return 0, syscall.ENOLCK
 	}
-	err := l.locks.Set(l.lock, l.pays)
-	if err == nil {
-		l.set()
+	err := l.locks.Set(l.lock, t.lasting.locks)
+	if h := t.handles.get(l.lock.Open); err != nil && !nodes.Waits(err) && h != nil {
+		n, _ := t.table.get(h.Node)
+		return 0, syscall.Errno(t.failAt(l.lock.Uid, "lock", n, "", err))
 	}
 	return 0, err
 }
@@ -83,16 +84,87 @@ func (t *Tree) GetLk(_ <-chan struct{}, in *fuse.LkIn, out *fuse.LkOut) fuse.Sta
 // What ends with the open file ends at Release.
 func (t *Tree) Flush(_ <-chan struct{}, in *fuse.FlushIn) fuse.Status {
 	if m := t.memory(in.Fh); m != nil {
-		if m.Locks().Left(in.LockOwner) {
-			t.locked(in.Fh)
-		}
+		m.Locks().Left(in.LockOwner)
 	}
 	return fuse.OK
 }
 
-// locked notes that the locks of an open file have changed.
-func (t *Tree) locked(fh uint64) {
-	if h := t.handles.get(fh); h != nil {
-		t.table.touch(h.Node)
+// maxLocks is how many ranges of bytes one user may have locked. Each takes some hundred bytes here, and the
+// kernel looks at all of a file for each lock.
+const maxLocks = 1 << 12
+
+// newLocks is what the locks of the tree have in common. They are written down by themselves, before the call
+// that changes them returns: a Commit has nothing to do with them, so that nobody waits for it.
+func newLocks(t *Tree) *backends.LockHost {
+	return &backends.LockHost{
+		Descriptors: t.env.Shares.Budget,
+		Ranges: backends.NewBudget(backends.Terms{Name: "locks", Err: syscall.ENOLCK}, func(int64) backends.Bounds {
+			return backends.Bounds{One: maxLocks, All: backends.Unbounded, Root: backends.Unbounded}
+		}),
+		Ledger: t.lasting.ledger,
+		Form: func(b []byte, k *backends.Lock) []byte {
+			return nodes.EncodeIn(b, (&lockRecord{Lock: *k}).code)
+		},
+	}
+}
+
+// lockRecord is a lock that somebody holds.
+type lockRecord struct {
+	backends.Lock
+
+	number uint64          // in the ledger,
+	saved  backends.Record // where it is
+}
+
+func (k *lockRecord) code(c *nodes.Coder) {
+	nodes.Number(c, &k.Owner)
+	nodes.Number(c, &k.Open)
+	nodes.Number(c, &k.Uid)
+	nodes.Number(c, &k.Pid)
+	c.Flag(&k.Flock)
+	nodes.Number(c, &k.Type)
+	nodes.Number(c, &k.Start)
+	nodes.Number(c, &k.End)
+}
+
+// lockRecords are those of all locks, in the order of the nodes of their files.
+func (t *Tree) lockRecords() (list []lockRecord) {
+	var open []*memory
+	t.table.mu.Lock()
+	for _, id := range slices.Sorted(maps.Keys(t.table.nodes)) {
+		if l := t.table.nodes[id].live; l != nil && l.memory != nil {
+			open = append(open, l.memory)
+		}
+	}
+	t.table.mu.Unlock()
+	for _, m := range open {
+		for _, k := range m.Locks().Held() {
+			list = append(list, lockRecord{Lock: k})
+		}
+	}
+	return list
+}
+
+// locksBy are records by the open files of which they are.
+func locksBy(list []lockRecord) map[uint64][]lockRecord {
+	by := map[uint64][]lockRecord{}
+	for _, k := range list {
+		by[k.Open] = append(by[k.Open], k)
+	}
+	return by
+}
+
+// lockAgain takes what was locked by h, which is open again, in the order of the records.
+func (t *Tree) lockAgain(h *opened, list []lockRecord) {
+	m, ok := h.open.(*memory)
+	for _, k := range list {
+		if !ok {
+			t.lasting.ledger.Drop(&k.saved)
+			continue
+		}
+		if err := m.Locks().Again(k.Lock, k.number, k.saved, t.lasting.locks); err != nil {
+			n, _ := t.table.get(h.Node)
+			t.log.Warn("a lock is lost", "path", t.spoken(n), "pid", k.Pid, "err", err)
+		}
 	}
 }

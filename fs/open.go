@@ -226,9 +226,7 @@ func (t *Tree) close(h *opened, l *live) {
 	case nil:
 		return
 	case *memory:
-		if open.Locks().Closed(h.Num) {
-			t.table.touch(h.Node)
-		}
+		open.Locks().Closed(h.Num)
 		if last, err := open.leave(); last {
 			t.table.holds(h.Node, l, nil)
 			t.env.Shares.Give(open.uid)

@@ -21,6 +21,7 @@ type tables struct {
 	Nodes                []nodeRecord
 	Handles              []handleRecord
 	Classes              []classRecord
+	Locks                []lockRecord
 }
 
 // nodeRecord is a node and what else the table knows of it.
@@ -35,7 +36,6 @@ type nodeRecord struct {
 	File   int32  // of this number
 	Number uint64 // of its descriptor in the safe; 0: it is not there
 	Rest   []byte // what it has kept beside that (nodes.Reopener)
-	Locks  []backends.Lock
 }
 
 // handleRecord is an open file or directory with what it keeps between two calls.
@@ -55,7 +55,7 @@ type classRecord struct {
 }
 
 // tablesVersion is what the tables begin with. It changes with each change of a record.
-const tablesVersion = 0x6970636673_0009
+const tablesVersion = 0x6970636673_000a
 
 func (ts *tables) bytes() []byte { return nodes.Encode(ts.code) }
 
@@ -83,6 +83,7 @@ func (ts *tables) code(c *nodes.Coder) {
 		h.Kept.Code(c)
 	})
 	nodes.Each(c, &ts.Classes, func(k *classRecord) { k.code(c) })
+	nodes.Each(c, &ts.Locks, func(k *lockRecord) { k.code(c) })
 }
 
 func (ts *tables) codeTree(c *nodes.Coder) {
@@ -122,16 +123,6 @@ func (n *nodeRecord) code(c *nodes.Coder) {
 	nodes.Number(c, &n.File)
 	nodes.Number(c, &n.Number)
 	c.Bytes(&n.Rest)
-	nodes.Each(c, &n.Locks, func(k *backends.Lock) {
-		nodes.Number(c, &k.Owner)
-		nodes.Number(c, &k.Open)
-		nodes.Number(c, &k.Uid)
-		nodes.Number(c, &k.Pid)
-		c.Flag(&k.Flock)
-		nodes.Number(c, &k.Type)
-		nodes.Number(c, &k.Start)
-		nodes.Number(c, &k.End)
-	})
 }
 
 func (h *handleRecord) code(c *nodes.Coder) {
@@ -156,8 +147,9 @@ func (h *handleRecord) codeNames(c *nodes.Coder) {
 
 // Form is nodes.Form of the records of a tree, and of more.
 func Form(more ...func(*nodes.Coder)) uint64 {
-	n, h := nodeRecord{Locks: make([]backends.Lock, 1)}, handleRecord{Names: make([]nodes.Entry, 1)}
-	return nodes.Form(append(more, new(tables).codeTree, n.code, h.code, h.codeNames, new(classRecord).code)...)
+	h := handleRecord{Names: make([]nodes.Entry, 1)}
+	return nodes.Form(append(more,
+		new(tables).codeTree, new(nodeRecord).code, h.code, h.codeNames, new(classRecord).code, new(lockRecord).code)...)
 }
 
 // check reports whether the numbers of nodes and of handles are those that were given, in their order, each

@@ -19,6 +19,7 @@ func (t *Tree) Tables() []byte {
 	ts := tables{Started: t.started.UnixNano(), Seed: t.seed}
 	ts.Nodes, ts.LastNode = t.nodeRecords()
 	ts.Handles, ts.LastHandle = t.handleRecords()
+	ts.Locks = t.lockRecords()
 	for _, k := range t.kinds {
 		if class, ok := k.Class.(nodes.Lasting); ok {
 			ts.Classes = append(ts.Classes, classRecord{k.Name, nodes.Encode(class.Last)})
@@ -53,10 +54,6 @@ func (t *Tree) nodeRecord(n *Node) nodeRecord {
 		r.Memory, r.Payer, r.Backed, r.File, r.Number = true, m.uid, m.backer != nil, m.id, m.number
 		if rest, ok := m.Memory.(nodes.Lasting); ok {
 			r.Rest = nodes.Encode(rest.Last)
-		}
-		var err error
-		if r.Locks, err = m.Locks().Held(); err != nil {
-			t.log.Warn("locks are lost", "path", t.spoken(*n), "err", err)
 		}
 	}
 	return r
@@ -97,6 +94,7 @@ func (t *Tree) resume(ts *tables) error {
 	}
 	open := t.fillNodes(ts)
 	t.awaitLinks(ts)
+	locks := locksBy(ts.Locks)
 	for i := range ts.Handles {
 		r := &ts.Handles[i]
 		h := &opened{Handle: r.Handle}
@@ -107,11 +105,18 @@ func (t *Tree) resume(ts *tables) error {
 		}
 		t.handles.resume(h, ts.LastHandle)
 		t.openAgain(h, &r.Kept, open[h.Node], r.keptAt)
+		t.lockAgain(h, locks[h.Num])
+		delete(locks, h.Num)
 		if h.Closed {
 			h.seldom().holds = t.table.hold(h.Node)
 		}
 	}
 	t.dropMemory(open)
+	for _, of := range locks { // whose files were closed
+		for _, k := range of {
+			t.lasting.ledger.Drop(&k.saved)
+		}
+	}
 	for _, told := range append(t.lasting.resumed, t.topics.Resumed) {
 		told()
 	}
@@ -208,11 +213,6 @@ func (t *Tree) openAgain(h *opened, kept *nodes.Kept, backing *nodeRecord, at ba
 			l.memory.backer = later{t}
 		}
 		h.open = l.memory
-		for _, k := range backing.Locks {
-			if err := open.Locks().Set(k, t.env.Shares); err != nil {
-				t.log.Warn("a lock is lost", "path", t.spoken(n), "pid", k.Pid, "err", err)
-			}
-		}
 		return
 	}
 	h.open = open

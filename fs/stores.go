@@ -93,11 +93,12 @@ func (t *Tree) openStores(c Config, before *tables) (*stores, error) {
 	s.messages.Lasts(c.Ledger, t.Left)
 	t.lasting.resumed = append(t.lasting.resumed, s.messages.Resumed)
 	s.carried = func() bool { return t.backer() != nil }
+	t.lasting.locks = newLocks(t)
 	t.limited = []backends.Limited{
 		s.queues, s.messages, s.segments,
 		backends.FileSystem{Dir: s.shm, Name: "shm_bytes"}, backends.Process{}, t.env.Poll,
 		t.env.Shares, t.env.Heap, s.feeds.Used, room, s.leases.Bytes, s.leases.Tries, s.sockets.Plain(),
-		s.queues.Bytes, t.handles.used, s.groups,
+		s.queues.Bytes, t.handles.used, t.lasting.locks.Ranges, s.groups,
 	}
 	return s, nil
 }

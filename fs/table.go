@@ -329,13 +329,6 @@ func (t *table) gone(k key) {
 	}
 }
 
-// touch has the record of a node written.
-func (t *table) touch(id uint64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.changed.add(id)
-}
-
 // holds notes the shared memory that is open of a node; nil: none. The caller holds l.mu. Whoever reads it
 // holds that, or the table's lock.
 func (t *table) holds(id uint64, l *live, m *memory) {

@@ -94,6 +94,8 @@ var limitTable = []limitRow{
 			"own (ulimit -q, limits.conf(5)), of which this is the soft limit, or the daemon's, of " +
 			"which one user has half (LimitMSGQUEUE= in systemd)"},
 	{"open_files", "files of the tree open", "each user", ofIpcfs, "close some"},
+	{"locks", "ranges of bytes that are locked (fcntl(2)) by way of the tree", "each user but root", ofIpcfs,
+		"give some back, or lock ranges that meet"},
 	{"watches", "directories whose events are followed", eachUser,
 		"fs.inotify.max_user_watches: a quarter of it is for one user, half for all but root",
 		"sysctl fs.inotify.max_user_watches: a quarter of it is for one user; beyond it ctl/events " +

@@ -335,6 +335,7 @@ func (p *packer) keep(k *Kept) {
 func (p *packer) resume(k *Kept) { p.holds, p.held, p.meta = k.Holds, k.Held, k.Meta }
 
 func (l *lease) keep(_ backends.Endpoint, k *Kept) {
+	k.Lease = l.done // until there is an answer: the process that is to give it may be killed, too
 	if name := l.q.store.LeaseName; name != nil && l.out {
 		k.Lease, k.Refused, k.Past = name(l.now), l.refused, l.past
 	}
@@ -345,9 +346,11 @@ func (l *lease) resume(end backends.Endpoint, k *Kept) {
 		return
 	}
 	one, err := l.q.store.ResumeLease(end.(QueueEnd), k.Lease)
-	if l.done = err != nil; !l.done {
-		l.now, l.out, l.refused, l.past = one, true, k.Refused, k.Past
+	if err != nil {
+		l.done = k.Lease
+		return
 	}
+	l.now, l.out, l.refused, l.past = one, true, k.Refused, k.Past
 }
 
 func (textFace) keep(end backends.Endpoint, k *Kept) {

@@ -26,8 +26,9 @@ type lease struct {
 	refused bool    // the message that is out is to go back, for which there was no room yet
 	owed    []Lease // those that go back as soon as there is room, while others are out
 
-	// an earlier process was told what has become of the message, did that, and may not have answered
-	done bool
+	// the lease of which an earlier process was told what has become of the message, did that, and may not have
+	// answered; "": there is none
+	done string
 }
 
 // deadQueue is where messages go that were tried too often.
@@ -141,7 +142,7 @@ func (l *lease) Holds(backends.Endpoint) backends.Ready {
 func (l *lease) ack() error {
 	l.refused, l.past = false, false
 	if !l.out {
-		l.done = false
+		l.done = ""
 		return nil
 	}
 	one := l.now
@@ -169,7 +170,7 @@ func (l *lease) Put(end backends.Endpoint, p []byte) (int, error) {
 		if word != "ack" && word != "nack" {
 			return 0, advise("write", syscall.EINVAL, errors.New("a lease takes ack or nack, one a line"))
 		}
-		if (!l.out || l.past) && !l.done {
+		if (!l.out || l.past) && l.done == "" {
 			return 0, advise("write", syscall.ENOMSG, fmt.Errorf("%s: no message is out on this file", word))
 		}
 		if word == "ack" {
@@ -178,7 +179,7 @@ func (l *lease) Put(end backends.Endpoint, p []byte) (int, error) {
 			}
 			continue
 		}
-		l.refused, l.done = l.out, false
+		l.refused, l.done = l.out, ""
 		if err := l.Finish(end); err != nil {
 			return 0, err
 		}

@@ -150,14 +150,23 @@ func TestLeaseRefusedKept(t *testing.T) {
 }
 
 // TestLeaseEnded: a worker has acknowledged a message, or given it back, and its daemon was killed before it
-// could answer. The next one does so.
+// could answer. The next one does so, also if one in between was killed as well.
 func TestLeaseEnded(t *testing.T) {
 	for _, word := range []string{"ack\n", "nack\n"} {
 		q := &lending{mq: mq{port: port{unit: 8, maxmsg: 1}}, gone: syscall.ENOENT}
-		l := q.open()
-		l.resume(q, &Kept{Lease: "1"})
+		kept := Kept{Lease: "1"}
+		var l *lease
+		for range 2 {
+			l = q.open()
+			l.resume(q, &kept)
+			kept = Kept{}
+			l.keep(q, &kept)
+		}
 		if n, err := l.Put(q, []byte(word)); n != len(word) || err != nil {
 			t.Errorf("%q: %d, %v", word, n, err)
+		}
+		if l.keep(q, &kept); kept.Lease != "" {
+			t.Errorf("%q: it keeps lease %q", word, kept.Lease)
 		}
 		if _, err := l.Put(q, []byte(word)); Errno(err) != syscall.ENOMSG {
 			t.Errorf("%q once more: %v", word, err)

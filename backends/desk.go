@@ -348,6 +348,14 @@ func (d *Desk) Again(p []byte) (n int, m Meta, ok bool) {
 	return n, Meta{Prio: note.prio, Type: int(note.typ)}, true
 }
 
+// Back is Again of a message that is to go back to where it is from: what was sent is left out.
+func (d *Desk) Back(p []byte) (n int, m Meta, ok bool) {
+	for d != nil && d.at < d.left && d.all[d.at].at == 0 {
+		d.at++
+	}
+	return d.Again(p)
+}
+
 // offset is where in the desk p begins; deskRoom or more: elsewhere.
 func (d *Desk) offset(p []byte) uintptr {
 	return uintptr(unsafe.Pointer(unsafe.SliceData(p))) - d.l.base - desksBegin - uintptr(d.n)*deskRoom

@@ -118,6 +118,7 @@ func (o *Opening) object(n Node, l *live) (open nodes.Open, err error) {
 		if o.pending, ok = open.(*nodes.Pending); !ok {
 			return open, nil
 		}
+		o.moves = nil
 	}
 	open, err = o.pending.Try()
 	if err != nil && !nodes.Waits(err) {

@@ -70,7 +70,7 @@ func (f *File) TakeBack(d *backends.Desk) {
 		return
 	}
 	for buf := make([]byte, backends.DeskBytes); ; {
-		n, m, more := d.Again(buf)
+		n, m, more := d.Back(buf)
 		if !more {
 			break
 		}

@@ -23,6 +23,7 @@ func TestGiveBack(t *testing.T) {
 	for i, text := range []string{"one", "two", "three"} {
 		p := (*d.Room())[100*i:]
 		d.Got(p[:copy(p, text)], backends.Meta{Prio: uint32(i)})
+		d.Sent(4) // as a write does, of which nothing comes back
 	}
 	d.Resume()
 	q := &mq{port: port{unit: 8, maxmsg: 2, msgs: []stored{{"other", backends.Meta{}}}}}

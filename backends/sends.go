@@ -10,10 +10,11 @@ func (d *Desk) Sends() {
 	}
 }
 
-// SendsTo is Sends of n bytes to the queue of this number: another process finds out by Resolve.
-func (d *Desk) SendsTo(queue uint64, n int) {
+// SendsTo is Sends of n bytes to the queue of this number, which has so many messages, if that is needed: another
+// process finds out by Resolve.
+func (d *Desk) SendsTo(queue uint64, n, queued int) {
 	if d != nil {
-		d.head.queue, d.head.length = queue, uint32(n)
+		d.head.queue, d.head.length, d.head.queued = queue, uint32(n), uint32(queued)
 		d.head.sends = d.head.notes + 1
 	}
 }
@@ -22,8 +23,8 @@ func (d *Desk) SendsTo(queue uint64, n int) {
 func (d *Desk) sending() bool { return d.head.sends == d.head.notes+1 }
 
 // Resolve says whether the message was sent to a queue that an earlier process was just about to send there, if there
-// is one. Whoever works on at its desk finds it noted, or sends it.
-func (l *Ledger) Resolve(queue uint64, sent bool) {
+// is one, when the queue had so many. Whoever works on at its desk finds it noted, or sends it.
+func (l *Ledger) Resolve(queue uint64, sent func(queued int) bool) {
 	if l == nil {
 		return
 	}
@@ -32,7 +33,7 @@ func (l *Ledger) Resolve(queue uint64, sent bool) {
 		if h := d.head; h == nil || h.unique == 0 || h.queue != queue || !d.sending() {
 			continue
 		}
-		if d.unsure = false; !sent {
+		if d.unsure = false; !sent(int(d.head.queued)) {
 			d.head.sends = 0
 			continue
 		}
@@ -42,17 +43,6 @@ func (l *Ledger) Resolve(queue uint64, sent bool) {
 		d.left = int(d.head.notes)
 	}
 }
-
-// SendsBehind is Sends to a queue with so many messages.
-func (d *Desk) SendsBehind(queued int) {
-	if d != nil {
-		d.head.queued, d.head.queue = uint32(queued), 0
-		d.head.sends = d.head.notes + 1
-	}
-}
-
-// Queued is what SendsBehind was told.
-func (d *Desk) Queued() int { return int(d.head.queued) }
 
 // NotSent says that it was not.
 func (d *Desk) NotSent() {

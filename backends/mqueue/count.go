@@ -75,7 +75,7 @@ func (cs *counts) hold(ino uint64, a mqAttr) *count {
 		return nil
 	}
 	if known {
-		cs.ledger.Resolve(ino, sent(int64(a.CurMsgs)-*c.now, a))
+		cs.ledger.Resolve(ino, func(int) bool { return sent(int64(a.CurMsgs)-*c.now, a) })
 	}
 	*c.now = int64(a.CurMsgs) // only now: a process that goes on after a kill here finds the same
 	cs.all[ino] = c

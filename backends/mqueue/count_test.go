@@ -59,7 +59,7 @@ func sentOrNot(t *testing.T, sent, killed bool) {
 	}
 	d := ledger.Desk()
 	d.Begin(8)
-	d.SendsTo(before.ino, 3)
+	d.SendsTo(before.ino, 3, 0)
 	if sent {
 		if err := mqSend(before.fd, []byte("new"), 0); err != nil {
 			t.Fatal(err)

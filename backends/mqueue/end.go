@@ -93,7 +93,7 @@ func (e *End) put(p []byte, m backends.Meta) error {
 	if e.full() {
 		return e.explain(unix.EAGAIN)
 	}
-	e.Desk.SendsTo(e.ino, len(p))
+	e.Desk.SendsTo(e.ino, len(p), 0)
 	backends.Point("sending")
 	if err := e.Queue.send(p, m); err != nil {
 		e.Desk.NotSent()

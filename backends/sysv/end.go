@@ -32,16 +32,11 @@ func (e *End) TryRead(p []byte) (int, backends.Meta, error) {
 	}
 	tray := e.Desk.TypedTray(min(len(p), trayBytes))
 	if tray != nil && !e.Queue.q.holds(e.sel) && e.Queue.q.still() == nil {
-		backends.Point("receiving")
-		n, err := msgrcv(e.Queue.q.id, tray, e.sel.Type, e.sel.flags())
+		n, m, err := e.receiveTo(tray, p)
 		switch err {
 		case unix.ENOMSG:
 			return 0, backends.Meta{}, backends.ErrWouldBlock
 		case nil:
-			backends.Point("received")
-			m := backends.Meta{Type: *msgType(tray)}
-			e.Desk.Took(p, n, m)
-			backends.Point("noted received")
 			e.Queue.q.moved(backends.Out, 0, e.Queue)
 			return n, m, nil
 		}
@@ -49,8 +44,24 @@ func (e *End) TryRead(p []byte) (int, backends.Meta, error) {
 	return e.Queue.receive(p, e.Desk)
 }
 
-// TryWrite is Port.TryWrite. Of a message that an earlier process was about to send the queue tells whether
-// it did.
+// receiveTo is msgrcv(2) to a tray, and then to p.
+func (e *End) receiveTo(tray, p []byte) (int, backends.Meta, error) {
+	e.Queue.q.moves.Lock()
+	defer e.Queue.q.moves.Unlock()
+	backends.Point("receiving")
+	n, err := msgrcv(e.Queue.q.id, tray, e.sel.Type, e.sel.flags())
+	if err != nil {
+		return 0, backends.Meta{}, err
+	}
+	backends.Point("received")
+	m := backends.Meta{Type: *msgType(tray)}
+	e.Desk.Took(p, n, m)
+	backends.Point("noted received")
+	return n, m, nil
+}
+
+// TryWrite is Port.TryWrite. Of a message that an earlier process was about to send the queue has told whether
+// it did (openQueue.resolve).
 func (e *End) TryWrite(p []byte, m backends.Meta) (int, error) {
 	if n, ok := e.Desk.SentAgain(); ok {
 		return n, nil
@@ -58,26 +69,7 @@ func (e *End) TryWrite(p []byte, m backends.Meta) (int, error) {
 	if e.Desk.Full() {
 		return 0, backends.ErrWouldBlock
 	}
-	if e.Desk != nil {
-		var now msqid
-		if e.Queue.q.stat(&now) == nil {
-			if e.Desk.Unsure() && int(now.qnum) > e.Desk.Queued() {
-				e.Desk.Sent(len(p))
-				return len(p), nil
-			}
-			e.Desk.SendsBehind(int(now.qnum))
-		}
-	}
-	backends.Point("sending")
-	n, err := e.Queue.TryWrite(p, m)
-	if err != nil {
-		e.Desk.NotSent()
-		return n, err
-	}
-	backends.Point("sent")
-	e.Desk.Sent(n)
-	backends.Point("noted sent")
-	return n, nil
+	return e.Queue.write(p, m, e.Desk)
 }
 
 // Returns is Returner.Returns.

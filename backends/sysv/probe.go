@@ -44,6 +44,8 @@ func (q *openQueue) has(sel Select, d *msqid) bool {
 		}
 	}
 	b := make([]byte, longSize)
+	q.moves.Lock()
+	defer q.moves.Unlock()
 	_, err := msgrcv(q.id, b, sel.Type, sel.flags())
 	if err == nil {
 		q.mu.Lock()

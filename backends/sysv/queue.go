@@ -81,6 +81,7 @@ func (s *Queues) Open(id int, sel Select) (*Queue, error) {
 		}
 		q = &openQueue{all: s, id: id, made: info.identity(), clock: s.clock, last: info.Attr()}
 		s.goOn(q)
+		q.resolve()
 		s.open[id] = q
 		s.opened++
 	}
@@ -127,11 +128,15 @@ func (m *Queue) receive(p []byte, d *backends.Desk) (int, backends.Meta, error) 
 	if typ := m.q.takeHeld(m.sel, p, d); typ != 0 {
 		return 0, backends.Meta{Type: typ}, nil
 	}
+	m.q.moves.Lock()
 	n, typ, err := m.q.receive(p, m.sel.Type, m.sel.flags())
+	if err == nil {
+		d.Got(p[:n], backends.Meta{Type: typ})
+	}
+	m.q.moves.Unlock()
 	if err != nil {
 		return 0, backends.Meta{}, err
 	}
-	d.Got(p[:n], backends.Meta{Type: typ})
 	m.q.moved(backends.Out, 0, m)
 	return n, backends.Meta{Type: typ}, nil
 }
@@ -147,7 +152,10 @@ func (m *Queue) Messages() (int, error) {
 
 // TryWrite is msgsnd(2) with the type in meta, or the one that belongs to the selection. EMSGSIZE if p is
 // longer than kernel.msgmax or the whole queue, which for msgsnd is a reason to wait for ever.
-func (m *Queue) TryWrite(p []byte, meta backends.Meta) (int, error) {
+func (m *Queue) TryWrite(p []byte, meta backends.Meta) (int, error) { return m.write(p, meta, nil) }
+
+// write is TryWrite that notes the message on a desk.
+func (m *Queue) write(p []byte, meta backends.Meta, d *backends.Desk) (int, error) {
 	typ := meta.Type
 	if typ == 0 {
 		typ = m.sel.sends()
@@ -155,7 +163,7 @@ func (m *Queue) TryWrite(p []byte, meta backends.Meta) (int, error) {
 	if typ <= 0 {
 		return 0, unix.EINVAL
 	}
-	if err := m.q.send(p, typ); err != nil {
+	if err := m.q.sendAt(d, p, typ); err != nil {
 		return 0, err
 	}
 	m.q.moved(backends.In, typ, m)

@@ -36,6 +36,8 @@ type openQueue struct {
 	sure    atomic.Int64 // when it was last seen to be that one: a time of the clock
 	eofs    atomic.Int64 // how often the readers were ended
 
+	moves sync.Mutex // a message moves, until that is noted; taken before mu
+
 	mu      sync.Mutex
 	ended   backends.Record // of that in the ledger, once they were
 	ends    []*Queue
@@ -175,6 +177,40 @@ func (q *openQueue) receive(p []byte, typ, flags int) (n, got int, err error) {
 		err = q.lost(err)
 	}
 	return 0, 0, err
+}
+
+// number is that of the queue for desks, which no queue of another kind has.
+func (q *openQueue) number() uint64 { return 1<<63 | uint64(q.id) }
+
+// resolve has what an earlier process was about to send be noted, if it was sent: the queue has more messages than
+// then. It is called before anybody else moves one.
+func (q *openQueue) resolve() {
+	q.all.ledger.Resolve(q.number(), func(queued int) bool {
+		var now msqid
+		return q.stat(&now) == nil && int(now.qnum) > queued
+	})
+}
+
+// sendAt is send that notes the message at a desk.
+func (q *openQueue) sendAt(d *backends.Desk, p []byte, typ int) error {
+	q.moves.Lock()
+	defer q.moves.Unlock()
+	if d == nil {
+		return q.send(p, typ)
+	}
+	var now msqid
+	if q.stat(&now) == nil {
+		d.SendsTo(q.number(), len(p), int(now.qnum))
+	}
+	backends.Point("sending")
+	if err := q.send(p, typ); err != nil {
+		d.NotSent()
+		return err
+	}
+	backends.Point("sent")
+	d.Sent(len(p))
+	backends.Point("noted sent")
+	return nil
 }
 
 // send is msgsnd(2).

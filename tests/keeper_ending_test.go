@@ -32,6 +32,12 @@ func TestKeeperEndsWithHung(t *testing.T) {
 		"a file that stays open": {func(tr *tree, keeper *exec.Cmd) error {
 			return keeper.Process.Signal(unix.SIGTERM)
 		}, 0, "the worker does not end"},
+		"a file that stays open, and an abort": {func(tr *tree, _ *exec.Cmd) error {
+			if err := unix.Unmount(tr.mnt, unix.MNT_FORCE); err != unix.EBUSY { // it has ended the connection alone
+				return fmt.Errorf("umount2: %w", err)
+			}
+			return nil
+		}, 0, "the worker does not end"},
 		"umount(2)": {func(tr *tree, _ *exec.Cmd) error { return unix.Unmount(tr.mnt, 0) },
 			0, "the worker does not end"},
 	} {

@@ -100,12 +100,12 @@ func (k *Keeper) tooLateTwice() {
 }
 
 // leave is called when the worker was killed, or has crashed, as the mount was to end. It takes the mount away
-// if it is still there.
+// if it is still there, also after the connection was aborted (fusectl).
 func (k *Keeper) leave() (err error) {
 	if k.ending.signals > 1 {
 		err = errTwice
 	}
-	if k.device < 0 || k.gone() {
+	if k.device < 0 {
 		return err
 	}
 	_ = unix.Close(k.device) // which ends all who wait

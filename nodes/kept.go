@@ -346,8 +346,11 @@ func (l *lease) resume(end backends.Endpoint, k *Kept) {
 		return
 	}
 	one, err := l.q.store.ResumeLease(end.(QueueEnd), k.Lease)
-	if err != nil {
+	switch {
+	case backends.IsGone(err):
 		l.done = k.Lease
+		return
+	case err != nil: // it comes back to its queue, and to say that it is done would be wrong
 		return
 	}
 	l.now, l.out, l.refused, l.past = one, true, k.Refused, k.Past

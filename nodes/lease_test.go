@@ -174,6 +174,16 @@ func TestLeaseEnded(t *testing.T) {
 	}
 }
 
+// TestLeaseNotResumed: of a message whose record cannot be read just now nobody is told that it is done.
+func TestLeaseNotResumed(t *testing.T) {
+	q := &lending{mq: mq{port: port{unit: 8, maxmsg: 1}}, gone: syscall.EMFILE}
+	l := q.open()
+	l.resume(q, &Kept{Lease: "1"})
+	if _, err := l.Put(q, []byte("ack\n")); Errno(err) != syscall.ENOMSG {
+		t.Errorf("ack: %v", err)
+	}
+}
+
 // TestLeaseReadMeanwhile: what is read while a worker acknowledges the message is written down, as is that
 // the message is still out.
 func TestLeaseReadMeanwhile(t *testing.T) {
@@ -241,11 +251,7 @@ func TestLeaseNackGivenUp(t *testing.T) {
 	work := backends.NewWorkers(poll, 1, 1)
 	defer work.Close()
 	q := &lending{mq: mq{port: port{unit: 8, maxmsg: 1, msgs: []stored{{data: "job"}}}}}
-	fd, err := backends.NewLedger()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer syscall.Close(fd)
+	fd := ledgerfd.New(t)
 	ledger, err := backends.OpenLedger(fd)
 	if err != nil {
 		t.Fatal(err)

@@ -215,12 +215,9 @@ func (p *Poller) Watch(fd int) *Source { return &Source{p: p, fd: fd} }
 func (s *Source) Arm(want Ready, wake func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || s.missed {
-		s.missed = false
-		s.p.Soon(wake)
+	if !s.await(want, wake) {
 		return
 	}
-	s.wake, s.want = wake, want
 	if err := s.ask(); err != nil {
 		s.p.refuse(s, err)
 	}
@@ -230,12 +227,18 @@ func (s *Source) Arm(want Ready, wake func()) {
 func (s *Source) Await(wake func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.await(0, wake)
+}
+
+// await has a waiter wait, or wakes it now and reports false. The caller holds s.mu.
+func (s *Source) await(want Ready, wake func()) bool {
 	if s.closed || s.missed {
 		s.missed = false
 		s.p.Soon(wake)
-		return
+		return false
 	}
-	s.wake, s.want = wake, 0
+	s.wake, s.want = wake, want
+	return true
 }
 
 // ask has epoll watch the source for what it was armed for. The caller holds s.mu.

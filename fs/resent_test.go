@@ -8,19 +8,16 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/ipcfs/ipcfs/backends"
 	"github.com/ipcfs/ipcfs/nodes"
+	"github.com/ipcfs/ipcfs/tests/ledgerfd"
 )
 
-// TestResentCreate: a CREATE that comes again, as the process that did it ended before its answer, is
-// answered with what was made, open. The open that makes a socket calls nobody, the second time either.
-func TestResentCreate(t *testing.T) {
-	fd, err := backends.NewLedger()
-	if err != nil {
-		t.Skip("no ledger here:", err)
-	}
-	defer syscall.Close(fd)
+// trees opens a tree in one process after the other, each of which goes on from the ledger of the one before.
+func trees(t *testing.T) (begin func() *Tree) {
+	fd := ledgerfd.New(t)
 	config := Config{StateDir: t.TempDir(), ShmDir: t.TempDir()}
-	begin := func() *Tree {
+	return func() *Tree {
 		t.Helper()
+		var err error
 		if config.Ledger, err = backends.OpenLedger(fd); err != nil {
 			t.Skip("no ledger here:", err)
 		}
@@ -30,6 +27,12 @@ func TestResentCreate(t *testing.T) {
 		}
 		return tree
 	}
+}
+
+// TestResentCreate: a CREATE that comes again, as the process that did it ended before its answer, is
+// answered with what was made, open. The open that makes a socket calls nobody, the second time either.
+func TestResentCreate(t *testing.T) {
+	begin := trees(t)
 	header := func(node, unique uint64) fuse.InHeader {
 		owner := fuse.Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid())}
 		return fuse.InHeader{NodeId: node, Unique: unique, Caller: fuse.Caller{Owner: owner}}

@@ -2,7 +2,6 @@ package fs
 
 import (
 	"os"
-	"syscall"
 	"testing"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -10,23 +9,7 @@ import (
 
 // TestTopicMoved: a topic goes on in another process that was moved just when the earlier one ended.
 func TestTopicMoved(t *testing.T) {
-	fd, err := backends.NewLedger()
-	if err != nil {
-		t.Skip("no ledger here:", err)
-	}
-	defer syscall.Close(fd)
-	config := Config{StateDir: t.TempDir(), ShmDir: t.TempDir()}
-	begin := func() *Tree {
-		t.Helper()
-		if config.Ledger, err = backends.OpenLedger(fd); err != nil {
-			t.Skip("no ledger here:", err)
-		}
-		tree, err := New(config)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return tree
-	}
+	begin := trees(t)
 	check := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -34,14 +17,14 @@ func TestTopicMoved(t *testing.T) {
 		}
 	}
 	tree := begin()
-	_, err = tree.topics.Create(backends.Named("t"), backends.Owner{Uid: uint32(os.Geteuid()), Mode: 0600})
+	_, err := tree.topics.Create(backends.Named("t"), backends.Owner{Uid: uint32(os.Geteuid()), Mode: 0600})
 	check(err)
 	one, err := tree.topics.Topic(backends.Ref{Path: "t"})
 	check(err)
 	_, err = one.TryWrite([]byte("x"), backends.Meta{})
 	check(err)
 	check(tree.Close())
-	dir := config.StateDir + "/topics/"
+	dir := tree.config.StateDir + "/topics/"
 	check(os.Mkdir(dir+"d", 0700))
 	check(os.Rename(dir+"t", dir+"d/t"))
 	tree = begin()

@@ -12,9 +12,9 @@ import (
 	"github.com/ipcfs/ipcfs/tests/natsd"
 )
 
-// TestUnprobe: a poll that was interrupted while it waited for the servers' answer leaves nothing behind that
-// wakes whoever waits, but a message.
-func TestUnprobe(t *testing.T) {
+// queueEnd is an end of a queue on servers of its own, with the link and the poller that it goes by.
+func queueEnd(t *testing.T) (*nats.End, *nats.Link, *backends.Poller) {
+	t.Helper()
 	servers := natsd.For(t, 1, "")
 	_, config, err := nats.ParseAttach("prod=" + servers.URL())
 	if err != nil {
@@ -25,7 +25,7 @@ func TestUnprobe(t *testing.T) {
 		t.Fatal(err)
 	}
 	link := nats.Open("prod", config, poll, slog.New(slog.DiscardHandler))
-	defer link.Close()
+	t.Cleanup(func() { link.Close() })
 	if !link.Await(20 * time.Second) {
 		t.Fatal("no connection")
 	}
@@ -33,7 +33,14 @@ func TestUnprobe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer end.Close()
+	t.Cleanup(func() { end.Close() })
+	return end, link, poll
+}
+
+// TestUnprobe: a poll that was interrupted while it waited for the servers' answer leaves nothing behind that
+// wakes whoever waits, but a message.
+func TestUnprobe(t *testing.T) {
+	end, _, _ := queueEnd(t)
 	if _, err := end.Probe(); !errors.Is(err, backends.ErrUnsettled) {
 		t.Fatalf("Probe: %v", err)
 	}
@@ -68,25 +75,7 @@ func TestUnprobe(t *testing.T) {
 
 // TestArmedForAnEnd: a message that a read has left wakes nobody who waits for the end of the queue alone.
 func TestArmedForAnEnd(t *testing.T) {
-	servers := natsd.For(t, 1, "")
-	_, config, err := nats.ParseAttach("prod=" + servers.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	poll, err := backends.NewPoller()
-	if err != nil {
-		t.Fatal(err)
-	}
-	link := nats.Open("prod", config, poll, slog.New(slog.DiscardHandler))
-	defer link.Close()
-	if !link.Await(20 * time.Second) {
-		t.Fatal("no connection")
-	}
-	end, _, err := link.Queues().Create("q", backends.Owner{Mode: 0600}, nats.QueueRules{}, os.O_RDWR)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer end.Close()
+	end, link, poll := queueEnd(t)
 	woken := make(chan struct{}, 1)
 	wake := func() { woken <- struct{}{} }
 	for {

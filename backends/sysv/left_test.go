@@ -9,6 +9,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// processes opens the queues in one process after the other, each of which goes on from the ledger of the one before,
+// and tells how many records there were.
+func processes(t *testing.T, p *backends.Poller) (next func() *Queues, records *int) {
+	fd, records := ledgerfd.New(t), new(int)
+	return func() *Queues {
+		t.Helper()
+		l, err := backends.OpenLedger(fd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := map[uint32][]backends.Left{}
+		*records = 0
+		l.Each(func(kind uint32, number uint64, data []byte, r backends.Record) {
+			all[kind] = append(all[kind], backends.Left{Kind: kind, Number: number, Data: data, Record: r})
+			*records++
+		})
+		s := NewQueues(p)
+		s.Lasts(l, func(kind uint32) []backends.Left { return all[kind] })
+		return s
+	}, records
+}
+
 // TestHeldGoesOn: an empty message that was taken to answer poll(2) is in its queue, or with its reader, when
 // another process goes on, and in the end nothing is left in the ledger. So it is where a process has no
 // descriptor left for the queue, may not send to it, or ends while it hands the message out.
@@ -18,23 +40,7 @@ func TestHeldGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	fd := ledgerfd.New(t)
-	records := 0
-	next := func() *Queues {
-		l, err := backends.OpenLedger(fd)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all := map[uint32][]backends.Left{}
-		records = 0
-		l.Each(func(kind uint32, number uint64, data []byte, r backends.Record) {
-			all[kind] = append(all[kind], backends.Left{Kind: kind, Number: number, Data: data, Record: r})
-			records++
-		})
-		s := NewQueues(p)
-		s.Lasts(l, func(kind uint32) []backends.Left { return all[kind] })
-		return s
-	}
+	next, records := processes(t, p)
 	s := next()
 	info, err := s.Create(0, backends.Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0600})
 	if err != nil {
@@ -76,8 +82,8 @@ func TestHeldGoesOn(t *testing.T) {
 		t.Errorf("nobody reads it: the queue has %d messages, %v", now.Qnum, err)
 	}
 	s = next()
-	if records != 0 {
-		t.Errorf("%d records are left", records)
+	if *records != 0 {
+		t.Errorf("%d records are left", *records)
 	}
 	reads := func(when string) {
 		t.Helper()
@@ -151,7 +157,7 @@ func TestHeldGoesOn(t *testing.T) {
 	}
 	s = next()
 	s.Resumed()
-	if s = next(); records != 0 {
-		t.Errorf("%d records are left of a queue that is gone", records)
+	if s = next(); *records != 0 {
+		t.Errorf("%d records are left of a queue that is gone", *records)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/ipcfs/ipcfs/backends"
-	"github.com/ipcfs/ipcfs/tests/ledgerfd"
 )
 
 // TestSentOrNot: of a message that was about to be sent when the process was killed, the next one tells by the queue
@@ -23,17 +22,7 @@ func sentOrNot(t *testing.T, sent bool) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	fd := ledgerfd.New(t)
-	var l *backends.Ledger
-	next := func() *Queues {
-		if l, err = backends.OpenLedger(fd); err != nil {
-			t.Fatal(err)
-		}
-		l.Each(func(uint32, uint64, []byte, backends.Record) {})
-		s := NewQueues(p)
-		s.Lasts(l, func(uint32) []backends.Left { return nil })
-		return s
-	}
+	next, _ := processes(t, p)
 	s := next()
 	info, err := s.Create(0, backends.Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0600})
 	if err != nil {
@@ -56,7 +45,7 @@ func sentOrNot(t *testing.T, sent bool) {
 		}
 	}
 	write(q, "other")
-	d := l.Desk()
+	d := s.ledger.Desk()
 	d.Begin(8)
 	d.SendsTo(q.q.number(), 3, 1)
 	if sent {
@@ -68,7 +57,7 @@ func sentOrNot(t *testing.T, sent bool) {
 	}
 	s = next()
 	end := NewEnd(open())
-	d = l.Unfinished(0)[0]
+	d = s.ledger.Unfinished(0)[0]
 	d.Resume()
 	end.Note(d)
 	write(end, "new")

@@ -123,7 +123,7 @@ func (t *tree) join() error {
 func (t *tree) env() []string {
 	vars := []string{
 		"WORK=" + t.work, "MNT=" + t.mnt, "STATE=" + t.state, "GOTRACEBACK=all", "IPCFS_POINT=" + t.work + "/point",
-		"GORACE=atexit_sleep_ms=0 log_path=" + t.work + "/race",
+		"GORACE=atexit_sleep_ms=0 log_path='" + t.work + "/race'", // a test's name, and so its directory, can have a comma
 	}
 	if t.user {
 		vars = append(vars, "TMPDIR="+t.work+"/.tmp")

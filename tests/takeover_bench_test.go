@@ -14,9 +14,9 @@ import (
 
 // BenchmarkTakeover is how long nobody is served when a worker is killed, in ms, the median of some: from
 // kill(2) until the next worker has answered an open(2), a read(2) and a close(2). There are so many topics
-// then, or files open of one queue, or names of shared memory that the kernel knows.
+// then, or files open of one queue, or messages on lease, or names of shared memory that the kernel knows.
 func BenchmarkTakeover(b *testing.B) {
-	for _, what := range []string{"topics", "open", "names"} {
+	for _, what := range []string{"topics", "open", "leases", "names"} {
 		for _, n := range []int{100, 1000, 10_000, 30_000} {
 			b.Run(fmt.Sprint(what, "/", n), func(b *testing.B) { takeOver(b, what, n) })
 		}
@@ -36,8 +36,15 @@ func takeOver(b *testing.B, what string, n int) {
 				err = m.all["shm"].list()
 			}
 		default:
-			if err = os.WriteFile(m.mnt+"/queues/q", nil, 0600); err == nil {
+			if err = os.WriteFile(m.mnt+"/queues/q", nil, 0600); err != nil {
+				return err
+			}
+			if what == "open" {
 				fds, err = openMany(m.mnt+"/queues/q", n)
+				break
+			}
+			if fds, err = openMany(m.mnt+"/ctl/queues/q/lease", n); err == nil {
+				err = lend(m.mnt+"/queues/q", fds)
 			}
 		}
 		if err != nil {
@@ -57,13 +64,31 @@ func takeOver(b *testing.B, what string, n int) {
 		for _, fd := range fds {
 			_ = unix.Close(fd)
 		}
-		if what == "open" {
+		if what == "open" || what == "leases" {
 			err = os.Remove(m.mnt + "/queues/q")
 		}
 		m.all["tmpfs"].made = 0
 		return err
 	})
 	m.do(b, m.empty)
+}
+
+// lend has a message of a queue out on each of its leases.
+func lend(queue string, leases []int) error {
+	q, err := os.OpenFile(queue, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer q.Close()
+	for _, fd := range leases {
+		if _, err = q.WriteString("a job\n"); err == nil {
+			_, err = unix.Read(fd, make([]byte, 128))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // killed kills the worker of a tree and waits for the next one.

@@ -36,9 +36,6 @@ func (l *Leases) Recover(q *Queues, told func(queue string, back int, err error)
 			told("", 0, err)
 			return
 		}
-		if l.Held[one.file] {
-			return
-		}
 		if l.Held != nil { // nobody had it yet, or, of those that wait for room, one try is forgotten
 			one.Tries = max(0, one.Tries-1)
 		}
@@ -82,7 +79,7 @@ func (l *Leases) Resume(record string) (*Lease, error) {
 // Name is that of the lease's record, by which Resume finds it.
 func (one *Lease) Name() string { return one.file }
 
-// find calls f for each lease in the directory, and for what is none. Earlier versions had a directory for
+// find calls f for each lease in the directory that is not held, and for what is none. Earlier versions had a directory for
 // each queue, in which it then looks too, and which it removes when it is empty.
 func (l *Leases) find(queue string, f func(*Lease, error)) {
 	list, err := l.dir.List(backends.Ref{Path: queue})
@@ -97,6 +94,9 @@ func (l *Leases) find(queue string, f func(*Lease, error)) {
 			continue
 		}
 		file := path.Join(queue, e.Name)
+		if l.Held[file] {
+			continue
+		}
 		one, err := readRecord(l.dir.Fd(), file)
 		if err == nil {
 			one.file = file

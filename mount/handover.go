@@ -38,10 +38,11 @@ const errLeft = syscall.ERESTART
 type negotiated struct {
 	request, answer []byte
 	mountpoint      string
+	connection      string // below /sys/fs/fuse/connections; "": it is not known
 }
 
 // sessionVersion is what the record of a session begins with. It changes with the record.
-const sessionVersion = 0x6970636673_0001
+const sessionVersion = 0x6970636673_0002
 
 func (n *negotiated) code(c *nodes.Coder) {
 	version := uint64(sessionVersion)
@@ -51,6 +52,7 @@ func (n *negotiated) code(c *nodes.Coder) {
 	c.Bytes(&n.request)
 	c.Bytes(&n.answer)
 	c.Text(&n.mountpoint)
+	c.Text(&n.connection)
 }
 
 // Form is a number that is another one when the size of any record is that another process goes on from.
@@ -58,7 +60,7 @@ func Form() uint64 { return fs.Form(new(negotiated).code, new(part).code) }
 
 // negotiate notes an INIT and its answer.
 func (s *Session) negotiate(req, answer []byte) {
-	s.settled = negotiated{bytes.Clone(req), bytes.Clone(answer[headerSize:]), s.o.Mountpoint}
+	s.settled = negotiated{bytes.Clone(req), bytes.Clone(answer[headerSize:]), s.o.Mountpoint, connectionAt(s.o.Mountpoint)}
 	s.minor.Store(as[fuse.InitIn](req).Minor)
 }
 

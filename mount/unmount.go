@@ -23,10 +23,10 @@ const unmountPatience = time.Second
 // more to do, and takes a few seconds at most.
 func (s *Session) Unmount() error {
 	connection := s.connection()
-	err := detach(s.o.Mountpoint, 0)
+	err := s.detach(connection, 0)
 	if err != nil {
 		s.waiting.end(syscall.ENODEV)
-		err = detach(s.o.Mountpoint, unix.MNT_DETACH)
+		err = s.detach(connection, unix.MNT_DETACH)
 	}
 	if s.over(unmountPatience) {
 		return nil
@@ -42,6 +42,14 @@ func (s *Session) Unmount() error {
 		return errors.Join(err, e, ErrStuck)
 	}
 	return nil
+}
+
+// detach takes the mount away if it is there: it may have been detached, and another one made in its place.
+func (s *Session) detach(connection string, flags int) error {
+	if at := connectionAt(s.o.Mountpoint); at != "" && connection != "" && at != connection {
+		return nil
+	}
+	return detach(s.o.Mountpoint, flags)
 }
 
 // over waits for the kernel to end the connection.
@@ -114,9 +122,18 @@ func detach(mountpoint string, flags int) error {
 	return nil
 }
 
-// connection is the mount's name below /sys/fs/fuse/connections.
+// connection is the mount's name below /sys/fs/fuse/connections; "": it is not known.
 func (s *Session) connection() string {
-	m, err := Uppermost(s.o.Mountpoint)
+	select {
+	case <-s.live:
+		return s.settled.connection
+	default:
+		return connectionAt(s.o.Mountpoint)
+	}
+}
+
+func connectionAt(mountpoint string) string {
+	m, err := Uppermost(mountpoint)
 	if err != nil || m == nil {
 		return ""
 	}

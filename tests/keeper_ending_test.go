@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -89,6 +90,62 @@ func TestUmountHung(t *testing.T) {
 		}
 	}
 	s.tr.mounted(t, "--keeper=on")
+}
+
+// TestEndsOwnMount: a daemon whose mount was detached (umount -l) takes no other one away that is in its place,
+// also as a keeper that has become another program, and a worker that went on for another one.
+func TestEndsOwnMount(t *testing.T) {
+	for what, end := range map[string]func(t *testing.T, s *shelf, keeper, worker int){
+		"SIGTERM": func(*testing.T, *shelf, int, int) {},
+		"kill": func(t *testing.T, s *shelf, keeper, worker int) {
+			check(t, unix.Kill(worker, unix.SIGKILL))
+			says(t, s, "another worker serves")
+		},
+		"upgrade": func(t *testing.T, s *shelf, keeper, worker int) {
+			check(t, unix.Kill(keeper, unix.SIGHUP))
+			says(t, s, "an upgrade is done")
+		},
+		"upgrade, hang": func(t *testing.T, s *shelf, keeper, worker int) {
+			check(t, unix.Kill(keeper, unix.SIGHUP))
+			says(t, s, "an upgrade is done")
+			text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", keeper))
+			check(t, err)
+			worker, err = strconv.Atoi(strings.TrimSpace(string(text)))
+			check(t, err)
+			check(t, unix.Kill(worker, unix.SIGSTOP))
+			check(t, unix.Kill(keeper, unix.SIGTERM)) // and once more, below
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			s := shelved(t)
+			keeper, worker := s.pids()
+			f, err := os.Open(s.tr.mnt + "/ctl/events")
+			check(t, err)
+			defer f.Close()
+			check(t, unix.Unmount(s.tr.mnt, unix.MNT_DETACH))
+			out, err := s.tr.run("ipcfs", "--state-dir", s.tr.state+"2", "--maxmsg", "10", "--msgsize", "128", s.tr.mnt)
+			if err != nil || out != "" {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			end(t, s, keeper, worker)
+			check(t, unix.Kill(keeper, unix.SIGTERM))
+			if !gone(keeper, patience) {
+				t.Error("it has not ended")
+			}
+			if _, err := s.tr.pid(); err != nil || len(mounts(s.tr.tid, s.tr.work)) != 1 {
+				t.Errorf("the other mount is gone: %v", err)
+			}
+		})
+	}
+}
+
+// says waits until the daemon of a shelf has logged a text.
+func says(t *testing.T, s *shelf, text string) {
+	t.Helper()
+	if !eventually(patience, func() bool { return strings.Contains(s.tr.logs(), text) }) {
+		t.Fatalf("no %q\n%s", text, s.tr.logs())
+	}
 }
 
 // said is what a daemon in the foreground has said to the file of that name.

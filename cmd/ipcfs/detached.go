@@ -27,7 +27,7 @@ func checkDetached(at string) (list []finding) {
 		}
 		what, do := "not mounted, but its", "ipcfs umount --force "+backends.Quote(d.at)
 		if m, err := mount.Uppermost(d.at); err == nil && m != nil {
-			what, do = "mounted anew, but the other", fmt.Sprint("kill -9 ", d.pid) // SIGTERM has it unmount what is there
+			what, do = "mounted anew, but the other", fmt.Sprint("kill ", d.pid)
 		}
 		list = append(list, warn(do, "%s: %s daemon, pid %d, still serves those who have files of it open",
 			d.at, what, d.pid))

@@ -19,7 +19,6 @@ import (
 	"github.com/ipcfs/ipcfs/mount"
 	"github.com/ipcfs/ipcfs/mount/keeper"
 	"github.com/ipcfs/ipcfs/nodes"
-	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
@@ -76,16 +75,17 @@ func (s *settings) keep() error {
 	}
 	title("keeper", s.mountpoint)
 	terminal := hasTerminal()
-	var own *mountinfo.Info // nil: it is not known yet
 	k := keeper.Keeper{
 		Command: s.worker, Program: s.program, Log: log,
-		Live: func() error {
+		Live: func() (connection int, err error) {
 			manager.ready("live at " + s.mountpoint)
 			guards.Go(func() { manager.guard(guarded, s.alive) })
-			own, _ = mount.Uppermost(s.mountpoint)
-			return s.announce()
+			if m, err := mount.Uppermost(s.mountpoint); err == nil && m != nil {
+				connection = m.Minor
+			}
+			return connection, s.announce()
 		},
-		Unmount:   func() error { return s.unmount(own) },
+		Unmount:   s.unmount,
 		Stopping:  func() { manager.stopping("unmounting " + s.mountpoint) },
 		Upgrading: func() { manager.reloading("an upgrade begins") },
 		Upgraded: func(result string) {
@@ -121,12 +121,13 @@ func (s *settings) keep() error {
 	return err
 }
 
-// unmount takes the mount of this daemon away, if it is still there: another one may be in its place.
-func (s *settings) unmount(own *mountinfo.Info) error {
+// unmount takes the mount of this daemon, by its connection, away, if it is still there: another one may be in
+// its place.
+func (s *settings) unmount(connection int) error {
 	m, err := mount.Uppermost(s.mountpoint)
 	switch {
 	case err != nil: // then it is tried all the same
-	case m == nil, !ours(m), own != nil && m.Minor != own.Minor:
+	case m == nil, !ours(m), connection != 0 && m.Minor != connection:
 		return nil
 	}
 	return mount.Unmount(s.mountpoint)

@@ -109,7 +109,7 @@ func (k *Keeper) leave() (err error) {
 		return err
 	}
 	_ = unix.Close(k.device) // which ends all who wait
-	return errors.Join(err, k.Unmount())
+	return errors.Join(err, k.Unmount(k.own))
 }
 
 // gone reports whether the kernel has ended the connection, as it does when the mount is gone and nobody has

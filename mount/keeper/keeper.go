@@ -13,6 +13,7 @@
 package keeper
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -32,9 +33,13 @@ type Keeper struct {
 	Command func(program string) *exec.Cmd
 	Program string       // where the next program is found
 	Before  *Inheritance // of the keeper that this one goes on for; nil: of none
-	Live    func() error // is called when the tree is live for the first time
-	Unmount func() error // takes the mount away that nobody serves any more; nil if it is away
 	Log     *slog.Logger
+
+	// Live is called when the tree is live for the first time in this program. It returns by which number the
+	// kernel knows the connection, 0 if that is not known. Unmount takes the mount of that away, which nobody
+	// serves any more; nil if it is away.
+	Live    func() (connection int, err error)
+	Unmount func(connection int) error
 
 	Stopping  func()              // is called when the mount is about to end,
 	Upgrading func()              // is called when an upgrade begins,
@@ -60,6 +65,7 @@ type Keeper struct {
 	tells   chan told        // a worker has said something
 	pulse   pulse            // what the look found last
 	live    bool             // the tree was live
+	own     int              // connection; 0: it is not known
 	alone   error            // why no worker can go on where another one was; nil: it can
 	stops   bool             // the mount is to end
 	ending  ending
@@ -283,7 +289,7 @@ func (k *Keeper) over(w *worker) (bool, error) {
 func (k *Keeper) giveUp(why error) error {
 	k.Log.Error("unmounting, as nobody serves the mount any more", "why", why)
 	_ = unix.Close(k.device) // which ends all who wait
-	return errors.Join(fmt.Errorf("%w: %w", ErrGaveUp, why), k.Unmount())
+	return errors.Join(fmt.Errorf("%w: %w", ErrGaveUp, why), k.Unmount(k.own))
 }
 
 // start starts a worker, which serves.
@@ -347,8 +353,12 @@ func (k *Keeper) isLive(w *worker) {
 	}
 	if k.live {
 		k.Log.Info("another worker serves", "pid", w.process.Pid, "restarts", k.count)
-	} else if err := k.Live(); err != nil {
-		k.Log.Warn("cannot tell that the tree is live", "err", err)
+	} else {
+		own, err := k.Live()
+		k.own = cmp.Or(k.own, own) // what an earlier program found: another mount may be there by now
+		if err != nil {
+			k.Log.Warn("cannot tell that the tree is live", "err", err)
+		}
 	}
 	k.live = true
 	if k.upgrade.takes {

@@ -22,6 +22,7 @@ type Inheritance struct {
 	Box                  int // of the worker
 	Kept                 int // which descriptors are kept for the worker, and by which numbers
 	Worker               int // its process id
+	Own                  int // its connection
 	Restarts             int
 	Last                 string
 	Upgrades             int
@@ -45,7 +46,7 @@ func (k *Keeper) succeed(w *worker) {
 	if err == nil {
 		err = k.become(Inheritance{
 			Device: k.device, Ledger: k.ledger, Link: link, Box: int(w.box.f.Fd()), Worker: w.process.Pid,
-			Restarts: k.count, Last: k.last, Upgrades: k.upgrades, Again: k.upgrade.again,
+			Own: k.own, Restarts: k.count, Last: k.last, Upgrades: k.upgrades, Again: k.upgrade.again,
 			Deaf: k.Deaf, Level: &level,
 		})
 	}
@@ -103,7 +104,8 @@ func (k *Keeper) inherit(i *Inheritance) error {
 	if err := k.inheritKept(i.Kept); err != nil {
 		return err
 	}
-	k.device, k.ledger, k.count, k.last, k.upgrades = i.Device, i.Ledger, i.Restarts, i.Last, i.Upgrades
+	k.device, k.ledger, k.own = i.Device, i.Ledger, i.Own
+	k.count, k.last, k.upgrades = i.Restarts, i.Last, i.Upgrades
 	if err := k.pulse.open(k.ledger); err != nil {
 		return err
 	}

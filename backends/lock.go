@@ -1,8 +1,8 @@
 package backends
 
 import (
+	"container/list"
 	"math"
-	"slices"
 	"sync"
 	"time"
 
@@ -33,7 +33,7 @@ type Locks struct {
 	opens   lockOwners[uint64]    // by the open file by which they have asked last
 	at      lockOwners[LockRange] // by each range that they hold
 	form    []byte                // of the record that is written
-	waiting []*LockWaiter         // in order
+	waiting list.List             // of *LockWaiter, in order
 	looks   *time.Timer           // ends a pause, for those who wait; nil: there is none
 }
 
@@ -267,11 +267,11 @@ func (l *Locks) close() {
 // wake wakes those who have waited longest: not all, as one user may have very many wait, and each of them
 // looks again where everybody's waiting is served. The caller holds l.mu.
 func (l *Locks) wake() {
-	some := l.waiting[:min(lockLooks, len(l.waiting))]
-	for _, w := range some {
+	for range min(lockLooks, l.waiting.Len()) {
+		w := l.waiting.Front().Value.(*LockWaiter)
+		w.leave()
 		w.poll.Soon(w.wake)
 	}
-	l.waiting = slices.Delete(l.waiting, 0, len(some))
 	if l.looks != nil {
 		l.looks.Stop()
 		l.looks = nil
@@ -281,7 +281,7 @@ func (l *Locks) wake() {
 
 // lookLater has somebody look again after a pause, if anybody waits. The caller holds l.mu.
 func (l *Locks) lookLater() {
-	if len(l.waiting) == 0 || l.looks != nil {
+	if l.waiting.Len() == 0 || l.looks != nil {
 		return
 	}
 	l.looks = time.AfterFunc(lockPause, func() {
@@ -296,6 +296,7 @@ type LockWaiter struct {
 	l    *Locks
 	poll *Poller
 	wake func()
+	at   *list.Element // among those who wait; nil: it does not
 }
 
 // Waiter makes a LockWaiter.
@@ -309,8 +310,8 @@ func (w *LockWaiter) Arm(_ Ready, wake func()) {
 	w.l.mu.Lock()
 	defer w.l.mu.Unlock()
 	w.wake = wake
-	if !slices.Contains(w.l.waiting, w) {
-		w.l.waiting = append(w.l.waiting, w)
+	if w.at == nil {
+		w.at = w.l.waiting.PushBack(w)
 	}
 	w.l.lookLater()
 }
@@ -319,5 +320,13 @@ func (w *LockWaiter) Arm(_ Ready, wake func()) {
 func (w *LockWaiter) Stop() {
 	w.l.mu.Lock()
 	defer w.l.mu.Unlock()
-	w.l.waiting = slices.DeleteFunc(w.l.waiting, func(o *LockWaiter) bool { return o == w })
+	w.leave()
+}
+
+// leave has it wait no more. The caller holds l.mu.
+func (w *LockWaiter) leave() {
+	if w.at != nil {
+		w.l.waiting.Remove(w.at)
+		w.at = nil
+	}
 }

@@ -299,7 +299,7 @@ func (p *polling) answer(buf []byte, ready backends.Ready) int {
 		}
 		f.want, f.seen = want, ready
 		f.uid, f.gid, f.pid = in.Uid, in.Gid, in.Pid
-		g.polls.put(f)
+		g.polls.put(f, o.file.ReadyAs(0))
 		if d := o.file.Patience(); d > 0 && f.late == nil {
 			f.late = time.AfterFunc(d, g.onReady)
 		}

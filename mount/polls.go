@@ -13,7 +13,7 @@ type polls struct {
 	all   []*polled // in no order
 	marks marks
 	any   bool           // files may have become ready by themselves: each is to be looked at
-	ended bool           // one knows of something that is always told, and lacks nothing: see lacks
+	ended bool           // one knows of something at the endpoint that is always told, and lacks nothing: see lacks
 	wants backends.Ready // what they asked for, all together, or more
 	lacks backends.Ready // what would be news to one of them, or more
 
@@ -31,8 +31,8 @@ type marks struct{ came, empty, full uint32 }
 // always is what is told of whether asked for or not (poll(2)).
 const always = backends.Err | backends.Hup
 
-// put adds a file, or keeps it, with what the kernel was told just now.
-func (ps *polls) put(f *polled) {
+// put adds a file, or keeps it, with what the kernel was told just now, and what of that the file has by itself.
+func (ps *polls) put(f *polled, held backends.Ready) {
 	if f.at == 0 {
 		ps.all = append(ps.all, f)
 		f.at = len(ps.all)
@@ -41,7 +41,7 @@ func (ps *polls) put(f *polled) {
 	ps.count(f, f.seen)
 	ps.wants |= f.want
 	ps.lacks |= f.lacks(f.seen)
-	ps.ended = ps.ended || f.seen&always != 0
+	ps.ended = ps.ended || f.seen&^held&always != 0
 }
 
 // lacks is what would be news to a file that knows of seen: nothing if its object is gone, has failed or hung up.

@@ -184,16 +184,23 @@ func (one *Queue) letKept() {
 	if one.kept != 0 {
 		one.all.counts.ledger.Drop(&one.keptAt)
 		one.all.safe.Drop(one.kept, backends.CloseLater)
-		one.all.letting.Store(true)
+		one.all.let++
 		one.kept = 0
 	}
 }
 
-// dropKept waits until those are closed that are to be kept no longer. It reports whether there may be any.
+// dropKept waits until those are closed that are to be kept no longer. It reports whether there may have been any.
 func (q *Queues) dropKept() bool {
-	if !q.letting.Swap(false) {
+	q.mu.Lock()
+	let := q.let
+	none := let == q.dropped
+	q.mu.Unlock()
+	if none {
 		return false
 	}
 	q.safe.Drop(q.counts.ledger.NextKept(), backends.CloseFirst) // one that is not there, behind all of them
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.dropped = max(q.dropped, let) // only now: another caller has to wait, too
 	return true
 }

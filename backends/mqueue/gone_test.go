@@ -254,3 +254,23 @@ func TestRoomOfClosed(t *testing.T) {
 		t.Errorf("it waits %d times", waits)
 	}
 }
+
+// TestDropKeptTwice: who finds no room while another one waits for what is closed waits for that, too.
+func TestDropKeptTwice(t *testing.T) {
+	q, _, _ := leftGone(t, unix.O_RDWR)
+	q.Resumed()
+	q.let++
+	var also []bool
+	q.safe = closing{now: func() {
+		if len(also) == 0 {
+			also = append(also, true)
+			also[0] = q.dropKept()
+		}
+	}}
+	if one := q.dropKept(); !one || len(also) != 1 || !also[0] {
+		t.Errorf("%v, and amid that %v", one, also)
+	}
+	if q.dropKept() {
+		t.Error("it waits for nothing")
+	}
+}

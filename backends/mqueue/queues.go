@@ -15,7 +15,6 @@ package mqueue
 import (
 	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/ipcfs/ipcfs/backends"
@@ -39,9 +38,10 @@ type Queues struct {
 	looks  backends.Looks // that limits makes
 	counts counts
 
-	safe    backends.Safe           // nil: nothing outlives this process
-	left    map[uint64][]*leftQueue // by inode, until Resumed
-	letting atomic.Bool             // it may still have some that nobody has open
+	safe backends.Safe           // nil: nothing outlives this process
+	left map[uint64][]*leftQueue // by inode, until Resumed
+	// how often one was let go, and how often when all of those were closed there the last time (dropKept)
+	let, dropped int
 }
 
 type queueKey struct {

@@ -104,10 +104,14 @@ func (l *Ledger) desk(n int) *Desk {
 
 // oldDesks finds the desks of an earlier process. Those where work was not finished are Unfinished.
 func (l *Ledger) oldDesks() {
+	l.sending = map[*Desk]uint64{}
 	for n := range int(min(*l.word(wordDesks), maxDesks)) {
 		d := l.desk(n)
 		if d.sound() && (d.head.unique != 0 || d.Request() != nil) {
 			l.old = append(l.old, d)
+			if d.head.unique != 0 && d.sending() && d.head.queue != 0 {
+				l.sending[d] = d.head.queue
+			}
 			continue
 		}
 		*d.head = deskHead{}
@@ -151,8 +155,9 @@ func (d *Desk) Free() {
 	*d.head = deskHead{}
 	d.anew()
 	d.l.mu.Lock()
+	defer d.l.mu.Unlock()
+	delete(d.l.sending, d)
 	d.l.spare = append(d.l.spare, d)
-	d.l.mu.Unlock()
 }
 
 // Room is where an answer, or a request, is made.

@@ -30,7 +30,9 @@ type Ledger struct {
 	sizes [slotSizes]slots
 	spare []*Desk
 	old   []*Desk // that an earlier process left work on
-	desks [maxDesks]Desk
+	// those at which it was about to send to a queue, by the queue's number, until that is resolved
+	sending map[*Desk]uint64
+	desks   [maxDesks]Desk
 }
 
 // slots are those of one size.

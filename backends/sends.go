@@ -1,5 +1,7 @@
 package backends
 
+import "maps"
+
 // How a desk tells of a message that is sent.
 
 // Sends says that a message is about to be sent.
@@ -28,11 +30,16 @@ func (l *Ledger) Resolve(queue uint64, sent func(queued int) bool) {
 	if l == nil {
 		return
 	}
-	for n := range int(min(*l.word(wordDesks), maxDesks)) {
-		d := &l.desks[n]
-		if h := d.head; h == nil || h.unique == 0 || h.queue != queue || !d.sending() {
-			continue
+	l.mu.Lock()
+	var list []*Desk
+	maps.DeleteFunc(l.sending, func(d *Desk, to uint64) bool {
+		if to == queue {
+			list = append(list, d)
 		}
+		return to == queue
+	})
+	l.mu.Unlock()
+	for _, d := range list {
 		if d.unsure = false; !sent(int(d.head.queued)) {
 			d.head.sends = 0
 			continue

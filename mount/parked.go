@@ -215,11 +215,10 @@ func (g *gate) park(p *parked, l *waiters, settles, must bool) syscall.Errno {
 	} else {
 		l.push(p)
 	}
-	if errno := g.s.waiting.add(p, must); errno != 0 {
+	if errno := g.s.waiting.add(p, settles, must); errno != 0 {
 		l.remove(p)
 		return errno
 	}
-	g.s.waiting.settle(p, settles)
 	if p.unsure = settles && !p.tried; p.unsure {
 		g.unsure++
 	}

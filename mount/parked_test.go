@@ -41,6 +41,22 @@ func TestWaiters(t *testing.T) {
 	}
 }
 
+// TestOnItsWay: a request that is on its way never counts as one that waits. The read of ctl/status is one, whose
+// worker counts while it is parked.
+func TestOnItsWay(t *testing.T) {
+	w := waiting{all: map[uint64]*parked{}, byUid: map[uint32]cost{}}
+	p := &parked{}
+	if errno := w.add(p, true, false); errno != 0 || w.count() != 0 {
+		t.Errorf("%v, %d wait", errno, w.count())
+	}
+	if w.settle(p, false); w.count() != 1 {
+		t.Errorf("%d wait", w.count())
+	}
+	if w.remove(p); w.count() != 0 || w.away != 0 {
+		t.Errorf("%d wait, %d are on their way", w.count(), w.away)
+	}
+}
+
 // TestMoments: since when somebody waits is told by the clock as it is set now, also on a machine that sets
 // it when it has a network; and always the same.
 func TestMoments(t *testing.T) {

@@ -42,9 +42,9 @@ func (w *waiting) Limits() []backends.Limit {
 	}
 }
 
-// add takes p in: ENOBUFS if its user has too much waiting, or the errno the session ends with, unless it
-// must; EINVAL if there is one of its number already.
-func (w *waiting) add(p *parked, must bool) syscall.Errno {
+// add takes p in, which is on its way if it settles: ENOBUFS if its user has too much waiting, or the errno the
+// session ends with, unless it must; EINVAL if there is one of its number already.
+func (w *waiting) add(p *parked, settles, must bool) syscall.Errno {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.ended != 0 && !must {
@@ -59,6 +59,9 @@ func (w *waiting) add(p *parked, must bool) syscall.Errno {
 	}
 	w.byUid[p.in.Uid] = cost{c.requests + 1, c.bytes + p.bytes()}
 	w.all[p.in.Unique] = p
+	if p.settles = settles; settles {
+		w.away++
+	}
 	return 0
 }
 

@@ -16,7 +16,7 @@ type Opening struct {
 	by      nodes.Caller
 	pending *nodes.Pending // nil: it has not begun, or has ended
 	already *opened        // an earlier process has opened it; nil: none has
-	moves   *moves         // while it waited, its object may have been renamed; nil: it has not waited
+	moves   *moves         // of an open that an earlier process was asked for: see namedObject; nil: it was not
 	left    bool           // one has left a connection that is for it
 }
 
@@ -103,13 +103,10 @@ func (o *Opening) object(n Node, l *live) (open nodes.Open, err error) {
 		return l.memory, l.memory.join(o.flags)
 	}
 	if o.pending == nil {
-		object, err := o.t.object(n)
-		if err != nil {
-			return nil, err
-		}
-		open, err = object.Open(int(o.flags), o.by)
-		if path, moved := o.moves.of(n, err); moved {
-			open, err = o.t.objectAt(n, path).Open(int(o.flags), o.by)
+		if o.moves != nil {
+			open, err = o.t.namedObject(n, int(o.flags), o.by, o.moves)
+		} else {
+			open, err = o.t.openNow(n, int(o.flags), o.by)
 		}
 		if err != nil {
 			return nil, err
@@ -128,6 +125,15 @@ func (o *Opening) object(n Node, l *live) (open nodes.Open, err error) {
 		o.pending = nil
 	}
 	return open, err
+}
+
+// openNow opens the object of a node as the kernel has just found it.
+func (t *Tree) openNow(n Node, flags int, by nodes.Caller) (nodes.Open, error) {
+	object, err := t.object(n)
+	if err != nil {
+		return nil, err
+	}
+	return object.Open(flags, by)
 }
 
 // For tells what Try waits for.

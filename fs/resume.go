@@ -218,11 +218,10 @@ func (t *Tree) openAgain(h *opened, kept *nodes.Kept, backing *nodeRecord, at ba
 	h.open = open
 }
 
-// sameObject opens the object of a node as it was opened for a handle, also if its name is gone. Its mode and
-// owner may be others by now: the kernel has let the program in.
+// sameObject opens the object of a node as it was opened for a handle, also if its name is gone.
 func (t *Tree) sameObject(n Node, h *opened, kept *nodes.Kept) (nodes.Open, error) {
 	by := nodes.Caller{Uid: h.Uid, Gid: h.Gid, Pid: int(h.Pid)}.In(kept)
-	open, err := t.namedObject(n, h, by)
+	open, err := t.namedObject(n, openFlags(h), by, t.lasting.moves.Load())
 	if !backends.IsGone(err) {
 		return open, err
 	}
@@ -241,15 +240,15 @@ func openFlags(h *opened) int {
 	return int(h.Flags) &^ (syscall.O_TRUNC | syscall.O_CREAT | syscall.O_EXCL)
 }
 
-// namedObject is sameObject of one that has a name.
-func (t *Tree) namedObject(n Node, h *opened, by nodes.Caller) (nodes.Open, error) {
-	flags := openFlags(h)
+// namedObject opens, for a program that the kernel has let in, the object of a node that an earlier process has
+// seen. It may be elsewhere by now, as m tells, and its mode and owner others.
+func (t *Tree) namedObject(n Node, flags int, by nodes.Caller, m *moves) (nodes.Open, error) {
 	object, err := t.object(n)
 	if err != nil {
 		return nil, err
 	}
 	open, err := object.Open(flags, by)
-	path, moved := t.lasting.moves.Load().of(n, err)
+	path, moved := m.of(n, err)
 	if moved {
 		object = t.objectAt(n, path)
 		open, err = object.Open(flags, by)

@@ -84,8 +84,11 @@ func FuzzLedger(f *testing.F) {
 	})
 }
 
-// unmap takes the addresses of a ledger back.
+// unmap takes the addresses of a ledger back, and its descriptor if it was not asked for what is there.
 func unmap(t *testing.T, l *Ledger) {
+	if l.fd >= 0 {
+		_ = unix.Close(l.fd)
+	}
 	_, _, errno := unix.Syscall(unix.SYS_MUNMAP, uintptr(unsafe.Pointer(&l.mem[0])), LedgerBytes, 0)
 	if errno != 0 {
 		t.Error(errno)

@@ -60,7 +60,8 @@ func Form() uint64 { return fs.Form(new(negotiated).code, new(part).code) }
 
 // negotiate notes an INIT and its answer.
 func (s *Session) negotiate(req, answer []byte) {
-	s.settled = negotiated{bytes.Clone(req), bytes.Clone(answer[headerSize:]), s.o.Mountpoint, connectionAt(s.o.Mountpoint)}
+	at := s.o.Mountpoint
+	s.settled = negotiated{bytes.Clone(req), bytes.Clone(answer[headerSize:]), at, connectionAt(at)}
 	s.minor.Store(as[fuse.InitIn](req).Minor)
 }
 

@@ -13,7 +13,7 @@ type polls struct {
 	all   []*polled // in no order
 	marks marks
 	any   bool           // files may have become ready by themselves: each is to be looked at
-	ended bool           // one knows of something at the endpoint that is always told, and lacks nothing: see lacks
+	ended bool           // one knows of something there that is always told, and lacks nothing: see lacks
 	wants backends.Ready // what they asked for, all together, or more
 	lacks backends.Ready // what would be news to one of them, or more
 

@@ -79,8 +79,8 @@ func (l *Leases) Resume(record string) (*Lease, error) {
 // Name is that of the lease's record, by which Resume finds it.
 func (one *Lease) Name() string { return one.file }
 
-// find calls f for each lease in the directory that is not held, and for what is none. Earlier versions had a directory for
-// each queue, in which it then looks too, and which it removes when it is empty.
+// find calls f for each lease in the directory that is not held, and for what is none. Earlier versions had a
+// directory for each queue, in which it then looks too, and which it removes when it is empty.
 func (l *Leases) find(queue string, f func(*Lease, error)) {
 	list, err := l.dir.List(backends.Ref{Path: queue})
 	if err != nil {

@@ -24,6 +24,11 @@ func BenchmarkTakeover(b *testing.B) {
 }
 
 func takeOver(b *testing.B, what string, n int) {
+	opens := what == "open" || what == "leases"
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil || opens && files.Cur < uint64(n+100) {
+		b.Skipf("no room for so many open files: %d %v", files.Cur, err)
+	}
 	m := startMany(b)
 	defer func() { close(m.calls); <-m.done }()
 	m.do(b, func() (err error) {
@@ -64,7 +69,7 @@ func takeOver(b *testing.B, what string, n int) {
 		for _, fd := range fds {
 			_ = unix.Close(fd)
 		}
-		if what == "open" || what == "leases" {
+		if opens {
 			err = os.Remove(m.mnt + "/queues/q")
 		}
 		m.all["tmpfs"].made = 0

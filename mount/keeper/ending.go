@@ -13,7 +13,8 @@ import (
 // kernel has. The zero ending is none.
 type ending struct {
 	signals int              // that asked for it
-	since   time.Time        // since when the worker has done nothing for it; zero: the mount is not about to end
+	began   time.Time        // since when it is; zero: the mount is not about to end
+	since   time.Time        // since when the worker has done nothing for it
 	used    time.Duration    // the processor's time that the worker has used
 	shot    time.Time        // when it was asked for its stacks; zero: it was not
 	late    <-chan time.Time // when one that was asked twice has taken too long
@@ -23,6 +24,8 @@ const (
 	// busyTime is what a worker uses of a processor between two looks that still does something: it may have
 	// many files to close, and messages on lease to put back.
 	busyTime = 20 * time.Millisecond
+	// endLimit is how long one may take that does, which is more than it needs for as many as there may be.
+	endLimit = time.Minute
 	// twiceLimit is how long one may take to end that was asked twice.
 	twiceLimit = 500 * time.Millisecond
 )
@@ -56,17 +59,18 @@ func (k *Keeper) stop(sig os.Signal) (bool, error) {
 // endsSoon is called when the mount is about to end, once or more: the worker has its time to end from then on.
 func (k *Keeper) endsSoon() {
 	e := &k.ending
-	if !e.since.IsZero() {
+	if !e.began.IsZero() {
 		return
 	}
-	e.since = time.Now()
+	e.began = time.Now()
+	e.since = e.began
 	if k.worker != nil && k.worker.process != nil {
 		e.used = processorTime(k.worker.process.Pid)
 	}
 }
 
-// lookEnding ends a worker that does nothing to end, though the mount does. Go's runtime writes all stacks at
-// SIGQUIT.
+// lookEnding ends a worker that does nothing to end, or takes too long, though the mount does end. Go's runtime
+// writes all stacks at SIGQUIT.
 func (k *Keeper) lookEnding(now time.Time) {
 	e := &k.ending
 	used := processorTime(k.worker.process.Pid)
@@ -79,12 +83,16 @@ func (k *Keeper) lookEnding(now time.Time) {
 		if now.Sub(e.shot) > stackLimit {
 			k.worker.kill()
 		}
-	case now.Sub(e.since) > hangLimit:
+	case now.Sub(e.since) > hangLimit, now.Sub(e.began) > endLimit:
+		limit := hangLimit
+		if now.Sub(e.since) <= hangLimit {
+			limit = endLimit
+		}
 		e.shot = now
 		k.stops = true
 		k.endUpgrade(nil)
-		k.Log.Error("the worker does not end, and is killed", "pid", k.worker.process.Pid, "for", hangLimit)
-		k.worker.cause = tooLong("it did not end within", hangLimit)
+		k.Log.Error("the worker does not end, and is killed", "pid", k.worker.process.Pid, "for", limit)
+		k.worker.cause = tooLong("it did not end within", limit)
 		k.signal(unix.SIGQUIT)
 	}
 }

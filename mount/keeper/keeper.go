@@ -302,7 +302,7 @@ func (k *Keeper) start() {
 func (k *Keeper) serve(w *worker) {
 	k.worker = w
 	k.pulse.began()
-	k.ending.since = time.Time{}
+	k.ending.began = time.Time{}
 	list := k.handKept()
 	if k.device >= 0 {
 		list = append(list, message{word: "device", fd: k.device})

@@ -43,7 +43,7 @@ func (k *Keeper) look() {
 	if k.device >= 0 && k.gone() {
 		k.endsSoon()
 	}
-	if !k.ending.since.IsZero() {
+	if !k.ending.began.IsZero() {
 		k.lookEnding(now)
 		return
 	}

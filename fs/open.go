@@ -16,7 +16,7 @@ type Opening struct {
 	by      nodes.Caller
 	pending *nodes.Pending // nil: it has not begun, or has ended
 	already *opened        // an earlier process has opened it; nil: none has
-	moves   *moves         // of an open that an earlier process was asked for: see namedObject; nil: it was not
+	moves   *moves         // of an open that an earlier process was asked for; nil: it was not
 	left    bool           // one has left a connection that is for it
 }
 
@@ -103,11 +103,8 @@ func (o *Opening) object(n Node, l *live) (open nodes.Open, err error) {
 		return l.memory, l.memory.join(o.flags)
 	}
 	if o.pending == nil {
-		if o.moves != nil {
-			open, err = o.t.namedObject(n, int(o.flags), o.by, o.moves)
-		} else {
-			open, err = o.t.openNow(n, int(o.flags), o.by)
-		}
+		late := o.moves != nil && o.t.OpensLong(n.ID) // it may have waited
+		open, err = o.t.namedObject(n, int(o.flags), o.by, o.moves, late)
 		if err != nil {
 			return nil, err
 		}
@@ -125,15 +122,6 @@ func (o *Opening) object(n Node, l *live) (open nodes.Open, err error) {
 		o.pending = nil
 	}
 	return open, err
-}
-
-// openNow opens the object of a node as the kernel has just found it.
-func (t *Tree) openNow(n Node, flags int, by nodes.Caller) (nodes.Open, error) {
-	object, err := t.object(n)
-	if err != nil {
-		return nil, err
-	}
-	return object.Open(flags, by)
 }
 
 // For tells what Try waits for.

@@ -96,3 +96,49 @@ func TestResentCreate(t *testing.T) {
 		}
 	}
 }
+
+// TestResentOpen: an open that an earlier process was asked for, and that may have waited, goes on whatever the mode
+// of its object is by now. One that waits for nobody is for the kernel to judge anew.
+func TestResentOpen(t *testing.T) {
+	begin := trees(t)
+	unique := uint64(6)
+	header := func(node uint64) fuse.InHeader {
+		owner := fuse.Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid())}
+		unique += 2
+		return fuse.InHeader{NodeId: node, Unique: unique, Caller: fuse.Caller{Owner: owner}}
+	}
+	for class, want := range map[string]error{"shm": syscall.ESTALE, "sockets": backends.ErrWouldBlock} {
+		tree := begin()
+		var dir, one fuse.EntryOut
+		root := header(fuse.FUSE_ROOT_ID)
+		if s := tree.Lookup(nil, &root, class, &dir); !s.Ok() {
+			t.Fatal(s)
+		}
+		make := fuse.MknodIn{InHeader: header(dir.NodeId), Mode: syscall.S_IFREG | 0600}
+		if s := tree.Mknod(nil, &make, "a", &one); !s.Ok() {
+			t.Fatal(s)
+		}
+		tree.Commit()
+		n, _ := tree.table.get(one.NodeId)
+		object, err := tree.object(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mode := uint32(0400)
+		if err := object.Change(nodes.Change{Mode: &mode}); err != nil && class != "sockets" {
+			t.Fatal(err) // of a socket, nothing is mounted where it listens
+		}
+		if err := tree.Close(); err != nil {
+			t.Fatal(err)
+		}
+		tree = begin()
+		in := fuse.OpenIn{InHeader: header(one.NodeId), Flags: syscall.O_RDONLY | 0x8000} // O_LARGEFILE
+		in.Unique |= resent
+		if err := tree.Begin(&in).Try(new(fuse.OpenOut)); err != want {
+			t.Errorf("%s: %v, want %v", class, err, want)
+		}
+		if err := tree.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -221,7 +221,7 @@ func (t *Tree) openAgain(h *opened, kept *nodes.Kept, backing *nodeRecord, at ba
 // sameObject opens the object of a node as it was opened for a handle, also if its name is gone.
 func (t *Tree) sameObject(n Node, h *opened, kept *nodes.Kept) (nodes.Open, error) {
 	by := nodes.Caller{Uid: h.Uid, Gid: h.Gid, Pid: int(h.Pid)}.In(kept)
-	open, err := t.namedObject(n, openFlags(h), by, t.lasting.moves.Load())
+	open, err := t.namedObject(n, openFlags(h), by, t.lasting.moves.Load(), true)
 	if !backends.IsGone(err) {
 		return open, err
 	}
@@ -240,31 +240,27 @@ func openFlags(h *opened) int {
 	return int(h.Flags) &^ (syscall.O_TRUNC | syscall.O_CREAT | syscall.O_EXCL)
 }
 
-// namedObject opens, for a program that the kernel has let in, the object of a node that an earlier process has
-// seen. It may be elsewhere by now, as m tells, and its mode and owner others.
-func (t *Tree) namedObject(n Node, flags int, by nodes.Caller, m *moves) (nodes.Open, error) {
-	object, err := t.object(n)
+// namedObject opens the object of a node, which may be elsewhere by now, as m tells. late: the kernel has let the
+// program in so long ago that its mode and owner may be others by now.
+func (t *Tree) namedObject(n Node, flags int, by nodes.Caller, m *moves, late bool) (nodes.Open, error) {
+	path, ok := t.table.path(n.ID)
+	if !ok {
+		return nil, syscall.ESTALE
+	}
+	open, err := t.objectAt(n, path).Open(flags, by)
+	if to, moved := m.of(n, err); moved {
+		path = to
+		open, err = t.objectAt(n, path).Open(flags, by)
+	}
+	if !late || err != syscall.ESTALE {
+		return open, err
+	}
+	a, err := t.objectAt(n, path).Stat(false)
 	if err != nil {
 		return nil, err
 	}
-	open, err := object.Open(flags, by)
-	path, moved := m.of(n, err)
-	if moved {
-		object = t.objectAt(n, path)
-		open, err = object.Open(flags, by)
-	}
-	if err == syscall.ESTALE {
-		a, e := object.Stat(false)
-		if e != nil {
-			return nil, e
-		}
-		n.Mode, n.Uid, n.Gid = a.Mode, a.Uid, a.Gid
-		if !moved {
-			path, _ = t.table.path(n.ID)
-		}
-		open, err = t.objectAt(n, path).Open(flags, by)
-	}
-	return open, err
+	n.Mode, n.Uid, n.Gid = a.Mode, a.Uid, a.Gid
+	return t.objectAt(n, path).Open(flags, by)
 }
 
 // dated gives the times of when the tree was opened to an object that only an earlier process has seen.

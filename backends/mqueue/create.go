@@ -45,8 +45,11 @@ func (q *Queues) make(name string, o backends.Owner, attr *mqAttr, cost int64,
 	open := func() (int, error) {
 		return mqOpen(name, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_NONBLOCK, o.Mode&0777, attr)
 	}
+	q.mu.Lock()
+	dropped := q.dropped
+	q.mu.Unlock()
 	fd, err := open()
-	if (err == unix.EMFILE || err == unix.ENOSPC) && q.dropKept() {
+	if (err == unix.EMFILE || err == unix.ENOSPC) && q.dropKept(dropped) {
 		fd, err = open()
 	}
 	if err == unix.EMFILE {

@@ -57,6 +57,7 @@ func (q *Queues) Resumed() {
 			if !one.taken {
 				q.counts.ledger.Drop(&one.record)
 				q.safe.Drop(one.number, backends.CloseLater)
+				q.let++
 				unix.Close(one.fd)
 			}
 		}
@@ -111,6 +112,7 @@ func (q *Queues) holdLeft(r backends.Ref, access int) *Queue {
 			left.taken = true
 			q.counts.ledger.Drop(&left.record)
 			q.safe.Drop(left.number, backends.CloseLater)
+			q.let++
 			return nil
 		}
 		one.removed.Store(a.Nlink == 0)
@@ -189,14 +191,14 @@ func (one *Queue) letKept() {
 	}
 }
 
-// dropKept waits until those are closed that are to be kept no longer. It reports whether there may have been any.
-func (q *Queues) dropKept() bool {
+// dropKept waits until those are closed that are to be kept no longer. It reports whether any may have been since
+// q.dropped was as given.
+func (q *Queues) dropKept(since int) bool {
 	q.mu.Lock()
-	let := q.let
-	none := let == q.dropped
+	let, dropped := q.let, q.dropped
 	q.mu.Unlock()
-	if none {
-		return false
+	if let == dropped {
+		return dropped != since
 	}
 	q.safe.Drop(q.counts.ledger.NextKept(), backends.CloseFirst) // one that is not there, behind all of them
 	q.mu.Lock()

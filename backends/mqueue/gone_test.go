@@ -233,6 +233,7 @@ func TestRoomOfClosed(t *testing.T) {
 	had := limit(0)
 	defer limit(had.Cur)
 	waits := 0
+	q.dropped = q.let // what Resumed has let go
 	q.safe = closing{now: func() { limit(had.Cur); waits++ }}
 	o := backends.Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid()), Mode: 0600}
 	if _, err := q.CreateBriefly(r.Path, o, 2, 64); err != ErrBytes || waits > 0 {
@@ -264,13 +265,16 @@ func TestDropKeptTwice(t *testing.T) {
 	q.safe = closing{now: func() {
 		if len(also) == 0 {
 			also = append(also, true)
-			also[0] = q.dropKept()
+			also[0] = q.dropKept(0)
 		}
 	}}
-	if one := q.dropKept(); !one || len(also) != 1 || !also[0] {
+	if one := q.dropKept(0); !one || len(also) != 1 || !also[0] {
 		t.Errorf("%v, and amid that %v", one, also)
 	}
-	if q.dropKept() {
+	if q.dropKept(q.dropped) {
 		t.Error("it waits for nothing")
+	}
+	if !q.dropKept(q.dropped - 1) {
+		t.Error("who found no room before they were closed does not look again")
 	}
 }

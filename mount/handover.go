@@ -38,7 +38,7 @@ const errLeft = syscall.ERESTART
 type negotiated struct {
 	request, answer []byte
 	mountpoint      string
-	connection      string // below /sys/fs/fuse/connections; "": it is not known
+	connection      int // see Session.Connection
 }
 
 // sessionVersion is what the record of a session begins with. It changes with the record.
@@ -52,7 +52,7 @@ func (n *negotiated) code(c *nodes.Coder) {
 	c.Bytes(&n.request)
 	c.Bytes(&n.answer)
 	c.Text(&n.mountpoint)
-	c.Text(&n.connection)
+	nodes.Number(c, &n.connection)
 }
 
 // Form is a number that is another one when the size of any record is that another process goes on from.
@@ -60,8 +60,7 @@ func Form() uint64 { return fs.Form(new(negotiated).code, new(part).code) }
 
 // negotiate notes an INIT and its answer.
 func (s *Session) negotiate(req, answer []byte) {
-	at := s.o.Mountpoint
-	s.settled = negotiated{bytes.Clone(req), bytes.Clone(answer[headerSize:]), at, connectionAt(at)}
+	s.settled.request, s.settled.answer = bytes.Clone(req), bytes.Clone(answer[headerSize:])
 	s.minor.Store(as[fuse.InitIn](req).Minor)
 }
 

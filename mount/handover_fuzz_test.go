@@ -10,7 +10,7 @@ import (
 // FuzzSettled: the record of a session is refused, or is one in its only form, whose request can be looked
 // at.
 func FuzzSettled(f *testing.F) {
-	whole := negotiated{request: make([]byte, 64), answer: []byte("answer"), mountpoint: "/mnt", connection: "40"}
+	whole := negotiated{request: make([]byte, 64), answer: []byte("answer"), mountpoint: "/mnt", connection: 40}
 	f.Add(nodes.Encode(whole.code))
 	f.Add([]byte(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {

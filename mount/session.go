@@ -155,6 +155,10 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 			return nil, err
 		}
 	}
+	if s.settled.connection == 0 {
+		s.settled.connection = connectionAt(s.o.Mountpoint)
+	}
+	s.settled.mountpoint = s.o.Mountpoint
 	s.notePassthrough("the kernel has not answered yet")
 	at := socket.Root{Path: s.o.Mountpoint, Device: s.dev.fd}
 	if o.Device != 0 && o.Session == nil && s.ledger == nil {
@@ -169,6 +173,10 @@ func New(t *fs.Tree, o Options) (*Session, error) {
 	t.Attach(s, at)
 	return s, nil
 }
+
+// Connection is the number of the mount's device, by which the kernel knows the connection, too
+// (/sys/fs/fuse/connections); 0: it is not known.
+func (s *Session) Connection() int { return s.settled.connection }
 
 // Live is closed when the kernel has begun to send requests.
 func (s *Session) Live() <-chan struct{} { return s.live }

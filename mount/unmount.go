@@ -18,18 +18,21 @@ import (
 // Each step of unmounting has this long before the next, harsher one is taken.
 const unmountPatience = time.Second
 
+// ErrElsewhere says that the mount of a daemon lies beneath another one, or was moved. It is left there, dead.
+var ErrElsewhere = errors.New("its mount is beneath another one, or was moved, and is left there without a daemon")
+
 // Unmount ends the session, from the daemon itself: it unmounts; if the mount is busy, detaches it and ends
 // all waits with ENODEV; and if somebody still holds it, aborts the connection. It returns when Serve has no
-// more to do, and takes a few seconds at most.
+// more to do, and takes a few seconds at most. What was mounted by others is not touched: ErrElsewhere.
 func (s *Session) Unmount() error {
-	connection := s.connection()
-	err := s.detach(connection, 0)
-	if err != nil {
+	connection := s.Connection()
+	err := detachOwn(s.o.Mountpoint, connection, 0)
+	if err != nil || connection == 0 { // or only who has mounted it can unmount it
 		s.waiting.end(syscall.ENODEV)
-		err = s.detach(connection, unix.MNT_DETACH)
+		err = detachOwn(s.o.Mountpoint, connection, unix.MNT_DETACH)
 	}
 	if s.over(unmountPatience) {
-		return nil
+		return err
 	}
 	s.waiting.end(syscall.ENODEV)
 	if e := abort(connection); e != nil || !s.over(unmountPatience) {
@@ -39,17 +42,33 @@ func (s *Session) Unmount() error {
 		if errors.Is(e, os.ErrNotExist) {
 			e = nil // the connection is gone already, or nobody has mounted the control file system
 		}
+		if errors.Is(err, ErrElsewhere) {
+			return err
+		}
 		return errors.Join(err, e, ErrStuck)
 	}
-	return nil
+	return err
 }
 
-// detach takes the mount away if it is there: it may have been detached, and another one made in its place.
-func (s *Session) detach(connection string, flags int) error {
-	if at := connectionAt(s.o.Mountpoint); at != "" && connection != "" && at != connection {
+// detachOwn takes the mount of a connection away, unless it is gone: somebody may have detached it, and another one
+// may be in its place. ErrElsewhere: it cannot be reached. Of connection 0 whichever tree is there is taken for it.
+func detachOwn(mountpoint string, connection, flags int) error {
+	at, err := Uppermost(mountpoint)
+	switch {
+	case err != nil: // then it is tried all the same
+	case at != nil && at.FSType == fsType && (connection == 0 || at.Minor == connection):
+	case connection == 0:
+		return nil
+	default:
+		list, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {
+			return m.FSType != fsType || m.Minor != connection, false
+		})
+		if err == nil && len(list) > 0 {
+			return fmt.Errorf("%s: %w", list[0].Mountpoint, ErrElsewhere)
+		}
 		return nil
 	}
-	return detach(s.o.Mountpoint, flags)
+	return detach(mountpoint, flags)
 }
 
 // over waits for the kernel to end the connection.
@@ -87,14 +106,16 @@ func Unmount(mountpoint string) error {
 	if err != nil {
 		return err
 	}
-	connection := ""
-	if m, err := Uppermost(at); err == nil && m != nil {
-		connection = fmt.Sprint(m.Minor)
-	}
-	if err := detach(at, 0); err == nil {
+	return UnmountOwn(at, connectionAt(at))
+}
+
+// UnmountOwn is Unmount of a mount by its connection (Session.Connection), at a path without symbolic links. Nothing
+// else that is mounted there is touched: nil if the mount is gone, ErrElsewhere.
+func UnmountOwn(mountpoint string, connection int) error {
+	if err := detachOwn(mountpoint, connection, 0); err == nil {
 		return nil
 	}
-	err = detach(at, unix.MNT_DETACH)
+	err := detachOwn(mountpoint, connection, unix.MNT_DETACH)
 	_ = abort(connection) // ends those who wait; without the control file system they wait for the daemon to end
 	return err
 }
@@ -122,29 +143,20 @@ func detach(mountpoint string, flags int) error {
 	return nil
 }
 
-// connection is the mount's name below /sys/fs/fuse/connections; "": it is not known.
-func (s *Session) connection() string {
-	select {
-	case <-s.live:
-		return s.settled.connection
-	default:
-		return connectionAt(s.o.Mountpoint)
-	}
-}
-
-func connectionAt(mountpoint string) string {
+// connectionAt is the number of the connection of the tree at a mount point; 0: there is none.
+func connectionAt(mountpoint string) int {
 	m, err := Uppermost(mountpoint)
-	if err != nil || m == nil {
-		return ""
+	if err != nil || m == nil || m.FSType != fsType {
+		return 0
 	}
-	return fmt.Sprint(m.Minor)
+	return m.Minor
 }
 
 // abort ends a connection for the kernel and all who use it, through the control file system of FUSE
 // (Documentation/filesystems/fuse.rst).
-func abort(connection string) error {
-	if connection == "" {
+func abort(connection int) error {
+	if connection == 0 {
 		return errors.New("the connection to abort is not known")
 	}
-	return os.WriteFile("/sys/fs/fuse/connections/"+connection+"/abort", []byte("1"), 0)
+	return os.WriteFile(fmt.Sprintf("/sys/fs/fuse/connections/%d/abort", connection), []byte("1"), 0)
 }

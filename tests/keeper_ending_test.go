@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -110,7 +111,8 @@ func TestEndsOwnMount(t *testing.T) {
 			says(t, s, "an upgrade is done")
 			text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", keeper))
 			check(t, err)
-			worker, err = strconv.Atoi(strings.TrimSpace(string(text)))
+			children := strings.Fields(string(text)) // and another one that has ended, perhaps
+			worker, err = strconv.Atoi(children[len(children)-1])
 			check(t, err)
 			check(t, unix.Kill(worker, unix.SIGSTOP))
 			check(t, unix.Kill(keeper, unix.SIGTERM)) // and once more, below
@@ -135,6 +137,42 @@ func TestEndsOwnMount(t *testing.T) {
 			}
 			if _, err := s.tr.pid(); err != nil || len(mounts(s.tr.tid, s.tr.work)) != 1 {
 				t.Errorf("the other mount is gone: %v", err)
+			}
+		})
+	}
+}
+
+// TestEndsBeneath: what somebody has mounted over a tree stays when its daemon ends, which says that its own mount
+// does, too; and so if that was moved.
+func TestEndsBeneath(t *testing.T) {
+	for what, hide := range map[string]func(tr *tree) (at string, err error){
+		"covered": func(tr *tree) (string, error) {
+			return tr.mnt, unix.Mount("tmpfs", tr.mnt, "tmpfs", 0, "")
+		},
+		"moved": func(tr *tree) (string, error) {
+			at := tr.work + "/elsewhere"
+			return at, errors.Join(os.Mkdir(at, 0755), unix.Mount(tr.mnt, at, "", unix.MS_MOVE, ""))
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			s := shelved(t)
+			keeper, worker := s.pids()
+			at, err := hide(s.tr)
+			check(t, err)
+			check(t, unix.Kill(keeper, unix.SIGTERM))
+			if !gone(keeper, patience) || !gone(worker, patience) {
+				t.Error("it has not ended")
+			}
+			if log := s.tr.logs(); !strings.Contains(log, "is left there without a daemon") {
+				t.Errorf("it does not say that it leaves a mount\n%s", log)
+			}
+			if what == "covered" {
+				check(t, unix.Unmount(at, 0)) // what covers it
+			}
+			check(t, unix.Unmount(at, unix.MNT_DETACH))
+			if left := mounts(s.tr.tid, s.tr.work); len(left) > 0 {
+				t.Errorf("%v", left)
 			}
 		})
 	}

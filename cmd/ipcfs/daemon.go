@@ -97,7 +97,7 @@ func (s *settings) serve() (failure error) {
 		return s.advise(err)
 	}
 	if s.post != nil && s.device == 0 {
-		if err := s.post.Mounted(session.Device()); err != nil {
+		if err := s.post.Mounted(session.Device(), session.Connection()); err != nil {
 			return err
 		}
 	}

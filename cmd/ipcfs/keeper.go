@@ -77,15 +77,12 @@ func (s *settings) keep() error {
 	terminal := hasTerminal()
 	k := keeper.Keeper{
 		Command: s.worker, Program: s.program, Log: log,
-		Live: func() (connection int, err error) {
+		Live: func() error {
 			manager.ready("live at " + s.mountpoint)
 			guards.Go(func() { manager.guard(guarded, s.alive) })
-			if m, err := mount.Uppermost(s.mountpoint); err == nil && m != nil {
-				connection = m.Minor
-			}
-			return connection, s.announce()
+			return s.announce()
 		},
-		Unmount:   s.unmount,
+		Unmount:   func(connection int) error { return mount.UnmountOwn(s.mountpoint, connection) },
 		Stopping:  func() { manager.stopping("unmounting " + s.mountpoint) },
 		Upgrading: func() { manager.reloading("an upgrade begins") },
 		Upgraded: func(result string) {
@@ -119,18 +116,6 @@ func (s *settings) keep() error {
 		return exit{status: int(status)}
 	}
 	return err
-}
-
-// unmount takes the mount of this daemon, by its connection, away, if it is still there: another one may be in
-// its place.
-func (s *settings) unmount(connection int) error {
-	m, err := mount.Uppermost(s.mountpoint)
-	switch {
-	case err != nil: // then it is tried all the same
-	case m == nil, !ours(m), connection != 0 && m.Minor != connection:
-		return nil
-	}
-	return mount.Unmount(s.mountpoint)
 }
 
 // own is the command line of a process that this daemon becomes, or starts.

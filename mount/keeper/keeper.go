@@ -13,7 +13,6 @@
 package keeper
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -35,10 +34,9 @@ type Keeper struct {
 	Before  *Inheritance // of the keeper that this one goes on for; nil: of none
 	Log     *slog.Logger
 
-	// Live is called when the tree is live for the first time in this program. It returns by which number the
-	// kernel knows the connection, 0 if that is not known. Unmount takes the mount of that away, which nobody
-	// serves any more; nil if it is away.
-	Live    func() (connection int, err error)
+	// Live is called when the tree is live for the first time in this program. Unmount takes the mount away that
+	// nobody serves any more, by its connection, 0 if that is not known; nil if it is away.
+	Live    func() error
 	Unmount func(connection int) error
 
 	Stopping  func()              // is called when the mount is about to end,
@@ -65,7 +63,7 @@ type Keeper struct {
 	tells   chan told        // a worker has said something
 	pulse   pulse            // what the look found last
 	live    bool             // the tree was live
-	own     int              // connection; 0: it is not known
+	own     int              // its connection; 0: that is not known
 	alone   error            // why no worker can go on where another one was; nil: it can
 	stops   bool             // the mount is to end
 	ending  ending
@@ -318,7 +316,7 @@ func (k *Keeper) heed(t told) {
 	switch m.word {
 	case "device":
 		if k.device < 0 {
-			k.device = m.fd
+			k.device, k.own = m.fd, int(m.number)
 			return
 		}
 	case "box":
@@ -353,12 +351,8 @@ func (k *Keeper) isLive(w *worker) {
 	}
 	if k.live {
 		k.Log.Info("another worker serves", "pid", w.process.Pid, "restarts", k.count)
-	} else {
-		own, err := k.Live()
-		k.own = cmp.Or(k.own, own) // what an earlier program found: another mount may be there by now
-		if err != nil {
-			k.Log.Warn("cannot tell that the tree is live", "err", err)
-		}
+	} else if err := k.Live(); err != nil {
+		k.Log.Warn("cannot tell that the tree is live", "err", err)
 	}
 	k.live = true
 	if k.upgrade.takes {

@@ -173,8 +173,10 @@ func (p *Post) Upgrades() (int, string) {
 // behind Upgrades.
 func (p *Post) Begun() int { return int(p.begun.Load()) }
 
-// Mounted has the keeper keep the device.
-func (p *Post) Mounted(device int) error { return p.link.send(message{word: "device", fd: device}) }
+// Mounted has the keeper keep the device of a connection; 0: which one is not known.
+func (p *Post) Mounted(device, connection int) error {
+	return p.link.send(message{word: "device", number: uint64(connection), fd: device})
+}
 
 // Live tells that the tree is live.
 func (p *Post) Live() error { return p.link.send(message{word: "live", fd: -1}) }

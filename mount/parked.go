@@ -80,7 +80,8 @@ func (m moment) time() time.Time {
 // message anew.
 type waiters struct {
 	first, last *parked
-	n           int
+	n           int32
+	away        int32 // of them, those that are on their way and do not wait
 }
 
 func (l *waiters) push(p *parked) {
@@ -90,7 +91,13 @@ func (l *waiters) push(p *parked) {
 		l.last.next = p
 	}
 	l.last = p
-	l.n++
+	l.counts(p, 1)
+}
+
+func (l *waiters) counts(p *parked, n int32) {
+	if l.n += n; p.settles {
+		l.away += n
+	}
 }
 
 // pushAhead is push before all that are not ahead.
@@ -109,7 +116,7 @@ func (l *waiters) pushAhead(p *parked) {
 		p.before.next = p
 	}
 	next.before = p
-	l.n++
+	l.counts(p, 1)
 }
 
 func (l *waiters) remove(p *parked) {
@@ -124,7 +131,7 @@ func (l *waiters) remove(p *parked) {
 		p.next.before = p.before
 	}
 	p.line, p.before, p.next = nil, nil, nil
-	l.n--
+	l.counts(p, -1)
 }
 
 // attempt tries a parked request again and reports whether it has left its line.
@@ -209,13 +216,13 @@ func (p *parked) stop(buf []byte, why error) (int, error) {
 func (g *gate) park(p *parked, l *waiters, settles, must bool) syscall.Errno {
 	// Once it is among the waiting, a cancel waits for g.mu, and then finds it in line, or in none.
 	p.gate.Store(g)
-	p.since = g.s.timeline.since(p.in.Unique, now())
+	p.since, p.settles = g.s.timeline.since(p.in.Unique, now()), settles
 	if p.ahead {
 		l.pushAhead(p)
 	} else {
 		l.push(p)
 	}
-	if errno := g.s.waiting.add(p, settles, must); errno != 0 {
+	if errno := g.s.waiting.add(p, must); errno != 0 {
 		l.remove(p)
 		return errno
 	}

@@ -35,7 +35,7 @@ func TestWaiters(t *testing.T) {
 			back = append(back, p)
 		}
 		slices.Reverse(back)
-		if !slices.Equal(there, want) || !slices.Equal(back, want) || l.n != len(want) {
+		if !slices.Equal(there, want) || !slices.Equal(back, want) || int(l.n) != len(want) {
 			t.Fatalf("%d of %d, %d from behind", len(there), len(want), len(back))
 		}
 	}
@@ -45,15 +45,19 @@ func TestWaiters(t *testing.T) {
 // worker counts while it is parked.
 func TestOnItsWay(t *testing.T) {
 	w := waiting{all: map[uint64]*parked{}, byUid: map[uint32]cost{}}
-	p := &parked{}
-	if errno := w.add(p, true, false); errno != 0 || w.count() != 0 {
-		t.Errorf("%v, %d wait", errno, w.count())
+	var l waiters
+	p := &parked{settles: true}
+	l.push(p)
+	if errno := w.add(p, false); errno != 0 || w.count() != 0 || l.n-l.away != 0 {
+		t.Errorf("%v, %d wait, %d in line", errno, w.count(), l.n-l.away)
 	}
-	if w.settle(p, false); w.count() != 1 {
-		t.Errorf("%d wait", w.count())
+	if w.settle(p, false); w.count() != 1 || l.n-l.away != 1 {
+		t.Errorf("%d wait, %d in line", w.count(), l.n-l.away)
 	}
-	if w.remove(p); w.count() != 0 || w.away != 0 {
-		t.Errorf("%d wait, %d are on their way", w.count(), w.away)
+	w.settle(p, true)
+	l.remove(p)
+	if w.remove(p); w.count() != 0 || w.away != 0 || l != (waiters{}) {
+		t.Errorf("%d wait, %d are on their way, %v", w.count(), w.away, l)
 	}
 }
 

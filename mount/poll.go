@@ -134,7 +134,9 @@ func (s *Session) Waiting(w backends.Waiter) (all nodes.Waiting) {
 			all.Who = append(all.Who, nodes.Wait{By: by, Side: asleep & -asleep, In: "poll", Since: f.since})
 		}
 	}
-	all.Parked = nodes.Sides{Readers: g.readers.n, Writers: g.writers.n}
+	all.Parked = nodes.Sides{
+		Readers: int(g.readers.n - g.readers.away), Writers: int(g.writers.n - g.writers.away),
+	}
 	all.Who = append(all.Who, who(&g.readers, backends.In)...)
 	all.Who = append(all.Who, who(&g.writers, backends.Out)...)
 	return all
@@ -146,6 +148,9 @@ const maxWho = 256
 // who are the first in a line.
 func who(l *waiters, side backends.Ready) (all []nodes.Wait) {
 	for p := l.first; p != nil && len(all) < maxWho; p = p.next {
+		if p.settles {
+			continue
+		}
 		by := nodes.Caller{Uid: p.in.Uid, Gid: p.in.Gid, Pid: int(p.in.Pid)}
 		all = append(all, nodes.Wait{By: by, Side: side, In: opNames[p.in.Opcode], Since: p.since.time()})
 	}

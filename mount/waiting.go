@@ -42,9 +42,9 @@ func (w *waiting) Limits() []backends.Limit {
 	}
 }
 
-// add takes p in, which is on its way if it settles: ENOBUFS if its user has too much waiting, or the errno the
-// session ends with, unless it must; EINVAL if there is one of its number already.
-func (w *waiting) add(p *parked, settles, must bool) syscall.Errno {
+// add takes p in: ENOBUFS if its user has too much waiting, or the errno the session ends with, unless it
+// must; EINVAL if there is one of its number already.
+func (w *waiting) add(p *parked, must bool) syscall.Errno {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.ended != 0 && !must {
@@ -59,20 +59,23 @@ func (w *waiting) add(p *parked, settles, must bool) syscall.Errno {
 	}
 	w.byUid[p.in.Uid] = cost{c.requests + 1, c.bytes + p.bytes()}
 	w.all[p.in.Unique] = p
-	if p.settles = settles; settles {
+	if p.settles {
 		w.away++
 	}
 	return 0
 }
 
-// settle notes whether p, which is in, is on its way. The caller holds its gate's lock.
+// settle notes whether p, which is in and in line, is on its way. The caller holds its gate's lock.
 func (w *waiting) settle(p *parked, settles bool) {
 	if p.settles == settles {
 		return
 	}
+	p.line.counts(p, -1)
+	p.settles = settles
+	p.line.counts(p, 1)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if p.settles = settles; settles {
+	if settles {
 		w.away++
 	} else {
 		w.away--

@@ -19,7 +19,6 @@ type Desk struct {
 	at   int        // of the notes that an earlier process left, the next
 	left int        // how many it left
 
-	unsure  bool // it was about to send a message
 	resumed bool // an earlier process has begun the work
 }
 
@@ -47,7 +46,7 @@ type deskHead struct {
 	counted uint32 // of how many notes there is a count (Desk.Count)
 	told    uint32 // 1: the request is counted (Desk.Tells)
 
-	queue  uint64 // to which a message is being sent (Desk.SendsTo); 0: another one is not told
+	queue  uint64 // to which a message is being sent (Desk.SendsTo)
 	length uint32 // and its bytes
 }
 
@@ -109,7 +108,7 @@ func (l *Ledger) oldDesks() {
 		d := l.desk(n)
 		if d.sound() && (d.head.unique != 0 || d.Request() != nil) {
 			l.old = append(l.old, d)
-			if d.head.unique != 0 && d.sending() && d.head.queue != 0 {
+			if d.head.unique != 0 && d.sending() {
 				l.sending[d] = d.head.queue
 			}
 			continue
@@ -223,7 +222,7 @@ func (d *Desk) Begin(unique uint64) {
 }
 
 // anew forgets what is known of work that an earlier process had begun here.
-func (d *Desk) anew() { d.at, d.left, d.unsure, d.resumed = 0, 0, false, false }
+func (d *Desk) anew() { d.at, d.left, d.resumed = 0, 0, false }
 
 // Unique is the request that is worked on; 0: none.
 func (d *Desk) Unique() uint64 {
@@ -238,7 +237,6 @@ func (d *Desk) Resume() {
 	d.fromTray()
 	d.fromCall()
 	d.at, d.left = 0, int(d.head.notes)
-	d.unsure = d.sending()
 	d.resumed = true
 }
 

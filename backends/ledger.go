@@ -57,7 +57,7 @@ type Left struct {
 
 // LedgerVersion changes with what any process writes into a ledger, and with what it has kept beside it
 // (Safe).
-const LedgerVersion = 0x6970636673_001b
+const LedgerVersion = 0x6970636673_001c
 
 // The kinds of records that there are.
 const (
@@ -71,7 +71,6 @@ const (
 	PartRecord   // how much a write that waits has sent
 	TopicRecord
 	MessageRecord // of a topic
-	QueueRecord   // how many messages a queue should hold
 	ActRecord     // what a request makes, removes or moves
 	ListenRecord  // a socket that listens
 	ConnRecord    // a connection

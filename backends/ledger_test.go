@@ -114,17 +114,26 @@ func TestDesk(t *testing.T) {
 	if _, _, ok := again.Again(p); ok {
 		t.Error("one more")
 	}
-	again.Sends()
-	l = next()
-	l.Each(nil)
-	again = l.Unfinished(0)[0]
-	again.Resume()
-	if again.Again(p); again.Unsure() {
-		t.Error("it is unsure while there are notes")
-	}
-	again.Again(p)
-	if !again.Unsure() || again.Unsure() {
-		t.Error("it is not unsure, once")
+	for _, sent := range []bool{false, true} { // a process that found out is killed, too, before it goes on
+		again.SendsTo(5, 3, 2)
+		l = next()
+		l.Each(nil)
+		l.Resolve(6, func(int) bool { t.Error("it was another queue"); return true })
+		asked := 0
+		find := func(queued int) bool { asked += queued; return sent }
+		l.Resolve(5, find)
+		if l.Resolve(5, find); asked != 2 {
+			t.Errorf("it is asked for %d", asked)
+		}
+		l = next()
+		l.Each(nil)
+		again = l.Unfinished(0)[0]
+		again.Resume()
+		again.Again(p)
+		again.Again(p)
+		if n, ok := again.SentAgain(); ok != sent || sent && n != 3 {
+			t.Errorf("sent %v: %d, %v", sent, n, ok)
+		}
 	}
 	again.Free()
 	if l = next(); len(l.Unfinished(0)) > 0 {
@@ -135,16 +144,17 @@ func TestDesk(t *testing.T) {
 	l.Each(nil)
 	d = l.Desk()
 	d.Begin(8)
-	d.Sends()
+	d.SendsTo(5, 3, 2)
 	l = next()
 	l.Each(nil)
 	again = l.Unfinished(0)[0]
 	again.Resume()
 	again.Free()
+	l.Resolve(5, func(int) bool { t.Error("a desk that is free is asked for"); return true })
 	if d = l.Desk(); d != again {
 		t.Fatal("it is another desk")
 	}
-	if d.Begin(9); d.Unsure() || d.Resumed() {
+	if d.Begin(9); d.Resumed() {
 		t.Error("it goes on with what another request had begun")
 	}
 }

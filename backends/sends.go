@@ -4,16 +4,8 @@ import "maps"
 
 // How a desk tells of a message that is sent.
 
-// Sends says that a message is about to be sent.
-func (d *Desk) Sends() {
-	if d != nil {
-		d.head.queue = 0
-		d.head.sends = d.head.notes + 1
-	}
-}
-
-// SendsTo is Sends of n bytes to the queue of this number, which has so many messages, if that is needed: another
-// process finds out by Resolve.
+// SendsTo says that a message of n bytes is about to be sent to the queue of this number, which has so many messages
+// now. Nobody else in this process moves one until Sent or NotSent. Another process finds out by Resolve.
 func (d *Desk) SendsTo(queue uint64, n, queued int) {
 	if d != nil {
 		d.head.queue, d.head.length, d.head.queued = queue, uint32(n), uint32(queued)
@@ -21,7 +13,7 @@ func (d *Desk) SendsTo(queue uint64, n, queued int) {
 	}
 }
 
-// sending reports whether SendsTo or its like was called, and neither Sent nor NotSent.
+// sending reports whether SendsTo was called, and neither Sent nor NotSent.
 func (d *Desk) sending() bool { return d.head.sends == d.head.notes+1 }
 
 // Resolve says whether the message was sent to a queue that an earlier process was just about to send there, if there
@@ -40,7 +32,7 @@ func (l *Ledger) Resolve(queue uint64, sent func(queued int) bool) {
 	})
 	l.mu.Unlock()
 	for _, d := range list {
-		if d.unsure = false; !sent(int(d.head.queued)) {
+		if !sent(int(d.head.queued)) {
 			d.head.sends = 0
 			continue
 		}
@@ -56,14 +48,4 @@ func (d *Desk) NotSent() {
 	if d != nil {
 		d.head.sends = 0
 	}
-}
-
-// Unsure reports, once, whether an earlier process was in the system call that sends the message which is to
-// be sent now. It has ended that, as no signal ends a call that does not wait, or had not made it yet.
-func (d *Desk) Unsure() bool {
-	if d == nil || !d.unsure || d.at != d.left {
-		return false
-	}
-	d.unsure = false
-	return true
 }

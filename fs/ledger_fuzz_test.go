@@ -94,7 +94,6 @@ func sampled() (b []byte) {
 		{backends.ConnRecord, 2, `{"Request":8,"Made":true,"Owned":true,"Peer":{"Pid":1},"Since":5}`},
 		{backends.ConnRecord, 3, `{"Listener":1,"Made":true}`},
 		{backends.CallRecord, 4, `{"Listener":1,"Daemon":1,"Peer":{"Pid":1}}`},
-		{backends.QueueRecord, 5, "\x01\x00\x00\x00\x00\x00\x00\x00"},
 		{backends.HandRecord, 6, "a message"},
 	} {
 		b = append(b, record(one.kind, one.number, []byte(one.text))...)

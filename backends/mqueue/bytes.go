@@ -96,7 +96,7 @@ func (q *Queues) settle(p *past) {
 	if !p.gone || p.holders > 0 {
 		return
 	}
-	q.counts.ledger.Drop(&p.record)
+	q.lasting.ledger.Drop(&p.record)
 	if p.cost != 0 {
 		q.Bytes.Give(p.uid, p.cost)
 		p.cost = 0

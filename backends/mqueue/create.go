@@ -123,8 +123,9 @@ func (q *Queues) use(name string, p *past, fd, access int) (*Queue, error) {
 	}
 	one := &Queue{
 		Source: q.poll.Watch(fd), all: q, name: name, ino: p.ino, fd: fd, access: access, msgsize: attr.MsgSize,
-		past: p, holders: 1, count: q.counts.hold(p.ino, attr),
+		past: p, holders: 1,
 	}
+	q.lasting.judge(p.ino, attr)
 	q.open[queueKey{p.ino, access}] = one
 	q.adopt(one)
 	return one, nil
@@ -138,8 +139,8 @@ func (q *Queues) past(name string, ino uint64) *past {
 			q.gone(name, p)
 		}
 		p = &past{ino: ino}
-		p.keep(q.counts.ledger, q.counts.pasts[ino])
-		delete(q.counts.pasts, ino)
+		p.keep(q.lasting.ledger, q.lasting.pasts[ino])
+		delete(q.lasting.pasts, ino)
 		q.pasts[name] = p
 	}
 	return p

@@ -30,8 +30,8 @@ func (e *End) TryRead(p []byte) (int, backends.Meta, error) {
 	if e.Desk.Full() {
 		return 0, backends.Meta{}, backends.ErrWouldBlock
 	}
-	e.count.begin()
-	defer e.count.end()
+	e.past.moves.Lock()
+	defer e.past.moves.Unlock()
 	tray, prio := e.Desk.Tray(e.msgsize)
 	if tray == nil || len(p) < len(tray) {
 		n, m, err := e.Queue.receive(p)
@@ -44,14 +44,13 @@ func (e *End) TryRead(p []byte) (int, backends.Meta, error) {
 	backends.Point("receiving")
 	n, err := mqReceive(e.fd, tray, prio)
 	if err != nil {
-		return 0, backends.Meta{}, e.nothing(err)
+		return 0, backends.Meta{}, e.explain(err)
 	}
 	backends.Point("received")
 	m := backends.Meta{Prio: *prio}
 	e.Desk.Took(p, n, m)
 	backends.Point("noted received")
 	e.Desk.CountIn(e.past.received, 1, int64(n))
-	e.count.add(-1)
 	return n, m, nil
 }
 
@@ -84,16 +83,16 @@ func (e *End) put(p []byte, m backends.Meta) error {
 	if e.Desk.Full() {
 		return backends.ErrWouldBlock
 	}
-	if e.Desk.Unsure() && e.count == nil { // nobody can tell
-		e.Desk.Sent(len(p))
-		return nil
-	}
-	e.count.begin()
-	defer e.count.end()
-	if e.full() {
+	e.past.moves.Lock()
+	defer e.past.moves.Unlock()
+	a, err := mqGetattr(e.fd)
+	switch {
+	case err != nil:
+		return err
+	case a.CurMsgs >= a.MaxMsg:
 		return e.explain(unix.EAGAIN)
 	}
-	e.Desk.SendsTo(e.ino, len(p), 0)
+	e.Desk.SendsTo(e.ino, len(p), a.CurMsgs)
 	backends.Point("sending")
 	if err := e.Queue.send(p, m); err != nil {
 		e.Desk.NotSent()
@@ -102,20 +101,5 @@ func (e *End) put(p []byte, m backends.Meta) error {
 	backends.Point("sent")
 	e.Desk.Sent(len(p))
 	backends.Point("noted sent")
-	e.count.add(1)
 	return nil
-}
-
-// full looks whether there is room for a message, if there should be none: other programs may have made some.
-// So a message is only sent if it surely goes in, unless another program is faster, and of one that an
-// earlier process was about to send the count tells whether it did.
-func (e *End) full() bool {
-	if e.Desk == nil || e.count != nil && !e.count.full() {
-		return false
-	}
-	maxmsg, _, now, err := e.Limits()
-	if err == nil {
-		e.count.is(int64(now))
-	}
-	return err == nil && now >= maxmsg
 }

@@ -55,7 +55,7 @@ func (q *Queues) Resumed() {
 	for _, list := range q.left {
 		for _, one := range list {
 			if !one.taken {
-				q.counts.ledger.Drop(&one.record)
+				q.lasting.ledger.Drop(&one.record)
 				q.safe.Drop(one.number, backends.CloseLater)
 				q.let++
 				unix.Close(one.fd)
@@ -71,10 +71,10 @@ func (q *Queues) Resumed() {
 	if q.dir == nil {
 		return // as in Lasts
 	}
-	for _, r := range q.counts.pasts {
-		q.counts.ledger.Drop(&r)
+	for _, r := range q.lasting.pasts {
+		q.lasting.ledger.Drop(&r)
 	}
-	q.counts.pasts = nil
+	q.lasting.pasts = nil
 }
 
 // holdLeft is hold of a queue that an earlier process had open, while all that it had is opened again; nil: it left
@@ -103,14 +103,14 @@ func (q *Queues) holdLeft(r backends.Ref, access int) *Queue {
 			p = q.past(r.Path, a.Ino)
 		case p == nil:
 			p = &past{ino: a.Ino, gone: true}
-			p.keep(q.counts.ledger, q.counts.pasts[p.ino])
-			delete(q.counts.pasts, p.ino)
+			p.keep(q.lasting.ledger, q.lasting.pasts[p.ino])
+			delete(q.lasting.pasts, p.ino)
 		}
 		p.holders++
 		one, err := q.use(r.Path, p, left.fd, left.access)
 		if err != nil {
 			left.taken = true
-			q.counts.ledger.Drop(&left.record)
+			q.lasting.ledger.Drop(&left.record)
 			q.safe.Drop(left.number, backends.CloseLater)
 			q.let++
 			return nil
@@ -166,8 +166,8 @@ func (one *Queue) keep() {
 	if q.safe == nil || one.kept != 0 {
 		return
 	}
-	one.kept = q.counts.ledger.NextKept()
-	q.counts.ledger.Put(&one.keptAt, backends.OpenRecord, one.kept, nil)
+	one.kept = q.lasting.ledger.NextKept()
+	q.lasting.ledger.Put(&one.keptAt, backends.OpenRecord, one.kept, nil)
 	q.safe.Keep(one.kept, one.fd)
 }
 
@@ -184,7 +184,7 @@ func (q *Queues) stays(one *Queue, err error) (*Queue, error) {
 // letKept ends that. For a moment more the queue is there, and takes room. The caller holds q.mu.
 func (one *Queue) letKept() {
 	if one.kept != 0 {
-		one.all.counts.ledger.Drop(&one.keptAt)
+		one.all.lasting.ledger.Drop(&one.keptAt)
 		one.all.safe.Drop(one.kept, backends.CloseLater)
 		one.all.let++
 		one.kept = 0
@@ -200,7 +200,7 @@ func (q *Queues) dropKept(since int) bool {
 	if let == dropped {
 		return dropped != since
 	}
-	q.safe.Drop(q.counts.ledger.NextKept(), backends.CloseFirst) // one that is not there, behind all of them
+	q.safe.Drop(q.lasting.ledger.NextKept(), backends.CloseFirst) // one that is not there, behind all of them
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.dropped = max(q.dropped, let) // only now: another caller has to wait, too

@@ -188,7 +188,6 @@ func (q *Queues) letGo(one *Queue) {
 	one.Forget()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.counts.drop(one.ino, one.count)
 	_ = unix.Close(one.fd)
 	q.letPast(one.past)
 }
@@ -229,8 +228,9 @@ func (q *Queues) alone(name string) (*Queue, error) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.lasting.judge(a.Ino, attr)
 	return &Queue{
 		Source: q.poll.Watch(fd), all: q, name: name, ino: a.Ino, fd: fd, access: unix.O_RDWR,
-		past: q.holdPast(name, a.Ino), count: q.counts.hold(a.Ino, attr),
+		past: q.holdPast(name, a.Ino),
 	}, nil
 }

@@ -3,6 +3,7 @@ package mqueue
 import (
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,8 +28,7 @@ type Queue struct {
 	pays  backends.Payer // under all.mu; nil: nobody pays for fd
 	payer uint32         // who does
 
-	past  *past
-	count *count
+	past *past
 
 	kept   uint64          // by this number the descriptor is in the safe; 0: it is not. Under all.mu, as is
 	keptAt backends.Record // which says so
@@ -43,6 +43,8 @@ type past struct {
 	tries *atomic.Int64
 	born  *atomic.Int64 // when it was made, in nanoseconds since 1970; 0: others made it
 	ends  *atomic.Int64 // how often its readers were ended
+
+	moves sync.Mutex // held while a message moves, until that is noted: see lasting
 
 	// Under Queues.mu:
 	record  backends.Record
@@ -66,9 +68,9 @@ const PrioMax = 32768
 // TryRead is mq_receive(3): the oldest of the messages with the highest priority. ErrWouldBlock: there is
 // none. ErrRemoved: there is none, and the queue has no name any more.
 func (q *Queue) TryRead(p []byte) (int, backends.Meta, error) {
-	q.count.begin()
+	q.past.moves.Lock()
 	n, m, err := q.receive(p)
-	q.count.end()
+	q.past.moves.Unlock()
 	if err == nil {
 		q.past.received.Add(1, int64(n))
 	}
@@ -80,43 +82,33 @@ func (q *Queue) receive(p []byte) (int, backends.Meta, error) {
 	var prio uint32
 	n, err := mqReceive(q.fd, p, &prio)
 	if err != nil {
-		return 0, backends.Meta{}, q.nothing(err)
+		return 0, backends.Meta{}, q.explain(err)
 	}
-	q.count.add(-1)
 	return n, backends.Meta{Prio: prio}, nil
 }
 
 // TryWrite is mq_send(3); EMSGSIZE if p is longer than msgsize, ErrWouldBlock if the queue is full,
 // ErrRemoved if it has no name any more.
 func (q *Queue) TryWrite(p []byte, m backends.Meta) (int, error) {
-	if err := q.sendCounted(p, m); err != nil {
+	if err := q.sendAlone(p, m); err != nil {
 		return 0, err
 	}
 	q.past.sent.Add(1, int64(len(p)))
 	return len(p), nil
 }
 
-// sendCounted is mq_send(3), which past does not count yet.
-func (q *Queue) sendCounted(p []byte, m backends.Meta) error {
-	q.count.begin()
-	defer q.count.end()
-	err := q.send(p, m)
-	if err == nil {
-		q.count.add(1)
-	}
-	return err
+// sendAlone is mq_send(3), which past does not count yet.
+func (q *Queue) sendAlone(p []byte, m backends.Meta) error {
+	q.past.moves.Lock()
+	defer q.past.moves.Unlock()
+	return q.send(p, m)
 }
 
-// send is mq_send(3), which nobody counts yet.
 func (q *Queue) send(p []byte, m backends.Meta) error {
 	if q.removed.Load() {
 		return backends.ErrRemoved
 	}
-	err := mqSend(q.fd, p, m.Prio)
-	if err == unix.EAGAIN {
-		q.count.isFull()
-	}
-	if err != nil {
+	if err := mqSend(q.fd, p, m.Prio); err != nil {
 		return q.explain(err)
 	}
 	return nil
@@ -127,19 +119,11 @@ func (q *Queue) Returns() bool { return q.access == unix.O_RDWR }
 
 // TryReturn is Returner.TryReturn. The message counts as not received.
 func (q *Queue) TryReturn(p []byte, m backends.Meta) error {
-	err := q.sendCounted(p, m)
+	err := q.sendAlone(p, m)
 	if err == nil {
 		q.past.received.Add(-1, -int64(len(p)))
 	}
 	return err
-}
-
-// nothing is explain where a message was to be received.
-func (q *Queue) nothing(err error) error {
-	if err == unix.EAGAIN {
-		q.count.is(0)
-	}
-	return q.explain(err)
 }
 
 func (q *Queue) explain(err error) error {
@@ -257,7 +241,6 @@ func (q *Queue) end() error {
 	delete(q.all.open, queueKey{q.ino, q.access})
 	q.Forget()
 	q.letKept()
-	q.all.counts.drop(q.ino, q.count)
 	err := unix.Close(q.fd)
 	if q.pays != nil {
 		q.pays.Give(q.payer)

@@ -33,10 +33,10 @@ type Queues struct {
 	open  map[queueKey]*Queue
 	pasts map[string]*past // by name
 
-	looked time.Time
-	tally  backends.Tally
-	looks  backends.Looks // that limits makes
-	counts counts
+	looked  time.Time
+	tally   backends.Tally
+	looks   backends.Looks // that limits makes
+	lasting lasting
 
 	safe backends.Safe           // nil: nothing outlives this process
 	left map[uint64][]*leftQueue // by inode, until Resumed

@@ -27,14 +27,15 @@ type Lock struct {
 // What a call costs does not grow with what is held (TestLockWork). It is safe for concurrent use,
 // and no call waits.
 type Locks struct {
-	mu      sync.Mutex
-	file    int // any descriptor of the file
-	owners  map[uint64]*lockOwner
-	opens   lockOwners[uint64]    // by the open file by which they have asked last
-	at      lockOwners[LockRange] // by each range that they hold
-	form    []byte                // of the record that is written
-	waiting list.List             // of *LockWaiter, in order
-	looks   *time.Timer           // ends a pause, for those who wait; nil: there is none
+	mu     sync.Mutex
+	file   int // any descriptor of the file
+	owners map[uint64]*lockOwner
+	opens  lockOwners[uint64]    // by the open file by which they have asked last
+	at     lockOwners[LockRange] // by each range that they hold
+	form   []byte                // of the record that is written
+	lines  map[uint32]*lockLine  // those who wait, by user,
+	turns  list.List             // and in the order in which it is their turn
+	looks  *time.Timer           // ends a pause, for those who wait; nil: there is none
 }
 
 const (
@@ -148,6 +149,8 @@ func (l *Locks) asked(o *lockOwner, k Lock) {
 	}
 	if k.Type != unix.F_WRLCK {
 		l.wake()
+	} else {
+		l.wakeSome(1) // this one may have waited, and the next one for other bytes
 	}
 }
 
@@ -264,14 +267,10 @@ func (l *Locks) close() {
 	l.wake()
 }
 
-// wake wakes those who have waited longest: not all, as one user may have very many wait, and each of them
-// looks again where everybody's waiting is served. The caller holds l.mu.
+// wake wakes those who have waited longest, of each user as many: not all, as one user may have very many wait, and
+// each of them looks again where everybody's waiting is served. The caller holds l.mu.
 func (l *Locks) wake() {
-	for range min(lockLooks, l.waiting.Len()) {
-		w := l.waiting.Front().Value.(*LockWaiter)
-		w.leave()
-		w.poll.Soon(w.wake)
-	}
+	l.wakeSome(lockLooks)
 	if l.looks != nil {
 		l.looks.Stop()
 		l.looks = nil
@@ -279,9 +278,20 @@ func (l *Locks) wake() {
 	l.lookLater()
 }
 
+// wakeSome wakes so many. The caller holds l.mu.
+func (l *Locks) wakeSome(n int) {
+	for ; n > 0 && l.turns.Len() > 0; n-- {
+		first := l.turns.Front()
+		l.turns.MoveToBack(first)
+		w := first.Value.(*lockLine).waiters.Front().Value.(*LockWaiter)
+		w.leave()
+		w.poll.Soon(w.wake)
+	}
+}
+
 // lookLater has somebody look again after a pause, if anybody waits. The caller holds l.mu.
 func (l *Locks) lookLater() {
-	if l.waiting.Len() == 0 || l.looks != nil {
+	if l.turns.Len() == 0 || l.looks != nil {
 		return
 	}
 	l.looks = time.AfterFunc(lockPause, func() {
@@ -291,29 +301,48 @@ func (l *Locks) lookLater() {
 	})
 }
 
+// A lockLine are those of one user who wait.
+type lockLine struct {
+	waiters list.List // of *LockWaiter, in order
+	at      *list.Element
+}
+
 // A LockWaiter waits until it is worth asking for a lock again. It is a Waiter for one request.
 type LockWaiter struct {
 	l    *Locks
+	uid  uint32
 	poll *Poller
 	wake func()
-	at   *list.Element // among those who wait; nil: it does not
+	at   *list.Element // among those of its user who wait; nil: it does not
 }
 
-// Waiter makes a LockWaiter.
-func (l *Locks) Waiter(p *Poller) *LockWaiter { return &LockWaiter{l: l, poll: p} }
+// Waiter makes a LockWaiter of a user.
+func (l *Locks) Waiter(p *Poller, uid uint32) *LockWaiter {
+	return &LockWaiter{l: l, poll: p, uid: uid}
+}
 
 // Ready is Waiter.Ready.
 func (*LockWaiter) Ready() Ready { return 0 }
 
 // Arm is Waiter.Arm.
 func (w *LockWaiter) Arm(_ Ready, wake func()) {
-	w.l.mu.Lock()
-	defer w.l.mu.Unlock()
+	l := w.l
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	w.wake = wake
 	if w.at == nil {
-		w.at = w.l.waiting.PushBack(w)
+		line := l.lines[w.uid]
+		if line == nil {
+			line = &lockLine{}
+			line.at = l.turns.PushBack(line)
+			if l.lines == nil {
+				l.lines = map[uint32]*lockLine{}
+			}
+			l.lines[w.uid] = line
+		}
+		w.at = line.waiters.PushBack(w)
 	}
-	w.l.lookLater()
+	l.lookLater()
 }
 
 // Stop ends the waiting.
@@ -325,8 +354,13 @@ func (w *LockWaiter) Stop() {
 
 // leave has it wait no more. The caller holds l.mu.
 func (w *LockWaiter) leave() {
-	if w.at != nil {
-		w.l.waiting.Remove(w.at)
-		w.at = nil
+	if w.at == nil {
+		return
+	}
+	line := w.l.lines[w.uid]
+	line.waiters.Remove(w.at)
+	if w.at = nil; line.waiters.Len() == 0 {
+		w.l.turns.Remove(line.at)
+		delete(w.l.lines, w.uid)
 	}
 }

@@ -273,3 +273,56 @@ func TestLockBound(t *testing.T) {
 	}
 	l.close()
 }
+
+// TestLockTurns: one user's many waiters keep another's waiting for no longer than one look, and one who got a lock
+// makes way for the next.
+func TestLockTurns(t *testing.T) {
+	l, in, _ := lockable(t, 10000, func(Lock) {})
+	p, err := NewPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	set := func(typ int16, at int64) {
+		t.Helper()
+		if err := l.Set(Lock{Owner: 1, Open: 1, Type: typ, Start: at, End: at}, in); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(unix.F_WRLCK, 0)
+	set(unix.F_WRLCK, 10)
+	var many []*LockWaiter
+	for range 3 * lockLooks {
+		w := l.Waiter(p, 1001)
+		w.Arm(In, func() {})
+		many = append(many, w)
+	}
+	one := l.Waiter(p, 1002)
+	one.Arm(In, func() {})
+	waits := func() (n int) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.looks.Stop() // nobody looks for another reason
+		for _, w := range many {
+			if w.at != nil {
+				n++
+			}
+		}
+		return n
+	}
+	before := waits()
+	if set(unix.F_UNLCK, 10); one.at != nil || before-waits() != lockLooks-1 {
+		t.Errorf("it waits: %v, and of the others %d of %d look", one.at != nil, before-waits(), before)
+	}
+	before = waits()
+	if set(unix.F_WRLCK, 20); before-waits() != 1 {
+		t.Errorf("%d look where one got a lock", before-waits())
+	}
+	for _, w := range many {
+		w.Stop()
+	}
+	if l.turns.Len() > 0 || len(l.lines) > 0 {
+		t.Error("somebody waits still")
+	}
+	l.close()
+}

@@ -30,7 +30,7 @@ func (t *Tree) Locking(in *fuse.LkIn) *Locking {
 	}}
 	if m := t.memory(in.Fh); m != nil {
 		l.locks = m.Locks()
-		l.wait = l.locks.Waiter(t.env.Poll)
+		l.wait = l.locks.Waiter(t.env.Poll, in.Uid)
 	}
 	return l
 }

@@ -47,7 +47,8 @@ type deskHead struct {
 	told    uint32 // 1: the request is counted (Desk.Tells)
 
 	queue  uint64 // to which a message is being sent (Desk.SendsTo)
-	length uint32 // and its bytes
+	length uint32 // its bytes
+	mark   uint32 // and what the queue is marked by
 }
 
 // deskNote is a message that was received into the desk, or how much was sent.

@@ -115,12 +115,12 @@ func TestDesk(t *testing.T) {
 		t.Error("one more")
 	}
 	for _, sent := range []bool{false, true} { // a process that found out is killed, too, before it goes on
-		again.SendsTo(5, 3, 2)
+		again.SendsTo(5, 3, 2, 0)
 		l = next()
 		l.Each(nil)
-		l.Resolve(6, func(int) bool { t.Error("it was another queue"); return true })
+		l.Resolve(6, func(int, uint32) bool { t.Error("it was another queue"); return true })
 		asked := 0
-		find := func(queued int) bool { asked += queued; return sent }
+		find := func(queued int, _ uint32) bool { asked += queued; return sent }
 		l.Resolve(5, find)
 		if l.Resolve(5, find); asked != 2 {
 			t.Errorf("it is asked for %d", asked)
@@ -144,13 +144,13 @@ func TestDesk(t *testing.T) {
 	l.Each(nil)
 	d = l.Desk()
 	d.Begin(8)
-	d.SendsTo(5, 3, 2)
+	d.SendsTo(5, 3, 2, 0)
 	l = next()
 	l.Each(nil)
 	again = l.Unfinished(0)[0]
 	again.Resume()
 	again.Free()
-	l.Resolve(5, func(int) bool { t.Error("a desk that is free is asked for"); return true })
+	l.Resolve(5, func(int, uint32) bool { t.Error("a desk that is free is asked for"); return true })
 	if d = l.Desk(); d != again {
 		t.Fatal("it is another desk")
 	}

@@ -5,10 +5,11 @@ import "maps"
 // How a desk tells of a message that is sent.
 
 // SendsTo says that a message of n bytes is about to be sent to the queue of this number, which has so many messages
-// now. Nobody else in this process moves one until Sent or NotSent. Another process finds out by Resolve.
-func (d *Desk) SendsTo(queue uint64, n, queued int) {
+// now, and perhaps a mark by which it is known whether one has moved since, else 0. Nobody else in this process
+// moves one until Sent or NotSent. Another process finds out by Resolve.
+func (d *Desk) SendsTo(queue uint64, n, queued int, mark uint32) {
 	if d != nil {
-		d.head.queue, d.head.length, d.head.queued = queue, uint32(n), uint32(queued)
+		d.head.queue, d.head.length, d.head.queued, d.head.mark = queue, uint32(n), uint32(queued), mark
 		d.head.sends = d.head.notes + 1
 	}
 }
@@ -17,8 +18,8 @@ func (d *Desk) SendsTo(queue uint64, n, queued int) {
 func (d *Desk) sending() bool { return d.head.sends == d.head.notes+1 }
 
 // Resolve says whether the message was sent to a queue that an earlier process was just about to send there, if there
-// is one, when the queue had so many. Whoever works on at its desk finds it noted, or sends it.
-func (l *Ledger) Resolve(queue uint64, sent func(queued int) bool) {
+// is one, when the queue had so many and that mark. Whoever works on at its desk finds it noted, or sends it.
+func (l *Ledger) Resolve(queue uint64, sent func(queued int, mark uint32) bool) {
 	if l == nil {
 		return
 	}
@@ -32,7 +33,7 @@ func (l *Ledger) Resolve(queue uint64, sent func(queued int) bool) {
 	})
 	l.mu.Unlock()
 	for _, d := range list {
-		if !sent(int(d.head.queued)) {
+		if !sent(int(d.head.queued), d.head.mark) {
 			d.head.sends = 0
 			continue
 		}

@@ -125,7 +125,10 @@ func (q *Queues) use(name string, p *past, fd, access int) (*Queue, error) {
 		Source: q.poll.Watch(fd), all: q, name: name, ino: p.ino, fd: fd, access: access, msgsize: attr.MsgSize,
 		past: p, holders: 1,
 	}
-	q.lasting.judge(p.ino, attr)
+	q.lasting.judge(fd, p.ino, attr)
+	if p.holders == 1 {
+		p.traffic.there = attr.CurMsgs
+	}
 	q.open[queueKey{p.ino, access}] = one
 	q.adopt(one)
 	return one, nil

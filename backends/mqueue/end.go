@@ -30,8 +30,8 @@ func (e *End) TryRead(p []byte) (int, backends.Meta, error) {
 	if e.Desk.Full() {
 		return 0, backends.Meta{}, backends.ErrWouldBlock
 	}
-	e.past.moves.Lock()
-	defer e.past.moves.Unlock()
+	e.past.traffic.Lock()
+	defer e.past.traffic.Unlock()
 	tray, prio := e.Desk.Tray(e.msgsize)
 	if tray == nil || len(p) < len(tray) {
 		n, m, err := e.Queue.receive(p)
@@ -50,6 +50,7 @@ func (e *End) TryRead(p []byte) (int, backends.Meta, error) {
 	m := backends.Meta{Prio: *prio}
 	e.Desk.Took(p, n, m)
 	backends.Point("noted received")
+	e.past.traffic.there--
 	e.Desk.CountIn(e.past.received, 1, int64(n))
 	return n, m, nil
 }
@@ -83,8 +84,8 @@ func (e *End) put(p []byte, m backends.Meta) error {
 	if e.Desk.Full() {
 		return backends.ErrWouldBlock
 	}
-	e.past.moves.Lock()
-	defer e.past.moves.Unlock()
+	e.past.traffic.Lock()
+	defer e.past.traffic.Unlock()
 	a, err := mqGetattr(e.fd)
 	switch {
 	case err != nil:
@@ -92,7 +93,7 @@ func (e *End) put(p []byte, m backends.Meta) error {
 	case a.CurMsgs >= a.MaxMsg:
 		return e.explain(unix.EAGAIN)
 	}
-	e.Desk.SendsTo(e.ino, len(p), a.CurMsgs)
+	e.Desk.SendsTo(e.ino, len(p), a.CurMsgs, e.past.traffic.mark(e.fd, a.CurMsgs))
 	backends.Point("sending")
 	if err := e.Queue.send(p, m); err != nil {
 		e.Desk.NotSent()

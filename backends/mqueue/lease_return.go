@@ -228,7 +228,7 @@ func (q *Queues) alone(name string) (*Queue, error) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.lasting.judge(a.Ino, attr)
+	q.lasting.judge(fd, a.Ino, attr)
 	return &Queue{
 		Source: q.poll.Watch(fd), all: q, name: name, ino: a.Ino, fd: fd, access: unix.O_RDWR,
 		past: q.holdPast(name, a.Ino),

@@ -3,7 +3,6 @@ package mqueue
 import (
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -44,7 +43,7 @@ type past struct {
 	born  *atomic.Int64 // when it was made, in nanoseconds since 1970; 0: others made it
 	ends  *atomic.Int64 // how often its readers were ended
 
-	moves sync.Mutex // held while a message moves, until that is noted: see lasting
+	traffic traffic
 
 	// Under Queues.mu:
 	record  backends.Record
@@ -68,22 +67,23 @@ const PrioMax = 32768
 // TryRead is mq_receive(3): the oldest of the messages with the highest priority. ErrWouldBlock: there is
 // none. ErrRemoved: there is none, and the queue has no name any more.
 func (q *Queue) TryRead(p []byte) (int, backends.Meta, error) {
-	q.past.moves.Lock()
+	q.past.traffic.Lock()
 	n, m, err := q.receive(p)
-	q.past.moves.Unlock()
+	q.past.traffic.Unlock()
 	if err == nil {
 		q.past.received.Add(1, int64(n))
 	}
 	return n, m, err
 }
 
-// receive is mq_receive(3), which past does not count yet.
+// receive is mq_receive(3), which past does not count yet. The caller holds the lock of the traffic.
 func (q *Queue) receive(p []byte) (int, backends.Meta, error) {
 	var prio uint32
 	n, err := mqReceive(q.fd, p, &prio)
 	if err != nil {
 		return 0, backends.Meta{}, q.explain(err)
 	}
+	q.past.traffic.there--
 	return n, backends.Meta{Prio: prio}, nil
 }
 
@@ -99,8 +99,8 @@ func (q *Queue) TryWrite(p []byte, m backends.Meta) (int, error) {
 
 // sendAlone is mq_send(3), which past does not count yet.
 func (q *Queue) sendAlone(p []byte, m backends.Meta) error {
-	q.past.moves.Lock()
-	defer q.past.moves.Unlock()
+	q.past.traffic.Lock()
+	defer q.past.traffic.Unlock()
 	return q.send(p, m)
 }
 
@@ -111,6 +111,7 @@ func (q *Queue) send(p []byte, m backends.Meta) error {
 	if err := mqSend(q.fd, p, m.Prio); err != nil {
 		return q.explain(err)
 	}
+	q.past.traffic.there++
 	return nil
 }
 

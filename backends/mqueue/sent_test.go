@@ -23,10 +23,10 @@ func TestSentOrNot(t *testing.T) {
 	}
 }
 
-func sentOrNot(t *testing.T, sent, killed bool) {
-	leases, q, one, at := leasing(t)
+// inTurn gives one process after the other the ledger, with what the one before has left.
+func inTurn(t *testing.T) (next func() (*backends.Ledger, func(kind uint32) []backends.Left)) {
 	fd := ledgerfd.New(t)
-	next := func() (*backends.Ledger, func(kind uint32) []backends.Left) {
+	return func() (*backends.Ledger, func(kind uint32) []backends.Left) {
 		l, err := backends.OpenLedger(fd)
 		if err != nil {
 			t.Fatal(err)
@@ -37,20 +37,88 @@ func sentOrNot(t *testing.T, sent, killed bool) {
 		})
 		return l, func(kind uint32) []backends.Left { return left[kind] }
 	}
+}
+
+func openAt(t *testing.T, q *Queues, name string) *Queue {
+	t.Helper()
+	a, err := q.Stat(backends.Ref{Path: name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, err := q.Open(backends.Ref{Path: name, Was: a}, unix.O_RDWR)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return one
+}
+
+// TestSentAndTaken: where native programs use the queue it is known that a message was sent, also when they have taken
+// it by then; and that it was not.
+func TestSentAndTaken(t *testing.T) {
+	for _, sent := range []bool{false, true} {
+		t.Run(fmt.Sprint("sent=", sent), func(t *testing.T) { sentAndTaken(t, sent) })
+	}
+}
+
+func sentAndTaken(t *testing.T, sent bool) {
+	_, q, one, _ := leasing(t)
+	next := inTurn(t)
 	ledger, left := next()
 	q.Lasts(ledger, left)
 	one.Close()
-	open := func(q *Queues) *Queue {
-		a, err := q.Stat(backends.Ref{Path: one.name})
-		if err != nil {
+	one = openAt(t, q, one.name)
+	native := func(text string) {
+		if text != "" {
+			if err := mqSend(one.fd, []byte(text), 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := mqReceive(one.fd, make([]byte, 64), new(uint32)); err != nil {
 			t.Fatal(err)
 		}
-		one, err := q.Open(backends.Ref{Path: one.name, Was: a}, unix.O_RDWR)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return one
 	}
+	if mark := one.past.traffic.mark(one.fd, 0); mark != 0 {
+		t.Error("a queue that nobody else uses is marked")
+	}
+	if _, err := one.TryWrite([]byte("taken"), backends.Meta{}); err != nil {
+		t.Fatal(err)
+	}
+	native("")
+	mark := one.past.traffic.mark(one.fd, 0)
+	if mark == 0 {
+		t.Fatal("a queue that native programs use is not marked")
+	}
+	d := ledger.Desk()
+	d.Begin(8)
+	if d.SendsTo(one.ino, 3, 0, mark); sent {
+		native("new")
+	}
+	p, err := backends.NewPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ledger, left = next()
+	other := NewQueues(p, 2, 64)
+	other.Lasts(ledger, left)
+	again := openAt(t, other, one.name)
+	d = ledger.Unfinished(0)[0]
+	d.Resume()
+	if _, ok := d.SentAgain(); ok != sent {
+		t.Errorf("sent %v, and it is told %v", sent, ok)
+	}
+	again.Close()
+	other.Close()
+	p.Close()
+	one.Close()
+}
+
+func sentOrNot(t *testing.T, sent, killed bool) {
+	leases, q, one, at := leasing(t)
+	next := inTurn(t)
+	ledger, left := next()
+	q.Lasts(ledger, left)
+	one.Close()
+	open := func(q *Queues) *Queue { return openAt(t, q, one.name) }
 	before := open(q)
 	if _, err := before.TryWrite([]byte("leased"), backends.Meta{}); err != nil {
 		t.Fatal(err)
@@ -60,7 +128,7 @@ func sentOrNot(t *testing.T, sent, killed bool) {
 	}
 	d := ledger.Desk()
 	d.Begin(8)
-	d.SendsTo(before.ino, 3, 0)
+	d.SendsTo(before.ino, 3, 0, 0)
 	if sent {
 		if err := mqSend(before.fd, []byte("new"), 0); err != nil {
 			t.Fatal(err)
@@ -165,13 +233,13 @@ func TestMovesAlone(t *testing.T) {
 		return n
 	}
 	for range 5_000 {
-		both.past.moves.Lock()
+		both.past.traffic.Lock()
 		was := there()
 		for range 20 {
 			runtime.Gosched()
 		}
 		now := there()
-		both.past.moves.Unlock()
+		both.past.traffic.Unlock()
 		if was != now {
 			t.Errorf("there are %d, and then %d", was, now)
 			break

@@ -47,7 +47,7 @@ func sentOrNot(t *testing.T, sent bool) {
 	write(q, "other")
 	d := s.ledger.Desk()
 	d.Begin(8)
-	d.SendsTo(q.q.number(), 3, 1)
+	d.SendsTo(q.q.number(), 3, 1, 0)
 	if sent {
 		write(q, "new")
 	}

@@ -185,7 +185,7 @@ func (q *openQueue) number() uint64 { return 1<<63 | uint64(q.id) }
 // resolve has what an earlier process was about to send be noted, if it was sent: the queue has more messages than
 // then. It is called before anybody else moves one.
 func (q *openQueue) resolve() {
-	q.all.ledger.Resolve(q.number(), func(queued int) bool {
+	q.all.ledger.Resolve(q.number(), func(queued int, _ uint32) bool {
 		var now msqid
 		return q.stat(&now) == nil && int(now.qnum) > queued
 	})
@@ -200,7 +200,7 @@ func (q *openQueue) sendAt(d *backends.Desk, p []byte, typ int) error {
 	}
 	var now msqid
 	if q.stat(&now) == nil {
-		d.SendsTo(q.number(), len(p), int(now.qnum))
+		d.SendsTo(q.number(), len(p), int(now.qnum), 0)
 	}
 	backends.Point("sending")
 	if err := q.send(p, typ); err != nil {

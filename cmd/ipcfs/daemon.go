@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -180,7 +181,7 @@ func (s *settings) attend(session *mount.Session, stop <-chan os.Signal, log *sl
 	if s.post != nil {
 		leave = s.post.Leave
 	}
-	stopping := false
+	stopping, unmounts := false, false
 	for {
 		select {
 		case <-live:
@@ -203,7 +204,7 @@ func (s *settings) attend(session *mount.Session, stop <-chan os.Signal, log *sl
 			if stopping {
 				return exit{exitFailure, fmt.Errorf("%s: ended by a second signal", s.mountpoint)}
 			}
-			stopping = true
+			stopping, unmounts = true, true
 			log.Info("unmounting", "signal", sig.String())
 			manager.stopping("unmounting " + s.mountpoint)
 			go func() { unmounted <- session.Unmount() }()
@@ -212,10 +213,13 @@ func (s *settings) attend(session *mount.Session, stop <-chan os.Signal, log *sl
 			log.Info("another worker goes on")
 			os.Exit(0) // and nothing is closed
 		case err := <-unmounted:
-			if err != nil {
+			if unmounts = false; err != nil {
 				return ended(err, log)
 			}
 		case err := <-served:
+			if unmounts { // it may have more to say, and takes a moment
+				err = cmp.Or(<-unmounted, err)
+			}
 			return ended(err, log)
 		}
 	}

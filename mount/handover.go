@@ -42,7 +42,7 @@ type negotiated struct {
 }
 
 // sessionVersion is what the record of a session begins with. It changes with the record.
-const sessionVersion = 0x6970636673_0002
+const sessionVersion = 0x6970636673_0003
 
 func (n *negotiated) code(c *nodes.Coder) {
 	version := uint64(sessionVersion)

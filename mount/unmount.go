@@ -29,6 +29,8 @@ func (s *Session) Unmount() error {
 	err := detachOwn(s.o.Mountpoint, connection, 0)
 	if err != nil || connection == 0 { // or only who has mounted it can unmount it
 		s.waiting.end(syscall.ENODEV)
+	}
+	if err != nil {
 		err = detachOwn(s.o.Mountpoint, connection, unix.MNT_DETACH)
 	}
 	if s.over(unmountPatience) {
@@ -60,15 +62,24 @@ func detachOwn(mountpoint string, connection, flags int) error {
 	case connection == 0:
 		return nil
 	default:
-		list, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {
-			return m.FSType != fsType || m.Minor != connection, false
-		})
-		if err == nil && len(list) > 0 {
-			return fmt.Errorf("%s: %w", list[0].Mountpoint, ErrElsewhere)
-		}
+		return elsewhere(connection)
+	}
+	err = detach(mountpoint, flags)
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) { // the path leads elsewhere, or it was faster
+		return elsewhere(connection)
+	}
+	return err
+}
+
+// elsewhere is ErrElsewhere if a connection has a mount; nil: it has none.
+func elsewhere(connection int) error {
+	list, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {
+		return m.FSType != fsType || m.Minor != connection, false
+	})
+	if err != nil || len(list) == 0 {
 		return nil
 	}
-	return detach(mountpoint, flags)
+	return fmt.Errorf("%s: %w", list[0].Mountpoint, ErrElsewhere)
 }
 
 // over waits for the kernel to end the connection.

@@ -112,9 +112,9 @@ func TestEndsOwnMount(t *testing.T) {
 			text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", keeper))
 			check(t, err)
 			children := strings.Fields(string(text)) // and another one that has ended, perhaps
-			worker, err = strconv.Atoi(children[len(children)-1])
+			next, err := strconv.Atoi(children[len(children)-1])
 			check(t, err)
-			check(t, unix.Kill(worker, unix.SIGSTOP))
+			check(t, unix.Kill(next, unix.SIGSTOP))
 			check(t, unix.Kill(keeper, unix.SIGTERM)) // and once more, below
 		},
 	} {

@@ -182,6 +182,7 @@ func (s *settings) attend(session *mount.Session, stop <-chan os.Signal, log *sl
 		leave = s.post.Leave
 	}
 	stopping, unmounts := false, false
+	var result error
 	for {
 		select {
 		case <-live:
@@ -213,14 +214,14 @@ func (s *settings) attend(session *mount.Session, stop <-chan os.Signal, log *sl
 			log.Info("another worker goes on")
 			os.Exit(0) // and nothing is closed
 		case err := <-unmounted:
-			if unmounts = false; err != nil {
-				return ended(err, log)
+			if unmounts = false; err != nil || served == nil {
+				return ended(cmp.Or(err, result), log)
 			}
-		case err := <-served:
-			if unmounts { // it may have more to say, and takes a moment
-				err = cmp.Or(<-unmounted, err)
+		case result = <-served:
+			if !unmounts {
+				return ended(result, log)
 			}
-			return ended(err, log)
+			served = nil // unmounting may have more to say
 		}
 	}
 }

@@ -152,11 +152,11 @@ func (l *Ledger) Unfinished(bits uint64) (list []*Desk) {
 
 // Free gives the desk up.
 func (d *Desk) Free() {
-	*d.head = deskHead{}
-	d.anew()
 	d.l.mu.Lock()
 	defer d.l.mu.Unlock()
 	delete(d.l.sending, d)
+	*d.head = deskHead{}
+	d.anew()
 	d.l.spare = append(d.l.spare, d)
 }
 

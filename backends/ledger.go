@@ -57,7 +57,7 @@ type Left struct {
 
 // LedgerVersion changes with what any process writes into a ledger, and with what it has kept beside it
 // (Safe).
-const LedgerVersion = 0x6970636673_001c
+const LedgerVersion = 0x6970636673_001d
 
 // The kinds of records that there are.
 const (

@@ -33,6 +33,9 @@ func (l *Ledger) Resolve(queue uint64, sent func(queued int, mark uint32) bool) 
 	})
 	l.mu.Unlock()
 	for _, d := range list {
+		if d.Full() {
+			continue // no process has left that
+		}
 		if !sent(int(d.head.queued), d.head.mark) {
 			d.head.sends = 0
 			continue

@@ -1,14 +1,54 @@
 package tests
 
 import (
+	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
+
+// TestKilledWithNativeReader: a message is there once that a native program takes, which waits for it, as it is sent,
+// and the worker is killed over that.
+func TestKilledWithNativeReader(t *testing.T) {
+	needsResend(t)
+	t.Parallel()
+	w := killable(t)
+	check(t, os.WriteFile(w.tr.mnt+"/queues/n", nil, 0600))
+	for _, point := range []string{"sending", "sent", "noted sent"} {
+		native := w.tr.command("ipctool", "mq-recv", "n", "1")
+		var took bytes.Buffer
+		native.Stdout = &took
+		check(t, native.Start())
+		if !eventually(patience, func() bool { return inCall(native.Process.Pid, unix.SYS_MQ_TIMEDRECEIVE) }) {
+			t.Fatal("it does not wait")
+		}
+		q := w.open("queues/n", unix.O_WRONLY)
+		w.ask(point, 0)
+		if w.put(q, "new\n"); !w.hit() {
+			t.Errorf("%q: it was not killed", point)
+		}
+		check(t, unix.Close(q))
+		check(t, native.Wait())
+		more, err := os.ReadFile(w.tr.mnt + "/ctl/queues/n/drain")
+		if check(t, err); strings.TrimSpace(took.String()) != "0 new" || len(more) > 0 {
+			t.Errorf("%q: it took %q, and there was more: %q", point, took.String(), more)
+		}
+	}
+}
+
+// inCall reports whether a thread of a process is in a system call of this number.
+func inCall(pid int, number uintptr) bool {
+	names, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/syscall", pid))
+	return slices.ContainsFunc(names, func(name string) bool {
+		text, _ := os.ReadFile(name)
+		return strings.HasPrefix(string(text), fmt.Sprint(number)+" ")
+	})
+}
 
 // TestKilledAfterNative: a message that is about to be sent, or was, when the worker is killed is there once, also
 // where native programs have used the queue before: by a write, and as one on lease goes back.

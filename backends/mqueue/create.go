@@ -127,7 +127,7 @@ func (q *Queues) use(name string, p *past, fd, access int) (*Queue, error) {
 	}
 	q.lasting.judge(fd, p.ino, attr)
 	if p.holders == 1 {
-		p.traffic.there = attr.CurMsgs
+		p.traffic.begin(attr.CurMsgs)
 	}
 	q.open[queueKey{p.ino, access}] = one
 	q.adopt(one)
@@ -151,7 +151,10 @@ func (q *Queues) past(name string, ino uint64) *past {
 
 // holdPast is past for a Queue, until letPast. The caller holds q.mu.
 func (q *Queues) holdPast(name string, ino uint64) *past {
-	p := q.past(name, ino)
+	p := q.pastOfOpen(ino) // also if its name is gone
+	if p == nil {
+		p = q.past(name, ino)
+	}
 	p.holders++
 	return p
 }

@@ -229,8 +229,11 @@ func (q *Queues) alone(name string) (*Queue, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.lasting.judge(fd, a.Ino, attr)
+	p := q.holdPast(name, a.Ino)
+	if p.holders == 1 {
+		p.traffic.begin(attr.CurMsgs)
+	}
 	return &Queue{
-		Source: q.poll.Watch(fd), all: q, name: name, ino: a.Ino, fd: fd, access: unix.O_RDWR,
-		past: q.holdPast(name, a.Ino),
+		Source: q.poll.Watch(fd), all: q, name: name, ino: a.Ino, fd: fd, access: unix.O_RDWR, past: p,
 	}, nil
 }

@@ -208,12 +208,19 @@ func (q *Queues) Change(r backends.Ref, c backends.Change) error {
 		return err
 	}
 	c.Size = nil
+	q.mu.Lock()
+	p := q.pastOfOpen(a.Ino)
+	q.mu.Unlock()
+	if p != nil && c.Mtime != nil { // by which a message that is being sent may be known
+		p.traffic.Lock()
+		defer p.traffic.Unlock()
+	}
 	if err := backends.Apply(fd, c); err != nil || c.Uid == nil {
 		return err
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if p := q.past(r.Path, a.Ino); p.uid != *c.Uid {
+	if p = q.past(r.Path, a.Ino); p.uid != *c.Uid {
 		q.Bytes.Move(p.uid, *c.Uid, p.cost)
 		p.uid = *c.Uid
 	}

@@ -10,9 +10,9 @@ import (
 // A process may be killed in mq_send(3), or behind it, before it has noted that. So it notes beforehand how many
 // messages the queue has, and moves no other one until the message is noted: the next process tells by how many there
 // are whether it was sent (backends.Desk.SendsTo). Where native programs use the queue, too, they may have moved some
-// by then. Such a queue is marked before: its mtime is set back, which any message that moves sets to now. So one
-// message comes to harm only if the process is killed between the mark and mq_send(3), and a native program moves one
-// then.
+// by then. Such a queue is marked before: its mtime is set back, which any message that moves sets to now. So a message
+// comes to harm only if the process is killed between the mark and mq_send(3), and a native program moves one, or sets
+// the time; or if it is the first that such a program takes after nativeSends that none did.
 
 // traffic is how messages of a queue move. Its lock is held while one does, until that is noted.
 type traffic struct {
@@ -21,14 +21,18 @@ type traffic struct {
 	native int // for so many more sends they are taken to do so
 }
 
-// nativeSends is for how many sends native programs are taken to use a queue after they did. A mark takes 0.4 µs.
+// nativeSends is for how many sends native programs are taken to use a queue after they did, and when it is opened: one
+// may wait in mq_receive(3), and takes a message as it is sent. A mark takes 0.4 µs.
 const nativeSends = 64
+
+// begin is called when the queue is opened, which nobody else has, and has so many.
+func (t *traffic) begin(now int) { t.there, t.native = now, nativeSends }
 
 // mark is called before a message is sent to the queue open at fd, which has so many. It marks it if there is need,
 // and returns by which second; 0: it is not marked. The caller holds the lock.
 func (t *traffic) mark(fd, now int) uint32 {
 	if now != t.there {
-		t.there, t.native = now, nativeSends
+		t.begin(now)
 	}
 	if t.native == 0 {
 		return 0

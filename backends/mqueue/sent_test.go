@@ -77,8 +77,12 @@ func sentAndTaken(t *testing.T, sent bool) {
 			t.Fatal(err)
 		}
 	}
-	if mark := one.past.traffic.mark(one.fd, 0); mark != 0 {
-		t.Error("a queue that nobody else uses is marked")
+	marks := 0
+	for one.past.traffic.mark(one.fd, 0) != 0 {
+		marks++
+	}
+	if marks != nativeSends {
+		t.Errorf("a queue that nobody else uses is marked %d times", marks)
 	}
 	if _, err := one.TryWrite([]byte("taken"), backends.Meta{}); err != nil {
 		t.Fatal(err)

@@ -91,10 +91,10 @@ func (k *Kept) Code(c *Coder) {
 	Number(c, &k.Again)
 	if c.Flag(&k.Shown); k.Shown {
 		one := k.Sum[:]
-		c.Bytes(&one)
-		if copy(k.Sum[:], one) != len(k.Sum) {
+		if c.Bytes(&one); len(one) != len(k.Sum) {
 			c.Refuse()
 		}
+		copy(k.Sum[:], one)
 		Number(c, &k.Bytes)
 	}
 	p := &k.Place

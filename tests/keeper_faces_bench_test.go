@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ipcfs/ipcfs/tests/ipctool"
 	"golang.org/x/sys/unix"
 )
 
@@ -144,6 +145,12 @@ func leaseAndClose(queue, ctl string, calls int) error {
 	return nil
 }
 
+// get waits for a message. Go's runtime interrupts threads that wait.
+func get(fd int, room []byte) error {
+	_, err := ipctool.Retry(func() (int, error) { return unix.Read(fd, room) })
+	return err
+}
+
 // pingPong has two threads wait for each other's messages. Who waits has an open file of its own, as its
 // position is locked meanwhile.
 func pingPong(queue, _ string, calls int) error {
@@ -160,14 +167,14 @@ func pingPong(queue, _ string, calls int) error {
 		room := make([]byte, 9000)
 		for i := 0; i < calls && err == nil; i++ {
 			if i > 0 || !first {
-				_, err = unix.Read(reads, room)
+				err = get(reads, room)
 			}
 			if err == nil {
 				_, err = unix.Write(writes, message(64))
 			}
 		}
 		if first && err == nil {
-			_, err = unix.Read(reads, room)
+			err = get(reads, room)
 		}
 		return err
 	}
@@ -192,8 +199,7 @@ func behindAnother(queue, _ string, calls int) error {
 	}
 	there := make(chan error)
 	go func() {
-		_, err := unix.Read(waits, make([]byte, 9000))
-		there <- err
+		there <- get(waits, make([]byte, 9000))
 	}()
 	room := make([]byte, 9000)
 	for range calls {
